@@ -1,0 +1,63 @@
+# The two commands: `make run` and `make test`. Both set up .venv from requirements.lock first.
+
+PYTHON ?= python3
+EXPERIMENT ?= digits
+VENV := .venv
+READY := $(VENV)/.installed-from-lock
+STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run flow test ui track setup lint lock
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run  [EXPERIMENT=digits|mnist] [WORKERS=n]   set up, then data -> train -> prune -> compare -> report"
+	@echo "make test                                         set up, then the whole test suite"
+	@echo "make flow [EXPERIMENT=digits|mnist] [WORKERS=n]   the same as run, as a Prefect flow"
+	@echo "make ui                                           open MLflow on http://127.0.0.1:5000"
+	@echo "make track                                        project every result into MLflow (again)"
+	@echo "make lint                                         ruff"
+
+run: setup
+	@python -m flows.experiment --experiment $(EXPERIMENT) --local $(if $(WORKERS),--workers $(WORKERS))
+
+flow: setup
+	@python -m flows.experiment --experiment $(EXPERIMENT) $(if $(WORKERS),--workers $(WORKERS))
+
+test: setup
+	@python -m pytest $(PYTEST_ARGS)
+
+ui: setup
+	@if [ -n "$$MLFLOW_TRACKING_URI" ]; then echo "MLFLOW_TRACKING_URI is set: open $$MLFLOW_TRACKING_URI"; else mkdir -p mlruns \
+		&& MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --host 127.0.0.1 --port 5000 \
+		--backend-store-uri "$(STORE)"; fi
+
+track: setup
+	@python -m flows.tracking
+
+lint: setup
+	@ruff check . && ruff format --check .
+
+setup: $(READY)
+
+$(READY): requirements.lock
+	@command -v git > /dev/null || { echo "error: git was not found; DVC needs it"; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found; install Python 3.11 or later, or say make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "error: Python 3.11 or later is needed, $(PYTHON) is %d.%d; say make PYTHON=..." % v[:2])'
+	@echo "setting up $(VENV) from requirements.lock (a few minutes, once) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "error: could not make $(VENV); on Debian install python3-venv"; exit 1; }
+	@$(VENV)/bin/python -m pip install -qq --requirement requirements.lock \
+		|| { echo "error: could not install requirements.lock; see pip's message above"; exit 1; }
+	@touch $@
+
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install -qq --requirement requirements.in
+	{ echo "# Made by 'make lock' from requirements.in."; .venv-lock/bin/python -m pip freeze | sed 's/+cpu$$//'; } > requirements.lock
+	rm -rf .venv-lock

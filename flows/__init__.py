@@ -1,0 +1,1 @@
+"""Orchestration: DVC graph, stage processes, the Prefect flow, and MLflow tracking. No maths here."""

@@ -1,0 +1,46 @@
+"""The end of an experiment: its comparison table as text or Markdown, and where to look next."""
+
+from flows.graph import Pipeline, UnknownTarget
+from flows.tracking import SHOW
+from pipeline.files import read_json
+from pipeline.paths import compare_folder, report_folder
+
+LAST_STAGE = "track"
+
+
+def target_of(experiment: str, pipeline: Pipeline) -> str:
+    """The address of the stage that needs all others of an experiment.
+
+    Raises:
+        UnknownTarget: dvc.yaml has no such experiment; the message lists those it has.
+        PipelineError: DVC cannot read the project.
+    """
+    target = f"{LAST_STAGE}@{experiment}"
+    addresses = pipeline.addresses()
+    if target not in addresses:
+        names = [address.partition("@")[2] for address in addresses if address.startswith(f"{LAST_STAGE}@")]
+        raise UnknownTarget(f"no experiment {experiment!r}; params.yaml has: {', '.join(names)}")
+    return target
+
+
+def validate_params() -> None:
+    """Check params.yaml as a whole (raises pipeline.params.ParamsError); it takes seconds, for it imports torch."""
+    from pipeline.experiments import validate_params as validate
+
+    validate()
+
+
+def comparison_text(experiment: str) -> str:
+    """The table for a terminal, with where to look next."""
+    from pipeline.analysis.tables import render_text
+
+    table = render_text(read_json(compare_folder(experiment) / "summary.json"))
+    return f"\n{table}\n\nreport: {report_folder(experiment) / 'index.html'}\nMLflow: {SHOW}"
+
+
+def comparison_markdown(experiment: str) -> str:
+    """The table for Prefect's pages, with where to look next."""
+    from pipeline.analysis.tables import render_markdown
+
+    table = render_markdown(read_json(compare_folder(experiment) / "summary.json"))
+    return f"{table}\n\n- report: `{report_folder(experiment) / 'index.html'}`\n- MLflow: `{SHOW}`\n"

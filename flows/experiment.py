@@ -1,0 +1,84 @@
+"""Runs one experiment: `python -m flows.experiment --experiment mnist` as a Prefect flow, or `--local` without Prefect.
+
+Both take DVC's graph for the experiment and bring its stages up to date; `--local` starts no server, so it is quicker.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from flows.comparison import comparison_text, target_of, validate_params
+from flows.engine import Done, Work, run_target
+from flows.environment import set_defaults
+from flows.graph import Pipeline, PipelineError, Stage, UnknownTarget
+from flows.process import StageFailed
+from flows.workers import default_workers
+from flows.workspace import WorkspaceBusy
+from pipeline.errors import UserError
+
+EXPECTED = (UnknownTarget, PipelineError, WorkspaceBusy, StageFailed, UserError)
+INTERRUPTED = 130
+
+
+def run_locally(experiment: str, workers: int) -> None:
+    """Run the stages by plain function calls, their output on the terminal. Raises what `run_target` raises."""
+    pipeline = Pipeline(Path.cwd())
+    target = target_of(experiment, pipeline)
+    run_target(
+        pipeline,
+        target,
+        say=print_line,
+        carry_out=_bring_up_aloud,
+        before_work=validate_params,
+        lineage={},
+        workers=workers,
+    )
+
+
+def run_on_prefect(experiment: str, workers: int) -> None:
+    """Run the stages as tasks of a Prefect flow. Raises what `run_target` raises."""
+    target_of(experiment, Pipeline(Path.cwd()))  # a wrong name should not wait for Prefect to start
+    from flows.prefect_flow import experiment_flow  # takes seconds
+
+    experiment_flow(experiment, workers)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; exit code 1 and `error: ...` for what a user can put right."""
+    parser = argparse.ArgumentParser(prog="python -m flows.experiment", description="Run one experiment.")
+    parser.add_argument("--experiment", required=True, help="an entry of `experiments` in params.yaml")
+    parser.add_argument("--local", action="store_true", help="without Prefect: no server to wait for")
+    parser.add_argument("--workers", type=_count, help="stages at a time (default: cores / runtime.threads)")
+    options = parser.parse_args(arguments)
+    set_defaults()
+    run = run_locally if options.local else run_on_prefect
+    try:
+        run(options.experiment, options.workers or default_workers())
+    except EXPECTED as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    print(comparison_text(options.experiment))
+    return 0
+
+
+def print_line(line: str) -> None:
+    """Print a line in one piece: `print` writes its end apart, and the lines of parallel stages would mix."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return int(text)
+
+
+def _bring_up_aloud(work: Work, stage: Stage) -> Done:
+    return work.bring_up(stage, lambda line: print_line(f"[{stage.address}] {line}"), {})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

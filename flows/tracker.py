@@ -1,0 +1,73 @@
+"""Makes sure that each result is shown in MLflow by exactly one finished run, and that the newest ones are current."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from flows.lockfile import Entry, key_of
+from flows.mlflow_store import KEY_TAG, STAGE_TAG, StageRun, Store
+from flows.results import Place, are_weights_here, read_result
+
+Tracked = Literal["logged", "present"]
+
+
+class Tracker:
+    """One open store; `lineage` (tags of the flow run) goes with every run it logs."""
+
+    def __init__(self, root: Path, lineage: Mapping[str, str] | None = None) -> None:
+        """Open the store. Raises StoreError when the server does not answer."""
+        self._root = root
+        self._lineage = {**_git_tags(root), **(lineage or {})}
+        self._store = Store(root)
+
+    def track(self, address: str, place: Place, entry: Entry, tags: Mapping[str, str] | None = None) -> Tracked:
+        """Show the result that one dvc.lock entry has at `place`; `tags` say how it came about.
+
+        A run that was left half written is deleted and written again, and so is one written without weights once the
+        weights are there.
+
+        Raises:
+            ContentChanged: the result files are not those that dvc.lock names.
+            StoreError: the store could not be reached, or refused.
+        """
+        key = key_of(entry)
+        with self._store.writing():
+            runs = self._store.runs_of(place.experiment, address)
+            if _shows(runs, key, are_weights_here(self._root, entry)):
+                self._store.set_current(runs, key)
+                return "present"
+            result = read_result(self._root, place, entry)
+            self._store.delete([run for run in runs if run.key == key])
+            own = {STAGE_TAG: address, KEY_TAG: key, "dvc_cmd": entry["cmd"], "mlflow.source.name": entry["cmd"]}
+            self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
+            self._store.set_current([run for run in runs if run.key != key], key)
+            return "logged"
+
+
+def _shows(runs: Sequence[StageRun], key: str, weights_are_here: bool) -> bool:
+    """Whether one of the runs is a finished one of this result, with its weights if they are to be had.
+
+    The run of the whole stage is finished last, after its children.
+    """
+    return any(
+        run.key == key and run.is_finished and not run.is_child and not (run.weights_absent and weights_are_here)
+        for run in runs
+    )
+
+
+def _git_tags(root: Path) -> dict[str, str]:
+    """The commit that is checked out while logging, and whether tracked files differ from it; nothing without a commit.
+
+    A result that was there before may come from an earlier commit: what made it is in its dvc.lock entry (`dvc_hash`).
+    """
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    changes = _git(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_dirty": "true" if changes else "false", "mlflow.source.git.commit": commit}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None

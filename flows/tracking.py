@@ -1,0 +1,130 @@
+"""Shows results in MLflow: each stage's result files become one run, with a child run per sparsity level.
+
+The files are the truth and MLflow is a view of them. A result is known by the hash of its dvc.lock entry, so showing it
+again finds the run that is there. `python -m flows.tracking` shows everything that dvc.lock names; the flow tracks
+stage by stage. When MLflow cannot be used, the work goes on.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from flows.environment import set_defaults
+from flows.lockfile import ContentChanged, Entry, key_of, read_lock
+from flows.results import Place, place_of
+from pipeline.files import write_json
+
+if TYPE_CHECKING:
+    from flows.tracker import Tracker
+
+REPLAY = "make track"
+SHOW = "make ui"
+
+
+class Tracking:
+    """Tracks what it is given and never stops the work: one line says that MLflow cannot be used, then it is quiet.
+
+    It may be called from several threads; they take turns.
+    """
+
+    def __init__(self, root: Path, say: Callable[[str], None], lineage: Mapping[str, str] | None = None) -> None:
+        """Nothing is opened before the first result."""
+        self._root = root
+        self._say = say
+        self._lineage = lineage
+        self._tracker: Tracker | None = None
+        self._failed = False
+        self._turn = Lock()
+        self.counts: Counter[str] = Counter()
+        self.keys: dict[str, str] = {}
+
+    def track(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> None:
+        """Show one result, if there is one under results/.
+
+        `keys` gets its key when it is shown, `counts` says how often what happened.
+        """
+        place = place_of(entry)
+        if place is None:
+            return
+        with self._turn:
+            if not self._failed:
+                self._track(address, place, entry, tags)
+
+    def _track(self, address: str, place: Place, entry: Entry, tags: Mapping[str, str] | None) -> None:
+        from flows.mlflow_store import StoreError  # takes seconds
+        from flows.tracker import Tracker
+
+        try:
+            if self._tracker is None:
+                self._tracker = Tracker(self._root, self._lineage)
+            self.counts[self._tracker.track(address, place, entry, tags)] += 1
+            self.keys[address] = key_of(entry)
+        except ContentChanged as error:
+            self.counts["left out"] += 1
+            self._say(f"tracking: {address} is left out: {error}")
+        except StoreError as error:
+            self._failed = True
+            self._say(f"tracking: MLflow cannot be used ({error}); the results are kept, run `{REPLAY}` later")
+
+    def say_summary(self) -> None:
+        """Say in one line what was done, unless MLflow could not be used, which has been said."""
+        if not self._failed:
+            left_out = f", {self.counts['left out']} left out" if self.counts["left out"] else ""
+            self._say(
+                f"tracking: {self.counts['logged']} results logged, {self.counts['present']} already there{left_out}; "
+                f"`{SHOW}` opens MLflow"
+            )
+
+
+def replay(root: Path, entries: Mapping[str, Entry], say: Callable[[str], None]) -> dict[str, str]:
+    """Show every result of `entries`; the keys of those that MLflow now shows, by address."""
+    tracking = Tracking(root, say)
+    for address, entry in entries.items():
+        tracking.track(address, entry)
+    tracking.say_summary()
+    return dict(sorted(tracking.keys.items()))
+
+
+def entries_of(entries: Mapping[str, Entry], experiment: str | None) -> dict[str, Entry]:
+    """The entries with results, of one experiment or of all.
+
+    Raises:
+        LookupError: no result of that experiment; the message lists those with results.
+    """
+    places = {address: place_of(entry) for address, entry in entries.items()}
+    experiments = sorted({place.experiment for place in places.values() if place})
+    if experiment is not None and experiment not in experiments:
+        there = ", ".join(experiments) or "none yet"
+        raise LookupError(f"dvc.lock has no results of experiment {experiment!r}; experiments with results: {there}")
+    return {
+        address: entries[address]
+        for address, place in places.items()
+        if place and experiment in (None, place.experiment)
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit code is 0 also when MLflow cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m flows.tracking", description="Show all results in MLflow.")
+    parser.add_argument("--experiment", help="only this one (default: all that have results)")
+    parser.add_argument("--receipt", type=Path, help="write here which results are shown, as JSON")
+    options = parser.parse_args(arguments)
+    set_defaults()
+    root = Path.cwd()
+    try:
+        entries = entries_of(read_lock(root), options.experiment)
+    except LookupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    keys = replay(root, entries, print)
+    if options.receipt:
+        write_json(options.receipt, keys)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

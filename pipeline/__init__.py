@@ -1,0 +1,1 @@
+"""The science: data, spiking networks, training, pruning, comparison, and the stages that DVC runs."""

@@ -1,0 +1,1 @@
+"""From result files to the comparison: statistics, tables, figures."""

@@ -1,0 +1,128 @@
+"""The datasets by name: each loader gives raw images and labels, not yet split or scaled."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data import idx, sources
+from pipeline.errors import DataError
+
+IDX_PREFIX = "idx:"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images [N, H, W] or [N, C, H, W] (uint8, or float32 features) and their labels [N] (int64)."""
+
+    images: NDArray[np.uint8] | NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """A dataset as published.
+
+    `samples` are free to be split; `test` is the official test split, if there is one; `scale` is the pixel value that
+    becomes 1.0; `classes` is the number of classes (labels lie in 0..classes-1); `source` says where it came
+    from, for people.
+    """
+
+    name: str
+    samples: Samples
+    test: Samples | None
+    scale: int
+    classes: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One dataset of the registry; `official_test` says whether it comes with a test split."""
+
+    load: Callable[[], RawDataset]
+    official_test: bool
+
+
+def load_digits() -> RawDataset:
+    """scikit-learn's bundled digits: 1,797 images of 8 x 8 pixels in 0..16, 10 classes, no official test split."""
+    from sklearn.datasets import load_digits as bundled_digits  # imported here: only this dataset needs it
+
+    bunch = bundled_digits()
+    samples = Samples(bunch.images.astype(np.uint8), bunch.target.astype(np.int64))
+    return RawDataset("digits", samples, None, scale=16, classes=10, source="scikit-learn (bundled)")
+
+
+def load_public(public: sources.PublicSet) -> RawDataset:
+    """A published IDX dataset with its official test split, wherever it is found.
+
+    Raises:
+        DataError: missing, damaged or altered files.
+    """
+    return _read_folder(public.name, sources.locate(public), public.pins, with_test=True)
+
+
+DATASETS: dict[str, Entry] = {
+    "digits": Entry(load_digits, official_test=False),
+    "mnist": Entry(lambda: load_public(sources.MNIST), official_test=True),
+    "fashion_mnist": Entry(lambda: load_public(sources.FASHION_MNIST), official_test=True),
+    "kmnist": Entry(lambda: load_public(sources.KMNIST), official_test=True),
+}
+CHOICES = ", ".join([*DATASETS, f"{IDX_PREFIX}<folder>"])
+
+
+def load_folder(folder: Path, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
+    """A user's own IDX files, plain or gzipped, named as MNIST's; `sha256` pins digests of decompressed contents.
+
+    Raises:
+        DataError: no such folder, a missing or damaged file, a digest that differs, or t10k files although
+            `with_test` is false (then the test samples are to be split off the train files).
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; correct the dataset {IDX_PREFIX}{folder}")
+    if not with_test:
+        for stem in idx.TEST_FILES:
+            if any((folder / name).exists() for name in (stem, f"{stem}.gz")):
+                raise DataError(f"{folder / stem}: the folder has its own test split; remove the parameter test")
+    # The folder's name and not its path: result files hold nothing that differs between machines.
+    return _read_folder(IDX_PREFIX + folder.resolve().name, folder, sources.Pins("content", sha256), with_test)
+
+
+def load(dataset: str, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
+    """The dataset of that name, or of an `idx:<folder>`; the other two arguments concern the latter (`load_folder`).
+
+    Raises:
+        DataError: unknown name, or missing, damaged or altered files.
+    """
+    if dataset.startswith(IDX_PREFIX):
+        return load_folder(Path(dataset.removeprefix(IDX_PREFIX)), sha256, with_test)
+    if dataset not in DATASETS:
+        raise DataError(f"{dataset}: unknown dataset; choose one of {CHOICES}")
+    return DATASETS[dataset].load()
+
+
+def _read_folder(name: str, folder: Path, pins: sources.Pins, with_test: bool) -> RawDataset:
+    samples = _read_pair(folder, *idx.TRAIN_FILES, pins)
+    test = _read_pair(folder, *idx.TEST_FILES, pins) if with_test else None
+    if test and test.images.shape[1:] != samples.images.shape[1:]:
+        raise DataError(
+            f"{folder / idx.TEST_IMAGES}: images of {_size(test)} pixels, expected {_size(samples)} as in "
+            f"{idx.TRAIN_IMAGES}; take both files from the same dataset"
+        )
+    labels = np.concatenate([part.labels for part in (samples, test) if part])
+    return RawDataset(name, samples, test, scale=255, classes=int(labels.max()) + 1, source=str(folder))
+
+
+def _read_pair(folder: Path, images_stem: str, labels_stem: str, pins: sources.Pins) -> Samples:
+    images_path = sources.require_file(folder, images_stem)
+    labels_path = sources.require_file(folder, labels_stem)
+    images = idx.parse_images(sources.read_verified(images_path, images_stem, pins), images_path)
+    labels = idx.parse_labels(sources.read_verified(labels_path, labels_stem, pins), labels_path)
+    idx.require_pairs(images, labels, images_path, labels_path)
+    return Samples(images, labels)
+
+
+def _size(samples: Samples) -> str:
+    return " x ".join(map(str, samples.images.shape[1:]))

@@ -1,0 +1,83 @@
+"""Stratified train, validation and test splits: every class has the same share in each part, up to rounding."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.datasets import RawDataset, Samples
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three disjoint parts of a dataset."""
+
+    train: Samples
+    validation: Samples
+    test: Samples
+
+
+def split_dataset(raw: RawDataset, validation: float | int, test: float | int | None, seed: int) -> Splits:
+    """Split off the test samples (unless the dataset has official ones), then the validation samples.
+
+    A float is a share of all samples outside an official test split, an int a count. An official test split is kept
+    as it is; the other parts come in the order that the seed gives.
+
+    Raises:
+        DataError: `test` given although there is an official test split, or missing although there is none; or
+            a part that would be empty or lack a class.
+    """
+    total = len(raw.samples.labels)
+    if raw.test is None:
+        if test is None:
+            raise DataError(f"{raw.name}: has no official test split; give the parameter test, a share or a count")
+        rest, held_out = _split_off(raw.samples, count_of(test, total), seed, "test")
+    else:
+        if test is not None:
+            raise DataError(f"{raw.name}: has an official test split; remove the parameter test (found {test})")
+        rest, held_out = raw.samples, raw.test
+    train, held_in = _split_off(rest, count_of(validation, total), seed, "validation")
+    return Splits(train=train, validation=held_in, test=held_out)
+
+
+def count_of(size: float | int, total: int) -> int:
+    """A share of `total` as a rounded count of samples; a count stays what it is."""
+    return round(size * total) if isinstance(size, float) else size
+
+
+def _split_off(samples: Samples, count: int, seed: int, part: str) -> tuple[Samples, Samples]:
+    """The remaining samples, and `count` samples split off them."""
+    from sklearn.model_selection import train_test_split  # imported here: it takes a second
+
+    _require_possible(samples.labels, count, part)
+    kept, taken = train_test_split(
+        np.arange(len(samples.labels)), test_size=count, stratify=samples.labels, random_state=seed
+    )
+    for indices, where in ((taken, part), (kept, "the rest")):
+        absent = np.setdiff1d(samples.labels, samples.labels[indices])
+        if len(absent):
+            raise DataError(
+                f"{part}: of class {absent[0]} ({np.sum(samples.labels == absent[0])} samples) none would be in "
+                f"{where}; change the size of {part}, or add samples"
+            )
+    return _take(samples, kept), _take(samples, taken)
+
+
+def _require_possible(labels: NDArray[np.int64], count: int, part: str) -> None:
+    classes, sizes = np.unique(labels, return_counts=True)
+    if sizes.min() < 2:
+        raise DataError(
+            f"{part}: class {classes[sizes.argmin()]} has {sizes.min()} sample left, expected at least 2 to split; "
+            "add samples"
+        )
+    least, most = len(classes), len(labels) - len(classes)
+    if not least <= count <= most:
+        raise DataError(
+            f"{part}: {count} of {len(labels)} samples; with {len(classes)} classes, expected {least} to {most} so "
+            f"that every class is in both parts; change the size of {part}"
+        )
+
+
+def _take(samples: Samples, indices: NDArray[np.int64]) -> Samples:
+    return Samples(samples.images[indices], samples.labels[indices])

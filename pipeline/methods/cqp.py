@@ -1,0 +1,30 @@
+"""Criticality-constrained pruning (CQP, arXiv 2606.30676), solved exactly: no solver, no rounding, no overshoot."""
+
+from typing import Annotated
+
+import pydantic
+
+from pipeline.params import Block
+from pipeline.pruning.mask import Mask
+from pipeline.pruning.problem import Problem
+from pipeline.pruning.scores import importance, normalized
+
+
+class Params(Block):
+    """`alpha`: weight of criticality in |w| * C^alpha. `tau`: synapses with C > tau (C in 0..1) are never pruned."""
+
+    alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
+    tau: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
+
+
+def prune(problem: Problem, params: Params) -> Mask:
+    """Rank by the combined importance, with the synapses above tau protected.
+
+    Raises:
+        InfeasibleSelection: more synapses are protected than may be kept.
+    """
+    critical = problem.criticality()
+    protected = None
+    if params.tau is not None:
+        protected = {name: score > params.tau for name, score in normalized(critical).items()}
+    return problem.keep_top(importance(problem.weights, critical, params.alpha), protected)

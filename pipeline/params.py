@@ -1,0 +1,214 @@
+"""Reads params.yaml: one validated block at a time, so that a stage depends on nothing it does not use.
+
+A block's schema lives beside the code that uses it (`pipeline/training/params.py` for `train`, ...);
+`pipeline/experiments.py` validates the whole file at once.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import pydantic
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import UserError
+
+PARAMS_FILE = Path("params.yaml")
+TOP_KEYS = ("matrix", "runtime", "experiments")
+BLOCKS = ("data", "model", "train", "prune", "methods")
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # an experiment's name is a folder and part of DVC's stage names
+
+Schema = TypeVar("Schema", bound="Block")
+
+
+class ParamsError(UserError, ValueError):
+    """params.yaml holds something that is not allowed; the message names the key and what is allowed."""
+
+
+class Block(pydantic.BaseModel):
+    """Base of every params schema: immutable, strict types, unknown keys refused."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Runtime(Block):
+    """How stages compute: CPU threads per stage (float sums depend on it) and the torch device."""
+
+    threads: int = pydantic.Field(default=1, ge=1, le=256)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Matrix(Block):
+    """What dvc.yaml multiplies out: experiments, pruning methods and seeds."""
+
+    experiments: Annotated[list[str], pydantic.Field(min_length=1)]
+    methods: Annotated[list[str], pydantic.Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, pydantic.Field(ge=0)]], pydantic.Field(min_length=1)]
+
+    @pydantic.field_validator("experiments", "methods", "seeds")
+    @classmethod
+    def _distinct(cls, values: list) -> list:
+        if len(set(values)) != len(values):
+            raise ValueError("entries must differ")
+        return values
+
+
+def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
+    """Parse params.yaml and check its outline (top keys, experiment and block names), without validating the blocks.
+
+    Raises:
+        ParamsError: the file is missing, is not YAML, or its outline is wrong; every problem found is listed.
+    """
+    if not path.is_file():
+        raise ParamsError(f"{path}: no such file; run from the project's root folder")
+    try:
+        tree = YAML(typ="safe").load(path)
+    except YAMLError as error:
+        raise ParamsError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{path}: {_expected_mapping(TOP_KEYS, tree)}")
+    problems = _unknown_keys("", tree, TOP_KEYS)
+    experiments = tree.get("experiments")
+    if not isinstance(experiments, dict) or not experiments:
+        problems.append(f"experiments: expected a mapping of experiment names to blocks; found {experiments!r}")
+    else:
+        problems += [problem for name, blocks in experiments.items() for problem in _outline_problems(name, blocks)]
+    if problems:
+        raise ParamsError("\n".join(problems))
+    return tree
+
+
+def load_block(experiment: str, block: str, schema: type[Schema], path: Path = PARAMS_FILE) -> Schema:
+    """One validated block, `experiments.<experiment>.<block>`.
+
+    Raises:
+        ParamsError: unknown experiment, missing block, or a value that the schema refuses.
+    """
+    return validate(schema, _raw_block(experiment, block, path), f"experiments.{experiment}.{block}")
+
+
+def load_method(experiment: str, method: str, schema: type[Schema], path: Path = PARAMS_FILE) -> Schema:
+    """One method's validated parameters, `experiments.<experiment>.methods.<method>`.
+
+    Raises:
+        ParamsError: unknown experiment, method not listed for it, or a value that the schema refuses.
+    """
+    methods = load_methods(experiment, path)
+    if method not in methods:
+        listed = ", ".join(map(str, methods)) or "none"
+        raise ParamsError(f"experiments.{experiment}.methods.{method}: missing; listed are: {listed}")
+    return validate(schema, methods[method], f"experiments.{experiment}.methods.{method}")
+
+
+def load_methods(experiment: str, path: Path = PARAMS_FILE) -> dict[str, Any]:
+    """The methods listed for an experiment, name -> parameters, not validated.
+
+    Raises:
+        ParamsError: unknown experiment, or its `methods` block is missing or no mapping.
+    """
+    methods = _raw_block(experiment, "methods", path)
+    if not isinstance(methods, dict):
+        raise ParamsError(
+            f"experiments.{experiment}.methods: expected a mapping of method names to their parameters, such as "
+            f"magnitude: {{}}; found {methods!r}"
+        )
+    return methods
+
+
+def load_runtime(path: Path = PARAMS_FILE) -> Runtime:
+    """The validated `runtime` block (raises ParamsError)."""
+    return validate(Runtime, read_params(path).get("runtime", {}), "runtime")
+
+
+def load_matrix(path: Path = PARAMS_FILE) -> Matrix:
+    """The validated `matrix` block (raises ParamsError)."""
+    return validate(Matrix, read_params(path).get("matrix"), "matrix")
+
+
+def validate(schema: type[Schema], value: Any, key: str) -> Schema:
+    """`value` as a `schema` instance; every problem found is listed under its full key.
+
+    Raises:
+        ParamsError: with one line per problem: the key, what was found and what is allowed.
+    """
+    try:
+        return schema.model_validate(value)
+    except pydantic.ValidationError as error:
+        lines = [_describe(schema, key, problem) for problem in error.errors()]
+        raise ParamsError("\n".join(lines)) from error
+
+
+def _raw_block(experiment: str, block: str, path: Path) -> Any:
+    experiments = read_params(path)["experiments"]
+    if experiment not in experiments:
+        raise ParamsError(f"experiments.{experiment}: no such experiment; defined are: {', '.join(experiments)}")
+    if block not in experiments[experiment]:
+        raise ParamsError(f"experiments.{experiment}.{block}: missing; required are: {', '.join(BLOCKS)}")
+    return experiments[experiment][block]
+
+
+def _describe(schema: type[Block], key: str, problem: Any) -> str:
+    where, there = _locate(schema, key, problem["loc"])
+    kind, found = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        _, parent = _locate(schema, key, problem["loc"][:-1])
+        return f"{where}: unknown key; allowed here: {', '.join(parent.model_fields) or 'no keys'}"
+    if kind == "missing":
+        return f"{where}: missing; it has no default"
+    if kind in ("model_type", "model_attributes_type"):
+        keys = there.model_fields if _is_block(there) else ["name"]
+        return f"{where}: {_expected_mapping(keys, found)}"
+    if kind.startswith("union_tag"):
+        name = problem["ctx"]["discriminator"].strip("'")
+        allowed = ", ".join(
+            tag for choice in _blocks_of(there) for tag in get_args(choice.model_fields[name].annotation)
+        )
+        return f"{where}.{name}: allowed are: {allowed}; found {found.get(name)!r}"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}; found {found!r}"
+
+
+def _locate(schema: type[Block], key: str, location: tuple[str | int, ...]) -> tuple[str, Any]:
+    """The full key of pydantic's `location` as params.yaml spells it, and the type expected there."""
+    there: Any = schema
+    for part in location:
+        members = _blocks_of(there)
+        if not _is_block(there) and members:  # pydantic adds the name of a union's member, which is no key of the file
+            there = next(b for b in members if any(part in get_args(f.annotation) for f in b.model_fields.values()))
+            continue
+        if isinstance(part, int):
+            key = f"{key}[{part}]"
+        else:
+            key = f"{key}.{part}"
+            there = there.model_fields[part].annotation if _is_block(there) and part in there.model_fields else None
+        if len(_blocks_of(there)) == 1:  # a list of blocks, or an optional one
+            there = _blocks_of(there)[0]
+    return key, there
+
+
+def _is_block(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Block)
+
+
+def _blocks_of(kind: Any) -> list[type[Block]]:
+    """The schemas inside a union, an optional or a list."""
+    return [member for member in get_args(kind) if _is_block(member)]
+
+
+def _outline_problems(name: Any, blocks: Any) -> list[str]:
+    where = f"experiments.{name}"
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return [f"{where}: allowed in an experiment's name are letters, digits, - and _; found {name!r}"]
+    if not isinstance(blocks, dict):
+        return [f"{where}: {_expected_mapping(BLOCKS, blocks)}"]
+    return _unknown_keys(f"{where}.", blocks, BLOCKS)
+
+
+def _unknown_keys(prefix: str, value: dict[Any, Any], allowed: tuple[str, ...]) -> list[str]:
+    return [f"{prefix}{key}: unknown key; allowed here: {', '.join(allowed)}" for key in value if key not in allowed]
+
+
+def _expected_mapping(keys: Iterable[str], found: Any) -> str:
+    names = ", ".join(keys)
+    return f"expected a mapping with {f'the keys {names}' if names else 'no keys: {}'}; found {found!r}"

@@ -1,0 +1,1 @@
+"""What every pruning method shares: masks, exact selection, scores, the guarded fine-tuning."""

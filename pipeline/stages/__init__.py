@@ -1,0 +1,1 @@
+"""Entry points of the DVC stages: read a params block, call pure functions, write files."""

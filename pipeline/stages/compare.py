@@ -1,0 +1,48 @@
+"""Stage compare: all methods, levels and seeds of one experiment in one table, with statistics and figures."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pipeline import paths
+from pipeline.analysis.comparison import headlines, summarize, tidy_table
+from pipeline.analysis.figures import accuracy_against_sparsity, save_svg, sparsity_error
+from pipeline.files import read_json, write_json, write_text
+from pipeline.params import load_matrix
+from pipeline.stages.entry import experiment_parser, required, run_stage
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write `comparison.csv`, `summary.json`, the metrics and the figures.
+
+    Raises:
+        ParamsError: the matrix block holds something that is not allowed.
+        UserError: a result is missing, or the methods' results do not fit together.
+    """
+    experiment = experiment_parser("Compare all methods of one experiment.").parse_args(argv).experiment
+    matrix = load_matrix()
+    dense = {
+        seed: read_json(required(paths.train_folder(experiment, seed) / "metrics.json", f"train@{experiment}-{seed}"))
+        for seed in matrix.seeds
+    }
+    levels = {
+        (method, seed): pd.read_csv(
+            required(paths.prune_folder(experiment, method, seed) / "levels.csv", f"prune@{experiment}-{method}-{seed}")
+        )
+        for method in matrix.methods
+        for seed in matrix.seeds
+    }
+    table = tidy_table(experiment, dense, levels)
+    summary = summarize(table)
+    folder = paths.compare_folder(experiment)
+    write_text(folder / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_json(folder / "summary.json", summary)
+    for method, means in headlines(summary).items():
+        write_json(folder / "metrics" / f"{method}.json", means)
+    save_svg(accuracy_against_sparsity(summary), folder / "figures" / "accuracy_against_sparsity.svg")
+    save_svg(sparsity_error(summary), folder / "figures" / "sparsity_error.svg")
+    print(f"compared {len(matrix.methods)} methods over {len(matrix.seeds)} seeds: {len(table)} rows")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,39 @@
+"""Stage data: load one experiment's dataset, verify it, split it, store it."""
+
+from collections.abc import Sequence
+
+from pipeline import paths
+from pipeline.data.datasets import load
+from pipeline.data.params import DataParams
+from pipeline.data.splits import split_dataset
+from pipeline.data.store import SPLITS, save_dataset
+from pipeline.params import load_block
+from pipeline.stages.entry import experiment_parser, run_stage
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write `dataset.safetensors` and `dataset.json` of the experiment named in `argv`.
+
+    Raises:
+        ParamsError: the experiment's data block is missing or holds something that is not allowed.
+        DataError: the dataset is missing, damaged, altered, or cannot be split as asked.
+    """
+    experiment = experiment_parser("Load, verify, split and store a dataset.").parse_args(argv).experiment
+    params = load_block(experiment, "data", DataParams)
+    raw = load(params.dataset, params.sha256, with_test=params.test is None)
+    parts = split_dataset(raw, params.validation, params.test, params.split_seed)
+    summary = save_dataset(
+        paths.data_folder(experiment),
+        name=raw.name,
+        classes=raw.classes,
+        scale=raw.scale,
+        splits={split: (getattr(parts, split).images, getattr(parts, split).labels) for split in SPLITS},
+    )
+    counts = ", ".join(f"{part['count']} {split}" for split, part in summary["splits"].items())
+    size = " x ".join(map(str, summary["shape"]))
+    print(f"{raw.name} from {raw.source}: {counts} samples of {size}, {raw.classes} classes")
+    print(f"content digest {summary['digest']}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

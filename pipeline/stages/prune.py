@@ -1,0 +1,103 @@
+"""Stage prune: prune one dense net by one method to every level, with fine-tuning after each."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from pipeline import paths
+from pipeline.data.store import FILE, load_dataset
+from pipeline.files import Curve, write_csv, write_json
+from pipeline.methods import load_method
+from pipeline.params import load_block, load_runtime
+from pipeline.params import load_method as load_method_params
+from pipeline.pruning.iterate import accuracies_on_test, one_shot_accuracies, one_shot_masks, prune_levels
+from pipeline.pruning.params import PruneParams
+from pipeline.resume import Resume
+from pipeline.runtime import configure
+from pipeline.snn.checkpoint import load_network, load_parameters, save_network
+from pipeline.stages.entry import experiment_parser, required, run_stage, seed
+from pipeline.training.fit import Epoch
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write `levels.csv`, the fine-tuning curve, the metrics and the network of every level.
+
+    Raises:
+        ParamsError: a block is missing or holds something that is not allowed.
+        UserError: unknown method, no dense net, or the method's constraints cannot be met.
+        DataError: the dataset is missing or damaged.
+    """
+    parser = experiment_parser("Prune one dense net by one method to every level.")
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--seed", type=seed, required=True)
+    options = parser.parse_args(argv)
+    method = load_method(options.method)
+    params = load_block(options.experiment, "prune", PruneParams)
+    method_params = load_method_params(options.experiment, options.method, method.params)
+    runtime = load_runtime()
+    device = configure(runtime)
+    dataset = load_dataset(paths.data_folder(options.experiment)).to(device)
+    dense = required(
+        paths.train_folder(options.experiment, options.seed) / "model.safetensors",
+        f"train@{options.experiment}-{options.seed}",
+    )
+    folder = paths.prune_folder(options.experiment, options.method, options.seed)
+    blocks = {"prune": params, "method": method_params, "runtime": runtime}
+    resume = Resume(
+        f"prune/{options.experiment}/{options.method}/seed{options.seed}",
+        {
+            "name": method.name,
+            "seed": options.seed,
+            "device": device.type,
+            **{name: block.model_dump() for name, block in blocks.items()},
+        },
+        [paths.data_folder(options.experiment) / FILE, dense],
+    )
+    curve = Curve(folder / "curve.csv")
+
+    def on_epoch(level: float, epoch: Epoch) -> None:
+        earlier = params.levels.index(level) * params.finetune.epochs
+        curve.append({**asdict(epoch), "epoch": earlier + epoch.epoch, "level": level})
+
+    levels = prune_levels(
+        load_network(dense).to(device),
+        dataset,
+        method,
+        method_params,
+        params,
+        seed=options.seed,
+        resume=resume,
+        title=f"{options.method} seed {options.seed}",
+        on_epoch=on_epoch,
+    )
+    network = load_network(dense).to(device)
+    masks = one_shot_masks(network, dataset.train, method, method_params, params, seed=options.seed)
+    one_shot = one_shot_accuracies(network, masks, dataset.test)
+    tested = accuracies_on_test(network, levels, dataset.test)
+    rows = [
+        {
+            "protocol": params.protocol,
+            "level": level.level,
+            "sparsity": level.mask.sparsity,
+            "keep": level.keep,
+            "nnz": level.mask.nnz,
+            "synapses": level.mask.size,
+            "validation_accuracy_before": level.validation_before,
+            "validation_accuracy": level.validation,
+            "accuracy_before": before,
+            "accuracy": after,
+            "one_shot_sparsity": mask.sparsity,
+            "one_shot_accuracy": straight,
+            "timesteps": network.spec.timesteps,
+        }
+        for level, (before, after), mask, straight in zip(levels, tested, masks, one_shot, strict=True)
+    ]
+    for level in levels:
+        load_parameters(network, level.parameters)
+        save_network(folder / "models" / f"level-{level.level}.safetensors", network)
+    write_csv(folder / "levels.csv", rows)
+    write_json(folder / "metrics.json", {f"accuracy_at_{row['level']}": row["accuracy"] for row in rows})
+    resume.clear()
+
+
+if __name__ == "__main__":
+    run_stage(main)

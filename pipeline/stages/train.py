@@ -1,0 +1,86 @@
+"""Stage train: train one experiment's dense net with one seed."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from safetensors.torch import save_file
+
+from pipeline import paths
+from pipeline.data.store import FILE, load_dataset
+from pipeline.errors import UserError
+from pipeline.files import Curve, replace, write_json
+from pipeline.params import load_block, load_runtime
+from pipeline.progress import Progress
+from pipeline.resume import Resume
+from pipeline.runtime import configure, seed_everything
+from pipeline.snn.checkpoint import save_network
+from pipeline.snn.network import build_network
+from pipeline.snn.params import ModelParams
+from pipeline.stages.entry import experiment_parser, run_stage, seed
+from pipeline.training.evaluate import accuracy
+from pipeline.training.fit import fit, make_optimizer
+from pipeline.training.optimizer_state import optimizer_tensors
+from pipeline.training.params import FitParams
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the dense net, its optimiser state, the curve (a row per epoch) and the metrics.
+
+    Raises:
+        ParamsError: a block is missing or holds something that is not allowed.
+        DataError: the dataset is missing or damaged.
+        UserError: the network's layers do not fit the dataset.
+    """
+    parser = experiment_parser("Train one experiment's dense net with one seed.")
+    parser.add_argument("--seed", type=seed, required=True)
+    options = parser.parse_args(argv)
+    model = load_block(options.experiment, "model", ModelParams)
+    params = load_block(options.experiment, "train", FitParams)
+    runtime = load_runtime()
+    device = configure(runtime)
+    dataset = load_dataset(paths.data_folder(options.experiment)).to(device)
+    _require_fitting(model, dataset.train.images[0].numel(), dataset.classes)
+    folder = paths.train_folder(options.experiment, options.seed)
+    blocks = {"model": model, "train": params, "runtime": runtime}
+    resume = Resume(
+        f"train/{options.experiment}/seed{options.seed}",
+        {"seed": options.seed, "device": device.type, **{name: block.model_dump() for name, block in blocks.items()}},
+        [paths.data_folder(options.experiment) / FILE],
+    )
+    seed_everything(options.seed)
+    network = build_network(model).to(device)
+    optimizer = make_optimizer(network, params)
+    curve = Curve(folder / "curve.csv")
+    epochs = fit(
+        network,
+        optimizer,
+        dataset.train,
+        dataset.validation,
+        params,
+        seed_path=(options.seed,),
+        resume=resume.point("dense"),
+        progress=Progress(f"train seed {options.seed}"),
+        on_epoch=lambda epoch: curve.append(asdict(epoch)),
+    )
+    save_network(folder / "model.safetensors", network)
+    replace(folder / "optimizer.safetensors", lambda partial: save_file(optimizer_tensors(network, optimizer), partial))
+    metrics = {
+        "loss": epochs[-1].loss,
+        "validation_accuracy": epochs[-1].validation_accuracy,
+        "accuracy": accuracy(network, dataset.test),
+    }
+    write_json(folder / "metrics.json", metrics)
+    resume.clear()
+    print(f"dense net, seed {options.seed}: test accuracy {metrics['accuracy']:.2%}")
+
+
+def _require_fitting(model: ModelParams, inputs: int, classes: int) -> None:
+    if (model.layers[0], model.layers[-1]) != (inputs, classes):
+        raise UserError(
+            f"model.layers: found {model.layers}, but the dataset has {inputs} inputs and {classes} classes; "
+            f"the first layer must be {inputs} and the last {classes}"
+        )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,1 @@
+"""Training of a spiking network, dense or under a mask."""

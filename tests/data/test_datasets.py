@@ -1,0 +1,157 @@
+"""The registry of datasets, the user's own folders, and the params schema of the data block."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydantic
+import pytest
+
+from pipeline.data import idx
+from pipeline.data.datasets import DATASETS, load
+from pipeline.data.params import DataParams
+from pipeline.errors import DataError
+from pipeline.params import ParamsError, validate
+
+PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
+
+
+def test_digits_are_scikit_learns() -> None:
+    raw = load("digits", {}, with_test=False)
+    assert raw.samples.images.shape == (1797, 8, 8)
+    assert (raw.samples.images.dtype, raw.samples.labels.dtype) == (np.uint8, np.int64)
+    assert (raw.samples.images.max(), raw.scale, raw.classes, raw.test) == (16, 16, 10, None)
+    assert raw.samples.labels[:10].tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test])
+def test_another_sets_files_are_never_taken_for_a_published_one(
+    name: str, project: Path, write_folder: Callable[[Path], Path]
+) -> None:
+    write_folder(project / "data" / "raw" / name)
+    with pytest.raises(DataError, match=f"data/raw/{name}/{idx.TRAIN_IMAGES}: "):
+        load(name, {}, with_test=True)
+
+
+def test_folder_with_test_files(project: Path, write_folder: Callable[[Path], Path]) -> None:
+    write_folder(project / "mine")
+    raw = load("idx:mine", {}, with_test=True)
+    assert raw.test is not None
+    assert (raw.name, raw.classes, raw.scale) == ("idx:mine", 3, 255)
+    assert raw.samples.images.shape == (30, 2, 3)
+    assert raw.test.images[5].tolist() == [[5, 5, 5], [5, 5, 5]]
+    assert raw.test.labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_name_holds_no_path(project: Path, write_folder: Callable[[Path], Path]) -> None:
+    folder = write_folder(project / "deep" / "mine")
+    assert load(f"idx:{folder}", {}, with_test=True).name == "idx:mine"
+
+
+def test_folder_without_test_files(project: Path, write_folder: Callable[[Path], Path]) -> None:
+    folder = write_folder(project / "mine")
+    with pytest.raises(DataError, match="has its own test split; remove the parameter test"):
+        load("idx:mine", {}, with_test=False)
+    for stem in idx.TEST_FILES:
+        (folder / stem).unlink()
+    assert load("idx:mine", {}, with_test=False).test is None
+    with pytest.raises(DataError, match=f"{idx.TEST_IMAGES}.*missing"):
+        load("idx:mine", {}, with_test=True)
+
+
+def test_pinned_folder_is_verified(
+    project: Path, write_folder: Callable[[Path], Path], contents: dict[str, bytes]
+) -> None:
+    folder = write_folder(project / "mine")
+    pins = {stem: hashlib.sha256(content).hexdigest() for stem, content in contents.items()}
+    load("idx:mine", pins, with_test=True)
+    altered = contents[idx.TEST_LABELS][:-1] + b"\0"
+    (folder / idx.TEST_LABELS).write_bytes(gzip.compress(altered))
+    load("idx:mine", {}, with_test=True)
+    with pytest.raises(DataError, match=f"mine/{idx.TEST_LABELS}: its decompressed content's SHA-256"):
+        load("idx:mine", pins, with_test=True)
+
+
+def test_labels_and_images_of_different_copies(project: Path, write_folder: Callable[[Path], Path]) -> None:
+    folder = write_folder(project / "mine")
+    (folder / idx.TRAIN_LABELS).write_bytes((folder / idx.TEST_LABELS).read_bytes())
+    with pytest.raises(DataError, match=f"{idx.TRAIN_LABELS}: 6 labels, but .*{idx.TRAIN_IMAGES} has 30 images"):
+        load("idx:mine", {}, with_test=True)
+
+
+def test_test_images_of_another_size(project: Path, write_folder: Callable[[Path], Path]) -> None:
+    folder = write_folder(project / "mine")
+    content = (folder / idx.TEST_IMAGES).read_bytes()
+    turned = content[:8] + content[12:16] + content[8:12] + content[16:]  # 3 x 2 instead of 2 x 3
+    (folder / idx.TEST_IMAGES).write_bytes(turned)
+    with pytest.raises(DataError, match=f"{idx.TEST_IMAGES}: images of 3 x 2 pixels, expected 2 x 3"):
+        load("idx:mine", {}, with_test=True)
+
+
+def test_unknown_name_lists_the_choices() -> None:
+    with pytest.raises(DataError, match="cifar: unknown dataset; choose one of digits, .*kmnist, idx:<folder>"):
+        load("cifar", {}, with_test=True)
+
+
+def test_missing_folder(project: Path) -> None:
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        load("idx:nowhere", {}, with_test=True)
+
+
+# The params schema
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"validation": 100, "test": 1},
+        {"dataset": "mnist", "test": None},
+        {"dataset": "idx:mine"},
+        {"dataset": "idx:mine", "test": None, "sha256": {idx.TRAIN_IMAGES: "0" * 64}},
+    ],
+)
+def test_allowed_params(change: dict[str, object]) -> None:
+    params = validate(DataParams, PLAIN | change, "data")
+    assert params.validation == (PLAIN | change)["validation"]
+    assert type(params.validation) is type((PLAIN | change)["validation"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": "cifar"}, "data.dataset: .*allowed are digits, mnist, fashion_mnist, kmnist, idx:<folder>"),
+        ({"dataset": "idx:"}, "data.dataset: .*the folder is missing"),
+        ({"test": None}, "data.test: .*digits has no official test split"),
+        ({"dataset": "mnist"}, "data.test: .*mnist has an official test split; remove this key"),
+        ({"validation": 0.0}, "data.validation: .*a share between 0 and 1"),
+        ({"validation": 1.0}, "data.validation: .*a share between 0 and 1"),
+        ({"validation": 0}, "data.validation: .*a whole number of samples"),
+        ({"validation": True}, "data.validation: .*a whole number of samples"),
+        ({"validation": "0.2"}, "data.validation: .*a whole number of samples"),
+        ({"test": -3}, "data.test: .*a whole number of samples"),
+        ({"split_seed": -1}, "data.split_seed: "),
+        ({"split_seed": 0.5}, "data.split_seed: "),
+        ({"seed": 1}, "data.seed: unknown key"),
+        ({"sha256": {idx.TRAIN_IMAGES: "0" * 64}}, "data.sha256: .*digests of digits are built in"),
+        ({"dataset": "idx:mine", "sha256": {"train": "0" * 64}}, "data.sha256: .*unknown file train"),
+        ({"dataset": "idx:mine", "sha256": {idx.TRAIN_IMAGES: "abc"}}, "data.sha256: .*64 hexadecimal digits"),
+    ],
+)
+def test_refused_params_name_the_key_and_what_is_allowed(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        validate(DataParams, PLAIN | change, "data")
+
+
+@pytest.mark.parametrize("key", ["dataset", "validation", "test", "split_seed"])
+def test_required_keys(key: str) -> None:
+    with pytest.raises(ParamsError, match=f"data.{key}: "):
+        validate(DataParams, {other: value for other, value in PLAIN.items() if other != key}, "data")
+
+
+def test_params_are_immutable() -> None:
+    params = validate(DataParams, PLAIN, "data")
+    with pytest.raises(pydantic.ValidationError):
+        params.dataset = "mnist"

@@ -1,0 +1,98 @@
+"""Splits: disjoint, complete, exact in size, stratified, and impossible sizes refused."""
+
+import numpy as np
+import pytest
+
+from pipeline.data.datasets import RawDataset, Samples
+from pipeline.data.splits import count_of, split_dataset
+from pipeline.errors import DataError
+
+
+def dataset(per_class: list[int], test: Samples | None = None) -> RawDataset:
+    """One 1 x 1 image per sample, whose pixel is the sample's number; classes in blocks."""
+    labels = np.repeat(np.arange(len(per_class)), per_class).astype(np.int64)
+    images = np.arange(len(labels), dtype=np.uint8)[:, None, None]
+    return RawDataset("made", Samples(images, labels), test, scale=255, classes=len(per_class), source="a test")
+
+
+OFFICIAL = Samples(np.full((4, 1, 1), 200, np.uint8), np.array([0, 1, 1, 0], np.int64))
+
+
+def numbers(samples: Samples) -> list[int]:
+    return samples.images.ravel().tolist()
+
+
+def test_parts_are_disjoint_complete_and_keep_image_and_label_together() -> None:
+    raw = dataset([50, 30, 20])
+    parts = split_dataset(raw, validation=0.2, test=0.3, seed=0)
+    together = numbers(parts.train) + numbers(parts.validation) + numbers(parts.test)
+    assert sorted(together) == list(range(100))
+    for part in (parts.train, parts.validation, parts.test):
+        assert part.labels.tolist() == raw.samples.labels[numbers(part)].tolist()
+
+
+def test_shares_are_of_all_samples_and_classes_keep_theirs() -> None:
+    parts = split_dataset(dataset([50, 30, 20]), validation=0.2, test=0.3, seed=0)
+    assert np.bincount(parts.test.labels).tolist() == [15, 9, 6]
+    assert np.bincount(parts.validation.labels).tolist() == [10, 6, 4]
+    assert np.bincount(parts.train.labels).tolist() == [25, 15, 10]
+
+
+def test_counts_are_exact() -> None:
+    parts = split_dataset(dataset([40, 40]), validation=7, test=11, seed=0)
+    assert (len(parts.validation.labels), len(parts.test.labels), len(parts.train.labels)) == (7, 11, 62)
+
+
+def test_train_is_mixed_although_the_source_is_sorted() -> None:
+    labels = split_dataset(dataset([100, 100]), validation=0.1, test=0.1, seed=0).train.labels
+    assert 0 < np.sum(labels[:80]) < 80
+
+
+def test_seed_decides() -> None:
+    raw = dataset([50, 50])
+    first, again, other = (split_dataset(raw, 0.2, 0.2, seed) for seed in (3, 3, 4))
+    assert numbers(first.train) == numbers(again.train)
+    assert sorted(numbers(first.validation)) != sorted(numbers(other.validation))
+
+
+def test_official_test_split_is_left_as_it_is() -> None:
+    parts = split_dataset(dataset([20, 20], OFFICIAL), validation=0.25, test=None, seed=0)
+    assert parts.test is OFFICIAL
+    assert len(parts.validation.labels) == 10
+    assert len(parts.train.labels) == 30
+
+
+def test_share_is_rounded_and_count_kept() -> None:
+    assert count_of(0.2, 1797) == 359
+    assert count_of(5000, 60000) == 5000
+
+
+@pytest.mark.parametrize(
+    ("per_class", "validation", "test", "message"),
+    [
+        ([10, 10], 0.2, 0.01, "test: 0 of 20 samples; with 2 classes, expected 2 to 18"),
+        ([10, 10], 1, 4, "validation: 1 of 16 samples; with 2 classes, expected 2 to 14"),
+        ([10, 10], 0.8, 0.2, "validation: 16 of 16 samples; with 2 classes, expected 2 to 14"),
+        ([10, 10], 0.2, 500, "test: 500 of 20 samples; with 2 classes, expected 2 to 18"),
+        ([10, 1], 0.2, 0.2, "test: class 1 has 1 sample left, expected at least 2 to split"),
+        ([50, 2], 0.2, 0.1, r"test: of class 1 \(2 samples\) none would be in test"),
+        ([50, 2], 0.2, 0.9, r"test: of class 1 \(2 samples\) none would be in the rest"),
+    ],
+)
+def test_impossible_sizes_are_refused(
+    per_class: list[int], validation: float | int, test: float | int, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        split_dataset(dataset(per_class), validation, test, seed=0)
+
+
+def test_unused_class_is_no_obstacle() -> None:
+    parts = split_dataset(dataset([0, 20, 20]), validation=0.2, test=0.2, seed=0)
+    assert np.bincount(parts.train.labels).tolist() == [0, 12, 12]
+
+
+def test_test_size_must_fit_the_dataset() -> None:
+    with pytest.raises(DataError, match="made: has an official test split; remove the parameter test"):
+        split_dataset(dataset([20, 20], OFFICIAL), validation=0.2, test=0.2, seed=0)
+    with pytest.raises(DataError, match="made: has no official test split; give the parameter test"):
+        split_dataset(dataset([20, 20]), validation=0.2, test=None, seed=0)

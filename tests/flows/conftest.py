@@ -1,0 +1,211 @@
+"""A tiny DVC project with trivial stages in our results layout, and a store that need not be migrated each time."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.environment import set_defaults, stage_environment
+
+set_defaults()
+
+ROOT = Path(__file__).parents[2]
+
+PARAMS = """\
+matrix:
+  experiments: [tiny]
+  methods: [cqp, magnitude]
+  seeds: [0]
+experiments:
+  tiny:
+    data: {classes: 3}
+    train: {epochs: 2, lr: 0.1}
+    prune: {levels: [0.5, 0.995], finetune: {epochs: 2}}
+"""
+
+DVC_YAML = """\
+stages:
+  data:
+    matrix:
+      experiment: ${matrix.experiments}
+    cmd: python stage.py data ${item.experiment}
+    deps: [stage.py]
+    params:
+      - experiments.${item.experiment}.data
+    outs:
+      - results/${item.experiment}/data/dataset.safetensors
+      - results/${item.experiment}/data/dataset.json:
+          cache: false
+  train:
+    matrix:
+      experiment: ${matrix.experiments}
+      seed: ${matrix.seeds}
+    cmd: python stage.py train ${item.experiment} ${item.seed}
+    deps:
+      - stage.py
+      - results/${item.experiment}/data/dataset.safetensors
+    params:
+      - experiments.${item.experiment}.train
+    outs:
+      - results/${item.experiment}/train/seed${item.seed}/model.safetensors
+      - results/${item.experiment}/train/seed${item.seed}/curve.csv:
+          cache: false
+    metrics:
+      - results/${item.experiment}/train/seed${item.seed}/metrics.json:
+          cache: false
+  prune:
+    matrix:
+      experiment: ${matrix.experiments}
+      method: ${matrix.methods}
+      seed: ${matrix.seeds}
+    cmd: python stage.py prune ${item.experiment} ${item.method} ${item.seed}
+    deps:
+      - stage.py
+      - results/${item.experiment}/data/dataset.safetensors
+      - results/${item.experiment}/train/seed${item.seed}/model.safetensors
+    params:
+      - experiments.${item.experiment}.prune
+    outs:
+      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/models
+      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/levels.csv:
+          cache: false
+      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/curve.csv:
+          cache: false
+    metrics:
+      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/metrics.json:
+          cache: false
+  compare:
+    matrix:
+      experiment: ${matrix.experiments}
+    cmd: python stage.py compare ${item.experiment}
+    deps:
+      - stage.py
+      - results/${item.experiment}/train
+      - results/${item.experiment}/prune
+    outs:
+      - results/${item.experiment}/compare/summary.json:
+          cache: false
+      - results/${item.experiment}/compare/figures:
+          cache: false
+    metrics:
+      - results/${item.experiment}/compare/metrics:
+          cache: false
+  track:
+    matrix:
+      experiment: ${matrix.experiments}
+    cmd: python -m flows.tracking --experiment ${item.experiment} --receipt mlruns/tracked-${item.experiment}.json
+    deps:
+      - results/${item.experiment}/compare
+    outs:
+      - mlruns/tracked-${item.experiment}.json:
+          cache: false
+"""
+
+STAGE = '''\
+"""Writes files of the shape that the real stages write; no science."""
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+kind, experiment, *rest = sys.argv[1:]
+folder = Path("results", experiment, kind, *rest[:-1], *(f"seed{seed}" for seed in rest[-1:]))
+folder.mkdir(parents=True, exist_ok=True)
+print(f"{kind} at work", flush=True)
+if Path(f"break-{kind}").exists():
+    print("first line before the end", file=sys.stderr)
+    sys.exit(f"{kind} is broken")
+if kind == "data":
+    (folder / "dataset.safetensors").write_bytes(b"pixels")
+    about = {"name": "tiny-images", "classes": 3, "splits": {"train": {"count": 7, "per_class": [3, 2, 2]}}}
+    (folder / "dataset.json").write_text(json.dumps(about))
+if kind == "train":
+    (folder / "model.safetensors").write_bytes(f"dense {rest}".encode())
+    (folder / "curve.csv").write_text("epoch,loss\\n1,0.75\\n2,0.25\\n")
+    (folder / "metrics.json").write_text(json.dumps({"accuracy": 0.9}))
+if kind == "prune":
+    (folder / "models").mkdir()
+    for level in ("0.5", "0.995"):
+        (folder / "models" / f"level-{level}.safetensors").write_bytes(f"{level} {rest}".encode())
+    (folder / "levels.csv").write_text(
+        "protocol,level,sparsity,accuracy\\nfair,0.5,0.5,0.875\\nfair,0.995,0.9951,0.625\\n"
+    )
+    (folder / "curve.csv").write_text("epoch,loss,level\\n1,0.5,0.5\\n2,0.4,0.5\\n3,0.9,0.995\\n4,0.8,0.995\\n")
+    (folder / "metrics.json").write_text(json.dumps({"accuracy_at_0.5": 0.875}))
+if kind == "compare":
+    (folder / "summary.json").write_text(json.dumps({"levels": [0.5]}))
+    (folder / "figures").mkdir()
+    (folder / "figures" / "curve.svg").write_text("<svg/>")
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "dense.json").write_text(json.dumps({"accuracy": 0.9}))
+    (folder / "metrics" / "cqp.json").write_text(json.dumps({"accuracy_at_0.5": 0.875}))
+'''
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`store`: an empty migrated MLflow store; `fresh`: a project nothing was run in; `done`: one with all results."""
+    folder = tmp_path_factory.mktemp("templates")
+    _make_store(folder / "store")
+    _make_project(folder / "fresh", folder / "store")
+    shutil.copytree(folder / "fresh", folder / "done")
+    dvc(folder / "done", "repro", "-q", "compare@tiny")
+    return folder
+
+
+@pytest.fixture
+def fresh(templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in which nothing has been run yet, as the working folder, with an empty MLflow store."""
+    return enter(templates / "fresh", tmp_path / "project", monkeypatch)
+
+
+@pytest.fixture
+def project(templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the results of all stages but `track`, as the working folder, with an empty MLflow store."""
+    return enter(templates / "done", tmp_path / "project", monkeypatch)
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    """Run DVC in the project; what it printed. A failing one fails the test."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, env=stage_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def store_of(root: Path) -> str:
+    """The URI of the project's MLflow store, whatever the environment says by now (MLflow itself sets it)."""
+    return f"sqlite:///{root}/mlruns/mlflow.db"
+
+
+def enter(template: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy a template project to `root` and make it the working folder."""
+    shutil.copytree(template, root)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return root
+
+
+def _make_store(folder: Path) -> None:
+    from flows.mlflow_store import Store
+
+    folder.mkdir()
+    Store(folder)
+
+
+def _make_project(root: Path, store: Path) -> None:
+    root.mkdir()
+    (root / "params.yaml").write_text(PARAMS)
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "stage.py").write_text(STAGE)
+    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nmodels/\n")
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    dvc(root, "init", "-q")
+    subprocess.run(["git", "add", "."], cwd=root, check=True)
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *identity, "commit", "-qm", "Start"], cwd=root, check=True)
+    shutil.copytree(store / "mlruns", root / "mlruns")

@@ -1,0 +1,97 @@
+"""The flow on a real (temporary) Prefect server: task runs, logs, the artifact, failure."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.testing.utilities import prefect_test_harness
+
+from flows import prefect_flow
+from flows.prefect_flow import artifact_key, experiment_flow
+from flows.process import StageFailed
+from tests.flows.conftest import store_of
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def tiny(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny project has neither the real params nor the real summary."""
+    monkeypatch.setattr(prefect_flow, "validate_params", lambda: None)
+    monkeypatch.setattr(prefect_flow, "comparison_markdown", lambda experiment: f"| table of {experiment} |")
+    return project
+
+
+def test_each_stage_is_a_task_run_and_the_table_an_artifact(tiny: Path, server: None) -> None:
+    (tiny / "results/tiny/compare/summary.json").unlink()
+    state = experiment_flow("tiny", return_state=True)
+    assert state.is_completed()
+    run, tasks = asyncio.run(_recorded(state.state_details.flow_run_id))
+    assert run.name == "tiny"
+    assert {task.name: task.state_name for task in tasks} == {
+        "data@tiny": "Unchanged",
+        "train@tiny-0": "Unchanged",
+        "prune@tiny-cqp-0": "Unchanged",
+        "prune@tiny-magnitude-0": "Unchanged",
+        "compare@tiny": "Ran",
+        "track@tiny": "Ran",
+    }
+    assert asyncio.run(_artifact("comparison-tiny")) == "| table of tiny |"
+    client = MlflowClient(store_of(tiny))
+    tags = client.search_runs(["1"], "tags.dvc_stage = 'compare@tiny'")[0].data.tags
+    assert tags["prefect_flow_run"] == str(run.id)
+    assert tags["prefect_task_run"] in {str(task.id) for task in tasks}
+
+
+def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: None) -> None:
+    (tiny / "results/tiny/compare/summary.json").unlink()
+    (tiny / "break-compare").touch()
+    state = experiment_flow("tiny", return_state=True)
+    assert state.is_failed()
+    assert "compare is broken" in state.message
+    with pytest.raises(StageFailed):
+        state.result()
+    _, tasks = asyncio.run(_recorded(state.state_details.flow_run_id))
+    assert {task.name for task in tasks if task.state_name == "Failed"} == {"compare@tiny"}
+    assert "track@tiny" not in {task.name for task in tasks}
+
+
+def test_called_on_its_own_it_takes_the_defaults_of_the_command_line(tiny: Path, server: None, monkeypatch) -> None:
+    given = {}
+
+    def run_target(*_: object, workers: int, **__: object) -> None:
+        given.update(workers=workers, quiet=os.environ.get("DVC_NO_ANALYTICS"))
+
+    monkeypatch.delenv("DVC_NO_ANALYTICS")
+    monkeypatch.setattr(prefect_flow, "run_target", run_target)
+    monkeypatch.setattr(prefect_flow, "default_workers", lambda: 3)
+    experiment_flow("tiny")
+    assert given == {"workers": 3, "quiet": "1"}
+
+
+def test_artifact_keys_hold_only_what_prefect_allows() -> None:
+    assert artifact_key("comparison-Fashion_MNIST") == "comparison-fashion-mnist"
+    assert artifact_key("prune@digits/cqp:0.9 ") == "prune-digits-cqp-0-9"
+
+
+async def _recorded(flow_run_id) -> tuple[FlowRun, list[TaskRun]]:
+    async with get_client() as client:
+        run = await client.read_flow_run(flow_run_id)
+        tasks = await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
+        return run, tasks
+
+
+async def _artifact(key: str) -> str:
+    async with get_client() as client:
+        (artifact,) = [found for found in await client.read_latest_artifacts() if found.key == key]
+        return artifact.data

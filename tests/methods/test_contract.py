@@ -1,0 +1,151 @@
+"""One contract for every pruning method: laws that hold whatever it ranks by."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.data.store import Split
+from pipeline.errors import UserError
+from pipeline.methods import available, load_method
+from pipeline.params import ParamsError, validate
+from pipeline.pruning.iterate import make_problem
+from pipeline.pruning.mask import Mask, prunable_weights
+from pipeline.pruning.params import CriticalityParams, PruneParams
+from pipeline.pruning.problem import Problem
+from pipeline.pruning.scores import importance
+from pipeline.pruning.select import keep_count
+from pipeline.snn.lif import MultiStepLeaky
+from pipeline.snn.network import SpikingNetwork, build_network
+from pipeline.snn.params import ModelParams, Surrogate
+from pipeline.training.params import FitParams
+from tests.imports import PROJECT
+
+LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]
+SPEC = ModelParams(layers=[36, 10, 4], timesteps=3)
+
+# What a method ranks by, where that is known: whatever it keeps must score at least as high as what it prunes.
+SCORES: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
+    "cqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "magnitude": lambda problem: {name: weight.abs() for name, weight in problem.weights.items()},
+    "osqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+}
+
+
+def dense_network() -> SpikingNetwork:
+    torch.manual_seed(0)
+    return build_network(SPEC)
+
+
+def conv_network() -> SpikingNetwork:
+    """Two convolutions and one dense layer on 6 x 6 pixels: 18 + 72 + 48 synapses."""
+    torch.manual_seed(0)
+    neuron = (SPEC.beta, SPEC.threshold, SPEC.reset, Surrogate())
+    layers = [
+        nn.Conv2d(1, 2, 3),
+        MultiStepLeaky(*neuron),
+        nn.Conv2d(2, 4, 3),
+        MultiStepLeaky(*neuron),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4, 12),
+        MultiStepLeaky(*neuron),
+    ]
+    return SpikingNetwork(SPEC, layers)
+
+
+NETWORKS = {"dense": dense_network, "conv": conv_network}
+
+
+def problem_of(network: SpikingNetwork, mask: Mask, level: float, scope: str, seed: int = 0) -> Problem:
+    generator = torch.Generator().manual_seed(1)
+    images = 3 * torch.rand((40, 1, 6, 6), generator=generator)
+    train = Split(images, torch.randint(4, (40,), generator=generator))
+    params = PruneParams(
+        levels=[level],
+        scope=scope,
+        criticality=CriticalityParams(batches=2, batch_size=20),
+        finetune=FitParams(epochs=1, batch_size=1, lr=1.0),
+    )
+    return make_problem(network, mask, level, train, params, seed_path=(seed, LEVELS.index(level)))
+
+
+def test_all_are_found() -> None:
+    assert {"cqp", "magnitude", "osqp", "random"} <= set(available())
+    assert available() == sorted(available())
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("name", available())
+def test_contract(name: str, kind: str, scope: str) -> None:
+    method, network = load_method(name), NETWORKS[kind]()
+    mask = Mask.dense(prunable_weights(network))
+    for level in LEVELS:
+        problem = problem_of(network, mask, level, scope)
+        assert problem.keep == keep_count(level, mask.size)
+        weights = {key: weight.clone() for key, weight in problem.weights.items()}
+        kept_before = mask.vector()
+        found = method.prune(problem, method.params())
+
+        assert {key: layer.shape for key, layer in found.items()} == {key: w.shape for key, w in weights.items()}
+        assert found.inside(mask)
+        assert not method.exact or found.nnz == problem.keep
+        assert torch.equal(found.vector(), method.prune(problem, method.params()).vector())
+        assert torch.equal(mask.vector(), kept_before)
+        assert all(torch.equal(problem.weights[key], weights[key]) for key in weights)
+        assert all(torch.equal(w.detach(), weights[key]) for key, w in prunable_weights(network).items())
+        if name in SCORES:
+            require_ranked(SCORES[name](problem), mask, found, scope)
+
+        mask = found
+        mask.apply(prunable_weights(network))
+    assert mask.nnz < mask.size / 2
+
+
+def require_ranked(scores: dict[str, Tensor], before: Mask, after: Mask, scope: str) -> None:
+    """Every kept score is at least as high as every one pruned at this step, over the network or in each layer."""
+    parts = [list(scores)] if scope == "global" else [[name] for name in scores]
+    for names in parts:
+        kept = torch.cat([scores[name][after[name]] for name in names])
+        pruned = torch.cat([scores[name][before[name] & ~after[name]] for name in names])
+        assert not len(kept) or not len(pruned) or kept.min() >= pruned.max()
+
+
+@pytest.mark.parametrize("name", available())
+def test_layer_scope_keeps_the_same_share_of_every_layer(name: str) -> None:
+    method, network = load_method(name), conv_network()
+    mask = Mask.dense(prunable_weights(network))
+    found = method.prune(problem_of(network, mask, 0.5, "layer"), method.params())
+    if method.exact:
+        assert [int(layer.sum()) for layer in found.values()] == [9, 36, 24]
+    assert all(bool(layer.any()) for layer in found.values())
+
+
+@pytest.mark.parametrize("name", available())
+def test_unknown_parameters_are_refused(name: str) -> None:
+    with pytest.raises(ParamsError, match=f"methods.{name}.alhpa: unknown key; allowed here: "):
+        validate(load_method(name).params, {"alhpa": 0.5}, f"methods.{name}")
+
+
+def test_an_unknown_method_is_an_error_that_lists_the_choices() -> None:
+    with pytest.raises(UserError, match=f"unknown pruning method 'cpq'; available are: {', '.join(available())}"):
+        load_method("cpq")
+
+
+def test_loading_a_method_imports_no_other_one() -> None:
+    # dvc.yaml makes a prune stage depend on its own method's file alone.
+    script = (
+        "import sys, pipeline.methods as methods\n"
+        "for name in methods.available():\n"
+        "    for other in methods.available():\n"
+        "        sys.modules.pop(f'pipeline.methods.{other}', None)\n"
+        "        vars(methods).pop(other, None)\n"
+        "    methods.load_method(name)\n"
+        "    print(name, *(key for key in sys.modules if key.startswith('pipeline.methods.')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{name} pipeline.methods.{name}" for name in available()]

@@ -1,0 +1,130 @@
+"""The compare and report stages: from hand-made result files to the comparison and its page."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import paths
+from pipeline.errors import UserError
+from pipeline.files import write_csv, write_json
+from pipeline.params import ParamsError
+from pipeline.stages import compare, report
+
+METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
+SEEDS = [0, 3]
+ARGUMENTS = ["--experiment", "tiny"]
+
+
+def write_levels(method: str, seed: int, levels: list[float]) -> None:
+    """A `levels.csv` over 200 synapses; accuracies fall by the level and differ by 0.01 between the seeds."""
+    rows = [
+        {
+            "protocol": "fair",
+            "level": level,
+            "sparsity": level,
+            "keep": round(200 * (1 - level)),
+            "nnz": round(200 * (1 - level)),
+            "synapses": 200,
+            "validation_accuracy_before": 0.5,
+            "validation_accuracy": 0.6,
+            "accuracy_before": 0.4,
+            "accuracy": METHODS[method] - level / 10 + seed / 300,
+            "one_shot_sparsity": level,
+            "one_shot_accuracy": 0.3,
+            "timesteps": 4,
+        }
+        for level in levels
+    ]
+    write_csv(paths.prune_folder("tiny", method, seed) / "levels.csv", rows)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with the results of three methods and two seeds."""
+    monkeypatch.chdir(tmp_path)
+    matrix = {"experiments": ["tiny"], "methods": list(METHODS), "seeds": SEEDS}
+    params = {"matrix": matrix, "experiments": {"tiny": {}}}
+    (tmp_path / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    for seed in SEEDS:
+        metrics = {"loss": 0.1, "validation_accuracy": 0.97, "accuracy": 0.95 + seed / 300}
+        write_json(paths.train_folder("tiny", seed) / "metrics.json", metrics)
+        for method in METHODS:
+            write_levels(method, seed, [0.5, 0.9])
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_files_and_what_stands_in_them(project: Path) -> None:
+    compare.main(ARGUMENTS)
+    folder = paths.compare_folder("tiny")
+    assert set(contents(folder)) == {
+        "comparison.csv",
+        "summary.json",
+        *(f"metrics/{name}.json" for name in ("dense", *METHODS)),
+        "figures/accuracy_against_sparsity.svg",
+        "figures/sparsity_error.svg",
+    }
+    with (folder / "comparison.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 + len(METHODS) * len(SEEDS) * 2
+    assert [row["method"] for row in rows].count("dense") == 2
+    found = {(row["method"], row["seed"], row["level"]): float(row["accuracy"]) for row in rows}
+    assert found["cqp", "3", "0.9"] == pytest.approx(0.9 - 0.09 + 0.01)
+    assert found["dense", "3", "0.0"] == pytest.approx(0.96)
+
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["seeds"], summary["synapses"]) == (SEEDS, 200)
+    margins = {(result["method"], result["level"]): result["margin"] for result in summary["results"]}
+    assert margins["cqp", 0.9]["mean"] == pytest.approx(0.1)
+    assert margins["osqp", 0.5]["mean"] == pytest.approx(-0.1)
+    assert margins["magnitude", 0.5] is None
+    headlines = json.loads((folder / "metrics/cqp.json").read_text(encoding="utf-8"))
+    assert headlines == {"accuracy_at_0.5": pytest.approx(0.855), "accuracy_at_0.9": pytest.approx(0.815)}
+
+
+def test_a_rerun_gives_the_same_bytes(project: Path) -> None:
+    compare.main(ARGUMENTS)
+    report.main(ARGUMENTS)
+    first = contents(project / "results")
+    compare.main(ARGUMENTS)
+    report.main(ARGUMENTS)
+    assert contents(project / "results") == first
+
+
+def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
+    write_levels("osqp", 7, [0.1])
+    compare.main(ARGUMENTS)
+    summary = json.loads((paths.compare_folder("tiny") / "summary.json").read_text(encoding="utf-8"))
+    assert summary["seeds"] == SEEDS
+    assert {result["level"] for result in summary["results"]} == {0.5, 0.9}
+
+
+def test_results_that_do_not_fit_together_are_an_error(project: Path) -> None:
+    write_levels("osqp", 3, [0.5, 0.8])
+    with pytest.raises(UserError, match=r"tiny: methods differ in levels or network.*osqp seed 3: levels \[0.5, 0.8\]"):
+        compare.main(ARGUMENTS)
+    assert not paths.compare_folder("tiny").exists()
+
+
+def test_a_wrong_matrix_is_an_error(project: Path) -> None:
+    params = {"matrix": {"experiments": ["tiny"], "methods": [], "seeds": [0]}, "experiments": {"tiny": {}}}
+    (project / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    with pytest.raises(ParamsError, match="matrix.methods: List should have at least 1 item"):
+        compare.main(ARGUMENTS)
+
+
+def test_the_page_shows_every_method_level_and_figure(project: Path) -> None:
+    compare.main(ARGUMENTS)
+    report.main(ARGUMENTS)
+    page = (paths.report_folder("tiny") / "index.html").read_text(encoding="utf-8")
+    assert page.count("<tr>") == 1 + 1 + len(METHODS) * 2
+    for method in ("dense", *METHODS):
+        assert f"<td>{method}</td>" in page
+    assert "<td>+10.00 ± 0.00</td>" in page
+    assert page.count("<svg") == page.count("<figure>") == 2
+    assert "dvc repro compare@tiny" in page

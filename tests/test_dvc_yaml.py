@@ -1,0 +1,108 @@
+"""Holds dvc.yaml against the code: every stage names what it imports and the params it reads, and nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from pipeline import params as params_module
+from pipeline.stages import compare, data, prune, report, train
+from tests.imports import PROJECT, imported_files
+from tests.tiny import tiny_params, write_params
+
+PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
+EXPERIMENTS, METHODS, SEEDS = (PARAMS["matrix"][key] for key in ("experiments", "methods", "seeds"))
+STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
+
+
+def code_deps(address: str) -> list[Path]:
+    """The dependencies that are code: a .py file or a folder of them, relative to the project."""
+    deps = [Path(dep.def_path) for dep in STAGES[address].deps]
+    return [dep for dep in deps if dep.parts[0] in ("pipeline", "flows")]
+
+
+def module_of(address: str) -> list[str]:
+    """The modules a stage's command starts, the method's own included."""
+    words = STAGES[address].cmd.split()
+    modules = [words[words.index("-m") + 1]]
+    if "--method" in words:
+        modules.append(f"pipeline.methods.{words[words.index('--method') + 1]}")
+    return modules
+
+
+def covers(dep: Path, file: Path) -> bool:
+    return dep == file or dep in file.parents
+
+
+@pytest.mark.parametrize("address", STAGES)
+def test_deps_name_every_imported_file(address: str) -> None:
+    files = {file for module in module_of(address) for file in imported_files(module)}
+    missing = {file for file in files if not any(covers(dep, file) for dep in code_deps(address))}
+    assert not missing
+
+
+@pytest.mark.parametrize("address", STAGES)
+def test_deps_name_nothing_else(address: str) -> None:
+    files = {file for module in module_of(address) for file in imported_files(module)}
+    files.add(Path("flows/served_model.py"))  # logged into MLflow as a file
+    unused = {dep for dep in code_deps(address) if not any(covers(dep, file) for file in files)}
+    assert not unused
+
+
+def test_the_matrix_gives_every_stage_once() -> None:
+    expected = {f"data@{e}" for e in EXPERIMENTS}
+    expected |= {f"train@{e}-{s}" for e in EXPERIMENTS for s in SEEDS}
+    expected |= {f"prune@{e}-{m}-{s}" for e in EXPERIMENTS for m in METHODS for s in SEEDS}
+    expected |= {f"{stage}@{e}" for e in EXPERIMENTS for stage in ("compare", "report", "track")}
+    assert set(STAGES) == expected
+
+
+def test_there_are_under_a_hundred_stages() -> None:
+    assert len(STAGES) < 100
+
+
+@pytest.mark.parametrize("address", STAGES)
+def test_what_belongs_to_dvc_is_not_in_git(address: str) -> None:
+    for out in STAGES[address].outs:
+        heavy = out.def_path.endswith((".safetensors", "models"))
+        assert out.use_cache is heavy
+
+
+@pytest.fixture
+def read_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """In a folder with tiny params: the list that grows by the key of every block that is read."""
+    keys: list[str] = []
+    validate = params_module.validate
+
+    def recording(schema, value, key):
+        keys.append(key)
+        return validate(schema, value, key)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(params_module, "validate", recording)
+    write_params(tmp_path, tiny_params(methods=["cqp"], seeds=[0]))
+    yield keys
+
+
+def declared(address: str) -> set[str]:
+    return {name for dep in STAGES[address].deps for name in (getattr(dep, "params", None) or ())}
+
+
+def test_params_name_exactly_the_blocks_that_are_read(read_keys: list[str]) -> None:
+    runs = {
+        "data@digits": lambda: data.main(["--experiment", "digits"]),
+        "train@digits-0": lambda: train.main(["--experiment", "digits", "--seed", "0"]),
+        "prune@digits-cqp-0": lambda: prune.main(["--experiment", "digits", "--method", "cqp", "--seed", "0"]),
+        "compare@digits": lambda: compare.main(["--experiment", "digits"]),
+        "report@digits": lambda: report.main(["--experiment", "digits"]),
+    }
+    for address, run in runs.items():
+        read_keys.clear()
+        run()
+        # compare reads the matrix block whole, but `experiments` in it concerns no single experiment
+        read = {
+            key for name in read_keys for key in (["matrix.methods", "matrix.seeds"] if name == "matrix" else [name])
+        }
+        assert declared(address) == read, address

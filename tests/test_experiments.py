@@ -1,0 +1,141 @@
+"""The check of the whole params.yaml: the project's own passes, and each mistake in it is named, all at once."""
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.experiments import validate_params
+from pipeline.methods import available
+from pipeline.params import ParamsError
+from tests.imports import PROJECT
+
+OWN = PROJECT / "params.yaml"
+Check = Callable[..., str]
+
+
+def change(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Set `experiments.digits.train.lr` and the like; None removes the key."""
+    *path, last = key.split(".")
+    for part in path:
+        tree = tree[part]
+    if value is None:
+        del tree[last]
+    else:
+        tree[last] = value
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """The message about the project's own file with some keys changed."""
+
+    def validated(changes: dict[str, Any]) -> str:
+        tree = copy.deepcopy(YAML(typ="safe").load(OWN))
+        for key, value in changes.items():
+            change(tree, key, value)
+        path = tmp_path / "params.yaml"
+        YAML(typ="safe").dump(tree, path)
+        with pytest.raises(ParamsError) as caught:
+            validate_params(path)
+        return str(caught.value)
+
+    return validated
+
+
+def test_the_projects_own_file_is_accepted() -> None:
+    validate_params(OWN)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("experiments.digits.data.dataset", "mnits", "unknown dataset; allowed are .*; found 'mnits'"),
+        ("experiments.digits.data.validation", 1.5, "allowed are a share .* or a whole number .*; found 1.5"),
+        ("experiments.digits.model.layers", [64], "at least 2 items .*; found \\[64\\]"),
+        ("experiments.digits.model.timesteps", 0, "greater than or equal to 1; found 0"),
+        ("experiments.digits.model.surrogate.slope", -1.0, "greater than 0; found -1.0"),
+        (
+            "experiments.digits.model.encoding.name",
+            "rates",
+            "allowed are: direct, noisy_direct, rate, latency; found 'rates'",
+        ),
+        ("experiments.digits.model.encoding.sigma", 0.1, "unknown key; allowed here: name"),
+        ("experiments.digits.train.lr", 0.0, "greater than 0; found 0.0"),
+        ("experiments.digits.train.learning_rate", 0.1, "unknown key; allowed here: epochs, batch_size, lr, "),
+        ("experiments.digits.train.epochs", None, "missing; it has no default"),
+        ("experiments.digits.prune.levels", [0.9, 0.5], "must rise strictly.*; found \\[0.9, 0.5\\]"),
+        ("experiments.digits.prune.levels", [0.5, 0.5], "must rise strictly.*; found \\[0.5, 0.5\\]"),
+        ("experiments.digits.prune.scope", "locally", "'global' or 'layer'; found 'locally'"),
+        ("experiments.digits.prune.criticality.kind", "magic", "'sensitivity' or 'taylor'; found 'magic'"),
+        ("experiments.digits.prune.criticality.batch", 1, "unknown key; allowed here: kind, batches, batch_size"),
+        ("experiments.digits.prune.finetune.augment", {"shift": -1}, "greater than or equal to 0; found -1"),
+        ("experiments.digits.methods.cqp.alpha", -0.5, "greater than or equal to 0; found -0.5"),
+        ("experiments.digits.methods.cqp.alhpa", 0.5, "unknown key; allowed here: alpha, tau"),
+        ("experiments.digits.methods.magnitude.alpha", 0.5, "unknown key; allowed here: no keys"),
+        ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(available())}"),
+        ("experiments.digits.methods.magnitude", None, "missing; listed are: .*"),
+        ("experiments.digits.methods", None, "missing; required are: data, model, train, prune, methods"),
+        ("experiments.digits.prune", None, "missing; required are: data, model, train, prune, methods"),
+        ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods"),
+        ("runtime.threads", 0, "greater than or equal to 1; found 0"),
+        ("matrix.seeds", [0, 0], "entries must differ; found \\[0, 0\\]"),
+    ],
+)
+def test_one_mistake_is_one_line_under_its_full_key(check: Check, key: str, value: Any, expected: str) -> None:
+    found = check({key: value})
+    assert "\n" not in found
+    where, _, what = found.partition(": ")
+    shown = {"experiments.digits.prune.finetune.augment": "experiments.digits.prune.finetune.augment.shift"}
+    assert where == shown.get(key, key)
+    assert re.search(expected, what), what
+
+
+@pytest.mark.parametrize(
+    ("levels", "index"), [([0.0, 0.5], 0), ([0.5, 1.0], 1), ([0.5, 1.5], 1), ([-0.1], 0), ([0.5, "0.9"], 1)]
+)
+def test_a_level_out_of_range_is_named_by_its_place(check: Check, levels: list[Any], index: int) -> None:
+    found = check({"experiments.digits.prune.levels": levels})
+    assert found.startswith(f"experiments.digits.prune.levels[{index}]: Input should be ")
+    assert found.endswith(f"; found {levels[index]!r}")
+
+
+def test_the_matrix_names_only_what_there_is(check: Check) -> None:
+    assert check({"matrix.experiments": ["digits", "cifar"]}) == (
+        "matrix.experiments: 'cifar' is none of those there are: digits, mnist"
+    )
+    assert check({"matrix.methods": ["cqp", "cpq"]}) == (
+        f"matrix.methods: 'cpq' is none of those there are: {', '.join(available())}"
+    )
+
+
+def test_all_problems_are_reported_at_once(check: Check) -> None:
+    found = check(
+        {
+            "matrix.seeds": [-1],
+            "runtime.device": "gpu",
+            "experiments.digits.model.beta": 2.0,
+            "experiments.digits.prune.levels": [0.5, 2.0],
+            "experiments.digits.methods.cqp.tau": 2.0,
+            "experiments.mnist.train.lr": "fast",
+        }
+    )
+    assert [line.split(":")[0] for line in found.splitlines()] == [
+        "matrix.seeds[0]",
+        "runtime.device",
+        "experiments.digits.model.beta",
+        "experiments.digits.prune.levels[1]",
+        "experiments.digits.methods.cqp.tau",
+        "experiments.mnist.train.lr",
+    ]
+
+
+def test_a_method_of_the_matrix_without_parameters_is_named_in_every_experiment(check: Check) -> None:
+    found = check({"experiments.digits.methods.random": None, "experiments.mnist.methods.random": None})
+    assert [line.partition(";")[0] for line in found.splitlines()] == [
+        "experiments.digits.methods.random: missing",
+        "experiments.mnist.methods.random: missing",
+    ]

@@ -1,0 +1,103 @@
+"""Result files: whole or not at all, byte-identical for equal content, and never NaN in JSON."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from pipeline.files import Curve, read_json, replace, sha256, write_csv, write_json, write_text
+
+
+def test_replace_writes_beside_and_moves(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "result.bin"
+    seen = []
+
+    def write(partial: Path) -> None:
+        partial.write_bytes(b"new")
+        seen.append((partial.parent, partial.name != path.name, path.exists()))
+
+    replace(path, write)
+    assert seen == [(path.parent, True, False)]
+    assert path.read_bytes() == b"new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def failing(partial: Path) -> None:
+    partial.write_bytes(b"half")
+    raise OSError("disk full")
+
+
+def test_a_failing_writer_leaves_the_older_file(tmp_path: Path) -> None:
+    path = tmp_path / "result.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match="disk full"):
+        replace(path, failing)
+    assert path.read_bytes() == b"old"
+
+
+def test_a_failing_writer_leaves_no_result(tmp_path: Path) -> None:
+    path = tmp_path / "result.bin"
+    with pytest.raises(OSError, match="disk full"):
+        replace(path, failing)
+    assert not path.exists()
+    replace(path, lambda partial: partial.write_bytes(b"new"))
+    assert path.read_bytes() == b"new"
+
+
+def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
+    write_text(tmp_path / "text", "α\nb\n")
+    assert (tmp_path / "text").read_bytes() == "α\nb\n".encode()
+
+
+def test_json_keeps_the_order_and_every_digit(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    write_json(path, {"b": 0.1, "a": [1, None]})
+    assert path.read_text() == '{\n  "b": 0.1,\n  "a": [\n    1,\n    null\n  ]\n}\n'
+    write_json(path, 1 / 3)
+    assert read_json(path) == 1 / 3
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_json_refuses_what_is_none(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "metrics.json"
+    write_json(path, {"accuracy": 0.5})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"accuracy": value})
+    assert read_json(path) == {"accuracy": 0.5}
+
+
+def test_csv_to_the_byte(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_csv(path, [{"level": 0.9, "name": "a,b"}, {"level": 1 / 3, "name": "c"}])
+    assert path.read_bytes() == b'level,name\n0.9,"a,b"\n0.3333333333333333,c\n'
+
+
+def test_csv_needs_rows_of_equal_keys(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    with pytest.raises(ValueError, match="no rows to write"):
+        write_csv(path, [])
+    with pytest.raises(ValueError, match="other"):
+        write_csv(path, [{"level": 0.9}, {"level": 0.8, "other": 1}])
+    assert not path.exists()
+
+
+def test_a_curve_grows_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "curve.csv"
+    curve = Curve(path)
+    assert not path.exists()
+    curve.append({"epoch": 1, "loss": 0.5})
+    assert path.read_bytes() == b"epoch,loss\n1,0.5\n"
+    curve.append({"epoch": 2, "loss": 0.25})
+    assert path.read_bytes() == b"epoch,loss\n1,0.5\n2,0.25\n"
+
+
+def test_a_curve_starts_anew(tmp_path: Path) -> None:
+    path = tmp_path / "curve.csv"
+    path.write_text("left over")
+    Curve(path, [{"epoch": 1}, {"epoch": 2}]).append({"epoch": 3})
+    assert path.read_bytes() == b"epoch\n1\n2\n3\n"
+
+
+def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    assert sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

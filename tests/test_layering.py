@@ -1,0 +1,47 @@
+"""Holds the lines between the layers: who may import what."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.imports import PROJECT, imported_names
+
+PIPELINE = sorted(path.relative_to(PROJECT) for path in (PROJECT / "pipeline").rglob("*.py"))
+FLOWS = sorted(path.relative_to(PROJECT) for path in (PROJECT / "flows").rglob("*.py"))
+ORCHESTRATION = {"prefect", "mlflow", "flows", "dvc"}
+MATHS = {"torch", "snntorch", "scipy", "sklearn", "osqp", "cvxpy"}
+
+
+def top_level(file: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported_names(file)}
+
+
+@pytest.mark.parametrize("file", PIPELINE, ids=str)
+def test_the_science_knows_nothing_of_orchestration(file: Path) -> None:
+    assert not top_level(file) & ORCHESTRATION
+
+
+@pytest.mark.parametrize("file", [file for file in FLOWS if file.name != "served_model.py"], ids=str)
+def test_flows_hold_no_maths(file: Path) -> None:
+    assert not top_level(file) & MATHS
+
+
+@pytest.mark.parametrize("file", FLOWS, ids=str)
+def test_only_the_tracking_files_talk_to_mlflow(file: Path) -> None:
+    assert "mlflow" not in top_level(file) or file.name in {"mlflow_store.py", "served_model.py"}
+
+
+@pytest.mark.parametrize("file", FLOWS, ids=str)
+def test_only_the_flow_file_talks_to_prefect(file: Path) -> None:
+    assert "prefect" not in top_level(file) or file.name == "prefect_flow.py"
+
+
+@pytest.mark.parametrize("file", [file for file in PIPELINE if "stages" not in file.parts], ids=str)
+def test_only_stages_and_the_params_reader_read_params(file: Path) -> None:
+    readers = {"pipeline.params.load_block", "pipeline.params.load_method", "pipeline.params.load_runtime"}
+    allowed = {Path("pipeline/params.py"), Path("pipeline/experiments.py")}
+    assert file in allowed or not readers & set(imported_names(file))
+
+
+def test_no_file_is_a_grab_bag() -> None:
+    assert not [file for file in [*PIPELINE, *FLOWS] if file.stem in {"utils", "util", "helpers", "common", "misc"}]

@@ -1,0 +1,314 @@
+"""params.yaml: every kind of mistake is an error that names the full key, what was found and what is allowed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.params import (
+    Block,
+    ParamsError,
+    load_block,
+    load_matrix,
+    load_method,
+    load_methods,
+    load_runtime,
+    read_params,
+    validate,
+)
+
+
+class Square(Block):
+    name: Literal["square"]
+    side: float = pydantic.Field(default=1.0, gt=0)
+
+
+class Circle(Block):
+    name: Literal["circle", "disc"]
+    radius: float
+
+
+class Inner(Block):
+    share: float = pydantic.Field(default=0.5, ge=0, le=1)
+
+
+class Toy(Block):
+    """One of everything that the project's schemas use."""
+
+    count: int = pydantic.Field(ge=1)
+    mode: Literal["on", "off"] = "on"
+    sizes: list[int] = [1]
+    inner: Inner = Inner()
+    maybe: Inner | None = None
+    many: list[Inner] = []
+    shape: Square | Circle = pydantic.Field(default=Square(name="square"), discriminator="name")
+
+    @pydantic.field_validator("sizes")
+    @classmethod
+    def _odd(cls, sizes: list[int]) -> list[int]:
+        if any(size % 2 == 0 for size in sizes):
+            raise ValueError("sizes must be odd, e.g. [1, 3]")
+        return sizes
+
+
+BLOCKS = {
+    "data": {},
+    "model": {},
+    "train": {"count": 3},
+    "prune": {},
+    "methods": {"magnitude": {}, "cqp": {"count": 2}},
+}
+GOOD = {
+    "matrix": {"experiments": ["one"], "methods": ["cqp"], "seeds": [0, 1]},
+    "runtime": {"threads": 2, "device": "cpu"},
+    "experiments": {"one": BLOCKS},
+}
+Write = Callable[[Any], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_file(content: Any) -> Path:
+        path = tmp_path / "params.yaml"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            YAML(typ="safe").dump(content, path)
+        return path
+
+    return write_file
+
+
+def message(call: Callable[[], object]) -> str:
+    with pytest.raises(ParamsError) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"count": 1, "cuont": 2}, "x.cuont: unknown key; allowed here: count, mode, sizes, inner, maybe, many, shape"),
+        ({"count": 1, "inner": {"shere": 1}}, "x.inner.shere: unknown key; allowed here: share"),
+        ({"count": 1, "maybe": {"shere": 1}}, "x.maybe.shere: unknown key; allowed here: share"),
+        ({"count": 1, "many": [{}, {"shere": 1}]}, "x.many[1].shere: unknown key; allowed here: share"),
+        (
+            {"count": 1, "shape": {"name": "square", "radius": 1.0}},
+            "x.shape.radius: unknown key; allowed here: name, side",
+        ),
+        ({"mode": "on"}, "x.count: missing; it has no default"),
+        ({"count": 1, "shape": {"name": "disc"}}, "x.shape.radius: missing; it has no default"),
+        ({"count": 0}, "x.count: Input should be greater than or equal to 1; found 0"),
+        ({"count": 1.0}, "x.count: Input should be a valid integer; found 1.0"),
+        ({"count": "3"}, "x.count: Input should be a valid integer; found '3'"),
+        ({"count": True}, "x.count: Input should be a valid integer; found True"),
+        ({"count": None}, "x.count: Input should be a valid integer; found None"),
+        ({"count": 1, "mode": "auto"}, "x.mode: Input should be 'on' or 'off'; found 'auto'"),
+        ({"count": 1, "inner": {"share": 1.5}}, "x.inner.share: Input should be less than or equal to 1; found 1.5"),
+        (
+            {"count": 1, "inner": {"share": float("nan")}},
+            "x.inner.share: Input should be a finite number; found nan",
+        ),
+        ({"count": 1, "many": [{"share": 2}]}, "x.many[0].share: Input should be less than or equal to 1; found 2"),
+        ({"count": 1, "sizes": [1, 2.5]}, "x.sizes[1]: Input should be a valid integer; found 2.5"),
+        ({"count": 1, "sizes": 3}, "x.sizes: Input should be a valid list; found 3"),
+        ({"count": 1, "sizes": [1, 2]}, "x.sizes: sizes must be odd, e.g. [1, 3]; found [1, 2]"),
+        ({"count": 1, "maybe": 3}, "x.maybe: expected a mapping with the keys share; found 3"),
+        ({"count": 1, "many": [3]}, "x.many[0]: expected a mapping with the keys share; found 3"),
+        ({"count": 1, "inner": None}, "x.inner: expected a mapping with the keys share; found None"),
+        ({"count": 1, "shape": "square"}, "x.shape: expected a mapping with the keys name; found 'square'"),
+        ({"count": 1, "shape": {"name": "squere"}}, "x.shape.name: allowed are: square, circle, disc; found 'squere'"),
+        ({"count": 1, "shape": {"side": 2.0}}, "x.shape.name: allowed are: square, circle, disc; found None"),
+        (
+            {"count": 1, "shape": {"name": "square", "side": -1}},
+            "x.shape.side: Input should be greater than 0; found -1",
+        ),
+        (
+            None,
+            "x: expected a mapping with the keys count, mode, sizes, inner, maybe, many, shape; found None",
+        ),
+        ([1], "x: expected a mapping with the keys count, mode, sizes, inner, maybe, many, shape; found [1]"),
+    ],
+)
+def test_what_a_schema_refuses(value: Any, expected: str) -> None:
+    assert message(lambda: validate(Toy, value, "x")) == expected
+
+
+def test_a_schema_without_keys_says_so() -> None:
+    assert message(lambda: validate(Block, {"alpha": 1}, "x")) == "x.alpha: unknown key; allowed here: no keys"
+    assert message(lambda: validate(Block, None, "x")) == "x: expected a mapping with no keys: {}; found None"
+
+
+def test_every_problem_has_its_line() -> None:
+    found = message(lambda: validate(Toy, {"count": 0, "mode": "auto", "inner": {"share": -1}, "extra": 1}, "x"))
+    assert [line.split(":")[0] for line in found.splitlines()] == ["x.count", "x.mode", "x.inner.share", "x.extra"]
+
+
+def test_a_good_value_is_taken_whole_with_its_defaults() -> None:
+    toy = validate(Toy, {"count": 2, "inner": {"share": 1}, "shape": {"name": "disc", "radius": 2}}, "x")
+    assert (toy.count, toy.mode, toy.inner.share, toy.shape) == (2, "on", 1.0, Circle(name="disc", radius=2.0))
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        toy.count = 3
+
+
+def test_blocks_are_read_one_at_a_time(write: Write) -> None:
+    path = write(GOOD)
+    assert load_block("one", "train", Toy, path).count == 3
+    assert load_method("one", "cqp", Toy, path).count == 2
+    assert load_methods("one", path) == {"magnitude": {}, "cqp": {"count": 2}}
+    assert (load_runtime(path).threads, load_runtime(path).device) == (2, "cpu")
+    assert (load_matrix(path).experiments, load_matrix(path).methods, load_matrix(path).seeds) == (
+        ["one"],
+        ["cqp"],
+        [0, 1],
+    )
+
+
+def test_runtime_has_defaults(write: Write) -> None:
+    path = write({key: value for key, value in GOOD.items() if key != "runtime"})
+    assert (load_runtime(path).threads, load_runtime(path).device) == (1, "auto")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"matrix: [1\n", "not valid YAML: while parsing"),
+        (b"matrix: 1\nmatrix: 2\n", 'not valid YAML: .*found duplicate key "matrix"'),
+        (b"matrix: \xff\n", "not valid YAML: "),
+        (b"", "expected a mapping with the keys matrix, runtime, experiments; found None"),
+        (b"- 1\n", r"expected a mapping with the keys matrix, runtime, experiments; found \[1\]"),
+    ],
+)
+def test_a_file_that_is_no_mapping(write: Write, content: bytes, expected: str) -> None:
+    path = write(content)
+    with pytest.raises(ParamsError, match=f"(?s)^{path}: {expected}"):
+        read_params(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    assert message(lambda: read_params(path)) == f"{path}: no such file; run from the project's root folder"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (GOOD | {"exprmts": 1}, "exprmts: unknown key; allowed here: matrix, runtime, experiments"),
+        (GOOD | {"experiments": {}}, "experiments: expected a mapping of experiment names to blocks; found {}"),
+        ({"matrix": {}}, "experiments: expected a mapping of experiment names to blocks; found None"),
+        (GOOD | {"experiments": ["a"]}, "experiments: expected a mapping of experiment names to blocks; found ['a']"),
+        (
+            GOOD | {"experiments": {"one": None}},
+            "experiments.one: expected a mapping with the keys data, model, train, prune, methods; found None",
+        ),
+        (
+            GOOD | {"experiments": {"one": {**BLOCKS, "trian": {}}}},
+            "experiments.one.trian: unknown key; allowed here: data, model, train, prune, methods",
+        ),
+        (
+            GOOD | {"experiments": {"../one": BLOCKS}},
+            "experiments.../one: allowed in an experiment's name are letters, digits, - and _; found '../one'",
+        ),
+        (
+            GOOD | {"experiments": {2024: BLOCKS}},
+            "experiments.2024: allowed in an experiment's name are letters, digits, - and _; found 2024",
+        ),
+    ],
+)
+def test_a_wrong_outline(write: Write, content: Any, expected: str) -> None:
+    path = write(content)
+    assert message(lambda: read_params(path)) == expected
+    assert message(lambda: load_block("one", "train", Toy, path)) == expected
+
+
+def test_a_wrong_outline_is_reported_whole(write: Write) -> None:
+    path = write({"martix": {}, "experiments": {"one": {"trian": {}, "dat": {}}, "two": None}})
+    keys = [line.split(":")[0] for line in message(lambda: read_params(path)).splitlines()]
+    assert sorted(keys) == ["experiments.one.dat", "experiments.one.trian", "experiments.two", "martix"]
+
+
+def test_unknown_experiment_and_missing_block(write: Write) -> None:
+    path = write(GOOD | {"experiments": {"one": BLOCKS, "two": {"train": {"count": 0}}}})
+    assert message(lambda: load_block("three", "train", Toy, path)) == (
+        "experiments.three: no such experiment; defined are: one, two"
+    )
+    assert message(lambda: load_method("three", "cqp", Toy, path)) == (
+        "experiments.three: no such experiment; defined are: one, two"
+    )
+    assert message(lambda: load_block("two", "model", Toy, path)) == (
+        "experiments.two.model: missing; required are: data, model, train, prune, methods"
+    )
+    assert message(lambda: load_method("two", "cqp", Toy, path)) == (
+        "experiments.two.methods: missing; required are: data, model, train, prune, methods"
+    )
+    assert message(lambda: load_block("two", "train", Toy, path)) == (
+        "experiments.two.train.count: Input should be greater than or equal to 1; found 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        ({"magnitude": {}}, "experiments.one.methods.cqp: missing; listed are: magnitude"),
+        ({}, "experiments.one.methods.cqp: missing; listed are: none"),
+        (
+            ["cqp"],
+            "experiments.one.methods: expected a mapping of method names to their parameters, such as magnitude: {}; "
+            "found ['cqp']",
+        ),
+        (
+            None,
+            "experiments.one.methods: expected a mapping of method names to their parameters, such as magnitude: {}; "
+            "found None",
+        ),
+        ({"cqp": {"alpha": 1}}, "experiments.one.methods.cqp.alpha: unknown key; allowed here: no keys"),
+        ({"cqp": None}, "experiments.one.methods.cqp: expected a mapping with no keys: {}; found None"),
+    ],
+)
+def test_methods_of_an_experiment(write: Write, methods: Any, expected: str) -> None:
+    path = write(GOOD | {"experiments": {"one": {**BLOCKS, "methods": methods}}})
+    assert message(lambda: load_method("one", "cqp", Block, path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        ({"seeds": [0, 1, 0]}, "matrix.seeds: entries must differ; found [0, 1, 0]"),
+        ({"methods": ["cqp", "cqp"]}, "matrix.methods: entries must differ; found ['cqp', 'cqp']"),
+        ({"experiments": ["one", "one"]}, "matrix.experiments: entries must differ; found ['one', 'one']"),
+        ({"seeds": [0, -1]}, "matrix.seeds[1]: Input should be greater than or equal to 0; found -1"),
+        ({"seeds": [0.5]}, "matrix.seeds[0]: Input should be a valid integer; found 0.5"),
+        ({"methods": "cqp"}, "matrix.methods: Input should be a valid list; found 'cqp'"),
+        ({"seed": [0]}, "matrix.seed: unknown key; allowed here: experiments, methods, seeds"),
+    ],
+)
+def test_a_wrong_matrix(write: Write, matrix: dict[str, Any], expected: str) -> None:
+    path = write(GOOD | {"matrix": GOOD["matrix"] | matrix})
+    assert message(lambda: load_matrix(path)) == expected
+
+
+def test_an_empty_or_missing_matrix(write: Write) -> None:
+    assert "matrix.methods: List should have at least 1 item" in message(
+        lambda: load_matrix(write(GOOD | {"matrix": GOOD["matrix"] | {"methods": []}}))
+    )
+    path = write({"experiments": GOOD["experiments"]})
+    assert message(lambda: load_matrix(path)) == (
+        "matrix: expected a mapping with the keys experiments, methods, seeds; found None"
+    )
+
+
+@pytest.mark.parametrize(
+    ("runtime", "expected"),
+    [
+        ({"threads": 0}, "runtime.threads: Input should be greater than or equal to 1; found 0"),
+        ({"device": "gpu"}, "runtime.device: Input should be 'auto', 'cpu' or 'cuda'; found 'gpu'"),
+        ({"thread": 1}, "runtime.thread: unknown key; allowed here: threads, device"),
+        (None, "runtime: expected a mapping with the keys threads, device; found None"),
+    ],
+)
+def test_a_wrong_runtime(write: Write, runtime: Any, expected: str) -> None:
+    path = write(GOOD | {"runtime": runtime})
+    assert message(lambda: load_runtime(path)) == expected

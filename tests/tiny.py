@@ -1,0 +1,78 @@
+"""The tiny experiment of the end-to-end tests: the project's own files with params shrunk to seconds."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.imports import PROJECT
+
+METHODS = ["cqp", "magnitude"]
+SEEDS = [0, 1]
+LEVELS = [0.5, 0.9]
+
+
+def tiny_params(methods: list[str] = METHODS, seeds: list[int] = SEEDS) -> dict[str, Any]:
+    """The project's params.yaml with only `digits`, and that small."""
+    params = YAML(typ="safe").load(PROJECT / "params.yaml")
+    digits = params["experiments"]["digits"]
+    digits["model"].update(layers=[64, 24, 10], timesteps=4)
+    digits["train"].update(epochs=3)
+    digits["prune"].update(levels=LEVELS, criticality={"kind": "sensitivity", "batches": 2, "batch_size": 64})
+    digits["prune"]["finetune"].update(epochs=2)
+    params["experiments"] = {"digits": digits}
+    params["matrix"] = {"experiments": ["digits"], "methods": methods, "seeds": seeds}
+    return params
+
+
+def write_params(folder: Path, params: dict[str, Any]) -> None:
+    """Write params.yaml into `folder`."""
+    YAML().dump(params, folder / "params.yaml")
+
+
+def make_repository(folder: Path) -> Path:
+    """A git and DVC repository with the project's code and pipeline, and tiny params."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("pipeline", "flows"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".dvc").mkdir()
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config"):
+        shutil.copy(PROJECT / name, folder / name)
+    write_params(folder, tiny_params())
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "add", ".")
+    run(folder, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "--quiet", "-m", "start")
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """This interpreter first on the path, telemetry off, Prefect's files inside `folder`, no server of the user's."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL")}
+    return {
+        **kept,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_HOME": str(folder / ".prefect"),
+    }
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command in `folder`; its output, or an AssertionError with it when the command fails."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+def result_files(folder: Path) -> dict[str, bytes]:
+    """Path -> content of every result file."""
+    files = sorted(path for path in (folder / "results").rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
