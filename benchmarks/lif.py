@@ -49,9 +49,9 @@ class Speed:
 def make_batch(spec: ModelParams, batch: int) -> tuple[Tensor, Tensor]:
     """Images [B, 1, 1, N], a fifth of their pixels lit as in handwritten digits, and labels [B]."""
     generator = torch.Generator().manual_seed(0)
-    shape = (batch, 1, 1, spec.layers[0])
+    shape = (batch, 1, 1, spec.architecture.inputs)
     images = torch.rand(shape, generator=generator) * (torch.rand(shape, generator=generator) < 0.2)
-    return images, torch.randint(0, spec.layers[-1], (batch,), generator=generator)
+    return images, torch.randint(0, spec.architecture.classes, (batch,), generator=generator)
 
 
 def make_network(spec: ModelParams) -> SpikingNetwork:

@@ -1,25 +1,42 @@
-"""The end of an experiment: its comparison table as text or Markdown, and where to look next."""
+"""The two ends of a run: the pipeline that it takes, and the comparison table, as text or Markdown."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 from flows.graph import Pipeline, UnknownTarget
 from flows.tracking import SHOW
+from pipeline import matrix
 from pipeline.files import read_json
+from pipeline.params import PARAMS_FILE
 from pipeline.paths import compare_folder, report_folder
 
 LAST_STAGE = "track"
+
+
+def open_pipeline(say: Callable[[str], None]) -> Pipeline:
+    """The pipeline of the current folder, once matrix.yaml fits params.yaml; `say` is told when it did not.
+
+    Raises:
+        ParamsError: params.yaml's matrix or outline holds something that is not allowed.
+        PipelineError: this is no DVC project.
+    """
+    if matrix.update():
+        say(f"{matrix.MATRIX_FILE} brought up to date with {PARAMS_FILE}")
+    return Pipeline(Path.cwd())
 
 
 def target_of(experiment: str, pipeline: Pipeline) -> str:
     """The address of the stage that needs all others of an experiment.
 
     Raises:
-        UnknownTarget: dvc.yaml has no such experiment; the message lists those it has.
+        UnknownTarget: the matrix has no such experiment; the message lists those it has.
         PipelineError: DVC cannot read the project.
     """
     target = f"{LAST_STAGE}@{experiment}"
     addresses = pipeline.addresses()
     if target not in addresses:
         names = [address.partition("@")[2] for address in addresses if address.startswith(f"{LAST_STAGE}@")]
-        raise UnknownTarget(f"no experiment {experiment!r}; params.yaml has: {', '.join(names)}")
+        raise UnknownTarget(f"no experiment {experiment!r}; the matrix in params.yaml has: {', '.join(names)}")
     return target
 
 

@@ -5,12 +5,11 @@ Both take DVC's graph for the experiment and bring its stages up to date; `--loc
 
 import argparse
 import sys
-from pathlib import Path
 
-from flows.comparison import comparison_text, target_of, validate_params
+from flows.comparison import comparison_text, open_pipeline, target_of, validate_params
 from flows.engine import Done, Work, run_target
 from flows.environment import set_defaults
-from flows.graph import Pipeline, PipelineError, Stage, UnknownTarget
+from flows.graph import PipelineError, Stage, UnknownTarget
 from flows.process import StageFailed
 from flows.workers import default_workers
 from flows.workspace import WorkspaceBusy
@@ -22,7 +21,7 @@ INTERRUPTED = 130
 
 def run_locally(experiment: str, workers: int) -> None:
     """Run the stages by plain function calls, their output on the terminal. Raises what `run_target` raises."""
-    pipeline = Pipeline(Path.cwd())
+    pipeline = open_pipeline(print_line)
     target = target_of(experiment, pipeline)
     run_target(
         pipeline,
@@ -37,7 +36,7 @@ def run_locally(experiment: str, workers: int) -> None:
 
 def run_on_prefect(experiment: str, workers: int) -> None:
     """Run the stages as tasks of a Prefect flow. Raises what `run_target` raises."""
-    target_of(experiment, Pipeline(Path.cwd()))  # a wrong name should not wait for Prefect to start
+    target_of(experiment, open_pipeline(print_line))  # a wrong name should not wait for Prefect to start
     from flows.prefect_flow import experiment_flow  # takes seconds
 
     experiment_flow(experiment, workers)
@@ -46,7 +45,7 @@ def run_on_prefect(experiment: str, workers: int) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; exit code 1 and `error: ...` for what a user can put right."""
     parser = argparse.ArgumentParser(prog="python -m flows.experiment", description="Run one experiment.")
-    parser.add_argument("--experiment", required=True, help="an entry of `experiments` in params.yaml")
+    parser.add_argument("--experiment", required=True, help="an entry of `matrix` in params.yaml")
     parser.add_argument("--local", action="store_true", help="without Prefect: no server to wait for")
     parser.add_argument("--workers", type=_count, help="stages at a time (default: cores / runtime.threads)")
     options = parser.parse_args(arguments)

@@ -1,7 +1,6 @@
 """The experiment as a Prefect flow: one task per DVC stage, its output in the task's log, the table as an artifact."""
 
 import re
-from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
@@ -9,10 +8,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, State
 
-from flows.comparison import comparison_markdown, target_of, validate_params
+from flows.comparison import comparison_markdown, open_pipeline, target_of, validate_params
 from flows.engine import Done, Work, run_target
 from flows.environment import set_defaults
-from flows.graph import Pipeline, Stage
+from flows.graph import Stage
 from flows.workers import default_workers
 
 
@@ -27,11 +26,12 @@ def experiment_flow(experiment: str, workers: int | None = None) -> None:
         ParamsError: params.yaml holds something that is not allowed.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
-    pipeline = Pipeline(Path.cwd())
+    say = get_run_logger().info
+    pipeline = open_pipeline(say)
     run_target(
         pipeline,
         target_of(experiment, pipeline),
-        say=get_run_logger().info,
+        say=say,
         carry_out=_bring_up_as_task,
         before_work=validate_params,
         lineage={"prefect_flow_run": str(flow_run.id)},

@@ -1,10 +1,10 @@
 """Reads a stage's result files into what one run shows: params, metrics, curves, files, weights; one part per level.
 
 Everything comes from the stage's dvc.lock entry and the files it lists as outputs, laid out as
-`results/<experiment>/<stage>[/<method>][/seed<k>]/<file>`. By name: `metrics.json` and `dataset.json` are flat numbers,
-`metrics/<method>.json` are the same for one method
-each, `curve.csv` holds one row per step, `levels.csv` one row per sparsity level, `model.safetensors` and
-`models/level-<level>.safetensors` are weights.
+`results/<experiment>/<stage>[/<method>][/seed<k>]/<file>`, or `results/<experiment>/studies/<stage>/<file>`. By name:
+`metrics.json`, `dataset.json` and the `metrics` in a study's `summary.json` are flat numbers, `metrics/<method>.json`
+are the same for one method each, `curve.csv` holds one row per step, `levels.csv` one row per sparsity level,
+`model.safetensors` and `models/level-<level>.safetensors` are weights.
 """
 
 import csv
@@ -18,10 +18,13 @@ from typing import Any
 from flows.lockfile import Entry, require_content
 
 RESULTS = "results"
+STUDIES = "studies"
 STEP_COLUMN = "epoch"
 LEVEL_COLUMN = "level"
 NUMBER_FILES = ("metrics.json", "dataset.json")
 NUMBER_FOLDER = "metrics"
+SUMMARY_FILE = "summary.json"
+SUMMARY_NUMBERS = "metrics"
 DATASET_FILE = "dataset.safetensors"
 WEIGHTS = "model.safetensors"
 WEIGHTS_SUFFIX = ".safetensors"
@@ -32,7 +35,7 @@ SHOWN_BYTES = 5_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """What a result folder's path says: `results/<experiment>/<stage>[/<method>][/seed<seed>]`."""
+    """What a result folder's path says: `results/<experiment>/[studies/]<stage>[/<method>][/seed<seed>]`."""
 
     experiment: str
     stage: str
@@ -103,7 +106,8 @@ def place_of(entry: Entry) -> Place | None:
     for out in entry.get("outs", ()):
         parts = Path(out["path"]).parts
         if parts[0] == RESULTS and len(parts) > 3:
-            experiment, stage, *rest = parts[1:-1]
+            experiment, *rest = parts[1:-1]
+            stage, *rest = rest[1:] if rest[0] == STUDIES else rest
             seed = rest.pop() if rest and re.fullmatch(r"seed\d+", rest[-1]) else None
             return Place(experiment, stage, "/".join(rest) or None, None if seed is None else int(seed[4:]))
     return None
@@ -147,8 +151,8 @@ def show_level(level: float) -> str:
 def _whole(place: Place, entry: Entry, files: Mapping[str, Path], levels: list[dict], curve: list[dict]) -> Part:
     params = _stage_params(place, entry)
     points = []
-    for file, prefix in _number_files(files):
-        numbers, texts = _split(_flatten(json.loads(file.read_text(encoding="utf-8")), prefix))
+    for tree, prefix in _numbers(files):
+        numbers, texts = _split(_flatten(tree, prefix))
         params |= texts
         points += [Point(key, value) for key, value in numbers.items()]
     points += [point for row in levels for point in _against_level(row)]
@@ -158,14 +162,16 @@ def _whole(place: Place, entry: Entry, files: Mapping[str, Path], levels: list[d
     return Part(place.name, place.labels, params, points, shown, files.get(WEIGHTS))
 
 
-def _number_files(files: Mapping[str, Path]) -> Iterator[tuple[Path, str]]:
-    """The files that hold flat numbers, each with what to put before their names (`cqp/` for `metrics/cqp.json`)."""
+def _numbers(files: Mapping[str, Path]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The numbers in the files, each with what to put before their names (`cqp/` for `metrics/cqp.json`)."""
     for name in NUMBER_FILES:
         if name in files:
-            yield files[name], ""
+            yield _read_json(files[name]), ""
     if NUMBER_FOLDER in files:
         for file in sorted(files[NUMBER_FOLDER].glob("*.json")):
-            yield file, f"{file.stem}/"
+            yield _read_json(file), f"{file.stem}/"
+    if SUMMARY_FILE in files:
+        yield _read_json(files[SUMMARY_FILE]).get(SUMMARY_NUMBERS, {}), ""
 
 
 def _level(place: Place, row: dict[str, str], curve: list[dict[str, str]], weights: Path | None) -> Part:
@@ -181,12 +187,13 @@ def _level(place: Place, row: dict[str, str], curve: list[dict[str, str]], weigh
 
 
 def _stage_params(place: Place, entry: Entry) -> dict[str, str]:
-    """The params that DVC recorded, flat, without the `experiments.<experiment>.` before each; method and seed."""
+    """The params that DVC recorded, flat, without the experiment's name in their keys; method and seed."""
     labels = {name: value for name, value in place.labels.items() if name != "stage"}
     flat: dict[str, str] = {}
     for blocks in (entry.get("params") or {}).values():
         for key, value in _flatten(blocks).items():
-            flat[key.removeprefix(f"experiments.{place.experiment}.")] = _text(value)
+            name = key.removeprefix(f"experiments.{place.experiment}.")
+            flat[name.replace(f"matrix.{place.experiment}.", "matrix.")] = _text(value)
     return flat | labels
 
 
@@ -210,7 +217,7 @@ def _dataset(root: Path, place: Place, entry: Entry) -> Dataset | None:
     for item in [*entry.get("deps", ()), *entry.get("outs", ())]:
         if Path(item["path"]).name == DATASET_FILE:
             about = (root / item["path"]).with_suffix(".json")
-            profile = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+            profile = _read_json(about) if about.is_file() else {}
             return Dataset(profile.get("name", place.experiment), item["md5"], item["path"], json.dumps(profile))
     return None
 
@@ -237,6 +244,10 @@ def _shown(path: Path) -> Iterator[tuple[Path, str]]:
     for file in files:
         if file.suffix in SHOWN_SUFFIXES and file.stat().st_size <= SHOWN_BYTES:
             yield file, path.name if path.is_dir() else ""
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _read_rows(path: Path | None) -> list[dict[str, str]]:

@@ -1,17 +1,38 @@
 """Validates params.yaml as a whole, before any work: every block of every experiment, and what must fit together."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import params
 from pipeline.data.params import DataParams
 from pipeline.methods import available, load_method
-from pipeline.params import PARAMS_FILE, Block, Matrix, ParamsError
+from pipeline.params import BLOCKS, PARAMS_FILE, Block, Matrix, ParamsError
 from pipeline.pruning.params import PruneParams
 from pipeline.snn.params import ModelParams
+from pipeline.studies.params import (
+    AlphaParams,
+    LayersParams,
+    PaperParams,
+    RelaxationParams,
+    StalenessParams,
+    SweepParams,
+    ZombiesParams,
+)
 from pipeline.training.params import FitParams
 
-SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "train": FitParams, "prune": PruneParams}
+SCHEMAS: dict[str, type[Block]] = {
+    "data": DataParams,
+    "model": ModelParams,
+    "train": FitParams,
+    "prune": PruneParams,
+    "layers": LayersParams,
+    "relaxation": RelaxationParams,
+    "zombies": ZombiesParams,
+    "staleness": StalenessParams,
+    "sweep": SweepParams,
+    "alpha": AlphaParams,
+    "paper": PaperParams,
+}
 
 
 def validate_params(path: Path = PARAMS_FILE) -> None:
@@ -20,54 +41,38 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
     Raises:
         ParamsError: naming every key that is wrong, what was found and what is allowed.
     """
-    experiments = list(params.read_params(path)["experiments"])
+    tree = params.read_params(path)
     problems: list[str] = []
-    methods: list[str] = []
+    matrix: dict[str, Matrix] = {}
     try:
-        matrix = params.load_matrix(path)
-        methods = [method for method in matrix.methods if method in available()]
-        problems += _matrix_problems(matrix, experiments)
+        matrix = params.matrix_of(tree)
     except ParamsError as error:
         problems.append(str(error))
     try:
         params.load_runtime(path)
     except ParamsError as error:
         problems.append(str(error))
-    for name in experiments:
-        problems += _block_problems(name, path)
-        problems += _method_problems(name, methods, path)
+    for name, blocks in tree["experiments"].items():
+        valid: dict[str, Block] = {}
+        for block in [block for block in SCHEMAS if block in BLOCKS or block in blocks]:
+            try:
+                valid[block] = params.load_block(name, block, SCHEMAS[block], path)
+            except ParamsError as error:
+                problems.append(str(error))
+        problems += _method_problems(name, path)
+        if name in matrix:
+            problems += _study_problems(name, matrix[name], valid)
     if problems:
         raise ParamsError("\n".join(problems))
 
 
-def _matrix_problems(matrix: Matrix, experiments: list[str]) -> list[str]:
-    known = {"experiments": experiments, "methods": available()}
-    return [
-        f"matrix.{key}: {name!r} is none of those there are: {', '.join(names)}"
-        for key, names in known.items()
-        for name in getattr(matrix, key)
-        if name not in names
-    ]
-
-
-def _block_problems(experiment: str, path: Path) -> list[str]:
-    problems = []
-    for block, schema in SCHEMAS.items():
-        try:
-            params.load_block(experiment, block, schema, path)
-        except ParamsError as error:
-            problems.append(str(error))
-    return problems
-
-
-def _method_problems(experiment: str, required: Iterable[str], path: Path) -> list[str]:
-    """Problems of the methods an experiment lists, and of `required` ones (the matrix's) that it does not."""
+def _method_problems(experiment: str, path: Path) -> list[str]:
     try:
         listed = params.load_methods(experiment, path)
     except ParamsError as error:
         return [str(error)]
     problems = []
-    for method in dict.fromkeys([*listed, *required]):
+    for method in listed:
         if method not in available():
             where = f"experiments.{experiment}.methods.{method}"
             problems.append(f"{where}: unknown method; available are: {', '.join(available())}")
@@ -76,4 +81,21 @@ def _method_problems(experiment: str, required: Iterable[str], path: Path) -> li
             params.load_method(experiment, method, load_method(method).params, path)
         except ParamsError as error:
             problems.append(str(error))
+    return problems
+
+
+def _study_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block]) -> list[str]:
+    """Problems of studies that need results which the experiment's entry in the matrix does not give."""
+    problems = []
+    if "alpha" in blocks:
+        problems += [
+            f"experiments.{experiment}.alpha.seeds: {seed} is none of those in matrix.{experiment}.seeds: "
+            f"{', '.join(map(str, entry.seeds))}"
+            for seed in blocks["alpha"].seeds
+            if seed not in entry.seeds
+        ]
+    if "staleness" in blocks and "cqp" not in entry.methods:
+        problems.append(
+            f"experiments.{experiment}.staleness: needs cqp in matrix.{experiment}.methods; found {entry.methods!r}"
+        )
     return problems

@@ -17,7 +17,9 @@ from pipeline.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
 TOP_KEYS = ("matrix", "runtime", "experiments")
-BLOCKS = ("data", "model", "train", "prune", "methods")
+BLOCKS = ("data", "model", "train", "prune", "methods", "layers")  # each experiment has them
+STUDIES = ("layers", "relaxation", "zombies", "staleness", "sweep", "alpha", "paper")  # a DVC stage where there is one
+ALLOWED_BLOCKS = tuple(dict.fromkeys((*BLOCKS, *STUDIES)))
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # an experiment's name is a folder and part of DVC's stage names
 
 Schema = TypeVar("Schema", bound="Block")
@@ -41,13 +43,12 @@ class Runtime(Block):
 
 
 class Matrix(Block):
-    """What dvc.yaml multiplies out: experiments, pruning methods and seeds."""
+    """An experiment's stages: `train` once per seed, `prune` once per method and seed."""
 
-    experiments: Annotated[list[str], pydantic.Field(min_length=1)]
     methods: Annotated[list[str], pydantic.Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, pydantic.Field(ge=0)]], pydantic.Field(min_length=1)]
 
-    @pydantic.field_validator("experiments", "methods", "seeds")
+    @pydantic.field_validator("methods", "seeds")
     @classmethod
     def _distinct(cls, values: list) -> list:
         if len(set(values)) != len(values):
@@ -65,7 +66,7 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
         raise ParamsError(f"{path}: no such file; run from the project's root folder")
     try:
         tree = YAML(typ="safe").load(path)
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: 1024-64-10 without quotes is no date
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ParamsError(f"{path}: {_expected_mapping(TOP_KEYS, tree)}")
@@ -122,9 +123,40 @@ def load_runtime(path: Path = PARAMS_FILE) -> Runtime:
     return validate(Runtime, read_params(path).get("runtime", {}), "runtime")
 
 
-def load_matrix(path: Path = PARAMS_FILE) -> Matrix:
-    """The validated `matrix` block (raises ParamsError)."""
-    return validate(Matrix, read_params(path).get("matrix"), "matrix")
+def load_matrix(experiment: str, path: Path = PARAMS_FILE) -> Matrix:
+    """One experiment's validated entry in the matrix, `matrix.<experiment>`.
+
+    Raises:
+        ParamsError: the matrix does not list the experiment, or its entry holds something that is not allowed.
+    """
+    matrix = _raw_matrix(read_params(path))
+    if experiment not in matrix:
+        raise ParamsError(f"matrix.{experiment}: missing; listed are: {', '.join(map(str, matrix))}")
+    return validate(Matrix, matrix[experiment], f"matrix.{experiment}")
+
+
+def matrix_of(tree: dict[str, Any]) -> dict[str, Matrix]:
+    """The whole matrix of a params tree (`read_params`), validated: experiment -> its entry, in the file's order.
+
+    Raises:
+        ParamsError: an entry is wrong, its experiment is not defined, or does not list one of its methods.
+    """
+    experiments = tree["experiments"]
+    matrix: dict[str, Matrix] = {}
+    problems: list[str] = []
+    for name, entry in _raw_matrix(tree).items():
+        if name not in experiments:
+            problems.append(f"matrix.{name}: no such experiment; defined are: {', '.join(experiments)}")
+            continue
+        try:
+            matrix[name] = validate(Matrix, entry, f"matrix.{name}")
+        except ParamsError as error:
+            problems.append(str(error))
+        else:
+            problems += _unlisted_methods(name, matrix[name], experiments[name].get("methods"))
+    if problems:
+        raise ParamsError("\n".join(problems))
+    return matrix
 
 
 def validate(schema: type[Schema], value: Any, key: str) -> Schema:
@@ -144,9 +176,33 @@ def _raw_block(experiment: str, block: str, path: Path) -> Any:
     experiments = read_params(path)["experiments"]
     if experiment not in experiments:
         raise ParamsError(f"experiments.{experiment}: no such experiment; defined are: {', '.join(experiments)}")
-    if block not in experiments[experiment]:
-        raise ParamsError(f"experiments.{experiment}.{block}: missing; required are: {', '.join(BLOCKS)}")
-    return experiments[experiment][block]
+    blocks = experiments[experiment]
+    if block not in blocks:
+        others = f"required are: {', '.join(BLOCKS)}" if block in BLOCKS else f"there are: {', '.join(blocks)}"
+        raise ParamsError(f"experiments.{experiment}.{block}: missing; {others}")
+    return blocks[block]
+
+
+def _raw_matrix(tree: dict[str, Any]) -> dict[Any, Any]:
+    matrix = tree.get("matrix")
+    if not isinstance(matrix, dict) or not matrix:
+        raise ParamsError(
+            "matrix: expected a mapping of experiment names to methods and seeds, such as "
+            f"digits: {{methods: [cqp], seeds: [0]}}; found {matrix!r}"
+        )
+    return matrix
+
+
+def _unlisted_methods(experiment: str, entry: Matrix, listed: Any) -> list[str]:
+    """Problems of methods without parameters; where the experiment's own `methods` is wrong, that is the problem."""
+    if not isinstance(listed, dict):
+        return []
+    return [
+        f"matrix.{experiment}.methods: {name!r} is none of those in experiments.{experiment}.methods: "
+        f"{', '.join(map(str, listed)) or 'none'}"
+        for name in entry.methods
+        if name not in listed
+    ]
 
 
 def _describe(schema: type[Block], key: str, problem: Any) -> str:
@@ -202,7 +258,7 @@ def _outline_problems(name: Any, blocks: Any) -> list[str]:
         return [f"{where}: allowed in an experiment's name are letters, digits, - and _; found {name!r}"]
     if not isinstance(blocks, dict):
         return [f"{where}: {_expected_mapping(BLOCKS, blocks)}"]
-    return _unknown_keys(f"{where}.", blocks, BLOCKS)
+    return _unknown_keys(f"{where}.", blocks, ALLOWED_BLOCKS)
 
 
 def _unknown_keys(prefix: str, value: dict[Any, Any], allowed: tuple[str, ...]) -> list[str]:

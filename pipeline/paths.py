@@ -25,6 +25,11 @@ def compare_folder(experiment: str) -> Path:
     return RESULTS / experiment / "compare"
 
 
+def studies_folder(experiment: str, study: str) -> Path:
+    """`table.csv`, `summary.json` and the figures of one study."""
+    return RESULTS / experiment / "studies" / study
+
+
 def report_folder(experiment: str) -> Path:
     """`index.html`."""
     return RESULTS / experiment / "report"

@@ -1,5 +1,6 @@
 """Holds dvc.yaml against the code: every stage names what it imports and the params it reads, and nothing else."""
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +9,12 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from pipeline import params as params_module
-from pipeline.stages import compare, data, prune, report, train
+from pipeline.params import STUDIES
 from tests.imports import PROJECT, imported_files
 from tests.tiny import tiny_params, write_params
 
 PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
-EXPERIMENTS, METHODS, SEEDS = (PARAMS["matrix"][key] for key in ("experiments", "methods", "seeds"))
+PRUNE_BY_CQP = ("staleness", "alpha")  # these load it by its name
 STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
 
 
@@ -24,11 +25,13 @@ def code_deps(address: str) -> list[Path]:
 
 
 def module_of(address: str) -> list[str]:
-    """The modules a stage's command starts, the method's own included."""
+    """The modules a stage's command starts, the methods that it loads by name included."""
     words = STAGES[address].cmd.split()
     modules = [words[words.index("-m") + 1]]
     if "--method" in words:
         modules.append(f"pipeline.methods.{words[words.index('--method') + 1]}")
+    if address.partition("@")[0] in PRUNE_BY_CQP:
+        modules.append("pipeline.methods.cqp")
     return modules
 
 
@@ -52,11 +55,26 @@ def test_deps_name_nothing_else(address: str) -> None:
 
 
 def test_the_matrix_gives_every_stage_once() -> None:
-    expected = {f"data@{e}" for e in EXPERIMENTS}
-    expected |= {f"train@{e}-{s}" for e in EXPERIMENTS for s in SEEDS}
-    expected |= {f"prune@{e}-{m}-{s}" for e in EXPERIMENTS for m in METHODS for s in SEEDS}
-    expected |= {f"{stage}@{e}" for e in EXPERIMENTS for stage in ("compare", "report", "track")}
+    expected = set()
+    for name, entry in PARAMS["matrix"].items():
+        expected |= {f"train@{name}-{seed}" for seed in entry["seeds"]}
+        expected |= {f"prune@{name}-{method}-{seed}" for method in entry["methods"] for seed in entry["seeds"]}
+        studies = [study for study in STUDIES if study in PARAMS["experiments"][name]]
+        expected |= {f"{stage}@{name}" for stage in ("data", "compare", "report", "track", *studies)}
     assert set(STAGES) == expected
+
+
+def test_every_stage_has_a_member_to_be_tested_by() -> None:
+    names = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
+    assert {address.partition("@")[0] for address in STAGES} == set(names)
+
+
+@pytest.mark.parametrize("address", [address for address in STAGES if address.partition("@")[0] in STUDIES])
+def test_the_run_cache_takes_a_study(address: str) -> None:
+    study, _, experiment = address.partition("@")
+    outs = {Path(out.def_path): bool(out.metric or out.plot) for out in STAGES[address].outs}
+    folder = Path("results", experiment, "studies", study)
+    assert outs == {folder / name: True for name in ("table.csv", "figures", "summary.json")}
 
 
 def test_there_are_under_a_hundred_stages() -> None:
@@ -82,7 +100,8 @@ def read_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(params_module, "validate", recording)
-    write_params(tmp_path, tiny_params(methods=["cqp"], seeds=[0]))
+    write_params(tmp_path, tiny_params(methods=["cqp"], seeds=[0], studies=STUDIES))
+    keys.clear()
     yield keys
 
 
@@ -91,18 +110,9 @@ def declared(address: str) -> set[str]:
 
 
 def test_params_name_exactly_the_blocks_that_are_read(read_keys: list[str]) -> None:
-    runs = {
-        "data@digits": lambda: data.main(["--experiment", "digits"]),
-        "train@digits-0": lambda: train.main(["--experiment", "digits", "--seed", "0"]),
-        "prune@digits-cqp-0": lambda: prune.main(["--experiment", "digits", "--method", "cqp", "--seed", "0"]),
-        "compare@digits": lambda: compare.main(["--experiment", "digits"]),
-        "report@digits": lambda: report.main(["--experiment", "digits"]),
-    }
-    for address, run in runs.items():
+    before_report = ["data@digits", "train@digits-0", "prune@digits-cqp-0", "compare@digits"]
+    for address in (*before_report, *(f"{study}@digits" for study in STUDIES), "report@digits"):
+        module, *arguments = STAGES[address].cmd.split()[2:]
         read_keys.clear()
-        run()
-        # compare reads the matrix block whole, but `experiments` in it concerns no single experiment
-        read = {
-            key for name in read_keys for key in (["matrix.methods", "matrix.seeds"] if name == "matrix" else [name])
-        }
-        assert declared(address) == read, address
+        importlib.import_module(module).main(arguments)
+        assert declared(address) == set(read_keys), address

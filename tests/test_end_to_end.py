@@ -26,9 +26,9 @@ pytestmark = pytest.mark.slow
 
 PRUNE = "prune@digits-cqp-0"
 PRUNE_FOLDER = Path("results/digits/prune/cqp/seed0")
-STAGES = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) + 3
-# data, a train and METHODS prune runs per seed, compare, report; and a child run per level
-MLFLOW_RUNS = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) * (1 + len(LEVELS)) + 2
+STAGES = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) + 4
+# data, a train and METHODS prune runs per seed, compare, layers, report; and a child run per level
+MLFLOW_RUNS = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) * (1 + len(LEVELS)) + 3
 
 
 @pytest.fixture(scope="module")

@@ -70,19 +70,25 @@ def test_the_projects_own_file_is_accepted() -> None:
         ("experiments.digits.prune.levels", [0.9, 0.5], "must rise strictly.*; found \\[0.9, 0.5\\]"),
         ("experiments.digits.prune.levels", [0.5, 0.5], "must rise strictly.*; found \\[0.5, 0.5\\]"),
         ("experiments.digits.prune.scope", "locally", "'global' or 'layer'; found 'locally'"),
-        ("experiments.digits.prune.criticality.kind", "magic", "'sensitivity' or 'taylor'; found 'magic'"),
+        ("experiments.digits.prune.criticality.kind", "magic", "'sensitivity', 'taylor' or 'membrane'; found 'magic'"),
         ("experiments.digits.prune.criticality.batch", 1, "unknown key; allowed here: kind, batches, batch_size"),
         ("experiments.digits.prune.finetune.augment", {"shift": -1}, "greater than or equal to 0; found -1"),
         ("experiments.digits.methods.cqp.alpha", -0.5, "greater than or equal to 0; found -0.5"),
         ("experiments.digits.methods.cqp.alhpa", 0.5, "unknown key; allowed here: alpha, tau"),
         ("experiments.digits.methods.magnitude.alpha", 0.5, "unknown key; allowed here: no keys"),
         ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(available())}"),
-        ("experiments.digits.methods.magnitude", None, "missing; listed are: .*"),
-        ("experiments.digits.methods", None, "missing; required are: data, model, train, prune, methods"),
-        ("experiments.digits.prune", None, "missing; required are: data, model, train, prune, methods"),
-        ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods"),
+        ("experiments.digits.methods", None, "missing; required are: data, model, train, prune, methods, layers"),
+        ("experiments.digits.prune", None, "missing; required are: data, model, train, prune, methods, layers"),
+        ("experiments.digits.layers", None, "missing; required are: data, model, train, prune, methods, layers"),
+        ("experiments.digits.layers.levels", None, "missing; it has no default"),
+        ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, layers, .*"),
         ("runtime.threads", 0, "greater than or equal to 1; found 0"),
-        ("matrix.seeds", [0, 0], "entries must differ; found \\[0, 0\\]"),
+        ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
+        ("experiments.digits.sweep.level", 1.0, "less than 1; found 1.0"),
+        ("matrix.digits.seeds", [0, 0], "entries must differ; found \\[0, 0\\]"),
+        ("matrix.digits.method", ["cqp"], "unknown key; allowed here: methods, seeds"),
+        ("matrix.digits.methods", ["cqp", "cpq"], "'cpq' is none of those in experiments.digits.methods: cqp, .*"),
+        ("matrix.cifar", {"methods": ["cqp"], "seeds": [0]}, "no such experiment; defined are: digits, mnist"),
     ],
 )
 def test_one_mistake_is_one_line_under_its_full_key(check: Check, key: str, value: Any, expected: str) -> None:
@@ -103,19 +109,10 @@ def test_a_level_out_of_range_is_named_by_its_place(check: Check, levels: list[A
     assert found.endswith(f"; found {levels[index]!r}")
 
 
-def test_the_matrix_names_only_what_there_is(check: Check) -> None:
-    assert check({"matrix.experiments": ["digits", "cifar"]}) == (
-        "matrix.experiments: 'cifar' is none of those there are: digits, mnist"
-    )
-    assert check({"matrix.methods": ["cqp", "cpq"]}) == (
-        f"matrix.methods: 'cpq' is none of those there are: {', '.join(available())}"
-    )
-
-
 def test_all_problems_are_reported_at_once(check: Check) -> None:
     found = check(
         {
-            "matrix.seeds": [-1],
+            "matrix.digits.seeds": [-1],
             "runtime.device": "gpu",
             "experiments.digits.model.beta": 2.0,
             "experiments.digits.prune.levels": [0.5, 2.0],
@@ -124,7 +121,7 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
         }
     )
     assert [line.split(":")[0] for line in found.splitlines()] == [
-        "matrix.seeds[0]",
+        "matrix.digits.seeds[0]",
         "runtime.device",
         "experiments.digits.model.beta",
         "experiments.digits.prune.levels[1]",
@@ -135,7 +132,21 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
 
 def test_a_method_of_the_matrix_without_parameters_is_named_in_every_experiment(check: Check) -> None:
     found = check({"experiments.digits.methods.random": None, "experiments.mnist.methods.random": None})
-    assert [line.partition(";")[0] for line in found.splitlines()] == [
-        "experiments.digits.methods.random: missing",
-        "experiments.mnist.methods.random: missing",
+    assert [line.partition(" is none of")[0] for line in found.splitlines()] == [
+        "matrix.digits.methods: 'random'",
+        "matrix.mnist.methods: 'random'",
+    ]
+
+
+def test_a_study_needs_its_results(check: Check) -> None:
+    found = check(
+        {
+            "matrix.digits": {"methods": ["magnitude"], "seeds": [0, 1]},
+            "experiments.digits.staleness": {},
+            "experiments.digits.alpha": {"values": [0.5, 1.0], "levels": [0.9], "seeds": [1, 2]},
+        }
+    )
+    assert found.splitlines() == [
+        "experiments.digits.alpha.seeds: 2 is none of those in matrix.digits.seeds: 0, 1",
+        "experiments.digits.staleness: needs cqp in matrix.digits.methods; found ['magnitude']",
     ]

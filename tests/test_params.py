@@ -16,6 +16,7 @@ from pipeline.params import (
     load_method,
     load_methods,
     load_runtime,
+    matrix_of,
     read_params,
     validate,
 )
@@ -60,9 +61,10 @@ BLOCKS = {
     "train": {"count": 3},
     "prune": {},
     "methods": {"magnitude": {}, "cqp": {"count": 2}},
+    "layers": {},
 }
 GOOD = {
-    "matrix": {"experiments": ["one"], "methods": ["cqp"], "seeds": [0, 1]},
+    "matrix": {"one": {"methods": ["cqp"], "seeds": [0, 1]}},
     "runtime": {"threads": 2, "device": "cpu"},
     "experiments": {"one": BLOCKS},
 }
@@ -160,11 +162,7 @@ def test_blocks_are_read_one_at_a_time(write: Write) -> None:
     assert load_method("one", "cqp", Toy, path).count == 2
     assert load_methods("one", path) == {"magnitude": {}, "cqp": {"count": 2}}
     assert (load_runtime(path).threads, load_runtime(path).device) == (2, "cpu")
-    assert (load_matrix(path).experiments, load_matrix(path).methods, load_matrix(path).seeds) == (
-        ["one"],
-        ["cqp"],
-        [0, 1],
-    )
+    assert (load_matrix("one", path).methods, load_matrix("one", path).seeds) == (["cqp"], [0, 1])
 
 
 def test_runtime_has_defaults(write: Write) -> None:
@@ -202,11 +200,12 @@ def test_a_missing_file(tmp_path: Path) -> None:
         (GOOD | {"experiments": ["a"]}, "experiments: expected a mapping of experiment names to blocks; found ['a']"),
         (
             GOOD | {"experiments": {"one": None}},
-            "experiments.one: expected a mapping with the keys data, model, train, prune, methods; found None",
+            "experiments.one: expected a mapping with the keys data, model, train, prune, methods, layers; found None",
         ),
         (
             GOOD | {"experiments": {"one": {**BLOCKS, "trian": {}}}},
-            "experiments.one.trian: unknown key; allowed here: data, model, train, prune, methods",
+            "experiments.one.trian: unknown key; allowed here: data, model, train, prune, methods, layers, relaxation, "
+            "zombies, staleness, sweep, alpha, paper",
         ),
         (
             GOOD | {"experiments": {"../one": BLOCKS}},
@@ -239,10 +238,13 @@ def test_unknown_experiment_and_missing_block(write: Write) -> None:
         "experiments.three: no such experiment; defined are: one, two"
     )
     assert message(lambda: load_block("two", "model", Toy, path)) == (
-        "experiments.two.model: missing; required are: data, model, train, prune, methods"
+        "experiments.two.model: missing; required are: data, model, train, prune, methods, layers"
     )
     assert message(lambda: load_method("two", "cqp", Toy, path)) == (
-        "experiments.two.methods: missing; required are: data, model, train, prune, methods"
+        "experiments.two.methods: missing; required are: data, model, train, prune, methods, layers"
+    )
+    assert message(lambda: load_block("two", "sweep", Toy, path)) == (
+        "experiments.two.sweep: missing; there are: train"
     )
     assert message(lambda: load_block("two", "train", Toy, path)) == (
         "experiments.two.train.count: Input should be greater than or equal to 1; found 0"
@@ -274,30 +276,58 @@ def test_methods_of_an_experiment(write: Write, methods: Any, expected: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("matrix", "expected"),
+    ("entry", "expected"),
     [
-        ({"seeds": [0, 1, 0]}, "matrix.seeds: entries must differ; found [0, 1, 0]"),
-        ({"methods": ["cqp", "cqp"]}, "matrix.methods: entries must differ; found ['cqp', 'cqp']"),
-        ({"experiments": ["one", "one"]}, "matrix.experiments: entries must differ; found ['one', 'one']"),
-        ({"seeds": [0, -1]}, "matrix.seeds[1]: Input should be greater than or equal to 0; found -1"),
-        ({"seeds": [0.5]}, "matrix.seeds[0]: Input should be a valid integer; found 0.5"),
-        ({"methods": "cqp"}, "matrix.methods: Input should be a valid list; found 'cqp'"),
-        ({"seed": [0]}, "matrix.seed: unknown key; allowed here: experiments, methods, seeds"),
+        ({"seeds": [0, 1, 0]}, "matrix.one.seeds: entries must differ; found [0, 1, 0]"),
+        ({"methods": ["cqp", "cqp"]}, "matrix.one.methods: entries must differ; found ['cqp', 'cqp']"),
+        ({"seeds": [0, -1]}, "matrix.one.seeds[1]: Input should be greater than or equal to 0; found -1"),
+        ({"seeds": [0.5]}, "matrix.one.seeds[0]: Input should be a valid integer; found 0.5"),
+        ({"methods": "cqp"}, "matrix.one.methods: Input should be a valid list; found 'cqp'"),
+        ({"seed": [0]}, "matrix.one.seed: unknown key; allowed here: methods, seeds"),
     ],
 )
-def test_a_wrong_matrix(write: Write, matrix: dict[str, Any], expected: str) -> None:
-    path = write(GOOD | {"matrix": GOOD["matrix"] | matrix})
-    assert message(lambda: load_matrix(path)) == expected
+def test_a_wrong_entry_of_the_matrix(write: Write, entry: dict[str, Any], expected: str) -> None:
+    path = write(GOOD | {"matrix": {"one": GOOD["matrix"]["one"] | entry}})
+    assert message(lambda: load_matrix("one", path)) == expected
+    assert message(lambda: matrix_of(read_params(path))) == expected
 
 
-def test_an_empty_or_missing_matrix(write: Write) -> None:
-    assert "matrix.methods: List should have at least 1 item" in message(
-        lambda: load_matrix(write(GOOD | {"matrix": GOOD["matrix"] | {"methods": []}}))
+def test_an_empty_entry_of_the_matrix(write: Write) -> None:
+    path = write(GOOD | {"matrix": {"one": {"methods": [], "seeds": [0]}}})
+    assert "matrix.one.methods: List should have at least 1 item" in message(lambda: load_matrix("one", path))
+    path = write(GOOD | {"matrix": {"one": None}})
+    assert message(lambda: load_matrix("one", path)) == (
+        "matrix.one: expected a mapping with the keys methods, seeds; found None"
     )
-    path = write({"experiments": GOOD["experiments"]})
-    assert message(lambda: load_matrix(path)) == (
-        "matrix: expected a mapping with the keys experiments, methods, seeds; found None"
+
+
+@pytest.mark.parametrize("matrix", [None, {}, ["one"]])
+def test_a_matrix_that_lists_nothing(write: Write, matrix: Any) -> None:
+    path = write(GOOD | {"matrix": matrix})
+    expected = (
+        "matrix: expected a mapping of experiment names to methods and seeds, such as "
+        f"digits: {{methods: [cqp], seeds: [0]}}; found {matrix!r}"
     )
+    assert message(lambda: load_matrix("one", path)) == expected
+    assert message(lambda: matrix_of(read_params(path))) == expected
+
+
+def test_an_experiment_that_the_matrix_does_not_list(write: Write) -> None:
+    assert message(lambda: load_matrix("two", write(GOOD))) == "matrix.two: missing; listed are: one"
+
+
+def test_every_entry_of_the_matrix_must_fit_its_experiment(write: Write) -> None:
+    entry = {"methods": ["cqp", "cpq"], "seeds": [-1]}
+    matrix = {"one": entry | {"seeds": [0]}, "two": entry, "three": entry, "four": entry | {"seeds": [0]}}
+    experiments = {"one": BLOCKS, "two": BLOCKS, "four": {"methods": {}}, "five": BLOCKS}
+    path = write(GOOD | {"matrix": matrix, "experiments": experiments})
+    assert message(lambda: matrix_of(read_params(path))).splitlines() == [
+        "matrix.four.methods: 'cqp' is none of those in experiments.four.methods: none",
+        "matrix.four.methods: 'cpq' is none of those in experiments.four.methods: none",
+        "matrix.one.methods: 'cpq' is none of those in experiments.one.methods: cqp, magnitude",
+        "matrix.three: no such experiment; defined are: five, four, one, two",
+        "matrix.two.seeds[0]: Input should be greater than or equal to 0; found -1",
+    ]
 
 
 @pytest.mark.parametrize(

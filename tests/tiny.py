@@ -9,29 +9,44 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline import matrix
+from pipeline.params import STUDIES
 from tests.imports import PROJECT
 
 METHODS = ["cqp", "magnitude"]
 SEEDS = [0, 1]
 LEVELS = [0.5, 0.9]
+STUDY_BLOCKS = {
+    "layers": {"levels": LEVELS},
+    "relaxation": {},
+    "zombies": {"steps": 4, "every": 2},
+    "staleness": {},
+    "sweep": {"thresholds": [0.2, 0.8]},
+    "alpha": {"values": [0.5, 1.0], "levels": [0.9], "seeds": [0]},
+    "paper": {"levels": LEVELS, "rounds": 2, "finetune": {"epochs": 1, "batch_size": 64, "lr": 0.001}},
+}
 
 
-def tiny_params(methods: list[str] = METHODS, seeds: list[int] = SEEDS) -> dict[str, Any]:
-    """The project's params.yaml with only `digits`, and that small."""
+def tiny_params(
+    methods: list[str] = METHODS, seeds: list[int] = SEEDS, studies: tuple[str, ...] = ("layers",)
+) -> dict[str, Any]:
+    """The project's params.yaml with only `digits`, and that small, with these studies."""
     params = YAML(typ="safe").load(PROJECT / "params.yaml")
     digits = params["experiments"]["digits"]
     digits["model"].update(layers=[64, 24, 10], timesteps=4)
     digits["train"].update(epochs=3)
     digits["prune"].update(levels=LEVELS, criticality={"kind": "sensitivity", "batches": 2, "batch_size": 64})
     digits["prune"]["finetune"].update(epochs=2)
-    params["experiments"] = {"digits": digits}
-    params["matrix"] = {"experiments": ["digits"], "methods": methods, "seeds": seeds}
+    blocks = {name: block for name, block in digits.items() if name not in STUDIES}
+    params["experiments"] = {"digits": blocks | {study: STUDY_BLOCKS[study] for study in studies}}
+    params["matrix"] = {"digits": {"methods": methods, "seeds": seeds}}
     return params
 
 
 def write_params(folder: Path, params: dict[str, Any]) -> None:
-    """Write params.yaml into `folder`."""
+    """Write params.yaml into `folder`, and the matrix.yaml that fits it."""
     YAML().dump(params, folder / "params.yaml")
+    matrix.update(folder / "params.yaml", folder / "matrix.yaml")
 
 
 def make_repository(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data import idx, sources
+from pipeline.data import idx, sources, synthetic
 from pipeline.errors import DataError
 
 IDX_PREFIX = "idx:"
@@ -55,6 +55,14 @@ def load_digits() -> RawDataset:
     return RawDataset("digits", samples, None, scale=16, classes=10, source="scikit-learn (bundled)")
 
 
+def load_synthetic() -> RawDataset:
+    """Generated features [10000, 1, 784] in 0..1, 10 classes, no official test split (`make_synthetic`)."""
+    samples = Samples(*synthetic.make_synthetic())
+    return RawDataset(
+        "synthetic", samples, None, scale=1, classes=synthetic.CLASSES, source="scikit-learn (make_classification)"
+    )
+
+
 def load_public(public: sources.PublicSet) -> RawDataset:
     """A published IDX dataset with its official test split, wherever it is found.
 
@@ -69,6 +77,7 @@ DATASETS: dict[str, Entry] = {
     "mnist": Entry(lambda: load_public(sources.MNIST), official_test=True),
     "fashion_mnist": Entry(lambda: load_public(sources.FASHION_MNIST), official_test=True),
     "kmnist": Entry(lambda: load_public(sources.KMNIST), official_test=True),
+    "synthetic": Entry(load_synthetic, official_test=False),
 }
 CHOICES = ", ".join([*DATASETS, f"{IDX_PREFIX}<folder>"])
 

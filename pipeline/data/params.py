@@ -24,7 +24,8 @@ Size = Annotated[float | int, pydantic.BeforeValidator(_size)]
 class DataParams(Block):
     """Which dataset, and how it is split.
 
-    dataset: digits, mnist, fashion_mnist, kmnist, or `idx:<folder>` (relative to the project's root folder).
+    dataset: digits, mnist, fashion_mnist, kmnist, synthetic (generated: 784 features, 10 classes), or `idx:<folder>`
+        (relative to the project's root folder).
     validation: share (of all samples outside an official test split) or count of the validation samples.
     test: likewise for the test samples; required without an official test split and refused with one. An
         `idx:<folder>` has one when it holds t10k files, and `test` must be absent then.

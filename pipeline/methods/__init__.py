@@ -2,7 +2,7 @@
 
 A method module has a docstring that says what it does, `Params` (a schema of its own parameters) and
 `prune(problem, params) -> Mask`. One that may keep another number of synapses than asked says `EXACT = False`. To run
-it, list it in params.yaml: `matrix.methods`, and `methods` of each experiment.
+it, list it in params.yaml: in `matrix.<experiment>.methods` and in `methods` of the experiment.
 """
 
 import importlib

@@ -6,15 +6,20 @@ import pydantic
 
 from pipeline.params import Block
 from pipeline.pruning.mask import Mask
+from pipeline.pruning.params import Granularity
 from pipeline.pruning.problem import Problem
-from pipeline.pruning.scores import importance, normalized
+from pipeline.pruning.scores import critical_at, importance, normalized
 
 
 class Params(Block):
-    """`alpha`: weight of criticality in |w| * C^alpha. `tau`: synapses with C > tau (C in 0..1) are never pruned."""
+    """`alpha`: weight of criticality in |w| * C^alpha. `tau`: synapses with C > tau (C in 0..1) are never pruned.
+
+    `granularity` of C: `synapse`, or `neuron`, the mean over a presynaptic neuron's outgoing synapses.
+    """
 
     alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
     tau: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
+    granularity: Granularity = "synapse"
 
 
 def prune(problem: Problem, params: Params) -> Mask:
@@ -23,7 +28,7 @@ def prune(problem: Problem, params: Params) -> Mask:
     Raises:
         InfeasibleSelection: more synapses are protected than may be kept.
     """
-    critical = problem.criticality()
+    critical = critical_at(problem.criticality(), params.granularity)
     protected = None
     if params.tau is not None:
         protected = {name: score > params.tau for name, score in normalized(critical).items()}

@@ -1,39 +1,38 @@
-"""CQP as solver pipelines do it: the relaxed `budget` program solved by OSQP, then rounded at 0.5.
+"""CQP as solver pipelines do it: a relaxed program solved by OSQP, then rounded at 0.5 (pruning/relaxations.py).
 
-    minimise sum_i I_i * (1 - m_i)^2   subject to   sum_i m_i = k,   0 <= m_i <= 1
-
-Its closed form is m_i = max(0, 1 - lambda / (2 I_i)), so rounding keeps #{I_i > lambda}, not k: the mask misses the
-target to either side, and overshoots it when a dense net is pruned hard in one step. That is the point of this
+The rounded mask of the form `budget` misses the target to either side, and overshoots it when a dense net is pruned
+hard in one step; that of `energy` keeps what is protected, whatever the target. That is the point of this
 baseline; nothing here corrects it.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-import numpy as np
-import osqp
 import pydantic
 import torch
-from scipy import sparse
+from torch import Tensor
 
-from pipeline.errors import UserError
 from pipeline.params import Block
 from pipeline.pruning.mask import Mask
+from pipeline.pruning.params import Granularity
 from pipeline.pruning.problem import Problem
-from pipeline.pruning.scores import importance
+from pipeline.pruning.relaxations import Solver, solve_budget, solve_energy
+from pipeline.pruning.scores import critical_at, importance, normalized
 
 EXACT = False
 
 
 class Params(Block):
-    """`alpha` as for cqp; `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit."""
+    """`form` of the program; `granularity` and `alpha` as for cqp; `tau`: `energy` protects synapses with C > tau.
 
+    `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit.
+    """
+
+    form: Literal["budget", "energy"] = "budget"
     alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
+    tau: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
+    granularity: Granularity = "synapse"
     tolerance: Annotated[float, pydantic.Field(gt=0, le=0.1)] = 1e-5
     max_iter: Annotated[int, pydantic.Field(ge=1)] = 20_000
-
-
-class NotSolved(UserError):
-    """OSQP ended with another status than `solved`."""
 
 
 def prune(problem: Problem, params: Params) -> Mask:
@@ -43,48 +42,27 @@ def prune(problem: Problem, params: Params) -> Mask:
     the whole network; scope `layer` solves it per layer.
 
     Raises:
-        NotSolved: OSQP did not solve a program.
+        NotSolved: OSQP did not solve a program, or `energy` protects too many synapses.
     """
-    scores = importance(problem.weights, problem.criticality(), params.alpha)
-    return problem.choose(lambda pick, keep: round_relaxed(pick(scores), keep, params))
+    critical = critical_at(problem.criticality(), params.granularity)
+    solver = Solver(params.tolerance, params.max_iter)
+    if params.form == "budget":
+        scores = importance(problem.weights, critical, params.alpha)
+        return problem.choose(lambda pick, keep: round_budget(pick(scores), keep, solver))
+    protected = {name: score > params.tau for name, score in normalized(critical).items()}
+    return problem.choose(lambda pick, keep: round_energy(pick(problem.weights), pick(protected), keep, solver))
 
 
-def round_relaxed(values: torch.Tensor, keep: int, params: Params) -> torch.Tensor:
+def round_budget(importances: Tensor, keep: int, solver: Solver) -> Tensor:
     """Boolean vector [n]: the relaxed mask of importances [n] rounded at 0.5; all True when n <= keep."""
-    if values.numel() <= keep:
-        return torch.ones_like(values, dtype=torch.bool)
-    return torch.from_numpy(solve_budget(values.double().numpy(), keep, params.tolerance, params.max_iter) > 0.5)
+    if importances.numel() <= keep:
+        return torch.ones_like(importances, dtype=torch.bool)
+    return torch.from_numpy(solve_budget(importances.double().numpy(), keep, solver).mask > 0.5)
 
 
-def solve_budget(importances: np.ndarray, keep: int, tolerance: float, max_iter: int) -> np.ndarray:
-    """The relaxed mask [n] in 0..1 for importances [n] >= 0 and a budget of `keep`, by OSQP.
-
-    Importances are divided by their mean first; that scales the objective and leaves the optimum.
-
-    Raises:
-        NotSolved: with OSQP's status, iterations and residuals.
-    """
-    size = len(importances)
-    scaled = importances / importances.mean() if importances.mean() > 0 else importances
-    solver = osqp.OSQP()
-    solver.setup(
-        P=sparse.diags(2 * scaled, format="csc"),
-        q=-2 * scaled,
-        A=sparse.vstack([sparse.csc_matrix(np.ones((1, size))), sparse.eye(size, format="csc")], format="csc"),
-        l=np.concatenate([[keep], np.zeros(size)]),
-        u=np.concatenate([[keep], np.ones(size)]),
-        eps_abs=tolerance,
-        eps_rel=tolerance,
-        max_iter=max_iter,
-        adaptive_rho_interval=50,  # OSQP's default interval depends on the clock: runs would differ
-        polishing=False,
-        verbose=False,
-    )
-    result = solver.solve(raise_error=False)
-    if result.info.status_val != osqp.SolverStatus.OSQP_SOLVED:
-        raise NotSolved(
-            f"OSQP did not solve the relaxed program of {size} synapses, keep {keep}: status {result.info.status!r} "
-            f"after {result.info.iter} iterations, primal residual {result.info.prim_res:.2e}, "
-            f"dual residual {result.info.dual_res:.2e}; raise max_iter or tolerance"
-        )
-    return result.x
+def round_energy(weights: Tensor, protected: Tensor, keep: int, solver: Solver) -> Tensor:
+    """Boolean vector [n]: likewise for the form `energy`, from weights [n] and protected synapses [n]."""
+    if weights.numel() <= keep:
+        return torch.ones_like(protected)
+    drop = weights.numel() - keep
+    return torch.from_numpy(solve_energy(weights.double().numpy(), protected.numpy(), drop, solver).mask > 0.5)

@@ -4,6 +4,8 @@ Adam's first moment would revive them ("zombie weights"): a synapse pruned while
 gradients, moments and weights are all masked around every step, and the invariant is checked, not assumed.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -15,32 +17,55 @@ class ZombieError(RuntimeError):
     """A pruned synapse is nonzero after an optimiser step."""
 
 
+@dataclass(frozen=True)
+class Guards:
+    """What is masked around a step; the zombie study switches these on one by one. `check` raises on a zombie."""
+
+    gradients: bool = True
+    moments: bool = True
+    weights: bool = True
+    check: bool = True
+
+
 class MaskGuard(StepHooks):
     """Masks gradients before, moments and weights after each step of `optimizer`, then checks the invariant."""
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask) -> None:
-        """Zero the pruned weights now. Raises ValueError unless `mask` fits the network."""
-        self._weights = prunable_weights(network)
-        if {n: w.shape for n, w in self._weights.items()} != {n: layer.shape for n, layer in mask.items()}:
+    def __init__(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask, guards: Guards = Guards()
+    ) -> None:
+        """Zero the pruned weights (and their moments) now. Raises ValueError unless `mask` fits the network.
+
+        A mask of some of the network's layers leaves the others alone.
+        """
+        found = prunable_weights(network)
+        shapes = {name: weight.shape for name, weight in found.items()}
+        if not mask or any(shapes.get(name) != layer.shape for name, layer in mask.items()):
             raise ValueError("the mask does not fit the network's prunable weights")
+        self._weights = {name: found[name] for name in mask}
         self._optimizer = optimizer
+        self._guards = guards
         self._kept = {name: mask[name].to(weight.device, weight.dtype) for name, weight in self._weights.items()}
         self._pruned = {name: ~mask[name].to(weight.device) for name, weight in self._weights.items()}
         mask.apply(self._weights)
+        if guards.moments:
+            self._mask_moments()
 
     def before_step(self) -> None:
         """Mask the gradients."""
-        for name, weight in self._weights.items():
-            weight.grad.mul_(self._kept[name])
+        if self._guards.gradients:
+            for name, weight in self._weights.items():
+                weight.grad.mul_(self._kept[name])
 
     def after_step(self) -> None:
         """Mask the optimiser's moments and the weights, then check."""
-        with torch.no_grad():
-            for name, weight in self._weights.items():
-                for moment in self._moments(weight):
-                    moment.mul_(self._kept[name])
-                weight.mul_(self._kept[name])
-        self.check()
+        if self._guards.moments:
+            self._mask_moments()
+        if self._guards.weights:
+            with torch.no_grad():
+                for name, weight in self._weights.items():
+                    weight.mul_(self._kept[name])
+        if self._guards.check:
+            self.check()
 
     def zombies(self) -> int:
         """Pruned synapses whose weight is not zero (NaN counts as not zero)."""
@@ -56,6 +81,11 @@ class MaskGuard(StepHooks):
         zombies = self.zombies()
         if zombies:
             raise ZombieError(f"{zombies} pruned synapses are not zero after an optimiser step")
+
+    def _mask_moments(self) -> None:
+        for name, weight in self._weights.items():
+            for moment in self._moments(weight):
+                moment.mul_(self._kept[name])
 
     def _moments(self, weight: nn.Parameter) -> list[Tensor]:
         state = self._optimizer.state.get(weight, {})

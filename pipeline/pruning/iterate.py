@@ -1,5 +1,6 @@
 """Iterative pruning of one dense net by one method: level after level, each fine-tuned under its mask."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,16 +13,17 @@ from pipeline.params import Block
 from pipeline.progress import Progress
 from pipeline.pruning.guard import MaskGuard
 from pipeline.pruning.mask import Mask, prunable_weights
-from pipeline.pruning.params import CriticalityParams, PruneParams
-from pipeline.pruning.problem import Problem
+from pipeline.pruning.params import CriticalityKind, CriticalityParams, PruneParams
+from pipeline.pruning.problem import Layers, Measure, Problem
 from pipeline.pruning.scores import criticality
 from pipeline.pruning.select import keep_count
-from pipeline.resume import Resume
+from pipeline.resume import ResumePoint
 from pipeline.runtime import derive_seed
 from pipeline.snn.checkpoint import copy_parameters, load_parameters
 from pipeline.snn.network import SpikingNetwork
 from pipeline.training.evaluate import accuracy
 from pipeline.training.fit import Epoch, fit, make_optimizer, shuffled_batches
+from pipeline.training.loss import Loss, cross_entropy, distilled
 
 # What draws at random at a level, told apart in the seed (runtime.derive_seed). The same for every method.
 FINETUNE, CRITICALITY, METHOD = 1, 2, 3
@@ -51,25 +53,30 @@ def prune_levels(
     params: PruneParams,
     *,
     seed: int,
-    resume: Resume,
+    point: Callable[[float], ResumePoint],
     title: str,
     on_epoch: Callable[[float, Epoch], None],
 ) -> list[PrunedLevel]:
     """Prune `network` (the dense net, changed in place) to every level in turn.
 
+    Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`).
     At each level: the method's mask inside the mask before, then fine-tuning with a fresh optimiser under the guard.
     After an interruption the masks are computed again (they follow from the weights) and each level's fine-tuning goes
-    on after its last whole epoch. `on_epoch(level, epoch)` is called for every epoch of every level.
+    on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is called for every epoch of every
+    level.
 
     Raises:
         BrokenMethod: the method broke its contract.
         InfeasibleSelection: the method's constraints cannot be met.
     """
-    weights = prunable_weights(network)
-    mask = Mask.dense(weights)
+    loss = finetuning_loss(network, params)
+    frozen = _frozen_criticality(network, dataset.train, params, seed) if params.criticality.frozen else None
+    mask = Mask.dense(prunable_weights(network))
     levels = []
-    for index, level in enumerate(params.levels):
+    for index, level in enumerate(params.targets):
         problem = make_problem(network, mask, level, dataset.train, params, seed_path=(seed, index))
+        if frozen is not None:
+            problem = replace(problem, criticality=frozen)
         mask = checked(method, problem, method.prune(problem, method_params))
         optimizer = make_optimizer(network, params.finetune)
         guard = MaskGuard(network, optimizer, mask)
@@ -81,10 +88,11 @@ def prune_levels(
             dataset.validation,
             params.finetune,
             seed_path=(seed, index, FINETUNE),
-            resume=resume.point(f"level-{level}"),
+            resume=point(level),
             progress=Progress(f"{title} level {level}"),
             on_epoch=lambda epoch, level=level: on_epoch(level, epoch),
             hooks=guard,
+            loss=loss,
         )
         guard.check()
         after = epochs[-1].validation_accuracy
@@ -97,28 +105,49 @@ def prune_levels(
     return levels
 
 
+def finetuning_loss(dense: SpikingNetwork, params: PruneParams) -> Loss:
+    """The loss of fine-tuning; distillation is from a copy of `dense` as it is now."""
+    distillation = params.finetune.distillation
+    return cross_entropy if distillation is None else distilled(copy.deepcopy(dense), distillation)
+
+
 def make_problem(
     network: SpikingNetwork, mask: Mask, level: float, train: Split, params: PruneParams, seed_path: tuple[int, ...]
 ) -> Problem:
-    """The pruning problem of `network` at `level`; criticality is that of the network as it is now."""
+    """The pruning problem of `network` at `level`; criticality is that of the network as it is now.
+
+    It is about the layers that `mask` names, all or some of them; `level` is their sparsity.
+    """
+    weights = prunable_weights(network)
     return Problem(
-        weights={name: weight.detach().cpu() for name, weight in prunable_weights(network).items()},
+        weights={name: weights[name].detach().cpu() for name in mask},
         mask=mask,
         keep=keep_count(level, mask.size),
         scope=params.scope,
         seed=derive_seed(*seed_path, METHOD),
-        criticality=lambda: training_criticality(
-            network, train, params.criticality, derive_seed(*seed_path, CRITICALITY)
-        ),
+        criticality=measure(network, list(mask), train, params.criticality, derive_seed(*seed_path, CRITICALITY)),
     )
 
 
-def training_criticality(
-    network: SpikingNetwork, train: Split, params: CriticalityParams, seed: int
-) -> dict[str, Tensor]:
-    """Criticality over `params.batches` seeded batches of the training split (fewer when it has fewer)."""
-    chosen = shuffled_batches(len(train.labels), params.batch_size, seed)[: params.batches]
-    return criticality(network, ((train.images[rows], train.labels[rows]) for rows in chosen), params.kind, seed=seed)
+def measure(network: SpikingNetwork, names: list[str], train: Split, params: CriticalityParams, seed: int) -> Measure:
+    """What computes the criticality of the weights `names` of `network`, as it is when called.
+
+    It is taken over `params.batches` seeded batches of the training split (fewer when it has fewer).
+    """
+
+    def criticality_of(kind: CriticalityKind | None = None) -> Layers:
+        chosen = shuffled_batches(len(train.labels), params.batch_size, seed)[: params.batches]
+        batches = ((train.images[rows], train.labels[rows]) for rows in chosen)
+        found = criticality(network, batches, kind or params.kind, seed=seed)
+        return {name: found[name] for name in names}
+
+    return criticality_of
+
+
+def _frozen_criticality(network: SpikingNetwork, train: Split, params: PruneParams, seed: int) -> Measure:
+    """Criticality of the network as it is now, whenever it is asked for; the draw is that of the first level."""
+    names, seed = list(prunable_weights(network)), derive_seed(seed, 0, CRITICALITY)
+    return cache(measure(copy.deepcopy(network), names, train, params.criticality, seed))
 
 
 def one_shot_masks(
@@ -130,9 +159,9 @@ def one_shot_masks(
         BrokenMethod, InfeasibleSelection: see `prune_levels`.
     """
     dense = Mask.dense(prunable_weights(network))
-    problem = make_problem(network, dense, params.levels[0], train, params, seed_path=(seed, 0))
+    problem = make_problem(network, dense, params.targets[0], train, params, seed_path=(seed, 0))
     problem = replace(problem, criticality=cache(problem.criticality))
-    steps = [replace(problem, keep=keep_count(level, dense.size)) for level in params.levels]
+    steps = [replace(problem, keep=keep_count(level, dense.size)) for level in params.targets]
     return [checked(method, step, method.prune(step, method_params)) for step in steps]
 
 

@@ -2,15 +2,24 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from pipeline.pruning.mask import Mask, flatten
+from pipeline.pruning.params import CriticalityKind
 from pipeline.pruning.select import keep_top, share_by_layer
 
 Layers = Mapping[str, Tensor]
 Pick = Callable[[Layers], Tensor]
+
+
+class Measure(Protocol):
+    """Computes criticality, in the weights' shapes, on training data."""
+
+    def __call__(self, kind: CriticalityKind | None = None) -> Layers:
+        """Criticality of this kind; of the experiment's (`prune.criticality.kind`) when none is named."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,7 @@ class Problem:
         keep: synapses to keep over the whole network.
         scope: `global`, one ranking over all layers, or `layer`, the same share of every layer.
         seed: for methods that draw at random; differs by level.
-        criticality: name -> criticality in the weights' shapes; computed when called, on training data.
+        criticality: name -> criticality in the weights' shapes; computed when called, see `Measure`.
     """
 
     weights: Layers
@@ -31,7 +40,7 @@ class Problem:
     keep: int
     scope: str
     seed: int
-    criticality: Callable[[], Layers]
+    criticality: Measure
 
     def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
         """The mask of exactly `keep` synapses: the protected ones, then the highest scores (see `select.keep_top`).

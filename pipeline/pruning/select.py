@@ -35,8 +35,7 @@ def keep_top(scores: Tensor, keep: int, protected: Tensor | None = None) -> Tens
     protected = torch.zeros_like(scores, dtype=torch.bool) if protected is None else protected
     if scores.dim() != 1 or scores.shape != protected.shape:
         raise ValueError(f"scores {tuple(scores.shape)} and protected {tuple(protected.shape)} must be equal vectors")
-    if not bool(scores.isfinite().all()):
-        raise ValueError(f"{int((~scores.isfinite()).sum())} of {scores.numel()} scores are not finite")
+    _require_finite(scores)
     if not 0 <= keep <= scores.numel():
         raise InfeasibleSelection(f"cannot keep {keep} synapses: {scores.numel()} are left to choose from")
     if int(protected.count_nonzero()) > keep:
@@ -46,6 +45,21 @@ def keep_top(scores: Tensor, keep: int, protected: Tensor | None = None) -> Tens
     kept = torch.zeros_like(protected)
     kept[order[:keep]] = True
     return kept
+
+
+def lexicographic(primary: Tensor, secondary: Tensor) -> Tensor:
+    """Scores [n] that rank by `primary` [n], equal ones by `secondary` [n]; still equal ones lower index first.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    _require_finite(primary)
+    _require_finite(secondary)
+    order = torch.sort(secondary, descending=True, stable=True).indices
+    order = order[torch.sort(primary[order], descending=True, stable=True).indices]
+    return torch.empty_like(primary, dtype=torch.float64).index_put(
+        (order,), -torch.arange(len(order), dtype=torch.float64)
+    )
 
 
 def share_by_layer(keep: int, sizes: list[int]) -> list[int]:
@@ -59,3 +73,8 @@ def share_by_layer(keep: int, sizes: list[int]) -> list[int]:
     """
     ranks = torch.cat([(torch.arange(size, dtype=torch.float64) + 0.5) / size for size in sizes])
     return [int(part.count_nonzero()) for part in keep_top(-ranks, keep).split(sizes)]
+
+
+def _require_finite(scores: Tensor) -> None:
+    if not bool(scores.isfinite().all()):
+        raise ValueError(f"{int((~scores.isfinite()).sum())} of {scores.numel()} scores are not finite")

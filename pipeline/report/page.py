@@ -1,7 +1,7 @@
 """Renders one experiment's results as a self-contained HTML page: no network, no script, printable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure with one sentence that says what to see, and the command that makes it."""
+    """A figure with one sentence that says what to see, the command that makes it, and what was found, line by line."""
 
     svg: str
     sentence: str
     command: str
+    findings: Sequence[str] = ()
 
 
 def render_page(
@@ -24,7 +25,7 @@ def render_page(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    inlined = [PageFigure(inline_svg(figure.svg), figure.sentence, figure.command) for figure in figures]
+    inlined = [replace(figure, svg=inline_svg(figure.svg)) for figure in figures]
     return environment.get_template("page.html").render(
         experiment=experiment, caption=caption, header=header, rows=rows, figures=inlined
     )

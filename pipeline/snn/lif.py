@@ -33,6 +33,36 @@ class MultiStepLeaky(snntorch.Leaky):
             current, steps, self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero", self.surrogate
         )
 
+    def surrogate_derivative(self, current: Tensor, steps: int | None = None) -> Tensor:
+        """The surrogate's derivative at the membrane potential [T, B, ...], for a current as in `multi_step`."""
+        beta, threshold, to_zero = self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero"
+        membrane, _ = integrate(current.detach(), steps, beta, threshold, to_zero)
+        return derivative(self.surrogate, membrane - threshold)
+
+
+def integrate(
+    current: Tensor, steps: int | None, beta: float, threshold: float, reset_to_zero: bool
+) -> tuple[Tensor, Tensor]:
+    """Membrane potentials and spikes, both [T, B, ...]. With `steps`, `current` [B, ...] is the same at every step."""
+    total = current.shape[0] if steps is None else steps
+    shape = current.shape[1:] if steps is None else current.shape
+    membrane = current.new_empty((total, *shape))
+    spikes = torch.empty_like(membrane)
+    currents = current.unbind(0) if steps is None else (current,) * steps
+    last_potential = last_spike = None
+    for now, potential, spike in zip(currents, membrane.unbind(0), spikes.unbind(0), strict=True):
+        if last_potential is None:
+            potential.copy_(now)
+        elif reset_to_zero:
+            torch.mul(last_potential, beta, out=potential)
+            potential.masked_fill_(last_spike != 0, 0.0).add_(now)
+        else:
+            torch.mul(last_potential, beta, out=potential)
+            potential.add_(now).sub_(last_spike, alpha=threshold)
+        torch.gt(potential, threshold, out=spike)
+        last_potential, last_spike = potential, spike
+    return membrane, spikes
+
 
 class FusedLif(torch.autograd.Function):
     """Forward and backward of the module's equations over time-major tensors [T, B, ...], float32 or float64."""
@@ -48,23 +78,7 @@ class FusedLif(torch.autograd.Function):
         surrogate: Surrogate,
     ) -> Tensor:
         """Spikes [T, B, ...]. With `steps`, `current` [B, ...] is the same at every step."""
-        total = current.shape[0] if steps is None else steps
-        shape = current.shape[1:] if steps is None else current.shape
-        membrane = current.new_empty((total, *shape))
-        spikes = torch.empty_like(membrane)
-        currents = current.unbind(0) if steps is None else (current,) * steps
-        last_potential = last_spike = None
-        for now, potential, spike in zip(currents, membrane.unbind(0), spikes.unbind(0), strict=True):
-            if last_potential is None:
-                potential.copy_(now)
-            elif reset_to_zero:
-                torch.mul(last_potential, beta, out=potential)
-                potential.masked_fill_(last_spike != 0, 0.0).add_(now)
-            else:
-                torch.mul(last_potential, beta, out=potential)
-                potential.add_(now).sub_(last_spike, alpha=threshold)
-            torch.gt(potential, threshold, out=spike)
-            last_potential, last_spike = potential, spike
+        membrane, spikes = integrate(current, steps, beta, threshold, reset_to_zero)
         ctx.save_for_backward(membrane, spikes)
         ctx.constant = steps is not None
         ctx.beta, ctx.threshold, ctx.reset_to_zero, ctx.surrogate = beta, threshold, reset_to_zero, surrogate

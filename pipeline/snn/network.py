@@ -1,14 +1,18 @@
 """A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.snn.architecture import Conv, Dense, Layer, MaxPool, Shape
 from pipeline.snn.dropout import MultiStepDropout
 from pipeline.snn.encoding import encode, is_constant
 from pipeline.snn.lif import MultiStepLeaky
 from pipeline.snn.params import ModelParams
+
+Observe = Callable[[nn.Module, Tensor, bool], None]
 
 
 class SpikingNetwork(nn.Module):
@@ -28,32 +32,55 @@ class SpikingNetwork(nn.Module):
 
         `seed` fixes a random encoding; without it the encoding draws from torch's global generator.
         """
-        encoded = encode(images, self.spec.encoding, self.spec.timesteps, seed)
-        return run_fused(self.layers, encoded, self.spec.timesteps, is_constant(self.spec.encoding))
+        return self._run(images, seed, None)
+
+    def observe(self, images: Tensor, observe: Observe, *, seed: int | None = None) -> Tensor:
+        """The same as `spikes`, calling `observe` with every layer's input on the way (see `run_fused`)."""
+        return self._run(images, seed, observe)
 
     def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
         """Spike counts [B, classes], 0..T each: the logits of the readout."""
         return self.spikes(images, seed=seed).sum(0)
 
+    def _run(self, images: Tensor, seed: int | None, observe: Observe | None) -> Tensor:
+        encoded = encode(images, self.spec.encoding, self.spec.timesteps, seed)
+        return run_fused(self.layers, encoded, self.spec.timesteps, is_constant(self.spec.encoding), observe)
+
 
 def build_network(spec: ModelParams) -> SpikingNetwork:
-    """A network with freshly drawn weights (from torch's global generator), after the `model` block."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    sizes = list(zip(spec.layers[:-1], spec.layers[1:], strict=True))
-    for index, (inputs, outputs) in enumerate(sizes):
-        layers.append(nn.Linear(inputs, outputs))
-        layers.append(MultiStepLeaky(spec.beta, spec.threshold, spec.reset, spec.surrogate))
-        if spec.dropout > 0 and index < len(sizes) - 1:
-            layers.append(MultiStepDropout(spec.dropout))
-    return SpikingNetwork(spec, layers)
+    """A network with freshly drawn weights (from torch's global generator), after the `model` block.
+
+    Every convolution or dense layer feeds spiking neurons; max-pooling after a convolution pools its current, as in
+    snnTorch's tutorial 6.
+    """
+    architecture = spec.architecture
+    modules: list[nn.Module] = []
+    shape, flat = architecture.input_shape, False
+    followers = (*architecture.layers[1:], None)
+    for layer, follower, output_shape in zip(architecture.layers, followers, architecture.shapes, strict=True):
+        if isinstance(layer, Dense) and not flat:
+            modules.append(nn.Flatten())
+            flat = True
+        modules.append(_module(layer, shape))
+        if not isinstance(follower, MaxPool):
+            modules.append(MultiStepLeaky(spec.beta, spec.threshold, spec.reset, spec.surrogate))
+            if spec.dropout > 0 and follower is not None:
+                modules.append(MultiStepDropout(spec.dropout))
+        shape = output_shape
+    return SpikingNetwork(spec, modules)
 
 
-def run_fused(layers: nn.Sequential, values: Tensor, steps: int, constant: bool) -> Tensor:
+def run_fused(
+    layers: nn.Sequential, values: Tensor, steps: int, constant: bool, observe: Observe | None = None
+) -> Tensor:
     """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...].
 
-    Each layer sees all steps at once; a constant input stays one step long up to the first spiking layer.
+    Each layer sees all steps at once; a constant input stays one step long up to the first spiking layer. Before a
+    layer runs, `observe` is called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...].
     """
     for layer in layers:
+        if observe is not None:
+            observe(layer, values, constant)
         if isinstance(layer, MultiStepLeaky):
             values = layer.multi_step(values, steps if constant else None)
             constant = False
@@ -80,3 +107,11 @@ def run_loop(layers: nn.Sequential, values: Tensor, steps: int, constant: bool) 
                 now = layer(now)
         outputs.append(now)
     return torch.stack(outputs)
+
+
+def _module(layer: Layer, inputs: Shape) -> nn.Module:
+    if isinstance(layer, Conv):
+        return nn.Conv2d(inputs[0], layer.channels, layer.kernel)
+    if isinstance(layer, MaxPool):
+        return nn.MaxPool2d(layer.size)
+    return nn.Linear(math.prod(inputs), layer.neurons)

@@ -1,11 +1,16 @@
 """Schema of the `model` block: layers, neuron, encoding, time steps."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
 from pipeline.params import Block
+from pipeline.snn.architecture import Architecture, from_counts, parse
 
+NEURON_COUNTS = pydantic.TypeAdapter(
+    Annotated[list[Annotated[int, pydantic.Field(ge=1)]], pydantic.Field(min_length=2)],
+    config=pydantic.ConfigDict(strict=True),
+)
 PositiveFloat = Annotated[float, pydantic.Field(gt=0)]
 Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
 
@@ -55,9 +60,13 @@ Encoding = Annotated[Direct | NoisyDirect | Rate | Latency, pydantic.Field(discr
 
 
 class ModelParams(Block):
-    """A feed-forward spiking network: `layers` are neuron counts from input to output."""
+    """A feed-forward spiking network.
 
-    layers: Annotated[list[Annotated[int, pydantic.Field(ge=1)]], pydantic.Field(min_length=2)]
+    layers: neuron counts from input to output ([784, 256, 10]), or a notation such as
+        28x28-12C5-MP2-64C5-MP2-10 (`pipeline/snn/architecture.py`).
+    """
+
+    layers: list[int] | str
     beta: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.9
     threshold: PositiveFloat = 1.0
     reset: Literal["subtract", "zero"] = "subtract"
@@ -65,6 +74,21 @@ class ModelParams(Block):
     timesteps: Annotated[int, pydantic.Field(ge=1)] = 10
     encoding: Encoding = Direct(name="direct")
     dropout: Share = 0.0
+
+    @property
+    def architecture(self) -> Architecture:
+        """What `layers` says."""
+        return parse(self.layers) if isinstance(self.layers, str) else from_counts(self.layers)
+
+    @pydantic.field_validator("layers", mode="plain")  # a union would put its members' names into the errors' keys
+    @classmethod
+    def _layers_fit(cls, layers: Any) -> list[int] | str:
+        if isinstance(layers, list):
+            return NEURON_COUNTS.validate_python(layers)
+        if not isinstance(layers, str):
+            raise ValueError("allowed are neuron counts ([784, 256, 10]) or a notation (28x28-12C5-MP2-64C5-MP2-10)")
+        parse(layers)
+        return layers
 
     @pydantic.model_validator(mode="after")
     def _latency_fits(self) -> "ModelParams":

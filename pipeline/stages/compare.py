@@ -6,8 +6,10 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.analysis.comparison import headlines, summarize, tidy_table
-from pipeline.analysis.figures import accuracy_against_sparsity, save_svg, sparsity_error
+from pipeline.analysis.figures import accuracy_against_sparsity, sparsity_error
+from pipeline.analysis.style import save_svg
 from pipeline.files import read_json, write_json, write_text
+from pipeline.matrix import require_current
 from pipeline.params import load_matrix
 from pipeline.stages.entry import experiment_parser, required, run_stage
 
@@ -16,11 +18,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write `comparison.csv`, `summary.json`, the metrics and the figures.
 
     Raises:
-        ParamsError: the matrix block holds something that is not allowed.
-        UserError: a result is missing, or the methods' results do not fit together.
+        ParamsError: the experiment's entry in the matrix is missing or holds something that is not allowed.
+        UserError: a result is missing, the methods' results do not fit together, or matrix.yaml is out of date.
     """
     experiment = experiment_parser("Compare all methods of one experiment.").parse_args(argv).experiment
-    matrix = load_matrix()
+    matrix = load_matrix(experiment)
+    require_current(experiment, matrix)
     dense = {
         seed: read_json(required(paths.train_folder(experiment, seed) / "metrics.json", f"train@{experiment}-{seed}"))
         for seed in matrix.seeds

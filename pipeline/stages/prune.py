@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     curve = Curve(folder / "curve.csv")
 
     def on_epoch(level: float, epoch: Epoch) -> None:
-        earlier = params.levels.index(level) * params.finetune.epochs
+        earlier = params.targets.index(level) * params.finetune.epochs
         curve.append({**asdict(epoch), "epoch": earlier + epoch.epoch, "level": level})
 
     levels = prune_levels(
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         method_params,
         params,
         seed=options.seed,
-        resume=resume,
+        point=lambda level: resume.point(f"level-{level}"),
         title=f"{options.method} seed {options.seed}",
         on_epoch=on_epoch,
     )

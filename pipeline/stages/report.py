@@ -13,12 +13,23 @@ FIGURES = {
     "sparsity_error.svg": "Exact selection sits on zero at every level; rounding a relaxed mask misses its target.",
 }
 
+# In the order of the page; an experiment has those of its blocks.
+STUDY_SENTENCES = {
+    "layers": "How much accuracy each layer alone loses when it is pruned in one step.",
+    "alpha": "How much criticality should count: chosen on validation, test is not read.",
+    "relaxation": "The trap: a relaxed mask rounded at 0.5 has another sparsity than asked, and another accuracy.",
+    "zombies": "Pruned weights that the dense training's Adam state revives, by what is masked.",
+    "staleness": "Whether criticality must be measured anew at every level.",
+    "sweep": "Where the threshold of protection makes accuracy fall, and why.",
+    "paper": "The same nets under the rules of the paper author's code (hollow: his notebooks) and under fair ones.",
+}
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write `index.html`.
 
     Raises:
-        UserError: the comparison is missing.
+        UserError: the comparison is missing, or a study's figure.
     """
     experiment = experiment_parser("Render one experiment's page.").parse_args(argv).experiment
     compared = paths.compare_folder(experiment)
@@ -31,9 +42,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         for name, sentence in FIGURES.items()
     ]
+    figures += [_study_figure(experiment, study) for study in STUDY_SENTENCES if _has(experiment, study)]
     page = paths.report_folder(experiment) / "index.html"
     write_text(page, render_page(experiment, caption(summary), HEADER, cells(summary), figures))
     print(f"report: {page}")
+
+
+def _has(experiment: str, study: str) -> bool:
+    return (paths.studies_folder(experiment, study) / "summary.json").is_file()
+
+
+def _study_figure(experiment: str, study: str) -> PageFigure:
+    folder, command = paths.studies_folder(experiment, study), f"dvc repro {study}@{experiment}"
+    figure = required(folder / "figures" / f"{study}.svg", f"{study}@{experiment}")
+    findings = read_json(folder / "summary.json")["findings"]
+    return PageFigure(figure.read_text(encoding="utf-8"), STUDY_SENTENCES[study], command, findings)
 
 
 if __name__ == "__main__":

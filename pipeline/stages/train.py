@@ -1,5 +1,6 @@
 """Stage train: train one experiment's dense net with one seed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     runtime = load_runtime()
     device = configure(runtime)
     dataset = load_dataset(paths.data_folder(options.experiment)).to(device)
-    _require_fitting(model, dataset.train.images[0].numel(), dataset.classes)
+    _require_fitting(model, tuple(dataset.train.images.shape[1:]), dataset.classes)
     folder = paths.train_folder(options.experiment, options.seed)
     blocks = {"model": model, "train": params, "runtime": runtime}
     resume = Resume(
@@ -74,11 +75,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"dense net, seed {options.seed}: test accuracy {metrics['accuracy']:.2%}")
 
 
-def _require_fitting(model: ModelParams, inputs: int, classes: int) -> None:
-    if (model.layers[0], model.layers[-1]) != (inputs, classes):
+def _require_fitting(model: ModelParams, image_shape: tuple[int, ...], classes: int) -> None:
+    """Check the network's input and classes against a dataset of images [C, H, W]; a vector takes any shape."""
+    architecture = model.architecture
+    inputs, size = math.prod(image_shape), "x".join(map(str, image_shape))
+    if len(architecture.input_shape) == 3:
+        fits, found, first = architecture.input_shape == image_shape, f"images of {size}", f"input must be {size}"
+    else:
+        fits, found, first = architecture.inputs == inputs, f"{inputs} inputs", f"first layer must be {inputs}"
+    if not fits or architecture.classes != classes:
         raise UserError(
-            f"model.layers: found {model.layers}, but the dataset has {inputs} inputs and {classes} classes; "
-            f"the first layer must be {inputs} and the last {classes}"
+            f"model.layers: found {model.layers}, but the dataset has {found} and {classes} classes; "
+            f"the {first} and the last {classes}"
         )
 
 

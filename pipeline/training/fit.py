@@ -1,12 +1,10 @@
 """The one training loop, for dense nets and for fine-tuning under a mask."""
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.data.store import Split
 from pipeline.progress import Progress
@@ -15,6 +13,8 @@ from pipeline.runtime import derive_seed, seed_everything
 from pipeline.snn.network import SpikingNetwork
 from pipeline.training.augment import augment
 from pipeline.training.evaluate import accuracy
+from pipeline.training.learning_rate import learning_rate
+from pipeline.training.loss import Loss, cross_entropy
 from pipeline.training.params import FitParams
 
 SHUFFLE = 1  # tells an epoch's order of samples from its other draws (dropout, noise, augmentation) in the seed
@@ -41,8 +41,9 @@ class StepHooks:
 
 
 def make_optimizer(network: SpikingNetwork, params: FitParams) -> torch.optim.Adam:
-    """Adam over every parameter, with L2 weight decay."""
-    return torch.optim.Adam(network.parameters(), lr=params.lr, weight_decay=params.weight_decay, fused=True)
+    """Adam or AdamW over every parameter."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[params.optimizer]
+    return kind(network.parameters(), lr=params.lr, weight_decay=params.weight_decay, fused=True)
 
 
 def fit(
@@ -57,8 +58,9 @@ def fit(
     progress: Progress,
     on_epoch: Callable[[Epoch], None],
     hooks: StepHooks | None = None,
+    loss: Loss = cross_entropy,
 ) -> list[Epoch]:
-    """Train `network` in place and return the figures of every epoch; the loss is cross-entropy on spike counts.
+    """Train `network` in place and return the figures of every epoch.
 
     Each epoch is seeded by (*seed_path, epoch) alone and saved to `resume`, so a run that was interrupted goes on after
     its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for every
@@ -69,18 +71,15 @@ def fit(
         on_epoch(done)
     for number in range(len(epochs) + 1, params.epochs + 1):
         seed_everything(*seed_path, number)
-        loss, lr = _run_epoch(network, optimizer, train, params, number, seed_path, progress, hooks or StepHooks())
-        done = Epoch(number, loss, accuracy(network, validation), lr)
+        mean_loss, lr = _run_epoch(
+            network, optimizer, train, params, number, seed_path, progress, hooks or StepHooks(), loss
+        )
+        done = Epoch(number, mean_loss, accuracy(network, validation), lr)
         epochs.append(done)
         _save(network, optimizer, epochs, resume)
         progress.epoch_done(number, params.epochs, done.loss, done.validation_accuracy)
         on_epoch(done)
     return epochs
-
-
-def cosine(lr: float, step: int, steps: int) -> float:
-    """Learning rate of step 0 <= `step` < `steps`: a half cosine from `lr` down towards 0."""
-    return lr * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def shuffled_batches(samples: int, batch_size: int, seed: int) -> tuple[Tensor, ...]:
@@ -97,17 +96,19 @@ def _run_epoch(
     seed_path: tuple[int, ...],
     progress: Progress,
     hooks: StepHooks,
+    loss_of: Loss,
 ) -> tuple[float, float]:
     """One pass over `train`; the mean loss and the last learning rate."""
     network.train()
     batches = shuffled_batches(len(train.labels), params.batch_size, derive_seed(*seed_path, number, SHUFFLE))
     total, lr = 0.0, params.lr
     for index, chosen in enumerate(progress.batches(batches, number, params.epochs)):
-        lr = cosine(params.lr, (number - 1) * len(batches) + index, params.epochs * len(batches))
+        lr = learning_rate(params, (number - 1) * len(batches) + index, params.epochs * len(batches))
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.zero_grad()
-        loss = functional.cross_entropy(network(augment(train.images[chosen], params.augment)), train.labels[chosen])
+        images = augment(train.images[chosen], params.augment)
+        loss = loss_of(network(images), images, train.labels[chosen])
         loss.backward()
         hooks.before_step()
         optimizer.step()

@@ -1,5 +1,7 @@
 """Adam's state as named tensors, kept with the dense net (its moments are what revives pruned weights)."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -11,3 +13,21 @@ def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Adam) -> dict[s
         for name, parameter in network.named_parameters()
         for key, value in sorted(optimizer.state[parameter].items())
     }
+
+
+def restore_optimizer(network: nn.Module, optimizer: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
+    """Give `optimizer` the state that `optimizer_tensors` took from another one of the same network.
+
+    Raises:
+        ValueError: the tensors are not those of the network's parameters.
+    """
+    parameters = dict(network.named_parameters())
+    expected = {f"{name}.{key}" for name in parameters for key in ("exp_avg", "exp_avg_sq", "step")}
+    if set(tensors) != expected:
+        raise ValueError(f"optimiser state does not fit the network: found {sorted(tensors)}")
+    for name, parameter in parameters.items():
+        optimizer.state[parameter] = {
+            "step": tensors[f"{name}.step"].to(parameter.device, copy=True),  # where fused Adam wants it
+            "exp_avg": tensors[f"{name}.exp_avg"].to(parameter.device, copy=True),
+            "exp_avg_sq": tensors[f"{name}.exp_avg_sq"].to(parameter.device, copy=True),
+        }

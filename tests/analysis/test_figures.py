@@ -11,14 +11,9 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pipeline.analysis.comparison import summarize, tidy_table
-from pipeline.analysis.figures import (
-    COLOURS,
-    accuracy_against_sparsity,
-    by_method,
-    look,
-    save_svg,
-    sparsity_error,
-)
+from pipeline.analysis.figures import accuracy_against_sparsity, by_method, sparsity_error
+from pipeline.analysis.style import COLOURS, MARKERS, SPARE_COLOURS, half_interval, look, save_svg
+from pipeline.methods import available
 
 FIGURES = [accuracy_against_sparsity, sparsity_error]
 Draw = Callable[[dict[str, Any]], Figure]
@@ -93,11 +88,26 @@ def test_one_seed_and_a_method_without_a_colour_of_its_own_are_drawn(
     assert "<!-- brandnew -->" in (tmp_path / "one.svg").read_text(encoding="utf-8")
 
 
-def test_methods_are_grouped_in_order_and_told_apart(summary: dict[str, Any]) -> None:
+def test_methods_are_grouped_in_order(summary: dict[str, Any]) -> None:
     groups = by_method(summary)
     assert {name: [result["level"] for result in results] for name, results in groups.items()} == {
         "magnitude": [0.5, 0.9],
         "osqp": [0.5, 0.9],
     }
-    assert len(set(COLOURS.values())) == len(COLOURS)
-    assert look("brandnew", 0)["color"] not in COLOURS.values()
+
+
+def test_methods_are_told_apart_by_colour_and_marker() -> None:
+    assert set(COLOURS) == set(MARKERS) >= set(available())
+    assert len({*COLOURS.values(), *SPARE_COLOURS}) == len(COLOURS) + len(SPARE_COLOURS)
+    assert len(set(MARKERS.values())) == len(MARKERS)
+    assert look("cqp", 3) == look("cqp")
+    first, second = look("brandnew", 0), look("newest", 1)
+    assert first["color"] != second["color"]
+    assert first["color"] not in COLOURS.values()
+
+
+def test_half_an_interval() -> None:
+    figures = {"n": 3, "mean": 0.5, "sd": 0.1, "low": 0.25, "high": 0.75}
+    assert half_interval(figures) == 25.0
+    assert half_interval(figures, 1) == 0.25
+    assert half_interval({"n": 1, "mean": 0.5, "sd": None, "low": None, "high": None}) == 0.0

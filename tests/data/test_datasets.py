@@ -91,7 +91,7 @@ def test_test_images_of_another_size(project: Path, write_folder: Callable[[Path
 
 
 def test_unknown_name_lists_the_choices() -> None:
-    with pytest.raises(DataError, match="cifar: unknown dataset; choose one of digits, .*kmnist, idx:<folder>"):
+    with pytest.raises(DataError, match="cifar: unknown dataset; choose one of digits, .*, synthetic, idx:<folder>"):
         load("cifar", {}, with_test=True)
 
 
@@ -109,6 +109,7 @@ def test_missing_folder(project: Path) -> None:
         {},
         {"validation": 100, "test": 1},
         {"dataset": "mnist", "test": None},
+        {"dataset": "synthetic", "test": 2000},
         {"dataset": "idx:mine"},
         {"dataset": "idx:mine", "test": None, "sha256": {idx.TRAIN_IMAGES: "0" * 64}},
     ],
@@ -122,9 +123,10 @@ def test_allowed_params(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": "cifar"}, "data.dataset: .*allowed are digits, mnist, fashion_mnist, kmnist, idx:<folder>"),
+        ({"dataset": "cifar"}, "data.dataset: .*allowed are digits, mnist, .*, kmnist, synthetic, idx:<folder>"),
         ({"dataset": "idx:"}, "data.dataset: .*the folder is missing"),
         ({"test": None}, "data.test: .*digits has no official test split"),
+        ({"dataset": "synthetic", "test": None}, "data.test: .*synthetic has no official test split"),
         ({"dataset": "mnist"}, "data.test: .*mnist has an official test split; remove this key"),
         ({"validation": 0.0}, "data.validation: .*a share between 0 and 1"),
         ({"validation": 1.0}, "data.validation: .*a share between 0 and 1"),

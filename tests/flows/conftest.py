@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.environment import set_defaults, stage_environment
+from pipeline import matrix
 
 set_defaults()
 
@@ -15,92 +16,109 @@ ROOT = Path(__file__).parents[2]
 
 PARAMS = """\
 matrix:
-  experiments: [tiny]
-  methods: [cqp, magnitude]
-  seeds: [0]
+  tiny: {methods: [cqp, magnitude], seeds: [0]}
 experiments:
   tiny:
     data: {classes: 3}
     train: {epochs: 2, lr: 0.1}
     prune: {levels: [0.5, 0.995], finetune: {epochs: 2}}
+    layers: {levels: [0.5]}
 """
 
 DVC_YAML = """\
+vars:
+  - matrix.yaml
 stages:
   data:
-    matrix:
-      experiment: ${matrix.experiments}
-    cmd: python stage.py data ${item.experiment}
-    deps: [stage.py]
-    params:
-      - experiments.${item.experiment}.data
-    outs:
-      - results/${item.experiment}/data/dataset.safetensors
-      - results/${item.experiment}/data/dataset.json:
-          cache: false
+    foreach: ${stages.data}
+    do:
+      cmd: python stage.py data ${item.experiment}
+      deps: [stage.py]
+      params:
+        - experiments.${item.experiment}.data
+      outs:
+        - results/${item.experiment}/data/dataset.safetensors
+        - results/${item.experiment}/data/dataset.json:
+            cache: false
   train:
-    matrix:
-      experiment: ${matrix.experiments}
-      seed: ${matrix.seeds}
-    cmd: python stage.py train ${item.experiment} ${item.seed}
-    deps:
-      - stage.py
-      - results/${item.experiment}/data/dataset.safetensors
-    params:
-      - experiments.${item.experiment}.train
-    outs:
-      - results/${item.experiment}/train/seed${item.seed}/model.safetensors
-      - results/${item.experiment}/train/seed${item.seed}/curve.csv:
-          cache: false
-    metrics:
-      - results/${item.experiment}/train/seed${item.seed}/metrics.json:
-          cache: false
+    foreach: ${stages.train}
+    do:
+      cmd: python stage.py train ${item.experiment} ${item.seed}
+      deps:
+        - stage.py
+        - results/${item.experiment}/data/dataset.safetensors
+      params:
+        - experiments.${item.experiment}.train
+      outs:
+        - results/${item.experiment}/train/seed${item.seed}/model.safetensors
+        - results/${item.experiment}/train/seed${item.seed}/curve.csv:
+            cache: false
+      metrics:
+        - results/${item.experiment}/train/seed${item.seed}/metrics.json:
+            cache: false
   prune:
-    matrix:
-      experiment: ${matrix.experiments}
-      method: ${matrix.methods}
-      seed: ${matrix.seeds}
-    cmd: python stage.py prune ${item.experiment} ${item.method} ${item.seed}
-    deps:
-      - stage.py
-      - results/${item.experiment}/data/dataset.safetensors
-      - results/${item.experiment}/train/seed${item.seed}/model.safetensors
-    params:
-      - experiments.${item.experiment}.prune
-    outs:
-      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/models
-      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/levels.csv:
-          cache: false
-      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/curve.csv:
-          cache: false
-    metrics:
-      - results/${item.experiment}/prune/${item.method}/seed${item.seed}/metrics.json:
-          cache: false
+    foreach: ${stages.prune}
+    do:
+      cmd: python stage.py prune ${item.experiment} ${item.method} ${item.seed}
+      deps:
+        - stage.py
+        - results/${item.experiment}/data/dataset.safetensors
+        - results/${item.experiment}/train/seed${item.seed}/model.safetensors
+      params:
+        - experiments.${item.experiment}.prune
+      outs:
+        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/models
+        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/levels.csv:
+            cache: false
+        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/curve.csv:
+            cache: false
+      metrics:
+        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/metrics.json:
+            cache: false
   compare:
-    matrix:
-      experiment: ${matrix.experiments}
-    cmd: python stage.py compare ${item.experiment}
-    deps:
-      - stage.py
-      - results/${item.experiment}/train
-      - results/${item.experiment}/prune
-    outs:
-      - results/${item.experiment}/compare/summary.json:
-          cache: false
-      - results/${item.experiment}/compare/figures:
-          cache: false
-    metrics:
-      - results/${item.experiment}/compare/metrics:
-          cache: false
+    foreach: ${stages.compare}
+    do:
+      cmd: python stage.py compare ${item.experiment}
+      deps:
+        - stage.py
+        - results/${item.experiment}/train
+        - results/${item.experiment}/prune
+      outs:
+        - results/${item.experiment}/compare/summary.json:
+            cache: false
+        - results/${item.experiment}/compare/figures:
+            cache: false
+      metrics:
+        - results/${item.experiment}/compare/metrics:
+            cache: false
+  layers:
+    foreach: ${stages.layers}
+    do:
+      cmd: python stage.py layers ${item.experiment}
+      deps:
+        - stage.py
+        - results/${item.experiment}/train
+      params:
+        - experiments.${item.experiment}.layers
+        - matrix.${item.experiment}
+      plots:
+        - results/${item.experiment}/studies/layers/table.csv:
+            cache: false
+        - results/${item.experiment}/studies/layers/figures:
+            cache: false
+      metrics:
+        - results/${item.experiment}/studies/layers/summary.json:
+            cache: false
   track:
-    matrix:
-      experiment: ${matrix.experiments}
-    cmd: python -m flows.tracking --experiment ${item.experiment} --receipt mlruns/tracked-${item.experiment}.json
-    deps:
-      - results/${item.experiment}/compare
-    outs:
-      - mlruns/tracked-${item.experiment}.json:
-          cache: false
+    foreach: ${stages.track}
+    do:
+      cmd: python -m flows.tracking --experiment ${item.experiment} --receipt mlruns/tracked-${item.experiment}.json
+      deps:
+        - results/${item.experiment}/compare
+        - results/${item.experiment}/studies
+      outs:
+        - mlruns/tracked-${item.experiment}.json:
+            cache: false
 """
 
 STAGE = '''\
@@ -111,7 +129,8 @@ import sys
 from pathlib import Path
 
 kind, experiment, *rest = sys.argv[1:]
-folder = Path("results", experiment, kind, *rest[:-1], *(f"seed{seed}" for seed in rest[-1:]))
+studies = ["studies"] if kind == "layers" else []
+folder = Path("results", experiment, *studies, kind, *rest[:-1], *(f"seed{seed}" for seed in rest[-1:]))
 folder.mkdir(parents=True, exist_ok=True)
 print(f"{kind} at work", flush=True)
 if Path(f"break-{kind}").exists():
@@ -141,6 +160,12 @@ if kind == "compare":
     (folder / "metrics").mkdir()
     (folder / "metrics" / "dense.json").write_text(json.dumps({"accuracy": 0.9}))
     (folder / "metrics" / "cqp.json").write_text(json.dumps({"accuracy_at_0.5": 0.875}))
+if kind == "layers":
+    (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
+    (folder / "figures").mkdir()
+    (folder / "figures" / "layers.svg").write_text("<svg/>")
+    summary = {"metrics": {"drop_first": 0.25, "layers": 2}, "findings": ["words"], "rows": [{"mean": 0.5}]}
+    (folder / "summary.json").write_text(json.dumps(summary))
 '''
 
 
@@ -151,7 +176,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _make_store(folder / "store")
     _make_project(folder / "fresh", folder / "store")
     shutil.copytree(folder / "fresh", folder / "done")
-    dvc(folder / "done", "repro", "-q", "compare@tiny")
+    dvc(folder / "done", "repro", "-q", "compare@tiny", "layers@tiny")
     return folder
 
 
@@ -200,6 +225,7 @@ def _make_store(folder: Path) -> None:
 def _make_project(root: Path, store: Path) -> None:
     root.mkdir()
     (root / "params.yaml").write_text(PARAMS)
+    matrix.update(root / "params.yaml", root / "matrix.yaml")
     (root / "dvc.yaml").write_text(DVC_YAML)
     (root / "stage.py").write_text(STAGE)
     (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nmodels/\n")

@@ -89,7 +89,7 @@ def test_a_result_in_the_cache_is_taken_from_there(fresh: Path) -> None:
     (fresh / "dvc.lock").unlink()
     shutil.rmtree(fresh / "results")
     stage_yaml = fresh / "dvc.yaml"
-    stage_yaml.write_text(stage_yaml.read_text().replace("dataset.json:\n          cache: false", "dataset.json"))
+    stage_yaml.write_text(stage_yaml.read_text().replace("dataset.json:\n            cache: false", "dataset.json"))
     flow.run("data@tiny")
     shutil.rmtree(fresh / "results")
     assert outcomes(flow.run("data@tiny")) == {"data@tiny": "cached"}
@@ -221,7 +221,24 @@ def test_ready_are_those_whose_inputs_are_done() -> None:
 @pytest.mark.parametrize("options", [["--local"], []])
 def test_a_wrong_name_is_one_line_with_the_choices(fresh: Path, options: list[str], capsys) -> None:
     assert main(["--experiment", "nope", *options]) == 1
-    assert capsys.readouterr().err == "error: no experiment 'nope'; params.yaml has: tiny\n"
+    assert capsys.readouterr().err == "error: no experiment 'nope'; the matrix in params.yaml has: tiny\n"
+
+
+def test_matrix_yaml_is_brought_up_to_date_before_dvc_reads_it(project: Path, capsys) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("seeds: [0]", "seeds: [0, 1]"))
+    assert main(["--experiment", "nope", "--local"]) == 1
+    assert capsys.readouterr().out == "matrix.yaml brought up to date with params.yaml\n"
+    assert "prune@tiny-cqp-1" in Pipeline(project).addresses()
+    assert main(["--experiment", "nope", "--local"]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_wrong_matrix_is_an_error(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    params = fresh / "params.yaml"
+    params.write_text(params.read_text().replace("seeds: [0]", "seeds: [0, 0]"))
+    assert main(["--experiment", "tiny", "--local"]) == 1
+    assert capsys.readouterr().err == "error: matrix.tiny.seeds: entries must differ; found [0, 0]\n"
 
 
 def test_wrong_params_are_an_error_before_any_work(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,8 +36,8 @@ def test_a_folder_without_a_project_is_named(tmp_path: Path) -> None:
 
 
 def test_params_that_do_not_fit_dvc_yaml_are_an_error(fresh: Path) -> None:
-    (fresh / "params.yaml").write_text("matrix: {}\n")
-    with pytest.raises(PipelineError, match=r"matrix\.experiments"):
+    (fresh / "matrix.yaml").write_text("stages: {}\n")
+    with pytest.raises(PipelineError, match=r"stages\.data"):
         Pipeline(fresh).addresses()
 
 

@@ -44,6 +44,7 @@ def test_each_stage_is_a_task_run_and_the_table_an_artifact(tiny: Path, server: 
         "prune@tiny-cqp-0": "Unchanged",
         "prune@tiny-magnitude-0": "Unchanged",
         "compare@tiny": "Ran",
+        "layers@tiny": "Unchanged",
         "track@tiny": "Ran",
     }
     assert asyncio.run(_artifact("comparison-tiny")) == "| table of tiny |"

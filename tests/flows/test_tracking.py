@@ -30,6 +30,7 @@ PARENTS = {
     "train/seed0",
     "prune/cqp/seed0",
     "prune/magnitude/seed0",
+    "layers",
 }
 CHILDREN = {"cqp@0.50/seed0", "cqp@0.995/seed0", "magnitude@0.50/seed0", "magnitude@0.995/seed0"}
 
@@ -68,7 +69,7 @@ def test_a_second_replay_adds_nothing_and_says_so(project: Path, capsys: pytest.
     capsys.readouterr()
     main([])
     assert {run.info.run_id for run in search(project)} == before
-    assert capsys.readouterr().out == "tracking: 0 results logged, 5 already there; `make ui` opens MLflow\n"
+    assert capsys.readouterr().out == "tracking: 0 results logged, 6 already there; `make ui` opens MLflow\n"
 
 
 def test_a_deleted_store_is_filled_again_by_dvc_without_recomputing(project: Path) -> None:
@@ -76,7 +77,7 @@ def test_a_deleted_store_is_filled_again_by_dvc_without_recomputing(project: Pat
     receipt = (project / "mlruns/tracked-tiny.json").read_bytes()
     shutil.rmtree(project / "mlruns")
     output = dvc(project, "repro", "track@tiny")
-    assert "5 results logged, 0 already there" in output
+    assert "6 results logged, 0 already there" in output
     assert "at work" not in output
     assert len(search(project)) == len(PARENTS | CHILDREN)
     assert (project / "mlruns/tracked-tiny.json").read_bytes() == receipt
@@ -142,10 +143,24 @@ def test_the_comparison_has_the_metrics_of_each_method(tracked: Path) -> None:
     assert named(tracked, "compare").data.metrics == {"cqp/accuracy_at_0.5": 0.875, "dense/accuracy": 0.9}
 
 
+def test_a_study_shows_the_metrics_of_its_summary_and_its_files(tracked: Path, tmp_path: Path) -> None:
+    run = named(tracked, "layers")
+    assert run.data.metrics == {"drop_first": 0.25, "layers": 2.0}
+    assert run.data.params == {
+        "layers.levels": "[0.5]",
+        "matrix.methods": '["cqp", "magnitude"]',
+        "matrix.seeds": "[0]",
+    }
+    assert (run.data.tags["stage"], run.data.tags["dvc_stage"]) == ("layers", "layers@tiny")
+    folder = Path(MlflowClient(store_of(tracked)).download_artifacts(run.info.run_id, "", str(tmp_path)))
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"table.csv", "summary.json", "figures/layers.svg"}
+
+
 def test_runs_are_found_by_the_md5_of_their_dataset(tracked: Path) -> None:
     md5 = next(out["md5"] for out in read_lock(tracked)["data@tiny"]["outs"] if out["path"].endswith(".safetensors"))
     found = {run.info.run_name for run in search(tracked, f"dataset.digest = '{md5}'")}
-    assert found == (PARENTS | CHILDREN) - {"compare"}
+    assert found == (PARENTS | CHILDREN) - {"compare", "layers"}
     assert named(tracked, "train/seed0").inputs.dataset_inputs[0].dataset.name == "tiny-images"
 
 

@@ -16,23 +16,41 @@ from pipeline.pruning.iterate import make_problem
 from pipeline.pruning.mask import Mask, prunable_weights
 from pipeline.pruning.params import CriticalityParams, PruneParams
 from pipeline.pruning.problem import Problem
-from pipeline.pruning.scores import importance
+from pipeline.pruning.scores import by_presynaptic_neuron, importance
 from pipeline.pruning.select import keep_count
 from pipeline.snn.lif import MultiStepLeaky
 from pipeline.snn.network import SpikingNetwork, build_network
 from pipeline.snn.params import ModelParams, Surrogate
-from pipeline.training.params import FitParams
+from pipeline.training.params import FinetuneParams
 from tests.imports import PROJECT
 
 LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]
-SPEC = ModelParams(layers=[36, 10, 4], timesteps=3)
+SPEC = ModelParams(layers=[36, 10, 4], timesteps=3, threshold=0.2)  # low, so that every layer spikes
 
 # What a method ranks by, where that is known: whatever it keeps must score at least as high as what it prunes.
 SCORES: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
     "cqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
     "magnitude": lambda problem: {name: weight.abs() for name, weight in problem.weights.items()},
     "osqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "gradient": lambda problem: problem.criticality("sensitivity"),
+    "membrane": lambda problem: problem.criticality("membrane"),
 }
+# Parameters other than the defaults that choose another score, and that score.
+VARIANTS: list[tuple[str, dict[str, object], Callable[[Problem], dict[str, Tensor]] | None]] = [
+    (
+        "cqp",
+        {"alpha": 2.0, "granularity": "neuron"},
+        lambda problem: importance(problem.weights, by_presynaptic_neuron(problem.criticality()), 2.0),
+    ),
+    (
+        "osqp",
+        {"alpha": 1.0, "granularity": "neuron"},
+        lambda problem: importance(problem.weights, by_presynaptic_neuron(problem.criticality()), 1.0),
+    ),
+    ("gradient", {"kind": "taylor"}, lambda problem: problem.criticality("taylor")),
+    ("regrow", {"regrowth": [{"upto": 0.5, "r": 0.5}, {"upto": 0.9, "r": 1.0}]}, None),
+]
+CASES = [(name, {}, SCORES.get(name)) for name in available()] + VARIANTS
 
 
 def dense_network() -> SpikingNetwork:
@@ -68,38 +86,45 @@ def problem_of(network: SpikingNetwork, mask: Mask, level: float, scope: str, se
         levels=[level],
         scope=scope,
         criticality=CriticalityParams(batches=2, batch_size=20),
-        finetune=FitParams(epochs=1, batch_size=1, lr=1.0),
+        finetune=FinetuneParams(epochs=1, batch_size=1, lr=1.0),
     )
     return make_problem(network, mask, level, train, params, seed_path=(seed, LEVELS.index(level)))
 
 
 def test_all_are_found() -> None:
-    assert {"cqp", "magnitude", "osqp", "random"} <= set(available())
+    assert {"cqp", "gradient", "magnitude", "membrane", "osqp", "random", "regrow"} <= set(available())
     assert available() == sorted(available())
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("name", available())
-def test_contract(name: str, kind: str, scope: str) -> None:
+@pytest.mark.parametrize(("name", "given", "score"), CASES)
+def test_contract(
+    name: str,
+    given: dict[str, object],
+    score: Callable[[Problem], dict[str, Tensor]] | None,
+    kind: str,
+    scope: str,
+) -> None:
     method, network = load_method(name), NETWORKS[kind]()
+    params = validate(method.params, given, name)
     mask = Mask.dense(prunable_weights(network))
     for level in LEVELS:
         problem = problem_of(network, mask, level, scope)
         assert problem.keep == keep_count(level, mask.size)
         weights = {key: weight.clone() for key, weight in problem.weights.items()}
         kept_before = mask.vector()
-        found = method.prune(problem, method.params())
+        found = method.prune(problem, params)
 
         assert {key: layer.shape for key, layer in found.items()} == {key: w.shape for key, w in weights.items()}
         assert found.inside(mask)
         assert not method.exact or found.nnz == problem.keep
-        assert torch.equal(found.vector(), method.prune(problem, method.params()).vector())
+        assert torch.equal(found.vector(), method.prune(problem, params).vector())
         assert torch.equal(mask.vector(), kept_before)
         assert all(torch.equal(problem.weights[key], weights[key]) for key in weights)
         assert all(torch.equal(w.detach(), weights[key]) for key, w in prunable_weights(network).items())
-        if name in SCORES:
-            require_ranked(SCORES[name](problem), mask, found, scope)
+        if score is not None:
+            require_ranked(score(problem), mask, found, scope)
 
         mask = found
         mask.apply(prunable_weights(network))
@@ -119,7 +144,9 @@ def require_ranked(scores: dict[str, Tensor], before: Mask, after: Mask, scope: 
 def test_layer_scope_keeps_the_same_share_of_every_layer(name: str) -> None:
     method, network = load_method(name), conv_network()
     mask = Mask.dense(prunable_weights(network))
-    found = method.prune(problem_of(network, mask, 0.5, "layer"), method.params())
+    problem = problem_of(network, mask, 0.5, "layer")
+    assert all(bool(layer.any()) for layer in problem.criticality().values())
+    found = method.prune(problem, method.params())
     if method.exact:
         assert [int(layer.sum()) for layer in found.values()] == [9, 36, 24]
     assert all(bool(layer.any()) for layer in found.values())

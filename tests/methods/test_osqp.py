@@ -1,122 +1,139 @@
-"""The relaxed program: OSQP against the closed form and a second solver, and what rounding it keeps."""
+"""The solver baseline: what rounding a relaxed program keeps, in both forms, and what is reported as not solved."""
 
-import cvxpy
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from torch import Tensor
 
 from pipeline.methods import osqp
-from pipeline.methods.osqp import NotSolved, round_relaxed, solve_budget
+from pipeline.methods.osqp import round_budget, round_energy
+from pipeline.params import ParamsError, validate
 from pipeline.pruning.mask import Mask
 from pipeline.pruning.problem import Problem
+from pipeline.pruning.relaxations import NotSolved, Solver, budget_closed_form
 
 SIZE = 300
-TOLERANCE, MAX_ITER = 1e-5, 20_000
+SOLVER = Solver()
 INSTANCES = [(0, 150), (1, 60), (2, 30), (3, 10)]
 
 
 def importances(seed: int) -> NDArray[np.float64]:
-    """Heavy-tailed, as products of weights and gradients are, and a third of them zero."""
-    rng = np.random.default_rng(seed)
-    return rng.lognormal(0, 1, SIZE) * (rng.random(SIZE) > 1 / 3)
-
-
-def closed_form(values: NDArray[np.float64], keep: int) -> tuple[NDArray[np.float64], float]:
-    """The optimum m_i = max(0, 1 - lambda / (2 I_i)) (0 where I_i is 0), and its lambda, at which sum m = keep."""
-
-    def mask(price: float) -> NDArray[np.float64]:
-        return np.maximum(0, 1 - price / (2 * np.where(values > 0, values, 1e-300)))
-
-    price = brentq(lambda price: mask(price).sum() - keep, 1e-12, 2 * values.max(), xtol=1e-14)
-    return mask(price), price
-
-
-def by_second_solver(values: NDArray[np.float64], keep: int) -> NDArray[np.float64]:
-    mask = cvxpy.Variable(len(values))
-    objective = cvxpy.Minimize(cvxpy.sum(cvxpy.multiply(values, cvxpy.square(1 - mask))))
-    problem = cvxpy.Problem(objective, [cvxpy.sum(mask) == keep, mask >= 0, mask <= 1])
-    problem.solve(solver=cvxpy.CLARABEL)
-    assert problem.status == cvxpy.OPTIMAL
-    return mask.value
+    return np.random.default_rng(seed).lognormal(0, 1, SIZE)
 
 
 @pytest.mark.parametrize(("seed", "keep"), INSTANCES)
-def test_against_the_closed_form(seed: int, keep: int) -> None:
+def test_budget_keeps_the_importances_above_lambda_not_the_budget(seed: int, keep: int) -> None:
     values = importances(seed)
-    expected, _ = closed_form(values, keep)
-    found = solve_budget(values, keep, TOLERANCE, MAX_ITER)
-    assert found.sum() == pytest.approx(keep, abs=1e-4)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-@pytest.mark.parametrize(("seed", "keep"), INSTANCES)
-def test_against_a_second_solver(seed: int, keep: int) -> None:
-    values = importances(seed)
-    np.testing.assert_allclose(
-        solve_budget(values, keep, TOLERANCE, MAX_ITER), by_second_solver(values, keep), atol=1e-4
-    )
-
-
-@pytest.mark.parametrize(("seed", "keep"), INSTANCES)
-def test_rounding_keeps_the_importances_above_lambda_not_the_budget(seed: int, keep: int) -> None:
-    values = importances(seed)
-    _, price = closed_form(values, keep)
-    assert abs(values / price - 1).min() > 1e-3  # none so near the border that tolerance decides
-    kept = round_relaxed(torch.from_numpy(values), keep, osqp.Params())
-    assert kept.tolist() == (values > price).tolist()
+    expected = budget_closed_form(values, keep)
+    assert abs(expected - 0.5).min() > 1e-4  # none so near the border that tolerance decides
+    kept = round_budget(torch.from_numpy(values), keep, SOLVER)
+    assert kept.tolist() == (expected > 0.5).tolist()
     assert int(kept.sum()) != keep
+    worst_kept, best_pruned = values[kept.numpy()].min(), values[~kept.numpy()].max()
+    assert worst_kept > best_pruned
 
 
-def test_high_sparsity_overshoots() -> None:
-    assert int(round_relaxed(torch.from_numpy(importances(3)), 10, osqp.Params()).sum()) < 10
-
-
-def test_by_hand() -> None:
-    # I = (4, 1, 1), k = 2: 1 - l/8 + 2 * (1 - l/2) = 2 gives l = 8/9, so m = (8/9, 5/9, 5/9): rounding keeps all three.
-    found = solve_budget(np.array([4.0, 1.0, 1.0]), 2, TOLERANCE, MAX_ITER)
-    np.testing.assert_allclose(found, [8 / 9, 5 / 9, 5 / 9], atol=1e-4)
-    # k = 1: with all three positive l = 16/9 and m = (7/9, 1/9, 1/9): rounding keeps one.
-    found = solve_budget(np.array([4.0, 1.0, 1.0]), 1, TOLERANCE, MAX_ITER)
-    np.testing.assert_allclose(found, [7 / 9, 1 / 9, 1 / 9], atol=1e-4)
-
-
-def test_two_calls_give_the_same_bits() -> None:
-    values = importances(5)
-    first, again = (solve_budget(values, 40, TOLERANCE, MAX_ITER) for _ in range(2))
-    assert first.tobytes() == again.tobytes()
+def test_budget_at_high_sparsity_overshoots() -> None:
+    assert int(round_budget(torch.from_numpy(importances(3)), 10, SOLVER).sum()) < 10
 
 
 def test_scaling_the_importances_leaves_the_mask() -> None:
     values = torch.from_numpy(importances(6))
-    small, large = (round_relaxed(values * factor, 50, osqp.Params()) for factor in (1e-8, 1e3))
+    small, large = (round_budget(values * factor, 50, SOLVER) for factor in (1e-8, 1e3))
     assert torch.equal(small, large)
-
-
-def test_not_solved_is_an_error_with_status_iterations_and_residuals() -> None:
-    with pytest.raises(NotSolved) as caught:
-        solve_budget(importances(0), 50, 1e-9, max_iter=1)
-    message = str(caught.value)
-    assert "300 synapses, keep 50: status 'maximum iterations reached' after 1 iterations" in message
-    assert "primal residual " in message
-    assert "dual residual " in message
-    assert "nan" not in message
+    assert 0 < int(small.sum()) < SIZE / 2
 
 
 @pytest.mark.parametrize("keep", [5, 6, 100])
 def test_fewer_left_than_asked_are_all_kept(keep: int) -> None:
-    assert round_relaxed(torch.tensor([1.0, 0.0, 2.0, 0.0, 3.0]), keep, osqp.Params()).tolist() == [True] * 5
-
-
-def test_layer_scope_solves_each_layer_by_itself() -> None:
-    weights = {"a": torch.from_numpy(importances(7)), "b": 1000 * torch.from_numpy(importances(8))}
-    critical = {name: torch.ones_like(layer) for name, layer in weights.items()}
-    problem = Problem(weights, Mask.dense(weights), 120, "layer", seed=0, criticality=lambda: critical)
-    found = osqp.prune(problem, osqp.Params())
-    for name, layer in weights.items():
-        assert torch.equal(found[name], round_relaxed(layer, 60, osqp.Params()))
+    values = torch.tensor([1.0, 0.0, 2.0, 0.0, 3.0])
+    assert round_budget(values, keep, SOLVER).tolist() == [True] * 5
+    assert round_energy(values, torch.zeros(5, dtype=torch.bool), keep, SOLVER).tolist() == [True] * 5
 
 
 def test_no_importance_at_all_still_gives_a_mask() -> None:
-    assert round_relaxed(torch.zeros(10), 4, osqp.Params()).shape == (10,)
+    found = round_budget(torch.zeros(10), 4, SOLVER)
+    assert (found.shape, found.dtype) == ((10,), torch.bool)
+
+
+def problem(keep: int, scope: str = "global", mask: Mask | None = None) -> Problem:
+    """Two layers of 300 and 200 synapses whose criticality is 0, 1/300, 2/300, ... and 0, 1/200, ..."""
+    generator = torch.Generator().manual_seed(0)
+    weights = {"a": torch.randn(20, 15, generator=generator), "b": torch.randn(10, 20, generator=generator)}
+    critical = {"a": torch.arange(300).reshape(20, 15) / 299, "b": torch.arange(200).reshape(10, 20) / 199}
+    given = mask or Mask.dense(weights)
+    return Problem(weights, given, keep, scope, seed=0, criticality=lambda kind=None: critical)
+
+
+def test_layer_scope_solves_each_layer_by_itself() -> None:
+    given = problem(250, "layer")
+    found = osqp.prune(given, osqp.Params(alpha=0.0))
+    for name, share in (("a", 150), ("b", 100)):
+        expected = round_budget(given.weights[name].abs().flatten(), share, SOLVER)
+        assert found[name].flatten().tolist() == expected.tolist()
+
+
+def energy(given: Problem, tau: float, **more: object) -> Tensor:
+    return osqp.prune(given, osqp.Params(form="energy", tau=tau, **more)).vector()
+
+
+@pytest.mark.parametrize("target", [0.5, 0.7, 0.9])
+def test_energy_keeps_the_protected_whatever_the_target(target: float) -> None:
+    keep = round((1 - target) * 500)
+    found = energy(problem(keep), tau=0.9)
+    protected = torch.cat([torch.arange(300) / 299 > 0.9, torch.arange(200) / 199 > 0.9])
+    assert int(protected.sum()) == 50  # 30 of a and 20 of b
+    assert torch.equal(found, protected)
+    assert 1 - found.double().mean().item() == pytest.approx(1 - 50 / 500)
+
+
+def test_energy_counts_what_is_left_of_an_earlier_level() -> None:
+    # At tau 0.5 the upper halves, 150 and 100, are protected; the first row of a half is pruned already.
+    vector = torch.ones(500, dtype=torch.bool)
+    vector[285:300] = False
+    before = problem(450).mask.with_vector(vector)
+    found = energy(problem(450, mask=before), tau=0.5)
+    protected = torch.cat([torch.arange(300) / 299 > 0.5, torch.arange(200) / 199 > 0.5])
+    assert torch.equal(found, protected & vector)
+
+
+def test_energy_protects_columns_with_granularity_neuron() -> None:
+    weights = {"a": torch.full((2, 3), 0.5)}
+    critical = {"a": torch.tensor([[1.0, 0.0, 0.2], [0.0, 0.1, 0.9]])}  # column means 0.5, 0.05, 0.55
+    given = Problem(weights, Mask.dense(weights), 5, "global", seed=0, criticality=lambda kind=None: critical)
+    found = osqp.prune(given, osqp.Params(form="energy", tau=0.8, granularity="neuron"))
+    assert found["a"].tolist() == [[True, False, True], [True, False, True]]
+    assert osqp.prune(given, osqp.Params(form="energy", tau=0.8))["a"].int().tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+def test_energy_in_layer_scope_is_solved_per_layer() -> None:
+    found = osqp.prune(problem(250, "layer"), osqp.Params(form="energy", tau=0.8))
+    assert [int(found[name].sum()) for name in ("a", "b")] == [60, 40]
+
+
+def test_energy_that_protects_too_many_is_reported() -> None:
+    # 0.85 * 250 = 212.5 protected at tau 0.5.
+    assert int(energy(problem(213), tau=0.5).sum()) == 250
+    with pytest.raises(NotSolved, match="500 synapses with a budget of 212: status 'primal infeasible' after "):
+        energy(problem(212), tau=0.5)
+
+
+@pytest.mark.parametrize("form", ["budget", "energy"])
+def test_parameters_reach_the_solver(form: str) -> None:
+    with pytest.raises(NotSolved, match="'maximum iterations reached' after 3 iterations"):
+        osqp.prune(problem(60), osqp.Params(form=form, tau=0.95, tolerance=1e-9, max_iter=3))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"form": "box"}, "osqp.form: .* 'budget' or 'energy'; found 'box'"),
+        ({"max_iter": 0}, "osqp.max_iter: .* greater than or equal to 1; found 0"),
+        ({"tolerance": 0.0}, "osqp.tolerance: .* greater than 0; found 0.0"),
+        ({"tau": None}, "osqp.tau: .* valid number; found None"),
+    ],
+)
+def test_impossible_parameters_are_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        validate(osqp.Params, given, "osqp")

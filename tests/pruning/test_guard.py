@@ -1,22 +1,26 @@
 """The guard: what momentum revives without it, stays zero with it, and nothing else changes."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from pipeline.data.store import Dataset, Split
 from pipeline.progress import Progress
-from pipeline.pruning.guard import MaskGuard, ZombieError
+from pipeline.pruning.guard import Guards, MaskGuard, ZombieError
 from pipeline.pruning.mask import Mask, prunable_weights
 from pipeline.resume import ResumePoint
 from pipeline.snn.network import SpikingNetwork
 from pipeline.training.fit import Epoch, StepHooks, fit, make_optimizer
+from pipeline.training.optimizer_state import optimizer_tensors, restore_optimizer
 from pipeline.training.params import FitParams
 
 PARAMS = FitParams(epochs=2, batch_size=16, lr=0.01, weight_decay=1e-4)
+NO_DECAY = FitParams(epochs=2, batch_size=16, lr=0.01)
 
 
 def gradients(network: SpikingNetwork, optimizer: torch.optim.Adam, split: Split) -> None:
@@ -39,21 +43,111 @@ def half_mask(network: SpikingNetwork) -> Mask:
     return Mask({name: torch.rand(weight.shape, generator=generator) < 0.5 for name, weight in weights.items()})
 
 
-@pytest.mark.parametrize("mask_gradients", [False, True])
-def test_momentum_revives_pruned_weights_without_the_whole_guard(
-    dense: Callable[[], SpikingNetwork], dataset: Dataset, mask_gradients: bool
+def step(network: SpikingNetwork, optimizer: torch.optim.Adam, guard: MaskGuard, split: Split) -> None:
+    gradients(network, optimizer, split)
+    guard.before_step()
+    optimizer.step()
+    guard.after_step()
+
+
+def pruned_entries(mask: Mask, tensors: dict[str, Tensor]) -> bool:
+    """Whether any pruned entry of `tensors` is not zero."""
+    return any(bool(tensors[name][~layer].any()) for name, layer in mask.items())
+
+
+SETTINGS = [Guards(*setting, check=False) for setting in itertools.product([False, True], repeat=3)]
+
+
+@pytest.mark.parametrize("guards", SETTINGS, ids=lambda guards: f"{guards.gradients, guards.moments, guards.weights}")
+@pytest.mark.parametrize("alive", [True, False])
+def test_each_guard_masks_its_own(
+    dense: Callable[[], SpikingNetwork], dataset: Dataset, guards: Guards, alive: bool
+) -> None:
+    network = dense()
+    optimizer = momentous(network, dataset.train) if alive else make_optimizer(network, NO_DECAY)
+    mask, weights = half_mask(network), prunable_weights(network)
+
+    def moments() -> dict[str, Tensor]:
+        return {name: optimizer.state[weight]["exp_avg"] for name, weight in weights.items()}
+
+    guard = MaskGuard(network, optimizer, mask, guards)
+    assert guard.zombies() == 0  # the weights are pruned at the start in every setting
+    if alive:
+        assert pruned_entries(mask, moments()) == (not guards.moments)
+    gradients(network, optimizer, dataset.train)
+    guard.before_step()
+    assert pruned_entries(mask, {name: weight.grad for name, weight in weights.items()}) == (not guards.gradients)
+    optimizer.step()
+    # With masked gradients nothing moves that has no moment: none with fresh moments, none with masked ones.
+    revived = not guards.gradients or (alive and not guards.moments)
+    assert (guard.zombies() > 20) == revived
+    assert revived or guard.zombies() == 0
+    guard.after_step()
+    assert (guard.zombies() > 20) == (revived and not guards.weights)
+    assert pruned_entries(mask, weights) == (revived and not guards.weights)
+    assert pruned_entries(mask, moments()) == (revived and not guards.moments)
+    assert all(bool(moment[mask[name]].any()) for name, moment in moments().items())
+
+
+@pytest.mark.parametrize("gradients_too", [False, True])
+def test_the_check_raises_when_live_moments_meet_unguarded_weights(
+    dense: Callable[[], SpikingNetwork], dataset: Dataset, gradients_too: bool
 ) -> None:
     network = dense()
     optimizer = momentous(network, dataset.train)
-    guard = MaskGuard(network, optimizer, half_mask(network))
-    assert guard.zombies() == 0
-    gradients(network, optimizer, dataset.train)
-    if mask_gradients:
-        guard.before_step()
-    optimizer.step()
+    guard = MaskGuard(network, optimizer, half_mask(network), Guards(gradients_too, moments=False, weights=False))
+    with pytest.raises(ZombieError) as caught:
+        step(network, optimizer, guard, dataset.train)
+    assert str(caught.value) == f"{guard.zombies()} pruned synapses are not zero after an optimiser step"
     assert guard.zombies() > 20
-    with pytest.raises(ZombieError, match=f"{guard.zombies()} pruned synapses are not zero"):
-        guard.check()
+
+
+def test_momentum_alone_revives_with_restored_state_and_masked_gradients_and_never_with_fresh_adam(
+    dense: Callable[[], SpikingNetwork], dataset: Dataset
+) -> None:
+    trained = dense()
+    state = optimizer_tensors(trained, momentous(trained, dataset.train))
+    only_gradients = Guards(moments=False, weights=False, check=False)
+    counts = {}
+    for kind in ("restored", "fresh"):
+        network = dense()
+        optimizer = make_optimizer(network, NO_DECAY)
+        if kind == "restored":
+            restore_optimizer(network, optimizer, state)
+        guard = MaskGuard(network, optimizer, half_mask(network), only_gradients)
+        counts[kind] = []
+        for _ in range(20):
+            step(network, optimizer, guard, dataset.train)
+            counts[kind].append(guard.zombies())
+    assert min(counts["restored"]) > 20
+    assert counts["fresh"] == [0] * 20
+
+
+def test_by_default_everything_is_guarded_and_checked() -> None:
+    assert Guards() == Guards(gradients=True, moments=True, weights=True, check=True)
+
+
+def test_a_mask_of_some_layers_leaves_the_others_alone(dense: Callable[[], SpikingNetwork], dataset: Dataset) -> None:
+    network, untouched = dense(), dense()
+    optimizer = momentous(network, dataset.train)
+    untouched.load_state_dict(network.state_dict())
+    before = optimizer_tensors(network, optimizer)
+    whole = half_mask(network)
+    mask = Mask({"layers.1.weight": whole["layers.1.weight"]})
+    guard = MaskGuard(network, optimizer, mask)
+    for (name, parameter), old in zip(network.named_parameters(), untouched.parameters(), strict=True):
+        assert torch.equal(parameter, old * mask[name] if name in mask else old)
+    for name, tensor in optimizer_tensors(network, optimizer).items():
+        layer, key = name.rsplit(".", 1)
+        assert torch.equal(tensor, before[name] * mask[layer] if layer in mask and key != "step" else before[name])
+    gradients(network, optimizer, dataset.train)
+    old = network.layers[3].weight.grad.clone()
+    guard.before_step()
+    assert torch.equal(network.layers[3].weight.grad, old)
+    optimizer.step()
+    guard.after_step()
+    assert not network.layers[1].weight[~mask["layers.1.weight"]].any()
+    assert network.layers[3].weight.all()
 
 
 def test_guarded_steps_leave_no_zombie_and_masked_moments(
@@ -146,8 +240,8 @@ def test_a_mask_of_another_network_is_refused(dense: Callable[[], SpikingNetwork
     optimizer = make_optimizer(network, PARAMS)
     mask = half_mask(network)
     turned = Mask({name: layer.T for name, layer in mask.items()})
-    one_layer = Mask({"layers.1.weight": mask["layers.1.weight"]})
-    for other in (turned, one_layer):
+    unknown = Mask({**mask, "layers.5.weight": mask["layers.1.weight"]})
+    for other in (turned, unknown, Mask({}), Mask({"layers.1.bias": torch.ones(12, dtype=torch.bool)})):
         with pytest.raises(ValueError, match="does not fit"):
             MaskGuard(network, optimizer, other)
 

@@ -9,35 +9,37 @@ import torch
 from torch import Tensor
 
 from pipeline.data.store import Dataset
-from pipeline.methods import Method, load_method
+from pipeline.methods import Method, available, load_method
 from pipeline.params import Block
 from pipeline.pruning import iterate
 from pipeline.pruning.iterate import BrokenMethod, PrunedLevel, accuracies_on_test, prune_levels
 from pipeline.pruning.mask import Mask, prunable_weights
-from pipeline.pruning.params import CriticalityParams, PruneParams
-from pipeline.pruning.problem import Problem
+from pipeline.pruning.params import CriticalityParams, PruneParams, Schedule
+from pipeline.pruning.problem import Layers, Problem
 from pipeline.resume import Resume
 from pipeline.snn.checkpoint import load_parameters
 from pipeline.snn.network import SpikingNetwork
 from pipeline.training import fit as fit_module
 from pipeline.training.evaluate import accuracy
 from pipeline.training.fit import Epoch
-from pipeline.training.params import FitParams
+from pipeline.training.params import Distillation, FinetuneParams
 
 LEVELS = [0.5, 0.8, 0.95]
 PARAMS = PruneParams(
     levels=LEVELS,
     criticality=CriticalityParams(batches=2, batch_size=20),
-    finetune=FitParams(epochs=2, batch_size=20, lr=0.01),
+    finetune=FinetuneParams(epochs=2, batch_size=20, lr=0.01),
 )
 
 Dense = Callable[[], SpikingNetwork]
+EXACT = [name for name in available() if load_method(name).exact]
 
 
 def prune(
     network: SpikingNetwork,
     dataset: Dataset,
     method: Method | str,
+    params: PruneParams = PARAMS,
     *,
     seed: int = 0,
     resume: str = "none",
@@ -52,9 +54,9 @@ def prune(
         dataset,
         method,
         method.params(),
-        PARAMS,
+        params,
         seed=seed,
-        resume=folder,
+        point=lambda level: folder.point(f"level-{level}"),
         title="test",
         on_epoch=on_epoch,
     )
@@ -69,7 +71,7 @@ def same(left: list[PrunedLevel], right: list[PrunedLevel]) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", ["cqp", "magnitude", "random"])
+@pytest.mark.parametrize("name", EXACT)
 def test_masks_are_exact_and_nested_and_the_networks_lie_under_them(
     dense: Dense, dataset: Dataset, work: Path, name: str
 ) -> None:
@@ -107,7 +109,7 @@ def test_every_method_is_fine_tuned_on_the_same_batches(
         return made
 
     monkeypatch.setattr(fit_module, "shuffled_batches", recorded)
-    for name in ("magnitude", "cqp", "osqp", "random"):
+    for name in available():
         batches.append([])
         prune(dense(), dataset, name)
     assert len(batches[0]) == len(LEVELS) * 2 * 3  # two epochs a level, three batches an epoch
@@ -132,6 +134,148 @@ def test_criticality_is_that_of_the_network_as_it_is_and_on_training_samples(
     assert nonzero == [228, 114, 46]
     assert len(samples) == 3 * 2 * 20
     assert all(any(torch.equal(sample, image) for image in dataset.train.images) for sample in samples)
+
+
+def changed(**fields: object) -> PruneParams:
+    """PARAMS with some fields changed, validated anew."""
+    return PruneParams(**{**dict(PARAMS), **fields})
+
+
+def recorded_criticality(dense: Dense, dataset: Dataset, frozen: bool) -> tuple[list[Layers], list[int]]:
+    """What a method finds as criticality at every level, asked for twice; and the synapses of the nets measured."""
+    found, measured = [], []
+    original = iterate.criticality
+
+    def spy(network: SpikingNetwork, batches: object, kind: str, *, seed: int) -> dict[str, Tensor]:
+        measured.append(sum(int(weight.count_nonzero()) for weight in prunable_weights(network).values()))
+        return original(network, batches, kind, seed=seed)
+
+    def by_magnitude(problem: Problem, params: Block) -> Mask:
+        found.append(problem.criticality())
+        problem.criticality()
+        return problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(iterate, "criticality", spy)
+        criticality = CriticalityParams(batches=2, batch_size=20, frozen=frozen)
+        prune(dense(), dataset, Method("spy", Block, by_magnitude, True), changed(criticality=criticality))
+    return found, measured
+
+
+def equal(left: Layers, right: Layers) -> bool:
+    return list(left) == list(right) and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_frozen_criticality_is_that_of_the_dense_net_at_every_level(dense: Dense, dataset: Dataset, work: Path) -> None:
+    frozen, measured = recorded_criticality(dense, dataset, frozen=True)
+    anew, measured_anew = recorded_criticality(dense, dataset, frozen=False)
+    assert measured == [228]  # the dense net, once
+    assert measured_anew == [228, 228, 114, 114, 46, 46]
+    assert len(frozen) == len(anew) == 3
+    assert all(equal(later, frozen[0]) for later in frozen[1:])
+    assert equal(frozen[0], anew[0])  # the first level is measured at the dense net in either case
+    assert not equal(anew[1], anew[0])
+    assert not equal(anew[2], anew[1])
+
+
+def test_frozen_criticality_that_is_first_asked_for_at_a_later_level_is_that_of_the_dense_net_too(
+    dense: Dense, dataset: Dataset, work: Path
+) -> None:
+    found = []
+
+    def late(problem: Problem, params: Block) -> Mask:
+        if problem.keep < 114:
+            found.append(problem.criticality())
+        return problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
+
+    params = changed(criticality=CriticalityParams(batches=2, batch_size=20, frozen=True))
+    prune(dense(), dataset, Method("late", Block, late, True), params)
+    expected, _ = recorded_criticality(dense, dataset, frozen=True)
+    assert len(found) == 2
+    assert all(equal(layers, expected[0]) for layers in found)
+
+
+def test_a_frozen_run_differs_where_criticality_decides_and_only_there(
+    dense: Dense, dataset: Dataset, work: Path
+) -> None:
+    params = changed(criticality=CriticalityParams(batches=2, batch_size=20, frozen=True))
+    for name, alike in (("magnitude", True), ("cqp", False), ("membrane", False)):
+        frozen, anew = prune(dense(), dataset, name, params), prune(dense(), dataset, name)
+        assert torch.equal(frozen[0].mask.vector(), anew[0].mask.vector())
+        assert same(frozen, anew) == alike
+
+
+def test_the_kind_of_criticality_is_the_experiments_unless_the_method_names_one(dense: Dense, dataset: Dataset) -> None:
+    network = dense()
+    asked: list[str] = []
+
+    def spy(network: SpikingNetwork, batches: object, kind: str, *, seed: int) -> dict[str, Tensor]:
+        asked.append(kind)
+        return {name: torch.zeros_like(weight) for name, weight in prunable_weights(network).items()}
+
+    params = changed(criticality=CriticalityParams(kind="taylor", batches=1, batch_size=20))
+    mask = Mask.dense(prunable_weights(network))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(iterate, "criticality", spy)
+        problem = iterate.make_problem(network, mask, 0.5, dataset.train, params, seed_path=(0, 0))
+        problem.criticality()
+        problem.criticality("membrane")
+    assert asked == ["taylor", "membrane"]
+
+
+def test_a_problem_may_be_about_some_of_the_layers(dense: Dense, dataset: Dataset) -> None:
+    network = dense()
+    first = {"layers.1.weight": prunable_weights(network)["layers.1.weight"]}
+    problem = iterate.make_problem(network, Mask.dense(first), 0.75, dataset.train, PARAMS, seed_path=(0, 0))
+    assert problem.keep == 48  # a quarter of 16 * 12
+    assert list(problem.weights) == list(problem.criticality()) == list(first)
+    mask = load_method("cqp").prune(problem, load_method("cqp").params())
+    assert (list(mask), mask.nnz) == (list(first), 48)
+
+
+def test_distillation_is_from_the_dense_net_at_every_level(
+    dense: Dense, dataset: Dataset, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teachers: list[SpikingNetwork] = []
+    original = iterate.distilled
+
+    def spy(teacher: SpikingNetwork, params: Distillation) -> object:
+        teachers.append(teacher)
+        return original(teacher, params)
+
+    monkeypatch.setattr(iterate, "distilled", spy)
+    finetune = FinetuneParams(epochs=2, batch_size=20, lr=0.01, distillation=Distillation(temperature=2.0, weight=0.5))
+    network = dense()
+    levels = prune(network, dataset, "magnitude", changed(finetune=finetune))
+    (teacher,) = teachers
+    assert teacher is not network
+    assert not teacher.training
+    assert all(torch.equal(now, old) for now, old in zip(teacher.parameters(), dense().parameters(), strict=True))
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    plain = prune(dense(), dataset, "magnitude")
+    assert len(teachers) == 1
+    assert torch.equal(levels[0].mask.vector(), plain[0].mask.vector())
+    assert not same(levels, plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "rounds", "levels", "keeps"),
+    [
+        ("one_shot", 1, [0.9], [23]),
+        ("linear", 3, [0.3, 0.6, 0.9], [160, 91, 23]),
+        ("cubic", 3, [0.633333, 0.866667, 0.9], [84, 30, 23]),
+        ("geometric", 2, [0.683772, 0.9], [72, 23]),
+    ],
+)
+def test_a_schedule_is_run_level_by_level(
+    dense: Dense, dataset: Dataset, work: Path, name: str, rounds: int, levels: list[float], keeps: list[int]
+) -> None:
+    schedule = Schedule(name=name, final=0.9, rounds=rounds)
+    found = prune(dense(), dataset, "magnitude", changed(levels=None, schedule=schedule))
+    assert [(level.level, level.keep, level.mask.nnz) for level in found] == [
+        (level, keep, keep) for level, keep in zip(levels, keeps, strict=True)
+    ]
+    assert all(later.mask.inside(earlier.mask) for earlier, later in pairwise(found))
 
 
 def broken(name: str, prune_function: Callable[[Problem, Block], Mask], exact: bool = True) -> Method:

@@ -4,9 +4,10 @@ import cvxpy
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.pruning.select import InfeasibleSelection, keep_count, keep_top, share_by_layer
+from pipeline.pruning.select import InfeasibleSelection, keep_count, keep_top, lexicographic, share_by_layer
 
 ALL_MASKS = {n: (np.arange(2**n)[:, None] >> np.arange(n)) & 1 for n in range(1, 13)}
 
@@ -57,16 +58,20 @@ def test_exactly_k_for_every_k(pattern: str) -> None:
 
 
 def random_instance(seed: int) -> tuple[Tensor, int, Tensor]:
-    """Scores [n <= 12], half of the time with many ties, a budget and a protected set that may be too large."""
+    """Scores [n <= 12], half of the time with many ties, a budget and a protected set that may be too large.
+
+    Scores are whole numbers: their float64 sums are exact, so two masks are equally good or they are not.
+    """
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 13))
-    scores = rng.integers(0, 4, n) / 4 if seed % 2 else rng.random(n)
-    return torch.tensor(scores), int(rng.integers(0, n + 1)), torch.tensor(rng.random(n) < rng.choice([0.0, 0.2, 0.6]))
+    scores = rng.integers(0, 4 if seed % 2 else 2**40, n)
+    protected = rng.random(n) < rng.choice([0.0, 0.2, 0.6])
+    return torch.tensor(scores, dtype=torch.float64), int(rng.integers(0, n + 1)), torch.tensor(protected)
 
 
 @pytest.mark.parametrize("block", range(6))
-def test_optimal_against_all_subsets(block: int) -> None:
-    infeasible = 0
+def test_the_first_optimum_of_all_subsets(block: int) -> None:
+    infeasible = tied = 0
     for seed in range(50 * block, 50 * block + 50):
         scores, keep, protected = random_instance(seed)
         masks = ALL_MASKS[len(scores)]
@@ -76,26 +81,51 @@ def test_optimal_against_all_subsets(block: int) -> None:
             with pytest.raises(InfeasibleSelection):
                 keep_top(scores, keep, protected)
             continue
-        best = ((1 - allowed) ** 2 @ scores.numpy()).min()
-        found = keep_top(scores, keep, protected).numpy().astype(int)
-        assert (allowed == found).all(1).any()
-        assert (1 - found) ** 2 @ scores.numpy() == pytest.approx(best, abs=1e-12)
+        objective = (1 - allowed) ** 2 @ scores.numpy()
+        optima = allowed[objective == objective.min()].tolist()
+        tied += len(optima) > 1
+        found = keep_top(scores, keep, protected).int().tolist()
+        assert found in optima
+        assert found == max(optima)  # among equals the lower index is kept: the first difference is a 1
     assert 0 < infeasible < 25
+    assert tied > 1
 
 
-@pytest.mark.parametrize(("seed", "keep", "protected_share"), [(0, 20, 0.0), (1, 90, 0.1), (2, 150, 0.3)])
-def test_optimal_against_a_mixed_integer_solver(seed: int, keep: int, protected_share: float) -> None:
-    rng = np.random.default_rng(seed)
-    scores, protected = rng.lognormal(0, 2, 200), rng.random(200) < protected_share
-    mask = cvxpy.Variable(200, boolean=True)
+def by_mixed_integer_solver(scores: NDArray[np.float64], keep: int, protected: NDArray[np.bool_]) -> cvxpy.Problem:
+    mask = cvxpy.Variable(len(scores), boolean=True)
     constraints = [cvxpy.sum(mask) == keep, mask >= protected.astype(float)]
     # (1 - m)^2 = 1 - m on {0, 1}: the solver, which takes no quadratic objective, is given the linear form.
     problem = cvxpy.Problem(cvxpy.Minimize(scores @ (1 - mask)), constraints)
     problem.solve(solver=cvxpy.HIGHS)
+    return problem
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(("seed", "keep", "protected_share"), [(0, 20, 0.0), (1, 90, 0.1), (2, 150, 0.3)])
+def test_optimal_against_a_mixed_integer_solver(seed: int, keep: int, protected_share: float, ties: bool) -> None:
+    rng = np.random.default_rng(seed)
+    scores, protected = rng.lognormal(0, 2, 200), rng.random(200) < protected_share
+    if ties:
+        scores = np.ceil(scores)
+    problem = by_mixed_integer_solver(scores, keep, protected)
     assert problem.status == cvxpy.OPTIMAL
     ours = keep_top(torch.tensor(scores), keep, torch.tensor(protected)).numpy()
-    assert ours.tolist() == (mask.value > 0.5).tolist()
     assert float(scores @ (1 - ours) ** 2) == pytest.approx(problem.value)
+    assert ties or ours.tolist() == (problem.variables()[0].value > 0.5).tolist()
+
+
+def test_infeasible_where_the_mixed_integer_solver_finds_nothing() -> None:
+    rng = np.random.default_rng(3)
+    scores, protected = rng.random(200), np.arange(200) < 40
+    for keep in (39, 40):
+        problem = by_mixed_integer_solver(scores, keep, protected)
+        if keep < 40:
+            assert problem.status == cvxpy.INFEASIBLE
+            with pytest.raises(InfeasibleSelection, match="cannot keep 39 synapses: 40 are protected"):
+                keep_top(torch.tensor(scores), keep, torch.tensor(protected))
+        else:
+            assert problem.status == cvxpy.OPTIMAL
+            assert keep_top(torch.tensor(scores), keep, torch.tensor(protected)).tolist() == protected.tolist()
 
 
 @pytest.mark.parametrize(
@@ -168,3 +198,27 @@ def test_shares_sum_to_keep_are_proportional_and_fall_with_keep(sizes: list[int]
 def test_no_share_of_more_than_there_is() -> None:
     with pytest.raises(InfeasibleSelection, match="cannot keep 4 synapses: 3 are left"):
         share_by_layer(4, [2, 1])
+
+
+def test_lexicographic_by_hand() -> None:
+    primary, secondary = torch.tensor([1.0, 2.0, 1.0, 2.0, 1.0]), torch.tensor([5.0, 0.0, 9.0, 1.0, 5.0])
+    # By primary 3 and 1 come before the rest, 3 by its secondary; then 2; 0 and 4 are equal in both.
+    ranked = lexicographic(primary, secondary)
+    assert ranked.argsort(descending=True).tolist() == [3, 1, 2, 0, 4]
+    assert len(ranked.unique()) == 5
+
+
+def test_lexicographic_selects_as_sorting_pairs_does() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        primary, secondary = rng.integers(0, 4, 30).tolist(), rng.integers(0, 4, 30).tolist()
+        pairs = sorted(zip([-p for p in primary], [-s for s in secondary], range(30), strict=True))
+        found = keep_top(lexicographic(torch.tensor(primary).float(), torch.tensor(secondary).float()), 11)
+        assert found.nonzero().squeeze(1).tolist() == sorted(index for _, _, index in pairs[:11])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_lexicographic_refuses_what_is_not_finite(bad: float) -> None:
+    for pair in ((torch.tensor([bad, 1.0]), torch.ones(2)), (torch.ones(2), torch.tensor([bad, 1.0]))):
+        with pytest.raises(ValueError, match="1 of 2 scores are not finite"):
+            lexicographic(*pair)

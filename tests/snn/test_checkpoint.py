@@ -43,6 +43,17 @@ def test_round_trip_to_the_bit(tmp_path: Path) -> None:
     assert torch.equal(loaded(images, seed=1), network.eval()(images, seed=1))
 
 
+def test_a_convolutional_network_comes_back(tmp_path: Path) -> None:
+    network = build_network(ModelParams(layers="2x6x6-3C3-MP2-4", timesteps=5, threshold=0.1)).eval()
+    save_network(tmp_path / "model.safetensors", network)
+    loaded = load_network(tmp_path / "model.safetensors")
+    assert loaded.spec == network.spec
+    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in network.layers]
+    images = torch.rand((9, 2, 6, 6), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(loaded(images), network(images))
+    assert network(images).sum() > 0
+
+
 def test_equal_networks_give_equal_files(tmp_path: Path) -> None:
     for name, network in {"one": made(), "same": made(), "other": made(1)}.items():
         save_network(tmp_path / name, network)

@@ -1,10 +1,13 @@
 """Whole networks: the fused pass against the snnTorch loop, and both against a model written by hand in snnTorch."""
 
+from collections.abc import Callable
+
 import pytest
 import snntorch
 import torch
 from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pipeline.snn.dropout import MultiStepDropout
 from pipeline.snn.encoding import encode, is_constant
@@ -109,30 +112,121 @@ def test_network_equals_a_hand_written_snntorch_model(encoding: Encoding) -> Non
     require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
 
 
-def convolutional(encoding: Encoding) -> SpikingNetwork:
+CONVOLUTIONAL = "1x12x10-4C3-MP2-6C2-MP2-5"
+
+
+def convolutional(encoding: Encoding, layers: str = CONVOLUTIONAL) -> SpikingNetwork:
     torch.manual_seed(1)
-    neuron = (0.9, 1.0, "subtract", Surrogate())
-    layers = [
-        nn.Conv2d(1, 4, 3),
-        nn.MaxPool2d(2),
-        MultiStepLeaky(*neuron),
-        nn.Flatten(),
-        nn.Linear(4 * 3 * 3, 5),
-        MultiStepLeaky(*neuron),
-    ]
-    amplify(layers)
-    return SpikingNetwork(ModelParams(layers=[64, 5], timesteps=STEPS, encoding=encoding), layers)
+    network = build_network(ModelParams(layers=layers, timesteps=STEPS, encoding=encoding))
+    amplify(network.layers)
+    return network
 
 
+@pytest.mark.parametrize("layers", [CONVOLUTIONAL, "12x10-3C4-4C3-7-5"])
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.name)
-def test_a_convolutional_sequence_fits_in(encoding: Encoding) -> None:
-    network = convolutional(encoding)
-    images = seeded_images(16, 1, 8, 8)
+def test_fused_equals_loop_for_convolutions(encoding: Encoding, layers: str) -> None:
+    network = convolutional(encoding, layers)
+    images = seeded_images(16, 1, 12, 10)
     values = encode(images, encoding, STEPS, seed=1)
     fused = network.spikes(images, seed=1)
     assert fused.shape == (STEPS, 16, 5)
     loop = run_loop(network.layers, values, STEPS, is_constant(encoding))
     require_equal(fused, loop, network.layers, network.layers)
+
+
+class Tutorial(nn.Module):
+    """The convolutional network as snnTorch's tutorial 6 writes it, with no module of the project in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.fc1 = nn.Conv2d(1, 12, 5), nn.Conv2d(12, 64, 5), nn.Linear(64 * 4 * 4, 10)
+        spike_grad = snntorch_surrogate.atan(alpha=2.0)
+        self.lif1, self.lif2, self.lif3 = (snntorch.Leaky(beta=0.9, spike_grad=spike_grad) for _ in range(3))
+
+    def forward(self, currents: Tensor) -> Tensor:
+        membrane1, membrane2, membrane3 = (lif.init_leaky() for lif in (self.lif1, self.lif2, self.lif3))
+        outputs = []
+        for current in currents:
+            current1 = functional.max_pool2d(self.conv1(current), 2)
+            spikes1, membrane1 = self.lif1(current1, membrane1)
+            current2 = functional.max_pool2d(self.conv2(spikes1), 2)
+            spikes2, membrane2 = self.lif2(current2, membrane2)
+            current3 = self.fc1(spikes2.view(len(current), -1))
+            spikes3, membrane3 = self.lif3(current3, membrane3)
+            outputs.append(spikes3)
+        return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("encoding", [ENCODINGS[0], ENCODINGS[2]], ids=lambda encoding: encoding.name)
+def test_the_tutorials_network_equals_one_written_in_snntorch(encoding: Encoding) -> None:
+    network = convolutional(encoding, "28x28-12C5-MP2-64C5-MP2-10")
+    reference = Tutorial()
+    with torch.no_grad():
+        for parameter, own in zip(reference.parameters(), network.parameters(), strict=True):
+            parameter.copy_(own)
+    images = seeded_images(8, 1, 28, 28)
+    encoded = encode(images, encoding, STEPS, seed=1)
+    currents = encoded.expand(STEPS, *encoded.shape) if is_constant(encoding) else encoded
+    require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
+
+
+# The observer
+
+Seen = list[tuple[nn.Module, tuple[int, ...], bool]]
+
+
+def watched(network: SpikingNetwork, images: Tensor) -> tuple[Tensor, Seen]:
+    seen: Seen = []
+    spikes = network.observe(
+        images, lambda layer, values, constant: seen.append((layer, tuple(values.shape), constant)), seed=1
+    )
+    return spikes, seen
+
+
+def test_the_observer_sees_every_layer_of_a_constant_input() -> None:
+    network = convolutional(ENCODINGS[0])
+    images = seeded_images(3, 1, 12, 10)
+    spikes, seen = watched(network, images)
+    assert torch.equal(spikes, network.spikes(images))
+    assert [layer for layer, _, _ in seen] == list(network.layers)
+    t, b = STEPS, 3
+    assert [(shape, constant) for _, shape, constant in seen] == [
+        ((b, 1, 12, 10), True),  # 4C3
+        ((b, 4, 10, 8), True),  # MP2
+        ((b, 4, 5, 4), True),  # its neurons: what they give has time
+        ((t, b, 4, 5, 4), False),  # 6C2
+        ((t, b, 6, 4, 3), False),  # MP2
+        ((t, b, 6, 2, 1), False),  # its neurons
+        ((t, b, 6, 2, 1), False),  # Flatten
+        ((t, b, 12), False),  # 5
+        ((t, b, 5), False),  # its neurons
+    ]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS[1:], ids=lambda encoding: encoding.name)
+def test_the_observer_sees_an_encoded_input_with_time(encoding: Encoding) -> None:
+    network = make_network(encoding)
+    images = seeded_images(3, 1, 4, 4)
+    spikes, seen = watched(network, images)
+    assert torch.equal(spikes, network.spikes(images, seed=1))
+    assert [layer for layer, _, _ in seen] == list(network.layers)
+    sizes = [(1, 4, 4), (16,), (24,), (24,), (12,), (12,), (5,)]
+    assert [(shape, constant) for _, shape, constant in seen] == [((STEPS, 3, *size), False) for size in sizes]
+
+
+def test_what_the_observer_sees_is_what_the_layers_get() -> None:
+    network = make_network(ENCODINGS[0])
+    images = seeded_images(3, 1, 4, 4)
+    inputs: list[Tensor] = []
+    spikes = network.observe(images, lambda layer, values, constant: inputs.append(values))
+    flatten, linear, leaky = network.layers[:3]
+    for found, expected in zip(
+        inputs[:4],
+        [images, flatten(images), linear(flatten(images)), leaky.multi_step(linear(flatten(images)), STEPS)],
+        strict=True,
+    ):
+        assert torch.equal(found, expected)
+    assert torch.equal(spikes, network.layers[-1].multi_step(inputs[-1]))
 
 
 def test_forward_is_the_spike_count() -> None:
@@ -171,6 +265,32 @@ def test_build_network_follows_the_spec() -> None:
     assert [type(layer) for layer in plain.layers] == [kind for kind in kinds if kind is not MultiStepDropout]
     neuron = plain.layers[2]
     assert (neuron.beta.item(), neuron.threshold.item(), neuron.reset_mechanism) == (0.5, 2.0, "zero")
+
+
+def test_build_network_follows_a_notation() -> None:
+    layers = list(build_network(ModelParams(layers="8x8-2C3-3C3-MP2-6-5", dropout=0.2)).layers)
+    assert [type(layer) for layer in layers] == [
+        *(nn.Conv2d, MultiStepLeaky, MultiStepDropout),
+        *(nn.Conv2d, nn.MaxPool2d, MultiStepLeaky, MultiStepDropout),
+        *(nn.Flatten, nn.Linear, MultiStepLeaky, MultiStepDropout),
+        *(nn.Linear, MultiStepLeaky),
+    ]
+
+
+def test_weights_are_drawn_layer_after_layer_as_torch_draws_them() -> None:
+    def drawn(*layers: nn.Module) -> list[Tensor]:
+        return [parameter for layer in layers for parameter in layer.parameters()]
+
+    def require_drawn(layers: list[int] | str, make: Callable[[], list[Tensor]]) -> None:
+        torch.manual_seed(7)
+        expected = make()
+        torch.manual_seed(7)
+        found = build_network(ModelParams(layers=layers, dropout=0.1)).parameters()
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+    require_drawn([6, 5, 3], lambda: drawn(nn.Linear(6, 5), nn.Linear(5, 3)))
+    require_drawn("6-5-3", lambda: drawn(nn.Linear(6, 5), nn.Linear(5, 3)))
+    require_drawn("4x4-2C2-MP3-3", lambda: drawn(nn.Conv2d(1, 2, 2), nn.Linear(2, 3)))
 
 
 def test_weights_come_from_the_global_generator() -> None:

@@ -33,8 +33,17 @@ def test_encodings_are_told_apart_by_name(block: dict[str, Any], expected: objec
     assert type(params.encoding) is type(expected)
 
 
-def test_spec_survives_json() -> None:
-    params = validate(ModelParams, {"layers": [4, 2], "encoding": {"name": "rate", "gain": 0.3}, "beta": 0.1}, KEY)
+@pytest.mark.parametrize("layers", [[784, 256, 10], "784-256-10", "28x28-12C5-MP2-64C5-MP2-10"])
+def test_layers_stay_as_they_were_written(layers: list[int] | str) -> None:
+    params = validate(ModelParams, {"layers": layers}, KEY)
+    assert params.layers == layers
+    assert (params.architecture.inputs, params.architecture.classes) == (784, 10)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("layers", [[4, 2], "4-2", "2x2-3C1-2"])
+def test_spec_survives_json(layers: list[int] | str) -> None:
+    params = validate(ModelParams, {"layers": layers, "encoding": {"name": "rate", "gain": 0.3}, "beta": 0.1}, KEY)
     assert ModelParams.model_validate_json(params.model_dump_json()) == params
 
 
@@ -51,7 +60,12 @@ def test_spec_survives_json() -> None:
         ({"encoding": {"sigma": 0.1}}, "encoding", "name"),
         ({"layers": [4]}, "layers", "at least 2"),
         ({"layers": [4, 0]}, "layers[1]", "found 0"),
-        ({"layers": "4-2"}, "layers", "found '4-2'"),
+        ({"layers": [4, 2.0]}, "layers[1]", "valid integer; found 2.0"),
+        ({"layers": [4, "2"]}, "layers[1]", "valid integer; found '2'"),
+        ({"layers": 4}, "layers", r"allowed are neuron counts .* or a notation \(28x28-12C5.*; found 4$"),
+        ({"layers": None}, "layers", "allowed are neuron counts .*; found None$"),
+        ({"layers": "4"}, "layers", "only the input 4; at least one layer must follow it; found '4'$"),
+        ({"layers": "4x4-2C5-3"}, "layers", "2C5 on 1x4x4 .* 4 is the largest allowed; found '4x4-2C5-3'$"),
         ({"beta": 1.5}, "beta", "found 1.5"),
         ({"beta": -0.1}, "beta", "found -0.1"),
         ({"beta": float("nan")}, "beta", "finite"),

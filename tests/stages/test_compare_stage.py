@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import paths
+from pipeline import matrix, paths
 from pipeline.errors import UserError
 from pipeline.files import write_csv, write_json
-from pipeline.params import ParamsError
+from pipeline.params import ParamsError, load_matrix
 from pipeline.stages import compare, report
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
@@ -40,13 +40,20 @@ def write_levels(method: str, seed: int, levels: list[float]) -> None:
     write_csv(paths.prune_folder("tiny", method, seed) / "levels.csv", rows)
 
 
+def write_matrix(methods: list[str], seeds: list[int]) -> None:
+    """params.yaml with that entry in its matrix."""
+    experiments = {"tiny": {"methods": {method: {} for method in METHODS}}}
+    write_json(
+        Path("params.yaml"), {"matrix": {"tiny": {"methods": methods, "seeds": seeds}}, "experiments": experiments}
+    )
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project folder with the results of three methods and two seeds."""
     monkeypatch.chdir(tmp_path)
-    matrix = {"experiments": ["tiny"], "methods": list(METHODS), "seeds": SEEDS}
-    params = {"matrix": matrix, "experiments": {"tiny": {}}}
-    (tmp_path / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    write_matrix(list(METHODS), SEEDS)
+    matrix.update()
     for seed in SEEDS:
         metrics = {"loss": 0.1, "validation_accuracy": 0.97, "accuracy": 0.95 + seed / 300}
         write_json(paths.train_folder("tiny", seed) / "metrics.json", metrics)
@@ -112,10 +119,18 @@ def test_results_that_do_not_fit_together_are_an_error(project: Path) -> None:
 
 
 def test_a_wrong_matrix_is_an_error(project: Path) -> None:
-    params = {"matrix": {"experiments": ["tiny"], "methods": [], "seeds": [0]}, "experiments": {"tiny": {}}}
-    (project / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
-    with pytest.raises(ParamsError, match="matrix.methods: List should have at least 1 item"):
+    write_matrix([], [0])
+    with pytest.raises(ParamsError, match="matrix.tiny.methods: List should have at least 1 item"):
         compare.main(ARGUMENTS)
+
+
+@pytest.mark.parametrize(("methods", "seeds"), [(list(METHODS), [0]), (list(METHODS), [0, 3, 4]), (["cqp"], SEEDS)])
+def test_a_matrix_yaml_that_is_out_of_date_is_an_error(project: Path, methods: list[str], seeds: list[int]) -> None:
+    write_matrix(methods, seeds)
+    with pytest.raises(UserError, match=r"matrix\.yaml does not fit matrix\.tiny .*: python -m pipeline\.matrix$"):
+        compare.main(ARGUMENTS)
+    matrix.update()
+    matrix.require_current("tiny", load_matrix("tiny"))
 
 
 def test_the_page_shows_every_method_level_and_figure(project: Path) -> None:

@@ -29,7 +29,7 @@ from tests.killing import killed_at
 LEVELS = [0.5, 0.8, 0.9]
 EPOCHS = 2
 PARAMS = {
-    "matrix": {"experiments": ["tiny"], "methods": ["cqp"], "seeds": [0]},
+    "matrix": {"tiny": {"methods": ["cqp"], "seeds": [0]}},
     "runtime": {"threads": 1, "device": "cpu"},
     "experiments": {
         "tiny": {

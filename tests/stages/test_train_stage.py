@@ -35,6 +35,12 @@ experiments:
   misfit:
     model: {{layers: [16, 24, 4]}}
     train: {{epochs: 1, batch_size: 16, lr: 0.01}}
+  conv_misfit:
+    model: {{layers: 8x8-4C3-MP2-3}}
+    train: {{epochs: 1, batch_size: 16, lr: 0.01}}
+  conv:
+    model: {{layers: 4x4-4C2-MP2-3, timesteps: 3, dropout: 0.1}}
+    train: {{epochs: 2, batch_size: 16, lr: 0.01}}
   typo:
     model: *model
     train: {{epochs: 1, batch_size: 16, rate: 0.01}}
@@ -68,7 +74,7 @@ def make_project(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "params.yaml").write_text(PARAMS)
     splits = {"train": rows_lit(240, 0), "validation": rows_lit(30, 1), "test": rows_lit(30, 2)}
-    for experiment in ("tiny", "misfit", "typo"):
+    for experiment in ("tiny", "misfit", "conv_misfit", "conv", "typo"):
         save_dataset(folder / "results" / experiment / "data", "rows", classes=3, scale=255, splits=splits)
 
 
@@ -120,14 +126,35 @@ def test_another_seed_is_another_net(project: Path) -> None:
     assert (folder / "seed3" / "curve.csv").read_bytes() != (folder / "seed4" / "curve.csv").read_bytes()
 
 
-def test_layers_that_do_not_fit_the_dataset_are_named(project: Path) -> None:
+def test_a_convolutional_net_is_trained(project: Path) -> None:
+    main(["--experiment", "conv", "--seed", "0"])
+    folder = project / "results" / "conv" / "train" / "seed0"
+    assert {path.name for path in folder.iterdir()} == NAMES
+    network = load_network(folder / "model.safetensors")
+    assert network.spec.layers == "4x4-4C2-MP2-3"
+    assert network.layers[0].weight.shape == (4, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "expected"),
+    [
+        (
+            "misfit",
+            "model.layers: found [16, 24, 4], but the dataset has 16 inputs and 3 classes; "
+            "the first layer must be 16 and the last 3",
+        ),
+        (
+            "conv_misfit",
+            "model.layers: found 8x8-4C3-MP2-3, but the dataset has images of 1x4x4 and 3 classes; "
+            "the input must be 1x4x4 and the last 3",
+        ),
+    ],
+)
+def test_layers_that_do_not_fit_the_dataset_are_named(project: Path, experiment: str, expected: str) -> None:
     with pytest.raises(UserError) as caught:
-        main(["--experiment", "misfit", "--seed", "0"])
-    assert str(caught.value) == (
-        "model.layers: found [16, 24, 4], but the dataset has 16 inputs and 3 classes; "
-        "the first layer must be 16 and the last 3"
-    )
-    assert not (project / "results" / "misfit" / "train").exists()
+        main(["--experiment", experiment, "--seed", "0"])
+    assert str(caught.value) == expected
+    assert not (project / "results" / experiment / "train").exists()
 
 
 def test_errors_name_the_key_or_the_file(project: Path) -> None:

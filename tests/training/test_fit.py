@@ -14,9 +14,11 @@ from pipeline.resume import ResumePoint
 from pipeline.runtime import derive_seed
 from pipeline.snn.network import SpikingNetwork, build_network
 from pipeline.snn.params import ModelParams, NoisyDirect
-from pipeline.training.fit import Epoch, StepHooks, cosine, fit, make_optimizer, shuffled_batches
+from pipeline.training.fit import Epoch, StepHooks, fit, make_optimizer, shuffled_batches
+from pipeline.training.learning_rate import one_cycle
+from pipeline.training.loss import Loss, cross_entropy, distilled
 from pipeline.training.optimizer_state import optimizer_tensors
-from pipeline.training.params import Augment, FitParams
+from pipeline.training.params import Augment, Distillation, FitParams
 
 CLASSES = 3
 PLAIN = ModelParams(layers=[16, 20, CLASSES], timesteps=4)
@@ -41,9 +43,9 @@ TRAIN, VALIDATION = separable(60, 0), separable(30, 1)
 class Run:
     """One network, its optimiser and what `fit` reported, as a stage makes them for one seed."""
 
-    def __init__(self, spec: ModelParams, params: FitParams, resume: ResumePoint) -> None:
+    def __init__(self, spec: ModelParams, params: FitParams, resume: ResumePoint, loss: Loss = cross_entropy) -> None:
         torch.manual_seed(7)
-        self.params, self.resume = params, resume
+        self.params, self.resume, self.loss = params, resume, loss
         self.network = build_network(spec)
         self.optimizer = make_optimizer(self.network, params)
         self.reported: list[Epoch] = []
@@ -60,6 +62,7 @@ class Run:
             progress=Progress("test"),
             on_epoch=on_epoch or self.reported.append,
             hooks=hooks,
+            loss=self.loss,
         )
 
     def bits(self) -> dict[str, Tensor]:
@@ -81,6 +84,30 @@ def test_it_learns_a_separable_problem(tmp_path: Path) -> None:
     assert epochs[-1].validation_accuracy > 0.95
 
 
+def teacher() -> SpikingNetwork:
+    """A net of the same kind with weights of its own; its noise draws from the global generator too."""
+    torch.manual_seed(11)
+    return build_network(RANDOM)
+
+
+def test_it_learns_from_a_teacher_alone(tmp_path: Path) -> None:
+    dense = Run(PLAIN, FitParams(epochs=12, batch_size=10, lr=0.02), ResumePoint(tmp_path / "dense"))
+    assert dense.fit()[-1].validation_accuracy > 0.95
+    loss = distilled(dense.network, Distillation(temperature=2.0, weight=1.0))
+
+    def without_labels(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        return loss(counts, images, torch.zeros_like(labels))
+
+    params = FitParams(epochs=12, batch_size=10, lr=0.02)
+    student = Run(PLAIN, params, ResumePoint(tmp_path / "student"), without_labels)
+    with torch.no_grad():
+        for parameter in student.network.parameters():
+            parameter.mul_(0.5)
+    epochs = student.fit()
+    assert epochs[-1].loss < 0.3 * epochs[0].loss
+    assert epochs[-1].validation_accuracy > 0.9
+
+
 def test_loss_is_the_mean_over_samples_not_batches(tmp_path: Path) -> None:
     # A learning rate too small to move a float32 weight leaves one net for all batches, 40 and 20 samples long.
     params = FitParams(epochs=1, batch_size=40, lr=1e-30)
@@ -88,12 +115,6 @@ def test_loss_is_the_mean_over_samples_not_batches(tmp_path: Path) -> None:
     (epoch,) = run.fit()
     expected = torch.nn.functional.cross_entropy(run.network(TRAIN.images), TRAIN.labels).item()
     assert epoch.loss == pytest.approx(expected, rel=1e-5)
-
-
-def test_cosine_by_hand() -> None:
-    # Over 3 steps, and where it would end: (1 + cos(pi step/3)) / 2 = 1, 3/4, 1/4, 0.
-    rates = [cosine(0.1, step, 3) for step in range(4)]
-    assert rates == pytest.approx([0.1, 0.075, 0.025, 0.0], abs=1e-15)
 
 
 def test_learning_rate_falls_over_all_steps_of_the_run(tmp_path: Path) -> None:
@@ -111,6 +132,14 @@ def test_learning_rate_falls_over_all_steps_of_the_run(tmp_path: Path) -> None:
     root = 0.5**0.5
     assert hooks.seen == pytest.approx([0.08, 0.04 * (1 + root), 0.04, 0.04 * (1 - root)])
     assert [epoch.lr for epoch in epochs] == [hooks.seen[1], hooks.seen[3]]
+
+
+def test_one_cycle_runs_over_all_steps_of_the_run(tmp_path: Path) -> None:
+    params = FitParams(epochs=5, batch_size=30, lr=0.25, schedule="one_cycle")
+    epochs = Run(PLAIN, params, ResumePoint(tmp_path / "state")).fit()
+    # 10 steps, the highest rate at the third; the last step of every epoch is an odd one.
+    assert [epoch.lr for epoch in epochs] == [one_cycle(0.25, step, 10) for step in (1, 3, 5, 7, 9)]
+    assert epochs[-1].lr == pytest.approx(1e-6)
 
 
 def test_hooks_stand_before_and_after_each_step(tmp_path: Path) -> None:
@@ -133,10 +162,23 @@ def test_hooks_stand_before_and_after_each_step(tmp_path: Path) -> None:
     assert hooks.calls == ["before", "after"] * 4
 
 
+MODERN = FIT.model_copy(update={"optimizer": "adamw", "schedule": "one_cycle"})
+WAYS = {"plain": (FIT, False), "modern": (MODERN, False), "distilled": (MODERN, True)}
+
+
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, after: int, error: type[BaseException]) -> None:
-    whole = Run(RANDOM, FIT, ResumePoint(tmp_path / "whole"))
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupted_run_ends_with_the_same_bits(
+    tmp_path: Path, after: int, error: type[BaseException], way: str
+) -> None:
+    params, from_teacher = WAYS[way]
+
+    def make(point: ResumePoint) -> Run:
+        loss = distilled(teacher(), Distillation()) if from_teacher else cross_entropy
+        return Run(RANDOM, params, point, loss)
+
+    whole = make(ResumePoint(tmp_path / "whole"))
     expected = whole.fit()
 
     def interrupt(epoch: Epoch) -> None:
@@ -145,9 +187,9 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, after: int, 
 
     point = ResumePoint(tmp_path / "interrupted")
     with pytest.raises(error):
-        Run(RANDOM, FIT, point).fit(interrupt)
+        make(point).fit(interrupt)
     torch.manual_seed(999)  # another process would start from another state of the generator
-    resumed = Run(RANDOM, FIT, point)
+    resumed = make(point)
     assert resumed.fit() == expected
     assert resumed.reported == expected
     require_same_bits(resumed, whole)
@@ -228,18 +270,23 @@ def test_optimizer_decays_every_weight() -> None:
     assert len(group["params"]) == len(list(network.parameters())) == 4
 
 
-def test_optimizer_tensors_are_named_after_their_parameters(tmp_path: Path) -> None:
-    run = Run(PLAIN, FitParams(epochs=2, batch_size=30, lr=0.01), ResumePoint(tmp_path / "state"))
-    assert optimizer_tensors(run.network, run.optimizer) == {}
-    run.fit()
-    tensors = optimizer_tensors(run.network, run.optimizer)
-    shapes = {name: list(parameter.shape) for name, parameter in run.network.named_parameters()}
-    assert {name: list(tensor.shape) for name, tensor in tensors.items()} == {
-        f"{name}.{key}": [] if key == "step" else shape
-        for name, shape in shapes.items()
-        for key in ("exp_avg", "exp_avg_sq", "step")
-    }
-    assert tensors["layers.1.weight.step"] == 4
-    assert tensors["layers.1.weight.exp_avg"].abs().sum() > 0
-    tensors["layers.1.weight.exp_avg"].zero_()
-    assert optimizer_tensors(run.network, run.optimizer)["layers.1.weight.exp_avg"].abs().sum() > 0
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        # Decay is part of the gradient, here all of it: Adam's first step moves by lr against its sign.
+        ("adam", torch.optim.Adam, 1.0 - 0.02),
+        # Decay is decoupled: the weight times 1 - lr * decay; the gradient is 0 and moves nothing.
+        ("adamw", torch.optim.AdamW, 1.0 - 0.02 * 0.1),
+    ],
+)
+def test_optimizer_is_chosen_by_name(name: str, kind: type[torch.optim.Adam], expected: float) -> None:
+    network = build_network(PLAIN)
+    params = FitParams(epochs=1, batch_size=1, lr=0.02, weight_decay=0.1, optimizer=name)
+    optimizer = make_optimizer(network, params)
+    assert type(optimizer) is kind
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    with torch.no_grad():
+        network.layers[1].weight.fill_(1.0)
+    optimizer.step()
+    torch.testing.assert_close(network.layers[1].weight.detach(), torch.full((20, 16), expected))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.params import ParamsError, validate
-from pipeline.training.params import Augment, FitParams
+from pipeline.training.params import Augment, Distillation, FinetuneParams, FitParams
 
 KEY = "experiments.digits.train"
 MINIMAL = {"epochs": 3, "batch_size": 8, "lr": 0.1}
@@ -15,6 +15,9 @@ def test_defaults_are_plain_adam() -> None:
     params = validate(FitParams, MINIMAL, KEY)
     assert (params.epochs, params.batch_size, params.lr, params.weight_decay) == (3, 8, 0.1, 0.0)
     assert params.augment == Augment(shift=0, rotation=0.0)
+    assert (params.optimizer, params.schedule) == ("adam", "cosine")
+    assert validate(FinetuneParams, MINIMAL, KEY).distillation is None
+    assert Distillation() == Distillation(temperature=2.0, weight=0.5)
 
 
 @pytest.mark.parametrize("key", MINIMAL)
@@ -34,7 +37,13 @@ def test_what_has_no_default_must_be_there(key: str) -> None:
         ({"lr": 0.0}, "lr: "),
         ({"lr": 1.5}, "lr: "),
         ({"weight_decay": -1e-4}, "weight_decay: "),
-        ({"momentum": 0.9}, "momentum: unknown key; allowed here: epochs, batch_size, lr, weight_decay, augment"),
+        (
+            {"momentum": 0.9},
+            "momentum: unknown key; allowed here: epochs, batch_size, lr, optimizer, schedule, weight_decay, augment",
+        ),
+        ({"optimizer": "sgd"}, "optimizer: "),
+        ({"schedule": "step"}, "schedule: "),
+        ({"distillation": {}}, "distillation: unknown key"),
         ({"augment": {"shift": -1}}, "augment.shift: "),
         ({"augment": {"rotation": 181.0}}, "augment.rotation: "),
         ({"augment": {"flip": True}}, "augment.flip: unknown key; allowed here: shift, rotation"),
@@ -44,3 +53,19 @@ def test_errors_name_the_key(change: dict[str, Any], where: str) -> None:
     with pytest.raises(ParamsError) as caught:
         validate(FitParams, {**MINIMAL, **change}, KEY)
     assert str(caught.value).startswith(f"{KEY}.{where}")
+
+
+@pytest.mark.parametrize(
+    ("distillation", "where"),
+    [
+        ({"temperature": 0.0}, "temperature: "),
+        ({"temperature": 101.0}, "temperature: "),
+        ({"weight": 0.0}, "weight: "),
+        ({"weight": 1.5}, "weight: "),
+        ({"teacher": "dense"}, "teacher: unknown key; allowed here: temperature, weight"),
+    ],
+)
+def test_errors_of_distillation_name_the_key(distillation: dict[str, Any], where: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        validate(FinetuneParams, {**MINIMAL, "distillation": distillation}, KEY)
+    assert str(caught.value).startswith(f"{KEY}.distillation.{where}")

@@ -1,0 +1,69 @@
+"""How every figure looks: one colour and marker a method everywhere, SVG with the same bytes for the same data."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.files import replace
+
+# Okabe & Ito's colour-blind-safe palette; methods that are not named take what is left.
+COLOURS = {
+    "cqp": "#0072B2",
+    "magnitude": "#D55E00",
+    "osqp": "#CC79A7",
+    "random": "#999999",
+    "regrow": "#009E73",
+    "gradient": "#E69F00",
+    "membrane": "#56B4E9",
+}
+SPARE_COLOURS = ["#000000", "#8B6508", "#7A3E9D", "#B22222"]
+MARKERS = {"cqp": "o", "magnitude": "s", "osqp": "^", "random": "x", "regrow": "v", "gradient": "P", "membrane": "*"}
+STYLE = {
+    "svg.hashsalt": "figures",
+    "font.size": 10,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def panels(count: int, title: str, size: tuple[float, float], share_y: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels side by side, `size` in inches."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, count, figsize=size, sharey=share_y, layout="constrained", squeeze=False)
+    figure.suptitle(title)
+    return figure, list(axes[0])
+
+
+def look(method: str, index: int = 0) -> dict[str, Any]:
+    """Colour and marker of a method; `index` picks a spare colour for one that has none of its own."""
+    colour = COLOURS.get(method, SPARE_COLOURS[index % len(SPARE_COLOURS)])
+    return {"color": colour, "marker": MARKERS.get(method, "D"), "linewidth": 1.5, "markersize": 5}
+
+
+def half_interval(figures: dict[str, Any], scale: float = 100) -> float:
+    """Half the width of an interval (`statistics.describe`), times `scale`; 0 when the spread is unknown."""
+    return 0.0 if figures["low"] is None else scale * (figures["high"] - figures["mean"])
+
+
+def sparsity_axis(axes: Axes, levels: list[float], label: str = "sparsity (%, log scale of the share kept)") -> None:
+    """A log axis over the share of synapses kept, falling, with ticks at `levels`."""
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    axes.set_xticks([1 - level for level in levels], [f"{100 * level:g}" for level in levels])
+    axes.minorticks_off()
+    axes.set_xlabel(label)
+
+
+def save_svg(figure: Figure, path: Path) -> None:
+    """Write the figure without a date, and close it."""
+    with plt.rc_context(STYLE):
+        replace(path, lambda partial: figure.savefig(partial, format="svg", metadata={"Date": None}))
+    plt.close(figure)

@@ -1,0 +1,159 @@
+"""The architecture of a network: neuron counts, or the field's notation, read into layers whose shapes fit.
+
+Notation, input first, parts joined by `-`: `28x28-12C5-MP2-64C5-MP2-10`.
+
+    784, 28x28, 3x32x32   the input: a vector, an image H x W of one channel, an image C x H x W; only as the first part
+    12C5                  convolution to 12 channels with a 5 x 5 kernel, stride 1, no padding; then spiking neurons
+    MP2                   max-pooling 2 x 2, stride 2, of a convolution's current, before its neurons
+    10                    dense layer of 10 spiking neurons; the last one's are the classes
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Shape = tuple[int, ...]  # [N], or [C, H, W]
+
+COUNT = "([1-9][0-9]*)"
+INPUT = re.compile(f"{COUNT}(?:x{COUNT})?(?:x{COUNT})?")
+CONV = re.compile(f"{COUNT}C{COUNT}")
+MAX_POOL = re.compile(f"MP{COUNT}")
+DENSE = re.compile(COUNT)
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution, stride 1, no padding, with a square kernel."""
+
+    channels: int
+    kernel: int
+
+    def __str__(self) -> str:
+        return f"{self.channels}C{self.kernel}"
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Max-pooling over squares that do not overlap; rows and columns left over are dropped."""
+
+    size: int
+
+    def __str__(self) -> str:
+        return f"MP{self.size}"
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected layer."""
+
+    neurons: int
+
+    def __str__(self) -> str:
+        return str(self.neurons)
+
+
+Layer = Conv | MaxPool | Dense
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The input's shape, [N] or [C, H, W] without the batch, and the layers after it.
+
+    Raises:
+        ValueError: the layers do not fit each other or the input, or the last one is not dense.
+    """
+
+    input_shape: Shape
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ValueError(f"found only the input {_written(self.input_shape)}; at least one layer must follow it")
+        if not isinstance(self.layers[-1], Dense):
+            raise ValueError(
+                f"found {self.layers[-1]} as the last layer; it must be dense, the number of classes such as 10"
+            )
+        _shapes(self.input_shape, self.layers)
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Each layer's output shape, [N] or [C, H, W]."""
+        return _shapes(self.input_shape, self.layers)
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs."""
+        return math.prod(self.input_shape)
+
+    @property
+    def classes(self) -> int:
+        """Number of output neurons."""
+        return math.prod(self.shapes[-1])
+
+
+def from_counts(counts: Sequence[int]) -> Architecture:
+    """A dense network of these neuron counts, input first."""
+    return Architecture((counts[0],), tuple(map(Dense, counts[1:])))
+
+
+def parse(notation: str) -> Architecture:
+    """The architecture of a notation, as described at the top of this file.
+
+    Raises:
+        ValueError: a part that is none of those, or layers that do not fit; says what was found and what is allowed.
+    """
+    first, *others = notation.split("-")
+    size = INPUT.fullmatch(first)
+    if size is None:
+        raise ValueError(
+            f"{first!r} is no input; allowed are HxW (28x28), CxHxW (3x32x32) and a number of inputs (784)"
+        )
+    shape = tuple(int(count) for count in size.groups() if count)
+    return Architecture((1, *shape) if len(shape) == 2 else shape, tuple(map(_layer, others)))
+
+
+def _layer(part: str) -> Layer:
+    for pattern, kind in ((CONV, Conv), (MAX_POOL, MaxPool), (DENSE, Dense)):
+        if found := pattern.fullmatch(part):
+            return kind(*map(int, found.groups()))
+    raise ValueError(
+        f"{part!r} is no layer; allowed are a convolution of channels and kernel (12C5), max-pooling (MP2) and a "
+        "number of dense neurons (10)"
+    )
+
+
+def _shapes(shape: Shape, layers: Sequence[Layer]) -> tuple[Shape, ...]:
+    found = []
+    before: Layer | None = None
+    for layer in layers:
+        shape, before = _output_shape(layer, shape, before), layer
+        found.append(shape)
+    return tuple(found)
+
+
+def _output_shape(layer: Layer, shape: Shape, before: Layer | None) -> Shape:
+    """The layer's output shape for an input of `shape`, which the layer `before` gives (None: the network's input)."""
+    if isinstance(layer, Dense):
+        return (layer.neurons,)
+    if isinstance(layer, MaxPool) and not isinstance(before, Conv):
+        raise ValueError(f"found {layer} after {before or 'the input'}; max-pooling must follow a convolution")
+    if len(shape) != 3:
+        raise ValueError(
+            f"found {layer} after {f'the dense layer {before}' if before else f'the input {_written(shape)}'}; "
+            "a convolution must follow an image (28x28, 3x32x32), a convolution or max-pooling"
+        )
+    channels, height, width = shape
+    extent = layer.kernel if isinstance(layer, Conv) else layer.size
+    if extent > min(height, width):
+        raise ValueError(
+            f"found {layer} on {_written(shape)} (channels x height x width); its {extent} x {extent} pixels must fit, "
+            f"so {min(height, width)} is the largest allowed"
+        )
+    if isinstance(layer, MaxPool):
+        return (channels, height // extent, width // extent)
+    return (layer.channels, height - extent + 1, width - extent + 1)
+
+
+def _written(shape: Shape) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,116 @@
+"""What the stages of the studies share: rows for every seed, then a summary over seeds and a figure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from pipeline import paths
+from pipeline.analysis.style import save_svg
+from pipeline.data.store import FILE, Dataset, load_dataset
+from pipeline.files import Row, write_json, write_text
+from pipeline.params import Block, load_block, load_matrix, load_runtime
+from pipeline.pruning.params import PruneParams
+from pipeline.resume import Resume
+from pipeline.runtime import configure
+from pipeline.snn.checkpoint import load_network
+from pipeline.snn.network import SpikingNetwork
+from pipeline.stages.entry import experiment_parser, required
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a study reads: the blocks, the dataset, the dense nets, and where it keeps what it has done so far."""
+
+    experiment: str
+    params: Any  # the study's own block
+    prune: PruneParams
+    more: dict[str, Any]  # further blocks, see `run_study`
+    seeds: list[int]
+    dataset: Dataset
+    device: torch.device
+    resume: Resume
+
+    def dense_file(self, seed: int, name: str = "model.safetensors") -> Path:
+        """A file of the dense net of one seed. Raises UserError when it is not there."""
+        return required(paths.train_folder(self.experiment, seed) / name, f"train@{self.experiment}-{seed}")
+
+    def dense(self, seed: int) -> SpikingNetwork:
+        """A fresh copy of the dense net of one seed, on the device."""
+        return load_network(self.dense_file(seed)).to(self.device)
+
+
+RowsOfSeed = Callable[[Inputs, int], list[Row]]
+Summarize = Callable[[pd.DataFrame, Inputs], dict[str, Any]]
+
+
+def run_study(
+    name: str,
+    schema: type[Block],
+    rows_of_seed: RowsOfSeed,
+    summarize: Summarize,
+    draw: Callable[[dict[str, Any]], Figure],
+    *,
+    seeds: Callable[[Inputs], list[int]] = lambda inputs: inputs.seeds,
+    more: Callable[[str], dict[str, Block]] = lambda experiment: {},
+    argv: Sequence[str] | None = None,
+) -> None:
+    """Write `table.csv` (the rows of all seeds), `summary.json` and `figures/<name>.svg` of one study.
+
+    A seed that is done is kept as a resume point, so that an interrupted study goes on with the next one. `more`
+    reads further blocks of the experiment: what rows depend on must be known before, or stale ones would be kept.
+
+    Raises:
+        ParamsError: a block is missing or holds something that is not allowed.
+        DataError: the dataset is missing or damaged.
+        UserError: an input is missing.
+    """
+    experiment = experiment_parser(f"Study: {name}.").parse_args(argv).experiment
+    params = load_block(experiment, name, schema)
+    prune = load_block(experiment, "prune", PruneParams)
+    matrix = load_matrix(experiment)
+    runtime = load_runtime()
+    device = configure(runtime)
+    further = more(experiment)
+    blocks = {"params": params, "prune": prune, "runtime": runtime, **further}
+    dense = [
+        required(paths.train_folder(experiment, seed) / "model.safetensors", f"train@{experiment}-{seed}")
+        for seed in matrix.seeds
+    ]
+    inputs = Inputs(
+        experiment=experiment,
+        params=params,
+        prune=prune,
+        more=further,
+        seeds=matrix.seeds,
+        dataset=load_dataset(paths.data_folder(experiment)).to(device),
+        device=device,
+        resume=Resume(
+            f"{name}/{experiment}",
+            {"device": device.type, **{key: block.model_dump() for key, block in blocks.items()}},
+            [paths.data_folder(experiment) / FILE, *dense],
+        ),
+    )
+    rows: list[Row] = []
+    chosen = seeds(inputs)
+    for number, seed in enumerate(chosen, start=1):
+        point = inputs.resume.point(f"seed{seed}")
+        done = point.load()
+        if done is None:
+            done = {"rows": [{"seed": seed, **row} for row in rows_of_seed(inputs, seed)]}
+            point.save(done)
+        rows += done["rows"]
+        print(f"{name} {experiment}: seed {seed} done ({number}/{len(chosen)})", flush=True)
+    table = pd.DataFrame(rows)
+    summary = summarize(table, inputs)
+    folder = paths.studies_folder(experiment, name)
+    write_text(folder / "table.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_json(folder / "summary.json", summary)
+    save_svg(draw(summary), folder / "figures" / f"{name}.svg")
+    inputs.resume.clear()
+    for line in summary["findings"]:
+        print(line)

@@ -1,0 +1,185 @@
+"""Threshold sweep: what becomes of sparsity and accuracy as tau, the threshold of protection, rises; and the cliff.
+
+Masks straight from the dense net, not fine-tuned, by three rules: `energy` (the relaxed program of the paper author's
+code, rounded), `exact` (top-k with the protected synapses kept) and `cut` (keep what is at least tau critical). Where a
+program is infeasible nothing is pruned, as in the author's code.
+"""
+
+import itertools
+import math
+from typing import Any
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from pipeline.analysis.statistics import describe
+from pipeline.analysis.style import half_interval, look, panels
+from pipeline.data.store import Dataset
+from pipeline.files import Row
+from pipeline.pruning.iterate import make_problem
+from pipeline.pruning.mask import flatten, prunable_weights, unflatten
+from pipeline.pruning.params import PruneParams
+from pipeline.pruning.relaxations import Solver, is_energy_feasible, solve_energy
+from pipeline.pruning.scores import critical_at, importance, normalized
+from pipeline.pruning.select import InfeasibleSelection, keep_top
+from pipeline.snn.network import SpikingNetwork
+from pipeline.studies.one_shot import accuracy_under, mask_of
+from pipeline.studies.params import SweepParams
+
+RULES = {"energy": look("osqp"), "exact": look("cqp"), "cut": look("gradient")}
+
+
+def sweep_rows(
+    network: SpikingNetwork, dataset: Dataset, params: SweepParams, prune: PruneParams, seed: int
+) -> list[Row]:
+    """One row per rule and tau. `protected` counts synapses; `sparsity` is of the layers in question."""
+    names = list(prunable_weights(network))
+    start = mask_of(network, names if params.layers == "all" else names[:1])
+    problem = make_problem(network, start, params.level, dataset.train, prune, seed_path=(seed, 0))
+    critical = critical_at(problem.criticality(), params.granularity)
+    relative = flatten(normalized(critical))
+    scores = flatten(importance(problem.weights, critical, params.alpha))
+    weights = flatten(problem.weights)
+    rows = []
+    for tau in params.thresholds:
+        protected = relative > tau
+        masks = {
+            "energy": _energy(weights, protected, params.level),
+            "exact": _exact(scores, protected, problem.keep),
+            "cut": relative >= tau,
+        }
+        for rule, mask in masks.items():
+            pruned = torch.ones_like(protected) if mask is None else mask
+            factors = unflatten(pruned, problem.weights)
+            rows.append(
+                {
+                    "rule": rule,
+                    "tau": tau,
+                    "protected": int(protected.count_nonzero()),
+                    "synapses": start.size,
+                    "feasible": mask is not None,
+                    "sparsity": 1 - int(pruned.count_nonzero()) / start.size,
+                    "validation_accuracy": accuracy_under(network, factors, dataset.validation),
+                    "accuracy": accuracy_under(network, factors, dataset.test),
+                }
+            )
+    return rows
+
+
+def summarize(table: pd.DataFrame) -> dict[str, Any]:
+    """Per rule and tau over seeds, and every rule's cliff (`find_cliff`)."""
+    results = [
+        {
+            "rule": rule,
+            "tau": float(tau),
+            "protected_share": describe((group["protected"] / group["synapses"]).tolist()),
+            "feasible_seeds": int(group["feasible"].sum()),
+            "seeds": len(group),
+            "sparsity": describe(group["sparsity"].tolist()),
+            "accuracy": describe(group["accuracy"].tolist()),
+        }
+        for (rule, tau), group in table.groupby(["rule", "tau"], sort=False)
+    ]
+    cliffs = {rule: find_cliff([result for result in results if result["rule"] == rule]) for rule in RULES}
+    findings = [_say(rule, cliff) for rule, cliff in cliffs.items()]
+    metrics: dict[str, float] = {}
+    for rule, cliff in cliffs.items():
+        if cliff["cause"] != "none":
+            metrics |= {f"cliff_{key}/{rule}": cliff[key] for key in ("tau", "before", "after")}
+    return {"findings": findings, "metrics": metrics, "cliffs": cliffs, "results": results}
+
+
+def find_cliff(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The largest fall of mean test accuracy between neighbouring tau of one rule, rising in tau.
+
+    `tau` is where the fall ends; `before` and `after` are accuracies. `cause` is `feasibility boundary` when the
+    program is feasible for more seeds after the fall than before it (where it is infeasible nothing is pruned), `rising
+    sparsity` when more is pruned after it, else `protection lost`: as much is pruned, but other synapses; `none` when
+    nothing falls.
+    """
+    pairs = list(itertools.pairwise(results))
+    before, after = max(pairs, key=lambda pair: pair[0]["accuracy"]["mean"] - pair[1]["accuracy"]["mean"])
+    fall = before["accuracy"]["mean"] - after["accuracy"]["mean"]
+    if fall <= 0:
+        cause = "none"
+    elif after["feasible_seeds"] > before["feasible_seeds"]:
+        cause = "feasibility boundary"
+    elif after["sparsity"]["mean"] > before["sparsity"]["mean"] + 1e-9:
+        cause = "rising sparsity"
+    else:
+        cause = "protection lost"
+    return {
+        "tau": after["tau"],
+        "tau_before": before["tau"],
+        "before": before["accuracy"]["mean"],
+        "after": after["accuracy"]["mean"],
+        "sparsity_before": before["sparsity"]["mean"],
+        "sparsity_after": after["sparsity"]["mean"],
+        "cause": cause,
+    }
+
+
+def draw(summary: dict[str, Any]) -> Figure:
+    """Test accuracy (left) and achieved sparsity (right) over tau; circled points are infeasible for some seed."""
+    figure, (left, right) = panels(2, "threshold sweep: straight from the dense net, no fine-tuning", (11, 5.2))
+    for rule, style in RULES.items():
+        results = [result for result in summary["results"] if result["rule"] == rule]
+        for axes, key in ((left, "accuracy"), (right, "sparsity")):
+            taus = [result["tau"] for result in results]
+            means = [100 * result[key]["mean"] for result in results]
+            spread = [half_interval(result[key]) for result in results]
+            axes.errorbar(taus, means, yerr=spread, label=rule, capsize=3, **style)
+            hollow = [i for i, result in enumerate(results) if result["feasible_seeds"] < result["seeds"]]
+            axes.plot(
+                [taus[i] for i in hollow],
+                [means[i] for i in hollow],
+                linestyle="none",
+                marker="o",
+                markersize=11,
+                markerfacecolor="none",
+                markeredgecolor=style["color"],
+                label=f"{rule}: infeasible for some seed" if hollow and axes is left else None,
+            )
+        cliff = summary["cliffs"][rule]
+        if cliff["cause"] != "none":
+            left.plot(
+                [cliff["tau_before"], cliff["tau"]],
+                [100 * cliff["before"], 100 * cliff["after"]],
+                color=style["color"],
+                linewidth=6,
+                alpha=0.3,
+                label=f"{rule}: the cliff ({cliff['cause']})",
+            )
+    left.set_ylabel("test accuracy (%)")
+    right.set_ylabel("achieved sparsity (%)")
+    for axes in (left, right):
+        axes.set_xlabel("tau (criticality / its maximum)")
+    figure.legend(*left.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _energy(weights: Tensor, protected: Tensor, level: float) -> Tensor | None:
+    drop = math.floor(level * weights.numel())
+    if not is_energy_feasible(weights.numel(), int(protected.count_nonzero()), drop):
+        return None
+    relaxed = solve_energy(weights.double().numpy(), protected.numpy(), drop, Solver())
+    return torch.from_numpy(relaxed.mask > 0.5)
+
+
+def _exact(scores: Tensor, protected: Tensor, keep: int) -> Tensor | None:
+    try:
+        return keep_top(scores, keep, protected)
+    except InfeasibleSelection:
+        return None
+
+
+def _say(rule: str, cliff: dict[str, Any]) -> str:
+    if cliff["cause"] == "none":
+        return f"{rule}: no fall"
+    return (
+        f"{rule}: the cliff is at tau = {cliff['tau']:g} (from {cliff['tau_before']:g}): test accuracy "
+        f"{100 * cliff['before']:.1f} -> {100 * cliff['after']:.1f} %, sparsity "
+        f"{100 * cliff['sparsity_before']:.1f} -> {100 * cliff['sparsity_after']:.1f} %, cause: {cliff['cause']}"
+    )

@@ -1,0 +1,439 @@
+"""The stages of the studies end to end: files, the same bytes again, interruptions, mistakes, and what they read."""
+
+import importlib
+import inspect
+import itertools
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import paths
+from pipeline.data.store import load_dataset
+from pipeline.errors import UserError
+from pipeline.params import STUDIES, ParamsError
+from pipeline.resume import ResumePoint
+from pipeline.snn.checkpoint import load_network
+from pipeline.stages import prune
+from pipeline.training.evaluate import accuracy
+from tests.studies.made import (
+    LEVELS,
+    PARAMS,
+    SEEDS,
+    SIZES,
+    SYNAPSES,
+    copy_project,
+    made_split,
+    make_project,
+    save_splits,
+    write_params,
+)
+
+# Study -> the function that computes (part of) a seed's rows, as its stage calls it.
+ROWS = {
+    "layers": "layer_rows",
+    "relaxation": "relaxation_rows",
+    "zombies": "zombie_rows",
+    "staleness": "frozen_rows",
+    "sweep": "sweep_rows",
+    "alpha": "alpha_rows",
+    "paper": "paper_rows",
+}
+COLUMNS = {
+    "layers": ["layer", "synapses", "level", "nnz", "validation_accuracy", "loss_points"],
+    "relaxation": [
+        *("form", "level", "synapses", "protected", "bound", "feasible", "sparsity", "ideal_sparsity"),
+        *("fractional_share", "distance"),
+        *("iterations", "accuracy_fractional", "accuracy_rounded", "accuracy_exact"),
+    ],
+    "zombies": ["setting", "step", "zombies", "sparsity", "validation_accuracy"],
+    "staleness": ["level", "nnz", "frozen_validation_accuracy", "frozen_accuracy"],
+    "sweep": [
+        *("rule", "tau", "protected", "synapses", "feasible", "sparsity", "validation_accuracy", "accuracy"),
+    ],
+    "alpha": ["alpha", "level", "nnz", "validation_accuracy"],
+    "paper": ["protocol", "method", "level", "sparsity", "nnz", "validation_accuracy", "accuracy"],
+}
+ROW_COUNT = {"layers": 3 * 2, "relaxation": 2 * 2, "zombies": 4 * 6, "staleness": 2, "sweep": 3 * 4}
+ROW_COUNT |= {"alpha": 2, "paper": 2 * 4}
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with data, dense and pruned nets, and the files of every study."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_project()
+        for study in STUDIES:
+            run(study)
+    return folder
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy of the project folder as working directory."""
+    copy_project(made, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def stage(study: str) -> ModuleType:
+    return importlib.import_module(f"pipeline.stages.{study}")
+
+
+def run(study: str) -> Path:
+    stage(study).main(["--experiment", "tiny"])
+    return paths.studies_folder("tiny", study)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def table(study: str) -> pd.DataFrame:
+    return pd.read_csv(paths.studies_folder("tiny", study) / "table.csv")
+
+
+def summary(study: str) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    path = paths.studies_folder("tiny", study) / "summary.json"
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def seed_of(call: Callable[..., Any], args: tuple[Any, ...]) -> int:
+    return inspect.signature(call).bind(*args).arguments["seed"]
+
+
+def test_every_study_is_tested() -> None:
+    assert set(ROWS) == set(STUDIES)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_files_and_what_stands_in_them(project: Path, study: str) -> None:
+    folder = paths.studies_folder("tiny", study)
+    assert set(contents(folder)) == {"table.csv", "summary.json", f"figures/{study}.svg"}
+    assert not (project / ".resume").exists() or not any((project / ".resume").rglob("*.pt"))
+
+    rows = table(study)
+    assert list(rows) == ["seed", *COLUMNS[study]]
+    assert rows["seed"].tolist() == [seed for seed in SEEDS for _ in range(ROW_COUNT[study])]
+    shares = [name for name in rows if "accuracy" in name or name == "sparsity"]
+    assert shares
+    assert (rows[shares].dropna().stack().between(0, 1)).all()
+
+    found = summary(study)
+    assert {"findings", "metrics", "results"} <= set(found)
+    assert found["findings"] and all(isinstance(line, str) and "nan" not in line for line in found["findings"])
+    assert all(math.isfinite(value) for value in found["metrics"].values())
+    svg = (folder / "figures" / f"{study}.svg").read_bytes()
+    assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_rerun_gives_the_same_bytes_and_leaves_its_inputs(project: Path, study: str) -> None:
+    before = contents(project / "results")
+    run(study)
+    assert contents(project / "results") == before
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_after_an_interruption_a_done_seed_is_not_computed_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch, study: str
+) -> None:
+    expected = contents(paths.studies_folder("tiny", study))
+    (paths.studies_folder("tiny", study) / "table.csv").unlink()
+    original = getattr(stage(study), ROWS[study])
+    seen: list[int] = []
+
+    def watched(*args: Any) -> Any:
+        seen.append(seed_of(original, args))
+        if stop and seen[-1] == 1:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(stage(study), ROWS[study], watched)
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        run(study)
+    assert sorted(set(seen)) == [0, 1]
+    assert not (paths.studies_folder("tiny", study) / "table.csv").exists()
+
+    stop = False
+    seen.clear()
+    run(study)
+    assert set(seen) == {1}
+    assert contents(paths.studies_folder("tiny", study)) == expected
+    assert not list((project / ".resume").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("study", ["staleness", "alpha", "paper"])
+def test_within_a_seed_no_epoch_is_trained_twice(project: Path, monkeypatch: pytest.MonkeyPatch, study: str) -> None:
+    expected = contents(paths.studies_folder("tiny", study))
+    save = ResumePoint.save
+    saves: list[str] = []
+
+    def counted(self: ResumePoint, state: dict[str, Any]) -> None:
+        save(self, state)
+        saves.append(self.path.name)
+        if len(saves) == stop:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResumePoint, "save", counted)
+    stop = 0
+    run(study)
+    uninterrupted = saves.copy()
+    assert len(uninterrupted) > len(SEEDS)  # epochs, not only seeds
+    assert len(set(uninterrupted)) == len(uninterrupted)
+
+    saves.clear()
+    stop = 2
+    with pytest.raises(KeyboardInterrupt):
+        run(study)
+    run(study)
+    assert saves == uninterrupted
+    assert contents(paths.studies_folder("tiny", study)) == expected
+
+
+@pytest.mark.parametrize(
+    ("study", "key", "value"),
+    [
+        ("layers", "layers.alpha", 1.0),
+        ("sweep", "prune.criticality.batches", 1),
+        ("zombies", "train.batch_size", 12),
+        ("staleness", "methods.cqp.alpha", 2.0),
+    ],
+)
+def test_other_settings_do_not_go_on_from_an_interrupted_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch, study: str, key: str, value: Any
+) -> None:
+    original = getattr(stage(study), ROWS[study])
+    seen: list[int] = []
+
+    def watched(*args: Any) -> Any:
+        seen.append(seed_of(original, args))
+        if seen[-1] == 1:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(stage(study), ROWS[study], watched)
+    for change in ((), ((key, value),)):
+        seen.clear()
+        write_params(*change)
+        with pytest.raises(KeyboardInterrupt):
+            run(study)
+        assert set(seen) == {0, 1}
+
+
+# What each study must say about this project
+
+
+def test_layers_prunes_one_layer_at_a_time_from_the_dense_accuracy(project: Path) -> None:
+    rows = table("layers")
+    sizes = {name: group["synapses"].unique().tolist() for name, group in rows.groupby("layer")}
+    assert sizes == {name: [size] for name, size in SIZES.items()}
+    assert rows["nnz"].tolist() == [round((1 - level) * size) for size in rows["synapses"][::2] for level in LEVELS]
+    dataset = load_dataset(paths.data_folder("tiny"))
+    for seed, group in rows.groupby("seed"):
+        dense = accuracy(load_network(paths.train_folder("tiny", seed) / "model.safetensors"), dataset.validation)
+        assert (group["validation_accuracy"] + group["loss_points"] / 100).tolist() == pytest.approx([dense] * 6)
+
+
+def test_zombies_are_none_under_the_full_guard_and_some_without(project: Path) -> None:
+    rows = table("zombies")
+    assert rows["step"].tolist() == list(range(6)) * 4 * len(SEEDS)
+    assert (rows[rows["step"] == 0]["sparsity"] == 242 / SYNAPSES).all()
+    assert (rows[rows["step"] == 0]["zombies"] == 0).all()
+    for setting, guarded in (("none", False), ("gradients", False), ("+ moments", True), ("+ weights", True)):
+        counts = rows[(rows["setting"] == setting) & (rows["step"] > 0)]["zombies"]
+        assert (counts == 0).all() if guarded else (counts > 0).all(), setting
+    measured = rows[rows["validation_accuracy"].notna()]["step"].unique().tolist()
+    assert measured == [0, 2, 4, 5]
+
+
+def test_staleness_compares_with_the_prune_stage(project: Path) -> None:
+    frozen = table("staleness")
+    fresh = {s: pd.read_csv(paths.prune_folder("tiny", "cqp", s) / "levels.csv").set_index("level") for s in SEEDS}
+    (result,) = summary("staleness")["results"]  # of 0.5 and 0.9 only the second is at least `above`
+    ours = [float(fresh[seed].loc[0.9, "accuracy"]) for seed in SEEDS]
+    theirs = frozen[frozen["level"] == 0.9]["frozen_accuracy"].tolist()
+    assert result["level"] == 0.9
+    assert result["accuracy"]["mean"] == pytest.approx(np.mean(ours))
+    assert result["gain_points"]["mean"] == pytest.approx(100 * (np.mean(ours) - np.mean(theirs)))
+    # At the first level the frozen criticality is the fresh one, and so is all that follows from it.
+    first = frozen[frozen["level"] == 0.5]
+    assert first["frozen_accuracy"].tolist() == [fresh[seed].loc[0.5, "accuracy"] for seed in SEEDS]
+    assert first["frozen_validation_accuracy"].tolist() == [fresh[s].loc[0.5, "validation_accuracy"] for s in SEEDS]
+
+
+def test_staleness_prunes_as_the_prune_stage_with_frozen_criticality(project: Path) -> None:
+    write_params(("prune.criticality.frozen", True))
+    for seed in SEEDS:
+        fresh = pd.read_csv(paths.prune_folder("tiny", "cqp", seed) / "levels.csv")
+        prune.main(["--experiment", "tiny", "--method", "cqp", "--seed", str(seed)])
+        frozen = pd.read_csv(paths.prune_folder("tiny", "cqp", seed) / "levels.csv")
+        mine = table("staleness").query("seed == @seed")
+        assert mine["frozen_accuracy"].tolist() == frozen["accuracy"].tolist() != fresh["accuracy"].tolist()
+        assert mine["frozen_validation_accuracy"].tolist() == frozen["validation_accuracy"].tolist()
+
+
+def test_alpha_prunes_as_the_prune_stage_and_zero_is_magnitude(project: Path) -> None:
+    write_params(("alpha.levels", LEVELS), ("alpha.values", [0.0, 0.5]))
+    run("alpha")
+    rows = table("alpha")
+    for seed, (alpha, method) in itertools.product(SEEDS, ((0.0, "magnitude"), (0.5, "cqp"))):
+        levels = pd.read_csv(paths.prune_folder("tiny", method, seed) / "levels.csv")
+        mine = rows[(rows["alpha"] == alpha) & (rows["seed"] == seed)]
+        assert mine["validation_accuracy"].tolist() == levels["validation_accuracy"].tolist()
+        assert mine["nnz"].tolist() == levels["nnz"].tolist() == [242, 48]
+
+
+def test_paper_stands_beside_the_rows_of_the_prune_stage(project: Path) -> None:
+    results = summary("paper")["results"]
+    found = {(r["protocol"], r["method"], r["level"]): r["accuracy"]["mean"] for r in results}
+    methods = ("cqp", "magnitude", "gradient", "random")
+    assert set(found) == {("paper", method, level) for method in methods for level in LEVELS} | {
+        ("fair", method, level) for method in ("cqp", "magnitude") for level in LEVELS
+    }
+    levels = pd.concat(pd.read_csv(paths.prune_folder("tiny", "cqp", seed) / "levels.csv") for seed in SEEDS)
+    for level, group in levels.groupby("level"):
+        assert found["fair", "cqp", level] == pytest.approx(group["accuracy"].mean())
+    assert {margin["protocol"] for margin in summary("paper")["margins"]} == {"paper", "fair"}
+    # Of the first layer's 256 synapses magnitude and random keep 128 and 26; columns are whole: 8 and 2 of 16 inputs.
+    rows = table("paper")
+    for method, kept in {"magnitude": (128, 26), "random": (128, 26), "gradient": (128, 32), "cqp": (128, 32)}.items():
+        assert rows[(rows["method"] == method) & (rows["seed"] == 0)]["nnz"].tolist() == list(kept)
+
+
+@pytest.mark.parametrize("study", ["alpha", "layers"])
+def test_choices_are_made_on_validation_alone(project: Path, study: str) -> None:
+    """Wrong labels in the test split change nothing."""
+    before = contents(paths.studies_folder("tiny", study))
+    images, labels = made_split(30, 2)
+    save_splits(test=(images[::-1].copy(), (labels + 1) % 3))
+    run(study)
+    assert contents(paths.studies_folder("tiny", study)) == before
+
+
+@pytest.mark.parametrize("study", ["alpha", "layers", "zombies", "sweep"])
+def test_wrong_validation_labels_are_noticed(project: Path, study: str) -> None:
+    before = contents(paths.studies_folder("tiny", study))
+    images, labels = made_split(30, 1)
+    save_splits(validation=(images, (labels + 1) % 3))
+    run(study)
+    assert contents(paths.studies_folder("tiny", study))["table.csv"] != before["table.csv"]
+
+
+@pytest.mark.parametrize(("study", "key"), [("relaxation", "relaxation.tau"), ("sweep", "sweep.thresholds")])
+def test_nothing_feasible_is_told_without_nan(project: Path, study: str, key: str) -> None:
+    """With everything protected the programs are infeasible at every level."""
+    write_params((key, 0.0 if study == "relaxation" else [0.0, 0.001]), ("prune.levels", [0.8, 0.9]))
+    run(study)
+    found = summary(study)
+    if study == "relaxation":
+        energy = [result for result in found["results"] if result["form"] == "energy"]
+        assert [(result["feasible_seeds"], result["seeds"]) for result in energy] == [(0, 2), (0, 2)]
+        assert "energy: infeasible for some seed at 0.8, 0.9" in found["findings"]
+        assert not [key for key in found["metrics"] if "energy" in key]
+    else:
+        for result in found["results"]:
+            if result["rule"] != "cut":
+                assert (result["feasible_seeds"], result["sparsity"]["mean"]) == (0, 0.0)
+        assert found["cliffs"]["energy"]["cause"] == "none"
+
+
+def test_one_seed_is_enough(project: Path) -> None:
+    params = json.loads(Path("params.yaml").read_text(encoding="utf-8"))
+    params["matrix"]["tiny"]["seeds"] = [1]
+    params["experiments"]["tiny"]["alpha"]["seeds"] = [1]
+    Path("params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    for study in STUDIES:
+        before = table(study)
+        run(study)
+        found = table(study)
+        pd.testing.assert_frame_equal(found, before[before["seed"] == 1].reset_index(drop=True))
+        assert summary(study)["results"]
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_missing_inputs_are_told_as_errors(project: Path, study: str) -> None:
+    with pytest.raises(ParamsError, match="experiments.other: no such experiment; defined are: tiny"):
+        stage(study).main(["--experiment", "other"])
+    write_params((study, None))
+    with pytest.raises(ParamsError, match=f"experiments.tiny.{study}: missing"):
+        run(study)
+    write_params((f"{study}.colour", "red"))
+    with pytest.raises(ParamsError, match=f"experiments.tiny.{study}.colour: unknown key; allowed here: "):
+        run(study)
+    write_params()
+    (paths.train_folder("tiny", 1) / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="model.safetensors: no such file; stage train@tiny-1 makes it"):
+        run(study)
+
+
+@pytest.mark.parametrize(
+    ("study", "file", "maker"),
+    [
+        ("zombies", "train/seed0/optimizer.safetensors", "train@tiny-0"),
+        ("staleness", "prune/cqp/seed1/levels.csv", "prune@tiny-cqp-1"),
+        ("paper", "prune/magnitude/seed1/levels.csv", "prune@tiny-magnitude-1"),
+        ("layers", "data/dataset.safetensors", "data stage"),
+    ],
+)
+def test_what_one_study_needs_besides_is_told(project: Path, study: str, file: str, maker: str) -> None:
+    (paths.RESULTS / "tiny" / file).unlink()
+    with pytest.raises(UserError, match=rf"{Path(file).name}.*{maker}"):
+        run(study)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("staleness.above", 0.95),
+            "experiments.tiny.staleness.above: no level of experiments.tiny.prune is that high",
+        ),
+        (("prune.criticality.frozen", True), "experiments.tiny.prune.criticality.frozen: must be false"),
+        (("prune.levels", [0.5, 0.8, 0.9]), r"prune has other levels \(0.5, 0.9\) than its block"),
+    ],
+)
+def test_staleness_without_anything_to_compare_is_refused(project: Path, change: tuple[str, Any], message: str) -> None:
+    write_params(change)
+    with pytest.raises(UserError, match=message):
+        run("staleness")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sweep.thresholds", [0.5, 0.2], "experiments.tiny.sweep.thresholds: values must rise strictly"),
+        ("sweep.thresholds", [0.5, 1.2], r"experiments.tiny.sweep.thresholds\[1\]"),
+        ("alpha.values", [0.5], "experiments.tiny.alpha.values"),
+        ("layers.levels", [], "experiments.tiny.layers.levels"),
+        ("zombies.steps", 0, "experiments.tiny.zombies.steps"),
+        ("relaxation.tolerance", 0.0, "experiments.tiny.relaxation.tolerance"),
+        ("paper.finetune", {**PARAMS["experiments"]["tiny"]["paper"]["finetune"], "distillation": {}}, "distillation"),
+    ],
+)
+def test_impossible_values_are_refused(project: Path, key: str, value: Any, message: str) -> None:
+    write_params((key, value))
+    with pytest.raises(ParamsError, match=message):
+        run(key.split(".")[0])
+
+
+def test_a_solver_that_does_not_solve_is_told(project: Path) -> None:
+    write_params(("relaxation.max_iter", 1))
+    with pytest.raises(UserError, match="OSQP did not solve the relaxed program of 484 synapses"):
+        run("relaxation")

@@ -1,0 +1,125 @@
+"""matrix.yaml: each experiment's own methods, seeds and studies as DVC's stages, and the committed file up to date."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import matrix
+from pipeline.errors import UserError
+from pipeline.params import STUDIES, Matrix, ParamsError, read_params
+from tests.imports import PROJECT
+from tests.tiny import run
+
+TREE = {
+    "matrix": {
+        "small": {"methods": ["cqp", "random"], "seeds": [0, 7]},
+        "big": {"methods": ["cqp"], "seeds": [0]},
+    },
+    "experiments": {
+        "small": {"methods": {"cqp": {}, "random": {}}, "layers": {}},
+        "big": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "sweep": {}},
+        "unused": {"methods": {"cqp": {}}, "layers": {}, "paper": {}},
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with TREE as params.yaml."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(json.dumps(TREE))
+    return tmp_path
+
+
+def test_the_committed_file_is_what_params_yaml_gives() -> None:
+    committed = YAML(typ="safe").load(PROJECT / "matrix.yaml")
+    expected = {"stages": matrix.stages_of(read_params(PROJECT / "params.yaml"))}
+    assert committed == expected, f"run {matrix.COMMAND}"
+
+
+def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
+    stages = matrix.stages_of(TREE)
+    small, big = {"experiment": "small"}, {"experiment": "big"}
+    assert stages["train"] == {
+        "small-0": small | {"seed": 0},
+        "small-7": small | {"seed": 7},
+        "big-0": big | {"seed": 0},
+    }
+    assert stages["prune"] == {
+        "small-cqp-0": small | {"method": "cqp", "seed": 0},
+        "small-cqp-7": small | {"method": "cqp", "seed": 7},
+        "small-random-0": small | {"method": "random", "seed": 0},
+        "small-random-7": small | {"method": "random", "seed": 7},
+        "big-cqp-0": big | {"method": "cqp", "seed": 0},
+    }
+    for stage in ("data", "compare", "report", "track", "layers"):
+        assert stages[stage] == {"small": small, "big": big}
+    assert stages["sweep"] == {"big": big}
+    assert {study: stages[study] for study in STUDIES if study not in ("layers", "sweep")} == {
+        study: {} for study in ("relaxation", "zombies", "staleness", "alpha", "paper")
+    }
+
+
+def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
+    assert matrix.update()
+    text = Path("matrix.yaml").read_text()
+    assert text.startswith("# Made from params.yaml by `python -m pipeline.matrix`")
+    assert "\n    small-cqp-7: {experiment: small, method: cqp, seed: 7}\n" in text
+    assert YAML(typ="safe").load(text) == {"stages": matrix.stages_of(TREE)}
+    assert not matrix.update()
+    Path("matrix.yaml").write_text(text + "# edited\n")
+    assert matrix.update()
+    assert Path("matrix.yaml").read_text() == text
+
+
+def test_a_wrong_matrix_is_not_written(folder: Path) -> None:
+    Path("params.yaml").write_text(json.dumps({**TREE, "matrix": {"tiny": {}}}))
+    with pytest.raises(ParamsError, match="matrix.tiny: no such experiment; defined are: small, big, unused"):
+        matrix.update()
+    assert not Path("matrix.yaml").exists()
+
+
+def test_the_command_says_what_it_did_or_what_is_wrong(folder: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.matrix"]
+
+    def outcome() -> tuple[int, str, str]:
+        done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(PROJECT)})
+        return done.returncode, done.stdout, done.stderr
+
+    assert outcome() == (0, "matrix.yaml: brought up to date with params.yaml\n", "")
+    assert outcome() == (0, "matrix.yaml: already fits params.yaml\n", "")
+    Path("params.yaml").write_text(json.dumps({**TREE, "matrix": {"tiny": {}}}))
+    assert outcome() == (1, "", "error: matrix.tiny: no such experiment; defined are: small, big, unused\n")
+
+
+def test_a_file_that_does_not_fit_an_entry_is_an_error_for_that_experiment_alone(folder: Path) -> None:
+    entries = {name: Matrix(**entry) for name, entry in TREE["matrix"].items()}
+    message = (
+        r"^matrix\.yaml does not fit matrix\.small of params\.yaml; bring it up to date: python -m pipeline\.matrix$"
+    )
+    with pytest.raises(UserError, match=message):  # there is no file
+        matrix.require_current("small", entries["small"])
+    matrix.update()
+    for name, entry in entries.items():
+        matrix.require_current(name, entry)
+    with pytest.raises(UserError, match=message):
+        matrix.require_current("small", Matrix(methods=["cqp"], seeds=[0, 7]))
+    matrix.require_current("big", entries["big"])
+
+
+def test_dvc_takes_the_file_also_where_a_stage_has_no_members(folder: Path) -> None:
+    matrix.update()
+    run(folder, "git", "init", "--quiet")
+    run(folder, "dvc", "init", "--quiet")
+    Path("dvc.yaml").write_bytes((PROJECT / "dvc.yaml").read_bytes())
+    stages = set(run(folder, "dvc", "stage", "list", "--name-only").split())
+    assert stages == {f"{stage}@{name}" for stage, names in matrix.stages_of(TREE).items() for name in names}
+
+
+def test_the_matrix_is_made_without_torch() -> None:
+    code = "import sys, pipeline.matrix; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'pandas')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
