@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12  # differences this close are equal: what is left of them is floating-point noise
 
 Figures = dict[str, float | int | None]
 
@@ -40,6 +41,6 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Fig
         raise ValueError(f"paired values must be equally many; found {len(values)} and {len(baseline)}")
     differences = np.subtract(values, baseline)
     p = None
-    if len(values) > 1 and np.ptp(differences) > 0:
+    if len(values) > 1 and np.ptp(differences) > ROUNDING:
         p = float(stats.ttest_rel(values, baseline).pvalue)
     return {**describe(differences.tolist()), "p": p}

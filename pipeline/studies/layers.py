@@ -1,5 +1,6 @@
 """Layer sensitivity: each layer alone pruned in one step by CQP's importance, measured on validation."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from pipeline.pruning.iterate import make_problem
 from pipeline.pruning.mask import prunable_weights
 from pipeline.pruning.params import PruneParams
 from pipeline.pruning.scores import importance
+from pipeline.pruning.select import keep_count
 from pipeline.snn.network import SpikingNetwork
 from pipeline.studies.one_shot import accuracy_under, mask_of
 from pipeline.studies.params import LayersParams
@@ -26,12 +28,14 @@ def layer_rows(
 ) -> list[Row]:
     """One row per layer and level; `loss_points` is what pruning that layer costs, in points of validation accuracy."""
     dense = accuracy(network, dataset.validation)
+    names = list(prunable_weights(network))
+    whole = make_problem(network, mask_of(network, names), params.levels[0], dataset.train, prune, seed_path=(seed, 0))
+    scores = importance(whole.weights, whole.criticality(), params.alpha)
     rows = []
-    for name, weight in prunable_weights(network).items():
-        start = mask_of(network, [name])
+    for name, weight in whole.weights.items():
         for level in params.levels:
-            problem = make_problem(network, start, level, dataset.train, prune, seed_path=(seed, 0))
-            mask = problem.keep_top(importance(problem.weights, problem.criticality(), params.alpha))
+            start = mask_of(network, [name])
+            mask = replace(whole, mask=start, keep=keep_count(level, start.size)).keep_top(scores)
             found = accuracy_under(network, mask, dataset.validation)
             rows.append(
                 {

@@ -24,7 +24,7 @@ from pipeline.pruning.params import PruneParams
 from pipeline.pruning.problem import Problem
 from pipeline.pruning.schedule import targets
 from pipeline.pruning.scores import by_presynaptic_neuron, normalized
-from pipeline.pruning.select import keep_count, keep_top
+from pipeline.pruning.select import InfeasibleSelection, keep_count, keep_top
 from pipeline.resume import Resume
 from pipeline.runtime import derive_seed
 from pipeline.snn.checkpoint import copy_parameters, load_parameters
@@ -164,11 +164,17 @@ def column_scores(problem: Problem, alpha: float) -> Tensor:
 
 
 def keep_columns(mask: Mask, scores: Tensor, level: float) -> Mask:
-    """The mask of one weight with the highest-scoring input columns kept, round((1 - level) * inputs) of them."""
+    """The mask of one weight with the highest-scoring input columns kept, round((1 - level) * inputs) of them.
+
+    Raises:
+        InfeasibleSelection: no column would be left (a convolution over one channel, say).
+    """
     ((name, layer),) = mask.items()
     alive = layer.transpose(0, 1).flatten(1).any(1)
-    ranked = torch.where(alive, scores, scores.min() - 1)
-    kept = keep_top(ranked, keep_count(level, len(alive)))
+    keep = keep_count(level, len(alive))
+    if keep == 0:
+        raise InfeasibleSelection(f"sparsity {level:g} leaves none of the {len(alive)} inputs of {name}; prune less")
+    kept = keep_top(torch.where(alive, scores, scores.min() - 1), keep)
     return Mask({name: layer & kept.reshape(1, -1, *[1] * (layer.dim() - 2))})
 
 

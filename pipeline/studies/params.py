@@ -78,7 +78,7 @@ class SweepParams(Block):
 
 
 class AlphaParams(Block):
-    """Alpha sweep: CQP over `levels` with every alpha, fine-tuned as in the `prune` block, on `seeds`.
+    """Alpha sweep: CQP (by synapses, no tau) over `levels` with every alpha, fine-tuned as in `prune`, on `seeds`.
 
     The choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read.
     """

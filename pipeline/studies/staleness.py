@@ -13,11 +13,12 @@ from pipeline.errors import UserError
 from pipeline.files import Row
 from pipeline.methods import load_method
 from pipeline.params import Block
-from pipeline.pruning.iterate import accuracies_on_test, prune_levels
+from pipeline.pruning.iterate import prune_levels
 from pipeline.pruning.params import PruneParams
 from pipeline.resume import ResumePoint
-from pipeline.snn.checkpoint import copy_parameters, load_parameters
+from pipeline.snn.checkpoint import load_parameters
 from pipeline.snn.network import SpikingNetwork
+from pipeline.training.evaluate import accuracy
 
 METHOD = "cqp"
 
@@ -31,7 +32,6 @@ def frozen_rows(
     point: Callable[[float], ResumePoint],
 ) -> list[Row]:
     """One row per level of CQP with frozen criticality; all else as in the `prune` stage, random draws included."""
-    dense = copy_parameters(network)
     frozen = prune.model_copy(update={"criticality": prune.criticality.model_copy(update={"frozen": True})})
     levels = prune_levels(
         network,
@@ -44,17 +44,18 @@ def frozen_rows(
         title=f"frozen cqp seed {seed}",
         on_epoch=lambda level, epoch: None,
     )
-    load_parameters(network, dense)
-    tested = accuracies_on_test(network, levels, dataset.test)
-    return [
-        {
-            "level": level.level,
-            "nnz": level.mask.nnz,
-            "frozen_validation_accuracy": level.validation,
-            "frozen_accuracy": after,
-        }
-        for level, (_, after) in zip(levels, tested, strict=True)
-    ]
+    rows = []
+    for level in levels:
+        load_parameters(network, level.parameters)
+        rows.append(
+            {
+                "level": level.level,
+                "nnz": level.mask.nnz,
+                "frozen_validation_accuracy": level.validation,
+                "frozen_accuracy": accuracy(network, dataset.test),
+            }
+        )
+    return rows
 
 
 def paired_table(frozen: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
