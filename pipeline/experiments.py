@@ -94,8 +94,36 @@ def _study_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block])
             for seed in blocks["alpha"].seeds
             if seed not in entry.seeds
         ]
+    if "prune" in blocks and blocks["prune"].criticality.kind == "membrane":
+        problems += [
+            f"experiments.{experiment}.{study}: averages criticality over presynaptic neurons, but with "
+            "prune.criticality.kind membrane all synapses of a neuron have one number; use sensitivity or taylor"
+            for study in ("sweep", "relaxation")
+            if study in blocks and getattr(blocks[study], "granularity", "neuron") == "neuron"
+        ]
+    if "paper" in blocks:
+        problems += _paper_problems(experiment, entry, blocks)
     if "staleness" in blocks and "cqp" not in entry.methods:
         problems.append(
             f"experiments.{experiment}.staleness: needs cqp in matrix.{experiment}.methods; found {entry.methods!r}"
         )
+    return problems
+
+
+def _paper_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block]) -> list[str]:
+    """The study puts protocol `fair` beside `paper`: that needs both methods, and the levels among those pruned to."""
+    where = f"experiments.{experiment}.paper"
+    problems = [
+        f"{where}: needs {method} in matrix.{experiment}.methods; found {entry.methods!r}"
+        for method in ("cqp", "magnitude")
+        if method not in entry.methods
+    ]
+    if "prune" in blocks:
+        targets = blocks["prune"].targets
+        problems += [
+            f"{where}.levels: {level} is none of the levels in experiments.{experiment}.prune: "
+            f"{', '.join(map(str, targets))}"
+            for level in blocks["paper"].levels
+            if level not in targets
+        ]
     return problems

@@ -50,6 +50,14 @@ def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
     return True
 
 
+def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
+    """The studies for which matrix.yaml gives the experiment a stage (raises UserError when there is no such file)."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; `{COMMAND}` makes it")
+    stages = YAML(typ="safe").load(path)["stages"]
+    return [study for study in STUDIES if experiment in stages[study]]
+
+
 def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
     """Check that matrix.yaml has the stages of an experiment's `entry`, and no others of it.
 

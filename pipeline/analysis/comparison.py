@@ -56,8 +56,8 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
     """Per method and level over seeds: accuracy, accuracy before fine-tuning, achieved sparsity, margin over magnitude.
 
     `one_shot_*` are the figures of pruning the dense net in one step without fine-tuning. Accuracies are test
-    accuracies as fractions of 1; `margin` is the paired difference, None for magnitude itself or when magnitude was not
-    run.
+    accuracies as fractions of 1; `margin` is the paired difference, None for magnitude itself, when magnitude was not
+    run, and for a method that missed the target sparsity, which compares with nothing.
     """
     pruned = table[table["method"] != DENSE]
     return {
@@ -101,6 +101,7 @@ def _cell(table: pd.DataFrame, method: str, level: float, column: str) -> list[f
 def _result(table: pd.DataFrame, method: str, level: float) -> dict[str, Any]:
     accuracies = _cell(table, method, level, "accuracy")
     baseline = _cell(table, BASELINE, level, "accuracy") if method != BASELINE else []
+    exact = _cell(table, method, level, "nnz") == _cell(table, method, level, "keep")
     return {
         "method": method,
         "level": float(level),
@@ -111,5 +112,5 @@ def _result(table: pd.DataFrame, method: str, level: float) -> dict[str, Any]:
         "accuracy": describe(accuracies),
         "one_shot_sparsity": describe(_cell(table, method, level, "one_shot_sparsity")),
         "one_shot_accuracy": describe(_cell(table, method, level, "one_shot_accuracy")),
-        "margin": paired_difference(accuracies, baseline) if baseline else None,
+        "margin": paired_difference(accuracies, baseline) if baseline and exact else None,
     }

@@ -2,7 +2,8 @@
 
 After Chen et al., arXiv 2311.16141. At sparsity s magnitude prunes to s + r * (1 - s); then synapses pruned at this
 very level come back, those that feed the neurons with the highest membrane criticality first, until s. Chen et al. may
-revive what earlier rounds pruned as well; here masks are nested, as for every method.
+revive what earlier rounds pruned as well, and take r by the final sparsity of a run; here masks are nested, as for
+every method, and r goes by the level, since every level is a result of its own.
 """
 
 import itertools

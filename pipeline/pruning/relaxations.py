@@ -65,6 +65,14 @@ def solve_energy(weights: Vector, protected: NDArray[np.bool_], drop: int, solve
     return _solve(2 * scaled, np.zeros(len(scaled)), budget=(-np.inf, most), bounds=(lower, ones), solver=solver)
 
 
+def solve_energy_if_feasible(
+    weights: Vector, protected: NDArray[np.bool_], drop: int, solver: Solver
+) -> Relaxed | None:
+    """`solve_energy`, or None where the program is infeasible. Raises NotSolved."""
+    feasible = is_energy_feasible(len(weights), int(protected.sum()), drop)
+    return solve_energy(weights, protected, drop, solver) if feasible else None
+
+
 def budget_closed_form(importances: Vector, keep: int) -> Vector:
     """The optimum of the form `budget` for I > 0: m_i = max(0, 1 - lambda / (2 I_i)), with lambda so that sum m = k.
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pipeline import paths
 from pipeline.analysis.tables import HEADER, caption, cells
 from pipeline.files import read_json, write_text
+from pipeline.matrix import studies_of
 from pipeline.report.page import PageFigure, render_page
 from pipeline.stages.entry import experiment_parser, required, run_stage
 
@@ -13,7 +14,7 @@ FIGURES = {
     "sparsity_error.svg": "Exact selection sits on zero at every level; rounding a relaxed mask misses its target.",
 }
 
-# In the order of the page; an experiment has those of its blocks.
+# In the order of the page.
 STUDY_SENTENCES = {
     "layers": "How much accuracy each layer alone loses when it is pruned in one step.",
     "alpha": "How much criticality should count: chosen on validation, test is not read.",
@@ -21,7 +22,7 @@ STUDY_SENTENCES = {
     "zombies": "Pruned weights that the dense training's Adam state revives, by what is masked.",
     "staleness": "Whether criticality must be measured anew at every level.",
     "sweep": "Where the threshold of protection makes accuracy fall, and why.",
-    "paper": "The same nets under the rules of the paper author's code (hollow: his notebooks) and under fair ones.",
+    "paper": "The same nets under the rules of the paper author's code (hollow: its published results), and fair ones.",
 }
 
 
@@ -42,14 +43,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         for name, sentence in FIGURES.items()
     ]
-    figures += [_study_figure(experiment, study) for study in STUDY_SENTENCES if _has(experiment, study)]
+    there = studies_of(experiment)
+    figures += [_study_figure(experiment, study) for study in STUDY_SENTENCES if study in there]
     page = paths.report_folder(experiment) / "index.html"
     write_text(page, render_page(experiment, caption(summary), HEADER, cells(summary), figures))
     print(f"report: {page}")
-
-
-def _has(experiment: str, study: str) -> bool:
-    return (paths.studies_folder(experiment, study) / "summary.json").is_file()
 
 
 def _study_figure(experiment: str, study: str) -> PageFigure:

@@ -13,7 +13,7 @@ from pipeline import paths
 from pipeline.analysis.style import save_svg
 from pipeline.data.store import FILE, Dataset, load_dataset
 from pipeline.files import Row, write_json, write_text
-from pipeline.params import Block, load_block, load_matrix, load_runtime
+from pipeline.params import Block, load_block, load_runtime, load_seeds
 from pipeline.pruning.params import PruneParams
 from pipeline.resume import Resume
 from pipeline.runtime import configure
@@ -72,21 +72,21 @@ def run_study(
     experiment = experiment_parser(f"Study: {name}.").parse_args(argv).experiment
     params = load_block(experiment, name, schema)
     prune = load_block(experiment, "prune", PruneParams)
-    matrix = load_matrix(experiment)
+    every_seed = load_seeds(experiment)
     runtime = load_runtime()
     device = configure(runtime)
     further = more(experiment)
     blocks = {"params": params, "prune": prune, "runtime": runtime, **further}
     dense = [
         required(paths.train_folder(experiment, seed) / "model.safetensors", f"train@{experiment}-{seed}")
-        for seed in matrix.seeds
+        for seed in every_seed
     ]
     inputs = Inputs(
         experiment=experiment,
         params=params,
         prune=prune,
         more=further,
-        seeds=matrix.seeds,
+        seeds=every_seed,
         dataset=load_dataset(paths.data_folder(experiment)).to(device),
         device=device,
         resume=Resume(

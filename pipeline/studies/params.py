@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from pipeline.params import Block
-from pipeline.pruning.params import Granularity, Level
+from pipeline.pruning.params import CriticalityParams, Granularity, Level
 from pipeline.training.params import FitParams
 
 Alpha = Annotated[float, pydantic.Field(ge=0)]
@@ -67,7 +67,8 @@ class StalenessParams(Block):
 class SweepParams(Block):
     """Threshold sweep: masks straight from the dense net at every tau, not fine-tuned.
 
-    level: target sparsity. layers: `first` (as the paper author's code) or `all`. granularity: of criticality.
+    level: target sparsity. layers: `first` (as the paper author's code) or `all`. granularity: of the criticality that
+    protects.
     """
 
     thresholds: Taus
@@ -97,6 +98,7 @@ class PaperParams(Block):
 
     levels: Levels
     rounds: Count = 3
-    alpha: Alpha = 0.5
+    alpha: Alpha = 1.0
     batches: Count = 10
+    criticality: CriticalityParams = CriticalityParams(batches=4, batch_size=512)
     finetune: FitParams

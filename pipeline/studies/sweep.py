@@ -21,7 +21,7 @@ from pipeline.files import Row
 from pipeline.pruning.iterate import make_problem
 from pipeline.pruning.mask import flatten, prunable_weights, unflatten
 from pipeline.pruning.params import PruneParams
-from pipeline.pruning.relaxations import Solver, is_energy_feasible, solve_energy
+from pipeline.pruning.relaxations import Solver, solve_energy_if_feasible
 from pipeline.pruning.scores import critical_at, importance, normalized
 from pipeline.pruning.select import InfeasibleSelection, keep_top
 from pipeline.snn.network import SpikingNetwork
@@ -38,8 +38,8 @@ def sweep_rows(
     names = list(prunable_weights(network))
     start = mask_of(network, names if params.layers == "all" else names[:1])
     problem = make_problem(network, start, params.level, dataset.train, prune, seed_path=(seed, 0))
-    critical = critical_at(problem.criticality(), params.granularity)
-    relative = flatten(normalized(critical))
+    critical = problem.criticality()
+    relative = flatten(normalized(critical_at(critical, params.granularity)))
     scores = flatten(importance(problem.weights, critical, params.alpha))
     weights = flatten(problem.weights)
     rows = []
@@ -82,7 +82,7 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         }
         for (rule, tau), group in table.groupby(["rule", "tau"], sort=False)
     ]
-    cliffs = {rule: find_cliff([result for result in results if result["rule"] == rule]) for rule in RULES}
+    cliffs = {rule: find_cliff(table[table["rule"] == rule]) for rule in RULES}
     findings = [_say(rule, cliff) for rule, cliff in cliffs.items()]
     metrics: dict[str, float] = {}
     for rule, cliff in cliffs.items():
@@ -91,32 +91,37 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
     return {"findings": findings, "metrics": metrics, "cliffs": cliffs, "results": results}
 
 
-def find_cliff(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """The largest fall of mean test accuracy between neighbouring tau of one rule, rising in tau.
+def find_cliff(table: pd.DataFrame) -> dict[str, Any]:
+    """The largest fall between neighbouring tau of one rule's rows, by mean validation accuracy; told in test accuracy.
 
-    `tau` is where the fall ends; `before` and `after` are accuracies. `cause` is `feasibility boundary` when the
-    program is feasible for more seeds after the fall than before it (where it is infeasible nothing is pruned), `rising
-    sparsity` when more is pruned after it, else `protection lost`: as much is pruned, but other synapses; `none` when
-    nothing falls.
+    `tau` is where the fall ends; `before` and `after` are mean test accuracies. `cause` is `feasibility boundary` when
+    seeds whose program becomes feasible there (before, nothing was pruned) carry more than half of the fall, else
+    `rising sparsity` when more is pruned after it, else `protection lost`: as much is pruned, but other synapses;
+    `none` when nothing falls.
     """
-    pairs = list(itertools.pairwise(results))
-    before, after = max(pairs, key=lambda pair: pair[0]["accuracy"]["mean"] - pair[1]["accuracy"]["mean"])
-    fall = before["accuracy"]["mean"] - after["accuracy"]["mean"]
-    if fall <= 0:
+    columns = ["validation_accuracy", "accuracy", "sparsity", "feasible"]
+    at = {tau: rows.set_index("seed")[columns].astype(float) for tau, rows in table.groupby("tau")}
+    falls = {
+        (low, high): at[low]["validation_accuracy"] - at[high]["validation_accuracy"]
+        for low, high in itertools.pairwise(sorted(at))
+    }
+    (low, high), fall = max(falls.items(), key=lambda entry: entry[1].mean())
+    opened = at[high]["feasible"] > at[low]["feasible"]
+    if fall.mean() <= 0:
         cause = "none"
-    elif after["feasible_seeds"] > before["feasible_seeds"]:
+    elif fall[opened].sum() > fall.sum() / 2:
         cause = "feasibility boundary"
-    elif after["sparsity"]["mean"] > before["sparsity"]["mean"] + 1e-9:
+    elif at[high]["sparsity"].mean() > at[low]["sparsity"].mean() + 1e-9:
         cause = "rising sparsity"
     else:
         cause = "protection lost"
     return {
-        "tau": after["tau"],
-        "tau_before": before["tau"],
-        "before": before["accuracy"]["mean"],
-        "after": after["accuracy"]["mean"],
-        "sparsity_before": before["sparsity"]["mean"],
-        "sparsity_after": after["sparsity"]["mean"],
+        "tau": float(high),
+        "tau_before": float(low),
+        "before": float(at[low]["accuracy"].mean()),
+        "after": float(at[high]["accuracy"].mean()),
+        "sparsity_before": float(at[low]["sparsity"].mean()),
+        "sparsity_after": float(at[high]["sparsity"].mean()),
         "cause": cause,
     }
 
@@ -162,10 +167,8 @@ def draw(summary: dict[str, Any]) -> Figure:
 
 def _energy(weights: Tensor, protected: Tensor, level: float) -> Tensor | None:
     drop = math.floor(level * weights.numel())
-    if not is_energy_feasible(weights.numel(), int(protected.count_nonzero()), drop):
-        return None
-    relaxed = solve_energy(weights.double().numpy(), protected.numpy(), drop, Solver())
-    return torch.from_numpy(relaxed.mask > 0.5)
+    relaxed = solve_energy_if_feasible(weights.double().numpy(), protected.numpy(), drop, Solver())
+    return None if relaxed is None else torch.from_numpy(relaxed.mask > 0.5)
 
 
 def _exact(scores: Tensor, protected: Tensor, keep: int) -> Tensor | None:

@@ -13,7 +13,7 @@ from pipeline.analysis.style import panels
 from pipeline.data.store import Dataset
 from pipeline.files import Row
 from pipeline.pruning.guard import Guards, MaskGuard
-from pipeline.pruning.iterate import FINETUNE, make_problem
+from pipeline.pruning.iterate import make_problem
 from pipeline.pruning.mask import Mask, prunable_weights
 from pipeline.pruning.params import PruneParams
 from pipeline.runtime import derive_seed, seed_everything
@@ -24,6 +24,7 @@ from pipeline.training.fit import make_optimizer, shuffled_batches
 from pipeline.training.optimizer_state import restore_optimizer
 from pipeline.training.params import FitParams
 
+ZOMBIES = 4  # tells this study's draws from those of the pruning runs (pruning/iterate.py)
 # From no guard to the full one, which every pruning run uses; only the last is checked at every step.
 SETTINGS = {
     "none": Guards(gradients=False, moments=False, weights=False, check=False),
@@ -58,7 +59,7 @@ def zombie_rows(
     optimizer = make_optimizer(network, train.model_copy(update={"lr": params.lr}))
     restore_optimizer(network, optimizer, state)
     guard = MaskGuard(network, optimizer, mask, SETTINGS[setting])
-    seed_everything(seed, FINETUNE)
+    seed_everything(seed, 0, ZOMBIES)
     batches = _endless_batches(len(dataset.train.labels), train.batch_size, params.steps, seed)
     rows = [_row(network, guard, mask, dataset, setting, 0, measured=True)]
     for step, chosen in enumerate(batches, start=1):
@@ -153,7 +154,7 @@ def _endless_batches(samples: int, batch_size: int, steps: int, seed: int) -> li
     epoch = 0
     while len(batches) < steps:
         epoch += 1
-        batches += shuffled_batches(samples, batch_size, derive_seed(seed, FINETUNE, epoch))
+        batches += shuffled_batches(samples, batch_size, derive_seed(seed, 0, ZOMBIES, epoch))
     return batches[:steps]
 
 

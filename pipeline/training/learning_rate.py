@@ -12,7 +12,12 @@ END = START * 1e4
 
 def learning_rate(params: FitParams, step: int, steps: int) -> float:
     """Learning rate of step 0 <= `step` < `steps`, by `params.schedule` with `params.lr` as the highest."""
-    return {"cosine": cosine, "one_cycle": one_cycle}[params.schedule](params.lr, step, steps)
+    return {"cosine": cosine, "one_cycle": one_cycle, "constant": constant}[params.schedule](params.lr, step, steps)
+
+
+def constant(lr: float, step: int, steps: int) -> float:
+    """`lr` at every step."""
+    return lr
 
 
 def cosine(lr: float, step: int, steps: int) -> float:

@@ -19,14 +19,15 @@ class FitParams(Block):
 
     optimizer: `adam`, where weight decay is an L2 penalty, or `adamw`, where it is decoupled (arXiv 1711.05101).
     lr: the highest learning rate. schedule: `cosine` falls from it to 0 along a half cosine, `one_cycle` (arXiv
-        1708.07120, as torch's OneCycleLR with its defaults) rises to it over the first 30 % of all steps.
+        1708.07120, as torch's OneCycleLR with its defaults) rises to it over the first 30 % of all steps, `constant`
+        stays at it.
     """
 
     epochs: Annotated[int, pydantic.Field(ge=1)]
     batch_size: Annotated[int, pydantic.Field(ge=1)]
     lr: Annotated[float, pydantic.Field(gt=0, le=1)]
     optimizer: Literal["adam", "adamw"] = "adam"
-    schedule: Literal["cosine", "one_cycle"] = "cosine"
+    schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
     weight_decay: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
     augment: Augment = Augment()
 
