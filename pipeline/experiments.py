@@ -111,13 +111,21 @@ def _study_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block])
 
 
 def _paper_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block]) -> list[str]:
-    """The study puts protocol `fair` beside `paper`: that needs both methods, and the levels among those pruned to."""
+    """The study puts protocol `fair` beside `paper`: that needs both methods, and the levels among those pruned to.
+
+    Its own criticality is averaged over the synapses of an input.
+    """
     where = f"experiments.{experiment}.paper"
     problems = [
         f"{where}: needs {method} in matrix.{experiment}.methods; found {entry.methods!r}"
         for method in ("cqp", "magnitude")
         if method not in entry.methods
     ]
+    if blocks["paper"].criticality.kind == "membrane":
+        problems.append(
+            f"{where}.criticality.kind: averages over presynaptic neurons, but with membrane all synapses of a neuron "
+            "have one number; use sensitivity or taylor"
+        )
     if "prune" in blocks:
         targets = blocks["prune"].targets
         problems += [

@@ -1,17 +1,19 @@
 """Holds dvc.yaml against the code: every stage names what it imports and the params it reads, and nothing else."""
 
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from pipeline import params as params_module
-from pipeline.params import STUDIES
+from pipeline.params import STUDIES, Block, Matrix
 from tests.imports import PROJECT, imported_files
-from tests.tiny import tiny_params, write_params
+from tests.tiny import METHODS, tiny_params, write_params
 
 PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
 PRUNE_BY_CQP = ("staleness", "alpha")  # these load it by its name
@@ -88,31 +90,69 @@ def test_what_belongs_to_dvc_is_not_in_git(address: str) -> None:
         assert out.use_cache is heavy
 
 
+class WatchedEntry:
+    """An experiment's entry in the matrix that tells which part of it is read: its methods, its seeds, or more."""
+
+    def __init__(self, entry: Matrix, key: str, keys: list[str]) -> None:
+        self._entry, self._key, self._keys = entry, key, keys
+
+    def __getattr__(self, name: str) -> Any:
+        self._keys.append(f"{self._key}.{name}")
+        return getattr(self._entry, name)
+
+
 @pytest.fixture
 def read_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """In a folder with tiny params: the list that grows by the key of every block that is read."""
+    """In a folder with tiny params: the list that grows by the key of all that is read.
+
+    That is a block as a whole, but of an experiment's entry in the matrix each part by itself.
+    """
     keys: list[str] = []
     validate = params_module.validate
 
-    def recording(schema, value, key):
+    def recording(schema: type[Block], value: Any, key: str) -> Any:
+        valid = validate(schema, value, key)
+        if schema is Matrix:
+            return WatchedEntry(valid, key, keys)
         keys.append(key)
-        return validate(schema, value, key)
+        return valid
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(params_module, "validate", recording)
-    write_params(tmp_path, tiny_params(methods=["cqp"], seeds=[0], studies=STUDIES))
+    write_params(tmp_path, tiny_params(methods=METHODS, seeds=[0], studies=STUDIES))
     keys.clear()
     yield keys
 
 
 def declared(address: str) -> set[str]:
-    return {name for dep in STAGES[address].deps for name in (getattr(dep, "params", None) or ())}
+    """The params that a stage names; a whole entry of the matrix as its parts."""
+    names = {name for dep in STAGES[address].deps for name in (getattr(dep, "params", None) or ())}
+    whole = {name for name in names if re.fullmatch(r"matrix\.[^.]+", name)}
+    return (names - whole) | {f"{name}.{part}" for name in whole for part in Matrix.model_fields}
 
 
-def test_params_name_exactly_the_blocks_that_are_read(read_keys: list[str]) -> None:
-    before_report = ["data@digits", "train@digits-0", "prune@digits-cqp-0", "compare@digits"]
+def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
+    """The matrix included: a study that reads its seeds alone is not run again for another method."""
+    prunes = [f"prune@digits-{method}-0" for method in METHODS]
+    before_report = ["data@digits", "train@digits-0", *prunes, "compare@digits"]
     for address in (*before_report, *(f"{study}@digits" for study in STUDIES), "report@digits"):
         module, *arguments = STAGES[address].cmd.split()[2:]
         read_keys.clear()
         importlib.import_module(module).main(arguments)
         assert declared(address) == set(read_keys), address
+
+
+def test_the_parts_of_the_matrix_are_told_apart(read_keys: list[str]) -> None:
+    """What the test above rests on."""
+    params_module.load_seeds("digits")
+    assert read_keys == ["matrix.digits.seeds"]
+    assert params_module.load_matrix("digits").methods == METHODS
+    assert read_keys == ["matrix.digits.seeds", "matrix.digits.methods"]
+    reading_methods = {study for study in STUDIES if "matrix.digits.methods" in declared(f"{study}@digits")}
+    assert reading_methods == {"paper"}
+    assert all("matrix.digits.seeds" in declared(f"{study}@digits") for study in STUDIES)
+
+
+@pytest.mark.parametrize("experiment", PARAMS["matrix"])
+def test_the_page_depends_on_the_file_that_says_which_studies_there_are(experiment: str) -> None:
+    assert "matrix.yaml" in {dep.def_path for dep in STAGES[f"report@{experiment}"].deps}

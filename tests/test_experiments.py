@@ -11,8 +11,9 @@ from ruamel.yaml import YAML
 
 from pipeline.experiments import validate_params
 from pipeline.methods import available
-from pipeline.params import ParamsError
+from pipeline.params import STUDIES, ParamsError
 from tests.imports import PROJECT
+from tests.tiny import tiny_params
 
 OWN = PROJECT / "params.yaml"
 Check = Callable[..., str]
@@ -48,6 +49,12 @@ def check(tmp_path: Path) -> Check:
 
 def test_the_projects_own_file_is_accepted() -> None:
     validate_params(OWN)
+
+
+def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path) -> None:
+    for studies in (("layers",), STUDIES):
+        YAML(typ="safe").dump(tiny_params(studies=studies), tmp_path / "params.yaml")
+        validate_params(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -148,5 +155,79 @@ def test_a_study_needs_its_results(check: Check) -> None:
     )
     assert found.splitlines() == [
         "experiments.digits.alpha.seeds: 2 is none of those in matrix.digits.seeds: 0, 1",
+        "experiments.digits.paper: needs cqp in matrix.digits.methods; found ['magnitude']",
         "experiments.digits.staleness: needs cqp in matrix.digits.methods; found ['magnitude']",
     ]
+
+
+@pytest.mark.parametrize(
+    ("methods", "missing"),
+    [(["cqp"], ["magnitude"]), (["magnitude", "random"], ["cqp"]), (["random"], ["cqp", "magnitude"])],
+)
+def test_protocol_paper_needs_cqp_and_magnitude(check: Check, methods: list[str], missing: list[str]) -> None:
+    found = check({"matrix.digits.methods": methods, "experiments.digits.staleness": None})
+    assert found.splitlines() == [
+        f"experiments.digits.paper: needs {method} in matrix.digits.methods; found {methods!r}" for method in missing
+    ]
+
+
+def test_the_levels_of_protocol_paper_are_among_those_pruned_to(check: Check) -> None:
+    changes = {"experiments.digits.prune.levels": [0.5, 0.9], "experiments.digits.paper.levels": [0.5, 0.7, 0.8, 0.9]}
+    assert check(changes).splitlines() == [
+        f"experiments.digits.paper.levels: {level} is none of the levels in experiments.digits.prune: 0.5, 0.9"
+        for level in (0.7, 0.8)
+    ]
+    # A schedule gives levels, too.
+    schedule = {"name": "linear", "final": 0.75, "rounds": 3}
+    found = check(
+        {
+            "experiments.digits.prune.levels": None,
+            "experiments.digits.prune.schedule": schedule,
+            "experiments.digits.paper.levels": [0.25, 0.5, 0.6],
+        }
+    )
+    assert found == (
+        "experiments.digits.paper.levels: 0.6 is none of the levels in experiments.digits.prune: 0.25, 0.5, 0.75"
+    )
+
+
+def test_wrong_levels_are_told_once(check: Check) -> None:
+    """What does not hold for itself is not held against the other."""
+    assert check({"experiments.digits.paper.levels": [0.9, 0.7]}).count("\n") == 0
+    assert check({"experiments.digits.prune.levels": [0.9, 0.7]}).count("\n") == 0
+
+
+@pytest.mark.parametrize("key", ["colour", "criticality.batch", "finetune.schedule"])
+def test_what_protocol_paper_does_not_know_is_refused(check: Check, key: str) -> None:
+    assert check({f"experiments.digits.paper.{key}": "red"}).startswith(f"experiments.digits.paper.{key}: ")
+
+
+def test_membrane_criticality_does_not_go_with_averages_over_presynaptic_neurons(check: Check) -> None:
+    changes = {"experiments.digits.prune.criticality.kind": "membrane"}
+    assert [line.partition(": averages")[0] for line in check(changes).splitlines()] == [
+        "experiments.digits.sweep",
+        "experiments.digits.relaxation",
+    ]
+    changes["experiments.digits.sweep.granularity"] = "synapse"
+    found = check(changes)
+    assert found == (
+        "experiments.digits.relaxation: averages criticality over presynaptic neurons, but with prune.criticality.kind "
+        "membrane all synapses of a neuron have one number; use sensitivity or taylor"
+    )
+
+
+def test_protocol_paper_averages_its_own_criticality(check: Check) -> None:
+    assert check({"experiments.digits.paper.criticality.kind": "membrane"}) == (
+        "experiments.digits.paper.criticality.kind: averages over presynaptic neurons, but with membrane all synapses "
+        "of a neuron have one number; use sensitivity or taylor"
+    )
+
+
+def test_what_does_not_average_goes_with_membrane_criticality(tmp_path: Path) -> None:
+    tree = YAML(typ="safe").load(OWN)
+    digits = tree["experiments"]["digits"]
+    digits["prune"]["criticality"]["kind"] = "membrane"
+    digits["sweep"]["granularity"] = "synapse"
+    del digits["relaxation"]
+    YAML(typ="safe").dump(tree, tmp_path / "params.yaml")
+    validate_params(tmp_path / "params.yaml")

@@ -111,6 +111,22 @@ def test_a_file_that_does_not_fit_an_entry_is_an_error_for_that_experiment_alone
     matrix.require_current("big", entries["big"])
 
 
+def test_the_studies_of_an_experiment_are_those_of_the_file(folder: Path) -> None:
+    message = r"^matrix\.yaml: no such file; `python -m pipeline\.matrix` makes it$"
+    with pytest.raises(UserError, match=message):
+        matrix.studies_of("small")
+    matrix.update()
+    assert matrix.studies_of("small") == ["layers"]
+    assert matrix.studies_of("big") == ["layers", "sweep"]
+    assert matrix.studies_of("unused") == []  # it has blocks, but no entry in the matrix
+    tree = json.loads(json.dumps(TREE))
+    del tree["experiments"]["big"]["sweep"]
+    Path("params.yaml").write_text(json.dumps(tree))
+    assert matrix.studies_of("big") == ["layers", "sweep"]  # what DVC knows, until the file is brought up to date
+    matrix.update()
+    assert matrix.studies_of("big") == ["layers"]
+
+
 def test_dvc_takes_the_file_also_where_a_stage_has_no_members(folder: Path) -> None:
     matrix.update()
     run(folder, "git", "init", "--quiet")

@@ -1,25 +1,38 @@
-"""Runs what the README shows: its example method."""
+"""Runs what the README shows: its example method, the lines in params.yaml that go with it, and its example study."""
 
+import copy
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 
 from pipeline import methods
+from pipeline.experiments import validate_params
+from pipeline.matrix import stages_of
+from pipeline.params import ParamsError, read_params
 from pipeline.pruning.mask import Mask
 from pipeline.pruning.problem import Problem
 from tests.imports import PROJECT
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+OWN: dict[str, Any] = YAML(typ="safe").load(PROJECT / "params.yaml")
+
+
+def write(folder: Path, tree: dict[str, Any]) -> Path:
+    YAML(typ="safe").dump(tree, folder / "params.yaml")
+    return folder / "params.yaml"
 
 
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The README's method as a file in the methods folder (a temporary one on the package's path); its name."""
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    (name,) = re.findall(r"One file in `pipeline/methods/`, say `(\w+)\.py`", readme)
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (name,) = re.findall(r"One file in `pipeline/methods/`, say `(\w+)\.py`", README)
     (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
     monkeypatch.setitem(sys.modules, f"pipeline.methods.{name}", ModuleType(name))
@@ -37,3 +50,39 @@ def test_the_example_method_is_found_and_prunes(example: str) -> None:
         "a.weight": [[False, True], [True, False]],
         "b.weight": [[False, True]],
     }
+
+
+def test_its_two_lines_in_params_give_its_prune_stages_and_no_others(example: str, tmp_path: Path) -> None:
+    (line,) = re.findall(r"in `params\.yaml`: under `methods:` of an experiment \(`(.+?)`\)", " ".join(README.split()))
+    assert "and in `matrix.<experiment>.methods`" in " ".join(README.split())
+    block = YAML(typ="safe").load(line)
+    assert set(block) == {example}
+    before = stages_of(OWN)
+    for experiment, entry in OWN["matrix"].items():
+        tree = copy.deepcopy(OWN)
+        tree["matrix"][experiment]["methods"].append(example)
+        with pytest.raises(ParamsError, match=f"matrix.{experiment}.methods: '{example}' is none of those"):
+            validate_params(write(tmp_path, tree))
+        tree["experiments"][experiment]["methods"].update(block)
+        path = write(tmp_path, tree)
+        validate_params(path)
+        after = stages_of(read_params(path))
+        new = {
+            f"{experiment}-{example}-{seed}": {"experiment": experiment, "method": example, "seed": seed}
+            for seed in entry["seeds"]
+        }
+        assert after == {**before, "prune": {**before["prune"], **new}}
+
+
+def test_its_example_study_is_a_study(tmp_path: Path) -> None:
+    (line,) = re.findall(r"its block \(`(\w+: \{.+?\})`\)", " ".join(README.split()))
+    block = YAML(typ="safe").load(line)
+    (study,) = block
+    for experiment in OWN["matrix"]:
+        tree = copy.deepcopy(OWN)
+        tree["experiments"][experiment].pop(study, None)
+        assert experiment not in stages_of(tree)[study]
+        tree["experiments"][experiment].update(block)
+        path = write(tmp_path, tree)
+        validate_params(path)
+        assert stages_of(read_params(path))[study][experiment] == {"experiment": experiment}

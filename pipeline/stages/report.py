@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write `index.html`.
 
     Raises:
-        UserError: the comparison is missing, or a study's figure.
+        UserError: the comparison is missing, or a study's figure or summary, or matrix.yaml.
     """
     experiment = experiment_parser("Render one experiment's page.").parse_args(argv).experiment
     compared = paths.compare_folder(experiment)
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _study_figure(experiment: str, study: str) -> PageFigure:
     folder, command = paths.studies_folder(experiment, study), f"dvc repro {study}@{experiment}"
     figure = required(folder / "figures" / f"{study}.svg", f"{study}@{experiment}")
-    findings = read_json(folder / "summary.json")["findings"]
+    findings = read_json(required(folder / "summary.json", f"{study}@{experiment}"))["findings"]
     return PageFigure(figure.read_text(encoding="utf-8"), STUDY_SENTENCES[study], command, findings)
 
 

@@ -102,3 +102,10 @@ class PaperParams(Block):
     batches: Count = 10
     criticality: CriticalityParams = CriticalityParams(batches=4, batch_size=512)
     finetune: FitParams
+
+    @pydantic.field_validator("criticality")
+    @classmethod
+    def _measured_anew(cls, criticality: CriticalityParams) -> CriticalityParams:
+        if criticality.frozen:
+            raise ValueError("frozen has no meaning here: criticality is measured anew in every round")
+        return criticality

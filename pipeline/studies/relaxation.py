@@ -106,14 +106,12 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
                     key: describe(feasible[key].tolist())
                     for key in ("accuracy_fractional", "accuracy_rounded", "accuracy_matched")
                 },
-                "matched_points": describe(
-                    (100 * (feasible["accuracy_matched"] - feasible["accuracy_rounded"])).tolist()
-                ),
             }
             exact = feasible.dropna(subset=["accuracy_exact"])
             if len(exact):
                 entry["accuracy_exact"] = describe(exact["accuracy_exact"].tolist())
-                entry["loss_points"] = describe((100 * (exact["accuracy_exact"] - exact["accuracy_rounded"])).tolist())
+                for key, other in (("loss_points", "accuracy_exact"), ("matched_points", "accuracy_matched")):
+                    entry[key] = describe((100 * (exact[other] - exact["accuracy_rounded"])).tolist())
         results.append(entry)
     solved = [result for result in results if "overshoot_points" in result]
     metrics = {}

@@ -100,7 +100,7 @@ def find_cliff(table: pd.DataFrame) -> dict[str, Any]:
     `none` when nothing falls.
     """
     columns = ["validation_accuracy", "accuracy", "sparsity", "feasible"]
-    at = {tau: rows.set_index("seed")[columns].astype(float) for tau, rows in table.groupby("tau")}
+    at = {tau: rows.set_index("seed").sort_index()[columns].astype(float) for tau, rows in table.groupby("tau")}
     falls = {
         (low, high): at[low]["validation_accuracy"] - at[high]["validation_accuracy"]
         for low, high in itertools.pairwise(sorted(at))

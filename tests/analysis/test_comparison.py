@@ -13,6 +13,11 @@ Dense = dict[int, dict[str, float]]
 T_97_5_ONE_DEGREE = math.tan(math.pi * 0.475)  # the t distribution with one degree of freedom is Cauchy's
 
 
+def on_target(levels: Levels) -> Levels:
+    """The same accuracies, of masks that keep as many synapses as asked."""
+    return {key: frame.assign(nnz=frame["keep"]) for key, frame in levels.items()}
+
+
 def test_one_row_per_method_seed_and_level_and_the_dense_nets_first(dense: Dense, levels: Levels) -> None:
     table = tidy_table("made", dense, levels)
     assert list(zip(table["method"], table["seed"], table["level"], strict=True)) == [
@@ -68,6 +73,10 @@ def test_summary_by_hand(dense: Dense, levels: Levels) -> None:
     # Two values 0.7 and 0.5: mean 0.6, sd = 0.2 / sqrt(2), half width = t * sd / sqrt(2) = t * 0.1.
     assert (last["accuracy"]["n"], last["accuracy"]["mean"]) == (2, pytest.approx(0.6))
     assert last["accuracy"]["high"] == pytest.approx(0.6 + 0.1 * T_97_5_ONE_DEGREE)
+
+
+def test_margins_by_hand(dense: Dense, levels: Levels) -> None:
+    last = summarize(tidy_table("made", dense, on_target(levels)))["results"][-1]
     # Against magnitude, seed by seed: 0.7 - 0.9 = -0.2 and 0.5 - 0.8 = -0.3: half width = t * 0.05. With one degree of
     # freedom and t = -0.25 / 0.05 = -5 the two-sided p is 1 - 2 / pi * atan(5).
     assert last["margin"]["mean"] == pytest.approx(-0.25)
@@ -75,8 +84,29 @@ def test_summary_by_hand(dense: Dense, levels: Levels) -> None:
     assert last["margin"]["p"] == pytest.approx(1 - 2 / math.pi * math.atan(5))
 
 
+def test_a_method_that_missed_the_target_has_no_margin(dense: Dense, levels: Levels) -> None:
+    """osqp keeps 5 synapses of 10 at level 0.9; at 0.5 it keeps 50, as asked."""
+    by = {(r["method"], r["level"]): r for r in summarize(tidy_table("made", dense, levels))["results"]}
+    assert by["osqp", 0.9]["margin"] is None
+    assert by["osqp", 0.9]["accuracy"]["mean"] == pytest.approx(0.6)
+    # 0.96 - 0.96 and 0.95 - 0.94: t = 0.005 / 0.005.
+    assert by["osqp", 0.5]["margin"]["mean"] == pytest.approx(0.005)
+    assert by["osqp", 0.5]["margin"]["p"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("kept", [9, 11])
+def test_one_seed_that_missed_it_is_enough(dense: Dense, levels: Levels, kept: int) -> None:
+    exact = on_target(levels)
+    exact["osqp", 1] = exact["osqp", 1].assign(nnz=[50, kept])
+    first, last = summarize(tidy_table("made", dense, exact))["results"][2:]
+    assert (first["method"], first["nnz"], last["nnz"]) == ("osqp", [50, 50], [10, kept])
+    assert first["margin"] is not None
+    assert last["margin"] is None
+
+
 def test_seeds_are_paired_whatever_the_order_of_the_rows(dense: Dense, levels: Levels) -> None:
     order = [("osqp", 1), ("magnitude", 0), ("osqp", 0), ("magnitude", 1)]  # magnitude's seeds rise, osqp's fall
+    levels = on_target(levels)
     turned = {key: levels[key] for key in order}
     first, second = (summarize(tidy_table("made", dense, given)) for given in (levels, turned))
     by_key = {(result["method"], result["level"]): result for result in second["results"]}
@@ -84,15 +114,15 @@ def test_seeds_are_paired_whatever_the_order_of_the_rows(dense: Dense, levels: L
 
 
 def test_magnitude_has_no_margin_and_without_it_nobody_has(dense: Dense, levels: Levels) -> None:
-    margins = {result["method"]: result["margin"] for result in summarize(tidy_table("made", dense, levels))["results"]}
-    assert margins["magnitude"] is None
-    assert margins["osqp"] is not None
+    levels = on_target(levels)
+    results = summarize(tidy_table("made", dense, levels))["results"]
+    assert [result["method"] for result in results if result["margin"] is None] == ["magnitude", "magnitude"]
     alone = {key: frame for key, frame in levels.items() if key[0] == "osqp"}
     assert [result["margin"] for result in summarize(tidy_table("made", dense, alone))["results"]] == [None, None]
 
 
 def test_one_seed_has_means_without_intervals(dense: Dense, levels: Levels) -> None:
-    one = {key: frame for key, frame in levels.items() if key[1] == 0}
+    one = {key: frame for key, frame in on_target(levels).items() if key[1] == 0}
     last = summarize(tidy_table("made", {0: dense[0]}, one))["results"][-1]
     assert last["accuracy"] == {"n": 1, "mean": 0.7, "sd": None, "low": None, "high": None}
     assert last["margin"]["mean"] == pytest.approx(-0.2)

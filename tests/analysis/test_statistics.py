@@ -68,6 +68,15 @@ def test_equal_differences_have_no_p() -> None:
     assert paired_difference([2.0, 3.0], [1.0, 2.0])["p"] is None
 
 
+def test_differences_that_float_noise_alone_tells_apart_are_equal() -> None:
+    values, baseline = [0.3, 0.8, 0.97], [0.2, 0.7, 0.87]
+    differences = {a - b for a, b in zip(values, baseline, strict=True)}
+    assert len(differences) == 2  # all of them 0.1 but for rounding; scipy finds a p, some 1e-31
+    assert paired_difference(values, baseline)["p"] is None
+    apart = paired_difference([0.3, 0.8, 0.97 + 1e-9], baseline)
+    assert apart["p"] is not None and 0 < apart["p"] < 1e-6
+
+
 def test_no_values_are_refused() -> None:
     with pytest.raises(ValueError, match="no values"):
         describe([])

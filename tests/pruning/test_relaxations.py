@@ -15,6 +15,7 @@ from pipeline.pruning.relaxations import (
     is_energy_feasible,
     solve_budget,
     solve_energy,
+    solve_energy_if_feasible,
 )
 
 Vector = NDArray[np.float64]
@@ -213,6 +214,23 @@ def test_energy_is_feasible_up_to_the_boundary(size: int, protected: int, drop: 
             assert energy_by_second_solver(weights, guarded, more_dropped).status == cvxpy.INFEASIBLE
             with pytest.raises(NotSolved, match="primal infeasible"):
                 solve_energy(weights, guarded, more_dropped, SOLVER)
+
+
+def test_just_above_the_bound_is_infeasible_although_osqp_would_solve_it() -> None:
+    weights, loose = np.random.default_rng(0).normal(size=2000), Solver(1e-3, 20_000)
+    drop = 1400  # 0.85 * 705 = 599.25 <= 600 < 600.1 = 0.85 * 706
+    for count, feasible in ((705, True), (706, False)):
+        protected = np.arange(2000) < count
+        relaxed = solve_energy_if_feasible(weights, protected, drop, loose)
+        assert (relaxed is not None) == feasible
+        if relaxed is not None:
+            assert relaxed.mask.tobytes() == solve_energy(weights, protected, drop, loose).mask.tobytes()
+    assert solve_energy(weights, np.arange(2000) < 706, drop, loose).iterations > 0
+
+
+def test_feasible_but_not_solved_is_an_error_and_not_infeasible() -> None:
+    with pytest.raises(NotSolved, match="maximum iterations reached"):
+        solve_energy_if_feasible(importances(0), np.arange(SIZE) < 20, 250, Solver(tolerance=1e-9, max_iter=1))
 
 
 def test_feasibility_is_exact_where_protection_meets_the_budget() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.analysis.figures import save_svg, sparsity_error
+from pipeline.analysis.figures import sparsity_error
+from pipeline.analysis.style import save_svg
 from pipeline.report.page import PageFigure, inline_svg, render_page
 
 HEADER = ["method", "level", "accuracy"]
@@ -67,6 +68,15 @@ def test_every_row_and_every_figure_is_there() -> None:
     assert "three rows." in parsed.text
     assert "See the fall. Made by dvc repro compare@made." in parsed.text
     assert ("id", "mark") in parsed.attributes
+
+
+def test_findings_are_a_list_under_their_figure() -> None:
+    figures = [PageFigure(SVG, "One.", "a", ["first <b>", "second"]), PageFigure(SVG, "Two.", "b")]
+    text = render_page("made", "three rows", HEADER, ROWS, figures)
+    with_list, without = text.split("<figure>")[1:]
+    assert re.findall("<li>(.*)</li>", with_list) == ["first &lt;b&gt;", "second"]
+    assert "<ul>" not in without
+    assert "b" not in Page(text).tags
 
 
 def test_nothing_is_loaded_from_elsewhere(drawn: str) -> None:

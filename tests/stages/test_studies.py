@@ -51,7 +51,7 @@ COLUMNS = {
     "relaxation": [
         *("form", "level", "synapses", "protected", "bound", "feasible", "sparsity", "ideal_sparsity"),
         *("fractional_share", "distance"),
-        *("iterations", "accuracy_fractional", "accuracy_rounded", "accuracy_exact"),
+        *("iterations", "accuracy_fractional", "accuracy_rounded", "accuracy_exact", "accuracy_matched"),
     ],
     "zombies": ["setting", "step", "zombies", "sparsity", "validation_accuracy"],
     "staleness": ["level", "nnz", "frozen_validation_accuracy", "frozen_accuracy"],
@@ -59,7 +59,9 @@ COLUMNS = {
         *("rule", "tau", "protected", "synapses", "feasible", "sparsity", "validation_accuracy", "accuracy"),
     ],
     "alpha": ["alpha", "level", "nnz", "validation_accuracy"],
-    "paper": ["protocol", "method", "level", "sparsity", "nnz", "validation_accuracy", "accuracy"],
+    "paper": [
+        *("protocol", "method", "level", "sparsity", "network_sparsity", "nnz", "validation_accuracy", "accuracy"),
+    ],
 }
 ROW_COUNT = {"layers": 3 * 2, "relaxation": 2 * 2, "zombies": 4 * 6, "staleness": 2, "sweep": 3 * 4}
 ROW_COUNT |= {"alpha": 2, "paper": 2 * 4}
@@ -324,6 +326,22 @@ def test_choices_are_made_on_validation_alone(project: Path, study: str) -> None
     assert contents(paths.studies_folder("tiny", study)) == before
 
 
+def test_the_cliffs_are_found_on_validation(project: Path) -> None:
+    """Wrong labels in the test split change what is told of a cliff, but neither where it is nor its cause."""
+    before, rows = summary("sweep")["cliffs"], table("sweep")
+    images, labels = made_split(30, 2)
+    save_splits(test=(images, np.random.default_rng(0).permutation(labels)))
+    run("sweep")
+    told, found = summary("sweep")["cliffs"], table("sweep")
+    assert not found["accuracy"].equals(rows["accuracy"])
+    pd.testing.assert_frame_equal(found.drop(columns="accuracy"), rows.drop(columns="accuracy"))
+    assert {cliff["cause"] for cliff in before.values()} != {"none"}
+    for rule, cliff in before.items():
+        for key in ("tau", "tau_before", "cause", "sparsity_before", "sparsity_after"):
+            assert told[rule][key] == cliff[key], (rule, key)
+    assert any(told[rule]["before"] != cliff["before"] for rule, cliff in before.items())
+
+
 @pytest.mark.parametrize("study", ["alpha", "layers", "zombies", "sweep"])
 def test_wrong_validation_labels_are_noticed(project: Path, study: str) -> None:
     before = contents(paths.studies_folder("tiny", study))
@@ -424,6 +442,7 @@ def test_staleness_without_anything_to_compare_is_refused(project: Path, change:
         ("layers.levels", [], "experiments.tiny.layers.levels"),
         ("zombies.steps", 0, "experiments.tiny.zombies.steps"),
         ("relaxation.tolerance", 0.0, "experiments.tiny.relaxation.tolerance"),
+        ("paper.criticality", {"kind": "magic"}, "experiments.tiny.paper.criticality.kind"),
         ("paper.finetune", {**PARAMS["experiments"]["tiny"]["paper"]["finetune"], "distillation": {}}, "distillation"),
     ],
 )

@@ -141,6 +141,7 @@ def test_what_is_not_there_is_not_drawn(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         save_svg(relaxation.draw(relaxation.summarize(infeasible)), tmp_path / "relaxation.svg")
         save_svg(paper.draw(paper.summarize(only_paper, "digits")), tmp_path / "paper.svg")
-        save_svg(sweep.draw(sweep.summarize(tables.sweep_table().assign(accuracy=0.9))), tmp_path / "sweep.svg")
+        level = tables.sweep_table().assign(validation_accuracy=0.9)
+        save_svg(sweep.draw(sweep.summarize(level)), tmp_path / "sweep.svg")
     assert "notebook" not in (tmp_path / "paper.svg").read_text(encoding="utf-8")
     assert "cliff" not in (tmp_path / "sweep.svg").read_text(encoding="utf-8")

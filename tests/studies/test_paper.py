@@ -12,9 +12,9 @@ from torch import Tensor
 from pipeline.data.store import Dataset
 from pipeline.files import Row
 from pipeline.pruning.mask import Mask
-from pipeline.pruning.params import PruneParams
+from pipeline.pruning.params import CriticalityParams, PruneParams
 from pipeline.pruning.problem import Problem
-from pipeline.pruning.select import keep_count
+from pipeline.pruning.select import InfeasibleSelection, keep_count
 from pipeline.resume import Resume
 from pipeline.snn.network import SpikingNetwork
 from pipeline.studies import paper
@@ -82,6 +82,20 @@ def test_keep_columns_of_a_convolution() -> None:
     assert columns(kept) == [False, True, False, True]
 
 
+@pytest.mark.parametrize("level", [0.9, 0.99])
+def test_that_no_column_is_left_is_refused(level: float) -> None:
+    mask = Mask.dense({"first.weight": torch.zeros((8, 4))})
+    assert sum(columns(keep_columns(mask, torch.ones(4), 0.8))) == 1
+    message = f"^sparsity {level} leaves none of the 4 inputs of first.weight; prune less$"
+    with pytest.raises(InfeasibleSelection, match=message):
+        keep_columns(mask, torch.ones(4), level)
+
+
+def test_a_convolution_over_one_channel_is_refused() -> None:
+    with pytest.raises(InfeasibleSelection, match="leaves none of the 1 inputs"):
+        keep_columns(Mask.dense({"first.weight": torch.zeros((5, 1, 3, 3))}), torch.ones(1), 0.5)
+
+
 @pytest.fixture
 def rows(dense: Dense, dataset: Dataset, prune: PruneParams, params: PaperParams, resume: Resume) -> pd.DataFrame:
     return pd.DataFrame(paper_rows(dense(), dataset, params, prune, 0, resume)).set_index(["method", "level"])
@@ -89,7 +103,8 @@ def rows(dense: Dense, dataset: Dataset, prune: PruneParams, params: PaperParams
 
 @pytest.fixture
 def params() -> PaperParams:
-    return PaperParams.model_validate({"levels": [0.3, 0.9], "rounds": 3, "batches": 2, "finetune": FINETUNE})
+    block = {"levels": [0.3, 0.9], "rounds": 3, "batches": 2, "finetune": FINETUNE}
+    return PaperParams.model_validate({**block, "criticality": {"batches": 1, "batch_size": 30}})
 
 
 @pytest.fixture
@@ -104,6 +119,10 @@ def test_every_method_ends_at_its_exact_number(rows: pd.DataFrame) -> None:
         assert rows.loc[("cqp", level), "nnz"] == rows.loc[("gradient", level), "nnz"] == inputs * 16
         assert rows.loc[("magnitude", level), "nnz"] == rows.loc[("random", level), "nnz"] == synapses
     assert (rows["sparsity"] == 1 - rows["nnz"] / 256).all()
+    # Of all 484 synapses: 5 and 14 columns of 16, or 77 and 230 synapses, of the first layer.
+    dropped = {("cqp", 0.3): 80, ("gradient", 0.9): 224, ("magnitude", 0.3): 77, ("random", 0.9): 230}
+    for row, count in dropped.items():
+        assert rows.loc[row, "network_sparsity"] == count / 484, row
     assert set(rows["protocol"]) == {"paper"}
 
 
@@ -116,6 +135,34 @@ def test_one_shot_methods_by_another_way(rows: pd.DataFrame, dense: Dense, datas
         weight.data.view(-1)[dropped] = 0
         assert rows.loc[("magnitude", level), "accuracy"] == accuracy(network, dataset.test)
         assert rows.loc[("magnitude", level), "validation_accuracy"] == accuracy(network, dataset.validation)
+
+
+def test_the_defaults_are_the_authors() -> None:
+    params = PaperParams.model_validate({"levels": [0.9], "finetune": FINETUNE})
+    assert (params.alpha, params.rounds, params.batches) == (1.0, 3, 10)
+    assert params.criticality == CriticalityParams(kind="sensitivity", batches=4, batch_size=512, frozen=False)
+
+
+def test_criticality_is_measured_as_the_studys_own_block_says(
+    dense: Dense,
+    dataset: Dataset,
+    prune: PruneParams,
+    params: PaperParams,
+    resume: Resume,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original, seen = paper.make_problem, []
+
+    def watched(network: object, mask: object, level: object, train: object, block: PruneParams, **more: object):
+        seen.append(block)
+        return original(network, mask, level, train, block, **more)
+
+    monkeypatch.setattr(paper, "make_problem", watched)
+    paper_rows(dense(), dataset, params, prune, 0, resume)
+    assert len(seen) == 2 * (3 + 3)  # per level three rounds, and three methods in one step
+    assert prune.criticality != params.criticality
+    assert {block.criticality for block in seen} == {params.criticality}
+    assert all(block.model_copy(update={"criticality": prune.criticality}) == prune for block in seen)
 
 
 def test_the_rounds_are_linear_nested_and_fine_tune_the_whole_net_on_a_few_batches(
@@ -151,7 +198,7 @@ def test_the_rounds_are_linear_nested_and_fine_tune_the_whole_net_on_a_few_batch
 def levels_csv(*rows: tuple[float, float]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"level": level, "sparsity": level, "nnz": 1, "validation_accuracy": a, "accuracy": a, "more": 0}
+            {"level": level, "sparsity": level - 0.01, "nnz": 1, "validation_accuracy": a, "accuracy": a, "more": 0}
             for level, a in rows
         ]
     )
@@ -165,13 +212,22 @@ def test_fair_rows_are_those_at_the_levels() -> None:
         (4, "fair", "cqp", 0.9, 0.6),
         (4, "fair", "magnitude", 0.5, 0.8),
     ]
+    assert [(r["sparsity"], r["network_sparsity"]) for r in found] == [(0.49, 0.49), (0.89, 0.89), (0.49, 0.49)]
     assert "more" not in found[0]
 
 
 def test_summary_by_hand() -> None:
     table = pd.DataFrame(
         [
-            {"seed": seed, "protocol": "paper", "method": method, "level": 0.9, "sparsity": 0.9, "accuracy": value}
+            {
+                "seed": seed,
+                "protocol": "paper",
+                "method": method,
+                "level": 0.9,
+                "sparsity": 0.9,
+                "network_sparsity": 0.75 + seed / 8,
+                "accuracy": value,
+            }
             for method, values in {"cqp": (0.70, 0.76, 0.78), "magnitude": (0.9, 0.92, 0.94)}.items()
             for seed, value in zip((2, 0, 1), values, strict=True)
         ]
@@ -186,8 +242,26 @@ def test_summary_by_hand() -> None:
     (margin,) = summary["margins"]
     assert margin["margin_points"]["mean"] == pytest.approx(-52 / 3)
     assert margin["margin_points"]["sd"] == pytest.approx((16 / 3) ** 0.5)
-    assert summary["findings"] == ["protocol paper at 0.9: CQP over magnitude -17.33 points"]
+    assert by["cqp"]["network_sparsity"]["mean"] == 0.875
+    # With two degrees of freedom the 97.5 % quantile is 4.302653: half width 4.302653 * 4/sqrt(3) / sqrt(3) = 5.74.
+    assert summary["findings"] == [
+        "protocol paper at 0.9: magnitude 92.00 % [91.8 in the notebook, 93.4 in the abstract], "
+        "cqp 74.67 % [73.5 in the notebook, 95.6 in the abstract]; CQP over magnitude -17.33 points (-23.07 to -11.60)"
+    ]
     assert summary["metrics"]["paper_accuracy/magnitude/0.9"] == pytest.approx(0.92)
+
+
+def test_findings_of_both_protocols_and_one_seed() -> None:
+    table = paper_table()
+    found = summarize(table[(table["seed"] == 0) & (table["level"] == 0.8)], "mnist")["findings"]
+    # 0.98 - 0.25 * 0.8^8 and 0.98 - 0.07 * 0.8^8; under `fair` a twentieth of the loss. One seed has no interval.
+    assert found == [
+        "protocol paper at 0.8: cqp 93.81 % [90.6 in the notebook], magnitude 96.83 % [97.0 in the notebook]; "
+        "CQP over magnitude -3.02 points",
+        "protocol fair at 0.8: cqp 97.79 %, magnitude 97.94 %; CQP over magnitude -0.15 points",
+    ]
+    other = summarize(table[(table["seed"] == 0) & (table["level"] == 0.8)], "digits")["findings"]
+    assert other[0] == "protocol paper at 0.8: cqp 93.81 %, magnitude 96.83 %; CQP over magnitude -3.02 points"
 
 
 def test_published_values_stand_only_beside_their_dataset_and_protocol() -> None:

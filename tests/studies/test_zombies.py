@@ -9,11 +9,14 @@ import torch
 from torch.nn import functional
 
 from pipeline.data.store import Dataset
+from pipeline.pruning.iterate import CRITICALITY, FINETUNE, METHOD
 from pipeline.pruning.params import PruneParams
+from pipeline.runtime import derive_seed
 from pipeline.snn.network import SpikingNetwork
 from pipeline.studies import zombies
 from pipeline.studies.params import ZombiesParams
 from pipeline.studies.zombies import SETTINGS, summarize, zombie_rows
+from pipeline.training.fit import SHUFFLE
 from pipeline.training.params import FitParams
 from tests.studies.made import PARAMS, SYNAPSES
 from tests.studies.tables import zombies_table
@@ -95,6 +98,33 @@ def test_every_setting_sees_the_same_batches_and_draws(
     first, second = torch.cat(seen["none"][:6]), torch.cat(seen["none"][6:])
     assert len(first) == 60
     assert not torch.equal(first[:20], second)
+
+
+def test_the_draws_are_the_studys_own(
+    rows_of: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No place of a training or a pruning run has the same seed: not its batches, not its dropout."""
+    paths: list[tuple[int, ...]] = []
+
+    def recording(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*path: int) -> Any:
+            paths.append(path)
+            return original(*path)
+
+        return call
+
+    for name in ("derive_seed", "seed_everything"):
+        monkeypatch.setattr(zombies, name, recording(getattr(zombies, name)))
+    rows_of("none")
+    # Eight batches of six an epoch: two epochs.
+    assert paths == [(0, 0, zombies.ZOMBIES), (0, 0, zombies.ZOMBIES, 1), (0, 0, zombies.ZOMBIES, 2)]
+    assert zombies.ZOMBIES not in (FINETUNE, CRITICALITY, METHOD)  # the third of (seed, level, what draws, ...)
+    own = {derive_seed(*path) for path in paths}
+    epochs = range(1, 4)
+    dense = [(0,), *((0, epoch) for epoch in epochs), *((0, epoch, SHUFFLE) for epoch in epochs)]
+    pruned = [(0, level, kind) for level in range(3) for kind in (FINETUNE, CRITICALITY, METHOD)]
+    pruned += [(*path, epoch, *more) for path in pruned for epoch in epochs for more in ((), (SHUFFLE,))]
+    assert not own & {derive_seed(*path) for path in (*dense, *pruned)}
 
 
 def test_the_first_step_is_adams_with_the_state_of_the_dense_training(

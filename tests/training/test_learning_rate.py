@@ -1,9 +1,9 @@
-"""Learning rates: the cosine by hand, the one cycle against torch's scheduler."""
+"""Learning rates: the cosine and the constant by hand, the one cycle against torch's scheduler."""
 
 import pytest
 import torch
 
-from pipeline.training.learning_rate import cosine, learning_rate, one_cycle
+from pipeline.training.learning_rate import constant, cosine, learning_rate, one_cycle
 from pipeline.training.params import FitParams
 
 
@@ -36,8 +36,14 @@ def test_one_cycle_by_hand() -> None:
     assert rates[12] == pytest.approx((0.25 + 1e-6) / 2)  # half way of the 14 steps from 5 to 19
 
 
-@pytest.mark.parametrize(("schedule", "rule"), [("cosine", cosine), ("one_cycle", one_cycle)])
+@pytest.mark.parametrize(("schedule", "rule"), [("cosine", cosine), ("one_cycle", one_cycle), ("constant", constant)])
 def test_the_schedule_is_chosen_by_name(schedule: str, rule: object) -> None:
     params = FitParams(epochs=1, batch_size=1, lr=0.3, schedule=schedule)
     assert [learning_rate(params, step, 9) for step in range(9)] == [rule(0.3, step, 9) for step in range(9)]
     assert cosine(0.3, 0, 9) != one_cycle(0.3, 0, 9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_constant_is_the_highest_rate_at_every_step(steps: int) -> None:
+    params = FitParams(epochs=1, batch_size=1, lr=0.3, schedule="constant")
+    assert [learning_rate(params, step, steps) for step in range(steps)] == [0.3] * steps

@@ -16,6 +16,8 @@ def test_defaults_are_plain_adam() -> None:
     assert (params.epochs, params.batch_size, params.lr, params.weight_decay) == (3, 8, 0.1, 0.0)
     assert params.augment == Augment(shift=0, rotation=0.0)
     assert (params.optimizer, params.schedule) == ("adam", "cosine")
+    for schedule in ("cosine", "one_cycle", "constant"):
+        assert validate(FitParams, {**MINIMAL, "schedule": schedule}, KEY).schedule == schedule
     assert validate(FinetuneParams, MINIMAL, KEY).distillation is None
     assert Distillation() == Distillation(temperature=2.0, weight=0.5)
 
