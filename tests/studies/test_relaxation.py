@@ -239,6 +239,6 @@ def test_an_exact_mask_that_cannot_be_gives_no_loss() -> None:
     table.loc[table["form"] == "energy", "accuracy_exact"] = None
     summary = summarize(table)
     entry = next(r for r in summary["results"] if (r["form"], r["level"]) == ("energy", 0.5))
-    assert {"accuracy_rounded", "accuracy_matched", "matched_points"} <= set(entry)
-    assert not {"loss_points", "accuracy_exact"} & set(entry)
+    assert {"accuracy_rounded", "accuracy_matched"} <= set(entry)
+    assert not {"loss_points", "matched_points", "accuracy_exact"} & set(entry)
     assert "loss_points/energy/0.5" not in summary["metrics"]
