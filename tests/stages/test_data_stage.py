@@ -89,7 +89,7 @@ def test_command_line_reports_errors_without_traceback(project: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("error: experiments.typo.data.dataset: ")
-    assert "digits, mnist, fashion_mnist, kmnist, idx:<folder>" in done.stderr
+    assert "digits, mnist, fashion_mnist, kmnist, synthetic, idx:<folder>" in done.stderr
     assert "Traceback" not in done.stderr
 
 
