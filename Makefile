@@ -17,13 +17,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make run  [EXPERIMENT=digits|mnist] [WORKERS=n]   set up, then data -> train -> prune -> compare -> report"
-	@echo "make test                                         set up, then the whole test suite"
-	@echo "make flow [EXPERIMENT=digits|mnist] [WORKERS=n]   the same as run, as a Prefect flow"
-	@echo "make ui                                           open MLflow on http://127.0.0.1:5000"
-	@echo "make track                                        project every result into MLflow (again)"
-	@echo "make matrix                                       bring matrix.yaml up to date with params.yaml (run, flow do)"
-	@echo "make lint                                         ruff"
+	@echo "make run  [EXPERIMENT=digits] [WORKERS=n]   set up, then data -> train -> prune -> compare -> report"
+	@echo "make test                                   set up, then the whole test suite"
+	@echo "make flow [EXPERIMENT=digits] [WORKERS=n]   the same as run, as a Prefect flow"
+	@echo "make ui                                     open MLflow on http://127.0.0.1:5000"
+	@echo "make track                                  project every result into MLflow (again)"
+	@echo "make matrix                                 bring matrix.yaml up to date with params.yaml (run, flow do)"
+	@echo "make lint                                   ruff"
+	@echo "experiments, defined in params.yaml: digits, mnist, mnist-wide, mnist-conv, synthetic"
 
 run: setup
 	@python -m flows.experiment --experiment $(EXPERIMENT) --local $(if $(WORKERS),--workers $(WORKERS))

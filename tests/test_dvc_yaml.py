@@ -79,8 +79,9 @@ def test_the_run_cache_takes_a_study(address: str) -> None:
     assert outs == {folder / name: True for name in ("table.csv", "figures", "summary.json")}
 
 
-def test_there_are_under_a_hundred_stages() -> None:
-    assert len(STAGES) < 100
+def test_a_full_repro_stays_quick() -> None:
+    """DVC's own work grows with the square of the stages: `dvc status` took 3 s at 130 of them."""
+    assert len(STAGES) < 150
 
 
 @pytest.mark.parametrize("address", STAGES)
