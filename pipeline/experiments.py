@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import params
+from pipeline.blocks import block_problems
 from pipeline.data.params import DataParams
 from pipeline.methods import available, load_method
-from pipeline.params import BLOCKS, PARAMS_FILE, Block, Matrix, ParamsError
+from pipeline.params import PARAMS_FILE, Block, Matrix, ParamsError
 from pipeline.pruning.params import PruneParams
 from pipeline.snn.params import ModelParams
 from pipeline.studies.params import (
@@ -54,12 +55,14 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
         problems.append(str(error))
     for name, blocks in tree["experiments"].items():
         valid: dict[str, Block] = {}
-        for block in [block for block in SCHEMAS if block in BLOCKS or block in blocks]:
+        problems += block_problems(name, blocks)
+        for block in [block for block in SCHEMAS if block in blocks]:
             try:
                 valid[block] = params.load_block(name, block, SCHEMAS[block], path)
             except ParamsError as error:
                 problems.append(str(error))
-        problems += _method_problems(name, path)
+        if "methods" in blocks:
+            problems += _method_problems(name, path)
         if name in matrix:
             problems += _study_problems(name, matrix[name], valid)
     if problems:

@@ -11,9 +11,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline.blocks import STUDIES, block_problems
 from pipeline.errors import UserError
 from pipeline.files import write_text
-from pipeline.params import PARAMS_FILE, STUDIES, Matrix, matrix_of, read_params
+from pipeline.params import PARAMS_FILE, Matrix, ParamsError, matrix_of, read_params
 from pipeline.stages.entry import run_stage
 
 MATRIX_FILE = Path("matrix.yaml")
@@ -28,10 +29,14 @@ def stages_of(tree: dict[str, Any]) -> Stages:
     """The DVC stages of a params tree (`read_params`): stage -> what follows `@` in its address -> its items.
 
     Raises:
-        ParamsError: the matrix holds something that is not allowed.
+        ParamsError: the matrix holds something that is not allowed, or one of its experiments lacks a block or has one
+            that is unknown.
     """
     stages: Stages = {stage: {} for stage in ("data", "train", "prune", *ONCE_PER_EXPERIMENT, *STUDIES)}
-    for experiment, entry in matrix_of(tree).items():
+    matrix = matrix_of(tree)
+    if problems := [line for name in matrix for line in block_problems(name, tree["experiments"][name])]:
+        raise ParamsError("\n".join(problems))
+    for experiment, entry in matrix.items():
         for stage, items in _stages_of_one(experiment, entry, tree["experiments"][experiment]).items():
             stages[stage] |= items
     return stages
@@ -41,7 +46,7 @@ def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
     """Bring matrix.yaml up to date with params.yaml; whether it had to be changed.
 
     Raises:
-        ParamsError: params.yaml's matrix or outline holds something that is not allowed.
+        ParamsError: params.yaml's matrix, outline or blocks' names are not as allowed.
     """
     text = _render(stages_of(read_params(params)))
     if path.is_file() and path.read_bytes() == text.encode():

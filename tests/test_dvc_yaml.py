@@ -11,7 +11,8 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from pipeline import params as params_module
-from pipeline.params import STUDIES, Block, Matrix
+from pipeline.blocks import STUDIES
+from pipeline.params import Block, Matrix
 from tests.imports import PROJECT, imported_files
 from tests.tiny import METHODS, tiny_params, write_params
 

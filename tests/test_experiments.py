@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.blocks import STUDIES
 from pipeline.experiments import validate_params
 from pipeline.methods import available
-from pipeline.params import STUDIES, ParamsError
+from pipeline.params import ParamsError
 from tests.imports import PROJECT
 from tests.tiny import tiny_params
 

@@ -200,12 +200,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         (GOOD | {"experiments": ["a"]}, "experiments: expected a mapping of experiment names to blocks; found ['a']"),
         (
             GOOD | {"experiments": {"one": None}},
-            "experiments.one: expected a mapping with the keys data, model, train, prune, methods, layers; found None",
-        ),
-        (
-            GOOD | {"experiments": {"one": {**BLOCKS, "trian": {}}}},
-            "experiments.one.trian: unknown key; allowed here: data, model, train, prune, methods, layers, relaxation, "
-            "zombies, staleness, sweep, alpha, paper",
+            "experiments.one: expected a mapping of blocks such as data, model and train; found None",
         ),
         (
             GOOD | {"experiments": {"../one": BLOCKS}},
@@ -224,9 +219,9 @@ def test_a_wrong_outline(write: Write, content: Any, expected: str) -> None:
 
 
 def test_a_wrong_outline_is_reported_whole(write: Write) -> None:
-    path = write({"martix": {}, "experiments": {"one": {"trian": {}, "dat": {}}, "two": None}})
+    path = write({"martix": {}, "experiments": {"..": {}, "two": None}})
     keys = [line.split(":")[0] for line in message(lambda: read_params(path)).splitlines()]
-    assert sorted(keys) == ["experiments.one.dat", "experiments.one.trian", "experiments.two", "martix"]
+    assert sorted(keys) == ["experiments...", "experiments.two", "martix"]
 
 
 def test_unknown_experiment_and_missing_block(write: Write) -> None:
@@ -238,10 +233,10 @@ def test_unknown_experiment_and_missing_block(write: Write) -> None:
         "experiments.three: no such experiment; defined are: one, two"
     )
     assert message(lambda: load_block("two", "model", Toy, path)) == (
-        "experiments.two.model: missing; required are: data, model, train, prune, methods, layers"
+        "experiments.two.model: missing; there are: train"
     )
     assert message(lambda: load_method("two", "cqp", Toy, path)) == (
-        "experiments.two.methods: missing; required are: data, model, train, prune, methods, layers"
+        "experiments.two.methods: missing; there are: train"
     )
     assert message(lambda: load_block("two", "sweep", Toy, path)) == (
         "experiments.two.sweep: missing; there are: train"

@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import matrix
-from pipeline.params import STUDIES
+from pipeline.blocks import STUDIES
 from tests.imports import PROJECT
 
 METHODS = ["cqp", "magnitude"]

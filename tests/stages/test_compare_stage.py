@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import matrix, paths
+from pipeline.blocks import STUDIES
 from pipeline.errors import UserError
 from pipeline.files import write_csv, write_json, write_text
-from pipeline.params import STUDIES, ParamsError, load_matrix
+from pipeline.params import ParamsError, load_matrix
 from pipeline.stages import compare, report
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}

@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 
 from pipeline import paths
+from pipeline.blocks import STUDIES
 from pipeline.data.store import load_dataset
 from pipeline.errors import UserError
-from pipeline.params import STUDIES, ParamsError
+from pipeline.params import ParamsError
 from pipeline.resume import ResumePoint
 from pipeline.snn.checkpoint import load_network
 from pipeline.stages import prune

@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pipeline.analysis.style import save_svg
-from pipeline.params import STUDIES
+from pipeline.blocks import STUDIES
 from pipeline.studies import alpha, layers, paper, relaxation, staleness, sweep, zombies
 from tests.studies import tables
 from tests.studies.tables import summaries

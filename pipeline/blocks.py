@@ -1,0 +1,22 @@
+"""The blocks an experiment has in params.yaml, and the studies it may have.
+
+Not in `params.py`, which every stage depends on: a new study must not make DVC train anything anew.
+"""
+
+from collections.abc import Iterable
+
+REQUIRED = ("data", "model", "train", "prune", "methods", "layers")
+STUDIES = ("layers", "relaxation", "zombies", "staleness", "sweep", "alpha", "paper")  # a DVC stage where there is one
+ALLOWED = tuple(dict.fromkeys((*REQUIRED, *STUDIES)))
+
+
+def block_problems(experiment: str, blocks: Iterable[str]) -> list[str]:
+    """One line for every block of the experiment that has no meaning, and for every one that is missing."""
+    found = list(blocks)
+    where = f"experiments.{experiment}"
+    unknown = [
+        f"{where}.{name}: unknown key; allowed here: {', '.join(ALLOWED)}" for name in found if name not in ALLOWED
+    ]
+    return unknown + [
+        f"{where}.{name}: missing; required are: {', '.join(REQUIRED)}" for name in REQUIRED if name not in found
+    ]
