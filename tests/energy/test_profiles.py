@@ -1,0 +1,61 @@
+"""Profiles: what the file says, what it must say, and the energy by hand."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.energy.operations import LayerCounts
+from pipeline.energy.profiles import Profile, energy_pj, formula_reduction, load_profiles
+from pipeline.params import ParamsError
+
+
+def test_the_built_in_profiles() -> None:
+    profiles = load_profiles()
+    figures = {name: (p.mac_pj, p.ac_pj, p.neuron_update_pj) for name, p in profiles.items()}
+    assert figures == {
+        "horowitz_45nm_fp32": (4.6, 0.9, 4.6),
+        "horowitz_45nm_int8": (0.23, 0.03, 0.23),
+        "loihi": (23.6, 23.6, 81.0),
+    }
+    assert all(profile.source for profile in profiles.values())
+
+
+def test_a_user_adds_a_profile_without_code(tmp_path: Path) -> None:
+    file = tmp_path / "profiles.yaml"
+    file.write_text("mine: {mac_pj: 2, ac_pj: 1.5, neuron_update_pj: 0, source: measured}\n", encoding="utf-8")
+    assert load_profiles(file)["mine"].ac_pj == 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "expected a mapping of profile names"),
+        ("mine: {mac_pj: 2, ac_pj: -1, neuron_update_pj: 0, source: x}", r"mine\.ac_pj: .*greater than or equal to 0"),
+        ("mine: {mac_pj: 2, ac_pj: 1, source: x}", r"mine\.neuron_update_pj: missing"),
+        ("mine: {mac_pj: 2, ac_pj: 1, neuron_update_pj: 0, source: x, sop_pj: 1}", r"mine\.sop_pj: unknown key"),
+    ],
+)
+def test_a_wrong_profile_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "profiles.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=problem):
+        load_profiles(file)
+
+
+def test_energy_by_hand() -> None:
+    def layer(*, analogue: bool, operations: list[int], neurons: int) -> LayerCounts:
+        return LayerCounts("w", analogue, torch.tensor(operations), 100, neurons, 2, torch.zeros(2, dtype=torch.long))
+
+    counts = [
+        layer(analogue=True, operations=[10, 0], neurons=3),
+        layer(analogue=False, operations=[5, 2], neurons=1),
+    ]
+    profile = Profile(mac_pj=4.0, ac_pj=1.0, neuron_update_pj=0.5, source="by hand")
+    # 10 MACs, 5 ACs, (3 + 1) neurons x 2 steps = 8 updates; and the second sample
+    assert energy_pj(counts, profile).tolist() == [10 * 4 + 5 * 1 + 8 * 0.5, 0 + 2 * 1 + 8 * 0.5]
+
+
+@pytest.mark.parametrize(("sparsity", "steps", "expected"), [(0.0, 10, 0.0), (0.7, 9, 0.73), (0.9, 5, 0.95)])
+def test_the_papers_formula(sparsity: float, steps: int, expected: float) -> None:
+    assert formula_reduction(sparsity, steps, 10) == pytest.approx(expected)
