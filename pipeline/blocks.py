@@ -6,7 +6,10 @@ Not in `params.py`, which every stage depends on: a new study must not make DVC 
 from collections.abc import Iterable
 
 REQUIRED = ("data", "model", "train", "prune", "methods", "layers")
-STUDIES = ("layers", "relaxation", "zombies", "staleness", "sweep", "alpha", "paper")  # a DVC stage where there is one
+STUDIES = (  # a DVC stage where there is such a block
+    *("layers", "relaxation", "zombies", "staleness", "sweep", "alpha", "paper"),
+    *("temporal", "early_exit", "energy"),
+)
 ALLOWED = tuple(dict.fromkeys((*REQUIRED, *STUDIES)))
 
 

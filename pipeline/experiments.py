@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline import params
 from pipeline.blocks import block_problems
 from pipeline.data.params import DataParams
+from pipeline.energy.params import EnergyParams
 from pipeline.methods import available, load_method
 from pipeline.params import PARAMS_FILE, Block, Matrix, ParamsError
 from pipeline.pruning.params import PruneParams
@@ -19,6 +20,7 @@ from pipeline.studies.params import (
     SweepParams,
     ZombiesParams,
 )
+from pipeline.temporal.params import EarlyExitParams, TemporalParams
 from pipeline.training.params import FitParams
 
 SCHEMAS: dict[str, type[Block]] = {
@@ -33,6 +35,9 @@ SCHEMAS: dict[str, type[Block]] = {
     "sweep": SweepParams,
     "alpha": AlphaParams,
     "paper": PaperParams,
+    "temporal": TemporalParams,
+    "early_exit": EarlyExitParams,
+    "energy": EnergyParams,
 }
 
 
@@ -104,11 +109,24 @@ def _study_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block])
             for study in ("sweep", "relaxation")
             if study in blocks and getattr(blocks[study], "granularity", "neuron") == "neuron"
         ]
+    if "energy" in blocks:
+        problems += _energy_problems(experiment, blocks)
     if "paper" in blocks:
         problems += _paper_problems(experiment, entry, blocks)
     if "staleness" in blocks and "cqp" not in entry.methods:
         problems.append(
             f"experiments.{experiment}.staleness: needs cqp in matrix.{experiment}.methods; found {entry.methods!r}"
+        )
+    return problems
+
+
+def _energy_problems(experiment: str, blocks: Mapping[str, Block]) -> list[str]:
+    where = f"experiments.{experiment}.energy"
+    problems = [] if "temporal" in blocks else [f"{where}: needs the block temporal beside it, which says what T' is"]
+    if "model" in blocks and max(blocks["energy"].steps) > blocks["model"].timesteps:
+        problems.append(
+            f"{where}.steps: at most {blocks['model'].timesteps} are allowed, model.timesteps; "
+            f"found {blocks['energy'].steps}"
         )
     return problems
 

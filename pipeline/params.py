@@ -4,6 +4,7 @@ A block's schema lives beside the code that uses it (`pipeline/training/params.p
 `pipeline/experiments.py` validates the whole file at once.
 """
 
+import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +31,13 @@ class Block(pydantic.BaseModel):
     """Base of every params schema: immutable, strict types, unknown keys refused."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def rising(values: list[Any]) -> list[Any]:
+    """The values, for a pydantic AfterValidator. Raises ValueError unless each is larger than the one before."""
+    if any(later <= earlier for earlier, later in itertools.pairwise(values)):
+        raise ValueError("values must rise strictly")
+    return values
 
 
 class Runtime(Block):

@@ -62,7 +62,7 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
         assert stages[stage] == {"small": small, "big": big}
     assert stages["sweep"] == {"big": big}
     assert {study: stages[study] for study in STUDIES if study not in ("layers", "sweep")} == {
-        study: {} for study in ("relaxation", "zombies", "staleness", "alpha", "paper")
+        study: {} for study in STUDIES if study not in ("layers", "sweep")
     }
 
 
@@ -92,7 +92,7 @@ def test_a_block_without_meaning_and_a_missing_one_are_named(folder: Path) -> No
         matrix.stages_of(tree)
     assert str(caught.value).splitlines() == [
         "experiments.small.trian: unknown key; allowed here: data, model, train, prune, methods, layers, relaxation, "
-        "zombies, staleness, sweep, alpha, paper",
+        "zombies, staleness, sweep, alpha, paper, temporal, early_exit, energy",
         "experiments.small.train: missing; required are: data, model, train, prune, methods, layers",
     ]
 

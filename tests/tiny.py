@@ -23,6 +23,9 @@ STUDY_BLOCKS = {
     "staleness": {},
     "sweep": {"thresholds": [0.2, 0.8]},
     "alpha": {"values": [0.5, 1.0], "levels": [0.9], "seeds": [0]},
+    "temporal": {},
+    "early_exit": {"thresholds": [0.5, 0.9]},
+    "energy": {"steps": [2]},
     "paper": {"levels": LEVELS, "rounds": 2, "finetune": {"epochs": 1, "batch_size": 64, "lr": 0.001}},
 }
 

@@ -6,7 +6,6 @@ Biases are no synaptic operations. A constant input counts anew at every step, a
 """
 
 import copy
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +15,7 @@ from pipeline.pruning.mask import prunable_weights
 from pipeline.snn.lif import MultiStepLeaky
 from pipeline.snn.network import SpikingNetwork
 from pipeline.snn.params import Direct, NoisyDirect
+from pipeline.temporal.truncation import first_steps
 
 
 @dataclass(frozen=True)
@@ -42,47 +42,43 @@ class LayerCounts:
 
 
 @torch.no_grad()
-def count_operations(network: SpikingNetwork, images: Tensor, *, seed: int | None = None) -> list[LayerCounts]:
-    """Run images [B, C, H, W] through the network in evaluation mode and count, layer by layer in the network's order.
+def count_operations(
+    network: SpikingNetwork, images: Tensor, steps: int | None = None, *, seed: int | None = None
+) -> tuple[Tensor, list[LayerCounts]]:
+    """Run images [B, C, H, W] for `steps` time steps (None: all) in evaluation mode and count on the way.
 
-    `seed` fixes a random encoding.
+    Returns the output spikes [steps, B, classes] and the counts of every layer in the network's order. `seed` fixes a
+    random encoding. Raises ValueError when `steps` is not within 1..T.
     """
+    steps = network.spec.timesteps if steps is None else steps
     names = {id(weight): name for name, weight in prunable_weights(network).items()}
-    steps = network.spec.timesteps
     inputs: list[tuple[nn.Module, Tensor, bool]] = []
     training = network.training
     network.eval()
-    last = network.observe(images, lambda *seen: inputs.append(seen), seed=seed)
+    last = first_steps(network, images, steps, seed=seed, observe=lambda *seen: inputs.append(seen))
     network.train(training)
     outputs = [values for _, values, _ in inputs[1:]] + [last]
-    counts = []
+    counts: list[LayerCounts] = []
     for index, (module, values, constant) in enumerate(inputs):
         if id(getattr(module, "weight", None)) not in names:
             continue
         neurons = next(i for i in range(index, len(inputs)) if isinstance(inputs[i][0], MultiStepLeaky))
+        spikes = outputs[neurons]
         active = (values != 0).double() * steps if constant else (values != 0).double().sum(0)
         fanout = _fanout(module, active.shape[1:], module.weight != 0)
-        every = _fanout(module, active.shape[1:], torch.ones_like(module.weight))
-        spikes = outputs[neurons]
+        full_fanout = _fanout(module, active.shape[1:], torch.ones_like(module.weight))
         counts.append(
             LayerCounts(
                 weight=names[id(module.weight)],
                 analogue=not counts and isinstance(network.spec.encoding, Direct | NoisyDirect),
                 operations=(active * fanout).flatten(1).sum(1).long(),
-                dense=steps * int(every.sum()),
+                dense=steps * int(full_fanout.sum()),
                 neurons=spikes[0, 0].numel(),
                 steps=steps,
                 spikes=spikes.sum(0).flatten(1).sum(1).long(),
             )
         )
-    return counts
-
-
-def total(counts: Iterable[LayerCounts], *, analogue: bool) -> Tensor:
-    """Effective MACs (`analogue`) or ACs of each sample [B], over all layers."""
-    return torch.stack(
-        [c.operations if c.analogue == analogue else torch.zeros_like(c.operations) for c in counts]
-    ).sum(0)
+    return last, counts
 
 
 def _fanout(layer: nn.Module, shape: torch.Size, weight: Tensor) -> Tensor:
@@ -91,6 +87,6 @@ def _fanout(layer: nn.Module, shape: torch.Size, weight: Tensor) -> Tensor:
     binary.weight = nn.Parameter(weight.double(), requires_grad=False)
     binary.bias = None
     with torch.enable_grad():
-        ones = torch.zeros((1, *shape), dtype=torch.float64, device=weight.device, requires_grad=True)
-        (gradient,) = torch.autograd.grad(binary(ones).sum(), ones)
+        inputs = torch.zeros((1, *shape), dtype=torch.float64, device=weight.device, requires_grad=True)
+        (gradient,) = torch.autograd.grad(binary(inputs).sum(), inputs)
     return gradient[0]

@@ -1,16 +1,13 @@
 """Hardware profiles: picojoules per operation, read from `profiles.yaml` beside this file."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import pydantic
-import torch
 from ruamel.yaml import YAML
-from torch import Tensor
 
-from pipeline.energy.operations import LayerCounts
-from pipeline.params import Block, ParamsError, validate
+from pipeline import params
+from pipeline.params import Block, ParamsError
 
 FILE = Path(__file__).with_name("profiles.yaml")
 
@@ -35,18 +32,12 @@ def load_profiles(path: Path = FILE) -> dict[str, Profile]:
     tree = YAML(typ="safe").load(path)
     if not isinstance(tree, dict) or not tree:
         raise ParamsError(f"{path.name}: expected a mapping of profile names to their values; found {tree!r}")
-    return {name: validate(Profile, entry, f"{path.name}: {name}") for name, entry in tree.items()}
+    return {name: params.validate(Profile, entry, f"{path.name}: {name}") for name, entry in tree.items()}
 
 
-def energy_pj(counts: Iterable[LayerCounts], profile: Profile) -> Tensor:
-    """Energy of each sample in picojoules [B], float64: effective operations and neuron updates of all layers."""
-    return torch.stack(
-        [
-            layer.operations.double() * (profile.mac_pj if layer.analogue else profile.ac_pj)
-            + layer.neuron_updates * profile.neuron_update_pj
-            for layer in counts
-        ]
-    ).sum(0)
+def energy_pj(macs: float, acs: float, neuron_updates: float, profile: Profile) -> float:
+    """Energy in picojoules of so many effective operations and neuron updates."""
+    return macs * profile.mac_pj + acs * profile.ac_pj + neuron_updates * profile.neuron_update_pj
 
 
 def formula_reduction(sparsity: float, steps: int, timesteps: int) -> float:

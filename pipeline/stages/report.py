@@ -23,6 +23,9 @@ STUDY_SENTENCES = {
     "staleness": "Whether criticality must be measured anew at every level.",
     "sweep": "Where the threshold of protection makes accuracy fall, and why.",
     "paper": "The same nets under the rules of the paper author's code (hollow: its published results), and fair ones.",
+    "temporal": "How many time steps are enough: KL to the final class distribution, and accuracy (dots: T').",
+    "early_exit": "Every sample stops when its answer is clear: accuracy against mean steps.",
+    "energy": "What is really saved: accuracy against energy, energy by layer, the paper's formula against the count.",
 }
 
 

@@ -57,12 +57,14 @@ def run_study(
     *,
     seeds: Callable[[Inputs], list[int]] = lambda inputs: inputs.seeds,
     more: Callable[[str], dict[str, Block]] = lambda experiment: {},
+    reads: Callable[[str], list[Path]] = lambda experiment: [],
     argv: Sequence[str] | None = None,
 ) -> None:
     """Write `table.csv` (the rows of all seeds), `summary.json` and `figures/<name>.svg` of one study.
 
-    A seed that is done is kept as a resume point, so that an interrupted study goes on with the next one. `more`
-    reads further blocks of the experiment: what rows depend on must be known before, or stale ones would be kept.
+    A seed that is done is kept as a resume point, so that an interrupted study goes on with the next one. What rows
+    depend on must be known before, or stale ones would be kept: `more` reads further blocks of the experiment, `reads`
+    names further files, beside the dataset and the dense nets.
 
     Raises:
         ParamsError: a block is missing or holds something that is not allowed.
@@ -92,7 +94,7 @@ def run_study(
         resume=Resume(
             f"{name}/{experiment}",
             {"device": device.type, **{key: block.model_dump() for key, block in blocks.items()}},
-            [paths.data_folder(experiment) / FILE, *dense],
+            [paths.data_folder(experiment) / FILE, *dense, *reads(experiment)],
         ),
     )
     rows: list[Row] = []

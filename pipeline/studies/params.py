@@ -1,11 +1,10 @@
 """Schemas of the study blocks of an experiment; all but `layers` are optional, and no block means no such study."""
 
-import itertools
 from typing import Annotated, Literal
 
 import pydantic
 
-from pipeline.params import Block
+from pipeline.params import Block, rising
 from pipeline.pruning.params import CriticalityParams, Granularity, Level
 from pipeline.training.params import FitParams
 
@@ -14,15 +13,9 @@ Tau = Annotated[float, pydantic.Field(ge=0, le=1)]
 Count = Annotated[int, pydantic.Field(ge=1)]
 
 
-def _rising(values: list[float]) -> list[float]:
-    if any(later <= earlier for earlier, later in itertools.pairwise(values)):
-        raise ValueError("values must rise strictly")
-    return values
-
-
-Levels = Annotated[list[Level], pydantic.Field(min_length=1), pydantic.AfterValidator(_rising)]
-Taus = Annotated[list[Tau], pydantic.Field(min_length=2), pydantic.AfterValidator(_rising)]
-Alphas = Annotated[list[Alpha], pydantic.Field(min_length=2), pydantic.AfterValidator(_rising)]
+Levels = Annotated[list[Level], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
+Taus = Annotated[list[Tau], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
+Alphas = Annotated[list[Alpha], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
 
 
 class LayersParams(Block):

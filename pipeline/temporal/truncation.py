@@ -6,12 +6,16 @@ from torch import Tensor
 from pipeline.data.store import Split
 from pipeline.runtime import derive_seed
 from pipeline.snn.encoding import encode, is_constant
-from pipeline.snn.network import SpikingNetwork, run_fused
+from pipeline.snn.network import Observe, SpikingNetwork, run_fused
 from pipeline.training.evaluate import BATCH_SIZE, ENCODING_SEED
 
 
-def first_steps(network: SpikingNetwork, images: Tensor, steps: int, *, seed: int | None = None) -> Tensor:
+def first_steps(
+    network: SpikingNetwork, images: Tensor, steps: int, *, seed: int | None = None, observe: Observe | None = None
+) -> Tensor:
     """Output spikes [steps, B, classes] of images [B, C, H, W]: only these steps are computed.
+
+    `observe` is called with every layer's input on the way (`network.run_fused`).
 
     The encoding is drawn for all T steps of the network and cut, so that a shorter run sees the beginning of the same
     input (latency coding places its spikes by T).
@@ -24,7 +28,7 @@ def first_steps(network: SpikingNetwork, images: Tensor, steps: int, *, seed: in
         raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
     encoded = encode(images, spec.encoding, spec.timesteps, seed)
     constant = is_constant(spec.encoding)
-    return run_fused(network.layers, encoded if constant else encoded[:steps], steps, constant)
+    return run_fused(network.layers, encoded if constant else encoded[:steps], steps, constant, observe)
 
 
 @torch.no_grad()

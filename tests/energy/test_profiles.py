@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-import torch
 
-from pipeline.energy.operations import LayerCounts
 from pipeline.energy.profiles import Profile, energy_pj, formula_reduction, load_profiles
 from pipeline.params import ParamsError
 
@@ -44,16 +42,8 @@ def test_a_wrong_profile_is_refused(tmp_path: Path, text: str, problem: str) -> 
 
 
 def test_energy_by_hand() -> None:
-    def layer(*, analogue: bool, operations: list[int], neurons: int) -> LayerCounts:
-        return LayerCounts("w", analogue, torch.tensor(operations), 100, neurons, 2, torch.zeros(2, dtype=torch.long))
-
-    counts = [
-        layer(analogue=True, operations=[10, 0], neurons=3),
-        layer(analogue=False, operations=[5, 2], neurons=1),
-    ]
     profile = Profile(mac_pj=4.0, ac_pj=1.0, neuron_update_pj=0.5, source="by hand")
-    # 10 MACs, 5 ACs, (3 + 1) neurons x 2 steps = 8 updates; and the second sample
-    assert energy_pj(counts, profile).tolist() == [10 * 4 + 5 * 1 + 8 * 0.5, 0 + 2 * 1 + 8 * 0.5]
+    assert energy_pj(macs=10, acs=5, neuron_updates=8, profile=profile) == 10 * 4 + 5 * 1 + 8 * 0.5
 
 
 @pytest.mark.parametrize(("sparsity", "steps", "expected"), [(0.0, 10, 0.0), (0.7, 9, 0.73), (0.9, 5, 0.95)])

@@ -36,6 +36,9 @@ PARAMS: dict[str, Any] = {
             "sweep": {"thresholds": [0.0, 0.3, 0.6, 1.0]},
             "alpha": {"values": [0.0, 1.0], "levels": [0.9], "seeds": SEEDS},
             "paper": {"levels": LEVELS, "rounds": 2, "batches": 2, "finetune": FINETUNE},
+            "temporal": {"epsilon": 0.3, "delta": 0.1},
+            "early_exit": {"thresholds": [0.0, 0.4, 0.8, 1.0], "delta": 0.1},
+            "energy": {"steps": [2, 4], "max_loss": 0.1},
         }
     },
 }

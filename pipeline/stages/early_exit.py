@@ -1,0 +1,31 @@
+"""Stage early_exit: each sample stops as soon as its answer is clear."""
+
+from collections.abc import Sequence
+
+from pipeline.files import Row
+from pipeline.stages.entry import run_stage
+from pipeline.stages.nets import nets, pruned_files
+from pipeline.stages.study import Inputs, run_study
+from pipeline.studies.early_exit import draw, early_exit_rows, summarize
+from pipeline.temporal.params import EarlyExitParams
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the study's files; raises what `run_study` raises."""
+    run_study(
+        "early_exit",
+        EarlyExitParams,
+        _rows,
+        lambda table, inputs: summarize(table),
+        draw,
+        reads=pruned_files,
+        argv=argv,
+    )
+
+
+def _rows(inputs: Inputs, seed: int) -> list[Row]:
+    return early_exit_rows(nets(inputs, seed), inputs.dataset, inputs.params, seed)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,50 @@
+"""Stage energy: effective operations and energy of every net, by time steps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import paths
+from pipeline.energy.params import EnergyParams
+from pipeline.energy.profiles import FILE, load_profiles
+from pipeline.errors import UserError
+from pipeline.files import Row
+from pipeline.stages.entry import required, run_stage
+from pipeline.stages.nets import nets, pruned_files
+from pipeline.stages.study import Inputs, run_study
+from pipeline.studies.energy import draw, energy_rows, summarize
+from pipeline.studies.temporal import chosen_steps
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the study's files; raises what `run_study` raises, and ParamsError for a wrong profile."""
+    run_study("energy", EnergyParams, _rows, _summarize, draw, reads=_reads, argv=argv)
+
+
+def _reads(experiment: str) -> list[Path]:
+    return [*pruned_files(experiment), _temporal_table(experiment), FILE]
+
+
+def _rows(inputs: Inputs, seed: int) -> list[Row]:
+    timesteps = inputs.dense(seed).spec.timesteps
+    if max(inputs.params.steps) > timesteps:
+        raise UserError(
+            f"experiments.{inputs.experiment}.energy.steps: at most {timesteps} are allowed, model.timesteps; "
+            f"found {inputs.params.steps}"
+        )
+    chosen = chosen_steps(pd.read_csv(_temporal_table(inputs.experiment)))
+    return energy_rows(nets(inputs, seed), inputs.dataset, inputs.params, chosen, load_profiles(), seed)
+
+
+def _summarize(table: pd.DataFrame, inputs: Inputs) -> dict[str, Any]:
+    return summarize(table, inputs.params, load_profiles())
+
+
+def _temporal_table(experiment: str) -> Path:
+    return required(paths.studies_folder(experiment, "temporal") / "table.csv", f"temporal@{experiment}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,35 @@
+"""Loads the networks of one seed, dense and pruned, for the studies that measure them all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline import paths
+from pipeline.params import load_block, load_matrix
+from pipeline.pruning.params import PruneParams
+from pipeline.snn.checkpoint import load_network
+from pipeline.stages.entry import required
+from pipeline.stages.study import Inputs
+from pipeline.studies.nets import DENSE, Net
+
+
+def pruned_files(experiment: str) -> list[Path]:
+    """The weights of every method, seed and level. Raises UserError when one is not there."""
+    matrix = load_matrix(experiment)
+    levels = load_block(experiment, "prune", PruneParams).targets
+    return [
+        _file(experiment, method, seed, level) for method in matrix.methods for seed in matrix.seeds for level in levels
+    ]
+
+
+def nets(inputs: Inputs, seed: int) -> Iterator[Net]:
+    """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""
+    yield Net(DENSE, 0.0, inputs.dense(seed))
+    for method in load_matrix(inputs.experiment).methods:
+        for level in inputs.prune.targets:
+            network = load_network(_file(inputs.experiment, method, seed, level)).to(inputs.device)
+            yield Net(method, level, network)
+
+
+def _file(experiment: str, method: str, seed: int, level: float) -> Path:
+    path = paths.prune_folder(experiment, method, seed) / "models" / f"level-{level}.safetensors"
+    return required(path, f"prune@{experiment}-{method}-{seed}")

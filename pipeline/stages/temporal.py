@@ -1,0 +1,25 @@
+"""Stage temporal: how many time steps every net needs."""
+
+from collections.abc import Sequence
+
+from pipeline.files import Row
+from pipeline.stages.entry import run_stage
+from pipeline.stages.nets import nets, pruned_files
+from pipeline.stages.study import Inputs, run_study
+from pipeline.studies.temporal import draw, summarize, temporal_rows
+from pipeline.temporal.params import TemporalParams
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the study's files; raises what `run_study` raises."""
+    run_study(
+        "temporal", TemporalParams, _rows, lambda table, inputs: summarize(table), draw, reads=pruned_files, argv=argv
+    )
+
+
+def _rows(inputs: Inputs, seed: int) -> list[Row]:
+    return temporal_rows(nets(inputs, seed), inputs.dataset, inputs.params, seed)
+
+
+if __name__ == "__main__":
+    run_stage(main)

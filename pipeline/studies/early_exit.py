@@ -1,0 +1,136 @@
+"""Early exit: each sample stops as soon as its two likeliest classes are far enough apart.
+
+The curve of accuracy against mean steps and the choice of the threshold are of validation; the chosen threshold is then
+run on test, where a sample that has stopped is computed no further.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from pipeline.analysis.statistics import describe, paired_difference
+from pipeline.analysis.style import panels
+from pipeline.data.store import Dataset, Split
+from pipeline.files import Row
+from pipeline.runtime import derive_seed
+from pipeline.studies.nets import DENSE, Net, label
+from pipeline.temporal.early_exit import exits_of, run_with_exits
+from pipeline.temporal.params import EarlyExitParams
+from pipeline.temporal.truncation import accuracy_by_step, spikes_of
+from pipeline.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
+
+
+def early_exit_rows(nets: Iterable[Net], dataset: Dataset, params: EarlyExitParams, seed: int) -> list[Row]:
+    """One row per net and threshold; the test columns only where the threshold is `chosen`.
+
+    That is the threshold with the fewest mean steps among those that lose at most `delta` of validation accuracy
+    against all T steps; where none does, the highest.
+    """
+    rows: list[Row] = []
+    for net in nets:
+        spikes = spikes_of(net.network, dataset.validation)
+        whole = accuracy_by_step(spikes, dataset.validation.labels)[-1].item()
+        found = []
+        for threshold in params.thresholds:
+            exits = exits_of(spikes, threshold)
+            correct = (exits.classes == dataset.validation.labels).double().mean().item()
+            found.append((threshold, exits.steps.double().mean().item(), correct))
+        good = [entry for entry in found if entry[2] >= whole - params.delta] or found[-1:]
+        chosen = min(good, key=lambda entry: entry[1])[0]
+        tested = _test(net, dataset.test, chosen)
+        for threshold, steps, correct in found:
+            mine = tested if threshold == chosen else (None, None, None)
+            rows.append(
+                {
+                    "method": net.method,
+                    "level": net.level,
+                    "threshold": threshold,
+                    "validation_steps": steps,
+                    "validation_accuracy": correct,
+                    "chosen": threshold == chosen,
+                    "steps": mine[0],
+                    "accuracy": mine[1],
+                    "whole_accuracy": mine[2],
+                }
+            )
+        print(f"  seed {seed}, {label(net.method, net.level)}: {tested[0]:.2f} steps on the mean", flush=True)
+    return rows
+
+
+def summarize(table: pd.DataFrame) -> dict[str, Any]:
+    """Per net over seeds: mean steps and test accuracy at the chosen threshold, the difference to all T, the curve."""
+    results = [
+        _result(str(method), float(level), group)
+        for (method, level), group in table.groupby(["method", "level"], sort=False)
+    ]
+    first = next((result["method"] for result in results if result["method"] != DENSE), DENSE)
+    metrics: dict[str, float] = {}
+    for result in results:
+        name = result["method"] if result["method"] == DENSE else f"{result['method']}_{result['level']:g}"
+        metrics[f"steps/{name}"] = result["steps"]["mean"]
+        metrics[f"accuracy/{name}"] = result["accuracy"]["mean"]
+    findings = [_say(result) for result in results if result["method"] in (DENSE, first)]
+    return {"findings": findings, "metrics": metrics, "results": results}
+
+
+def draw(summary: dict[str, Any]) -> Figure:
+    """Accuracy over mean steps, a curve a net (dense, the first method); crosses: test at the chosen threshold."""
+    figure, (axes,) = panels(1, "early exit: accuracy against mean time steps", (7.5, 5.2))
+    first = next((result["method"] for result in summary["results"] if result["method"] != DENSE), DENSE)
+    shown = [result for result in summary["results"] if result["method"] in (DENSE, first)]
+    colours = colormaps["viridis"].resampled(max(len(shown), 2))
+    for index, result in enumerate(shown):
+        colour = "black" if result["method"] == DENSE else colours(index)
+        axes.plot(
+            [point["steps"] for point in result["curve"]],
+            [100 * point["accuracy"] for point in result["curve"]],
+            marker=".",
+            color=colour,
+            label=label(result["method"], result["level"]),
+        )
+        axes.plot(result["steps"]["mean"], 100 * result["accuracy"]["mean"], "x", markersize=9, color=colour)
+    axes.set_xlabel("mean time steps of a sample")
+    axes.set_ylabel("accuracy (%): validation, crosses test")
+    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _test(net: Net, split: Split, threshold: float) -> tuple[float, float, float]:
+    """Mean steps and accuracy of a run with exits, and the accuracy of all T steps."""
+    steps = correct = 0
+    pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
+    for index, (images, labels) in enumerate(pairs):
+        exits = run_with_exits(net.network, images, threshold, seed=derive_seed(ENCODING_SEED, index))
+        steps += int(exits.steps.sum())
+        correct += int((exits.classes == labels).sum())
+    return steps / len(split.labels), correct / len(split.labels), accuracy(net.network, split)
+
+
+def _result(method: str, level: float, group: pd.DataFrame) -> dict[str, Any]:
+    chosen = group[group["chosen"]].sort_values("seed")
+    return {
+        "method": method,
+        "level": level,
+        "threshold": describe(chosen["threshold"].tolist()),
+        "steps": describe(chosen["steps"].tolist()),
+        "accuracy": describe(chosen["accuracy"].tolist()),
+        "difference": paired_difference(chosen["accuracy"].tolist(), chosen["whole_accuracy"].tolist()),
+        "curve": [
+            {
+                "threshold": float(threshold),
+                "steps": float(rows["validation_steps"].mean()),
+                "accuracy": float(rows["validation_accuracy"].mean()),
+            }
+            for threshold, rows in group.groupby("threshold")
+        ],
+    }
+
+
+def _say(result: dict[str, Any]) -> str:
+    return (
+        f"{label(result['method'], result['level'])}: {result['steps']['mean']:.2f} steps on the mean, test accuracy "
+        f"{100 * result['accuracy']['mean']:.2f} % ({100 * result['difference']['mean']:+.2f} points)"
+    )

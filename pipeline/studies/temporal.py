@@ -1,0 +1,151 @@
+"""Temporal truncation: how soon the class distribution stands, and what stopping there costs in accuracy.
+
+For every net KL_t and validation accuracy at each step, T' by `divergence.enough_steps` on validation, then the net run
+for T' steps, and for all T, on test.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from pipeline.analysis.statistics import describe, paired_difference
+from pipeline.analysis.style import half_interval, panels
+from pipeline.data.store import Dataset
+from pipeline.files import Row
+from pipeline.studies.nets import DENSE, Net, label
+from pipeline.temporal.divergence import enough_steps, kl_by_step, kl_of_mean_by_step
+from pipeline.temporal.params import TemporalParams
+from pipeline.temporal.truncation import accuracy_by_step, spikes_of
+
+AUTHORS_SHARE = 0.95  # the author's code stops where the cumulated KL reaches this share of its whole
+SMALLEST_KL = 1e-6  # what the figure shows of a KL of 0
+
+
+def temporal_rows(nets: Iterable[Net], dataset: Dataset, params: TemporalParams, seed: int) -> list[Row]:
+    """One row per net and step; test accuracy only for T' (`chosen`) and for T."""
+    rows: list[Row] = []
+    for net in nets:
+        spikes = spikes_of(net.network, dataset.validation)
+        kl, kl_of_mean = kl_by_step(spikes), kl_of_mean_by_step(spikes)
+        validation = accuracy_by_step(spikes, dataset.validation.labels)
+        chosen = enough_steps(kl, validation, params.epsilon, params.delta)
+        tested = {steps: _test_accuracy(net, dataset, steps) for steps in {chosen, len(kl)}}
+        for step in range(1, len(kl) + 1):
+            rows.append(
+                {
+                    "method": net.method,
+                    "level": net.level,
+                    "step": step,
+                    "kl": kl[step - 1].item(),
+                    "kl_of_mean": kl_of_mean[step - 1].item(),
+                    "validation_accuracy": validation[step - 1].item(),
+                    "chosen": step == chosen,
+                    "accuracy": tested.get(step),
+                }
+            )
+        print(f"  seed {seed}, {label(net.method, net.level)}: {chosen} of {len(kl)} steps", flush=True)
+    return rows
+
+
+def chosen_steps(table: pd.DataFrame) -> dict[tuple[int, str, float], int]:
+    """T' of every (seed, method, level) in the table of this study."""
+    return {
+        (int(row.seed), str(row.method), float(row.level)): int(row.step)
+        for row in table[table["chosen"]].itertuples(index=False)
+    }
+
+
+def summarize(table: pd.DataFrame) -> dict[str, Any]:
+    """Per net over seeds: T', test accuracy at T' and at T, the paired difference, and the curves over steps.
+
+    `authors_steps` is where the form of the author's code would stop: its cumulated KL reaches 95 % of the whole.
+    """
+    results = [
+        _result(str(method), float(level), group)
+        for (method, level), group in table.groupby(["method", "level"], sort=False)
+    ]
+    timesteps = int(table["step"].max())
+    metrics: dict[str, float] = {}
+    for result in results:
+        name = _key(result)
+        metrics[f"steps/{name}"] = result["steps"]["mean"]
+        metrics[f"truncated_accuracy/{name}"] = result["truncated_accuracy"]["mean"]
+    first = next((result["method"] for result in results if result["method"] != DENSE), DENSE)
+    findings = [_say(result, timesteps) for result in results if result["method"] in (DENSE, first)]
+    return {"findings": findings, "metrics": metrics, "timesteps": timesteps, "results": results}
+
+
+def draw(summary: dict[str, Any]) -> Figure:
+    """KL_t (left) and validation accuracy over steps, of the dense net and the first method's. Dots mark mean T'."""
+    figure, (left, right) = panels(2, "how many time steps are enough?", (11, 4.6))
+    shown = [result for result in summary["results"] if _is_shown(result, summary)]
+    colours = colormaps["viridis"].resampled(max(len(shown), 2))
+    for index, result in enumerate(shown):
+        colour = "black" if result["method"] == DENSE else colours(index)
+        steps = range(1, summary["timesteps"] + 1)
+        name = label(result["method"], result["level"])
+        left.plot(steps, [max(kl, SMALLEST_KL) for kl in result["kl"]], color=colour, label=name)
+        accuracies = [100 * figures["mean"] for figures in result["validation_accuracy"]]
+        spread = [half_interval(figures) for figures in result["validation_accuracy"]]
+        right.errorbar(steps, accuracies, yerr=spread, color=colour, capsize=2, label=name)
+        at = round(result["steps"]["mean"])
+        left.plot(at, max(result["kl"][at - 1], SMALLEST_KL), "o", color=colour)
+        right.plot(at, accuracies[at - 1], "o", color=colour)
+    left.set_yscale("log")
+    left.set_ylabel("KL_t (nats)")
+    right.set_ylabel("validation accuracy (%)")
+    for axes in (left, right):
+        axes.set_xlabel("time step t")
+    figure.legend(*left.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=5)
+    return figure
+
+
+def _test_accuracy(net: Net, dataset: Dataset, steps: int) -> float:
+    return accuracy_by_step(spikes_of(net.network, dataset.test, steps), dataset.test.labels)[-1].item()
+
+
+def _result(method: str, level: float, group: pd.DataFrame) -> dict[str, Any]:
+    seeds = [rows.sort_values("step") for _, rows in group.groupby("seed")]
+    chosen = [rows[rows["chosen"]].iloc[0] for rows in seeds]
+    truncated = [float(row["accuracy"]) for row in chosen]
+    whole = [float(rows["accuracy"].iloc[-1]) for rows in seeds]
+    by_step = [rows for _, rows in group.groupby("step")]
+    return {
+        "method": method,
+        "level": level,
+        "steps": describe([int(row["step"]) for row in chosen]),
+        "authors_steps": describe([_authors_steps(rows["kl_of_mean"]) for rows in seeds]),
+        "accuracy": describe(whole),
+        "truncated_accuracy": describe(truncated),
+        "difference": paired_difference(truncated, whole),
+        "kl": [float(rows["kl"].mean()) for rows in by_step],
+        "kl_of_mean": [float(rows["kl_of_mean"].mean()) for rows in by_step],
+        "validation_accuracy": [describe(rows["validation_accuracy"].tolist()) for rows in by_step],
+    }
+
+
+def _authors_steps(kl: pd.Series) -> int:
+    whole = kl.sum()
+    return 1 if whole == 0 else int((kl.cumsum() >= AUTHORS_SHARE * whole - 1e-12).to_numpy().argmax()) + 1
+
+
+def _is_shown(result: dict[str, Any], summary: dict[str, Any]) -> bool:
+    methods = [found["method"] for found in summary["results"] if found["method"] != DENSE]
+    return result["method"] in (DENSE, *methods[:1])
+
+
+def _key(result: dict[str, Any]) -> str:
+    return result["method"] if result["method"] == DENSE else f"{result['method']}_{result['level']:g}"
+
+
+def _say(result: dict[str, Any], timesteps: int) -> str:
+    difference = result["difference"]
+    interval = "" if difference["low"] is None else f" ± {100 * (difference['high'] - difference['mean']):.2f}"
+    return (
+        f"{label(result['method'], result['level'])}: {result['steps']['mean']:.1f} of {timesteps} steps are enough; "
+        f"test accuracy {100 * result['accuracy']['mean']:.2f} -> {100 * result['truncated_accuracy']['mean']:.2f} % "
+        f"({100 * difference['mean']:+.2f}{interval} points)"
+    )
