@@ -1,5 +1,6 @@
 """The figures of the studies: valid SVG with their labels, the same bytes twice, and points where they belong."""
 
+import importlib
 import re
 import warnings
 import xml.etree.ElementTree as ET
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.style import save_svg
 from pipeline.blocks import STUDIES
-from pipeline.studies import alpha, layers, paper, relaxation, staleness, sweep, zombies
+from pipeline.studies import paper, relaxation, sweep
 from tests.studies import tables
 from tests.studies.tables import summaries
 
@@ -45,6 +46,16 @@ LABELS = {
         *("sparsity (%)", "test accuracy (%)", "cqp", "magnitude", "gradient", "random"),
         *("cqp, the author's notebook", "random, the author's notebook"),
         *("paper: first layer only, unequal budgets", "fair: all layers, one budget"),
+    ],
+    "temporal": ["time step t", "KL_t (nats)", "validation accuracy (%)", "dense", "cqp at 0.5", "cqp at 0.9"],
+    "early_exit": [
+        *("mean time steps of a sample", "accuracy (%): validation, crosses test"),
+        *("dense", "cqp at 0.5", "cqp at 0.9"),
+    ],
+    "energy": [
+        *("energy of a sample (µJ)", "test accuracy (%)", "energy of a sample by layer (µJ)"),
+        *("saved by the paper's formula (%)", "saved by count (%)", "front", "dense", "cqp", "magnitude"),
+        *("layers.1.weight", "layers.3.weight", "cqp at 0.9"),
     ],
 }
 
@@ -112,17 +123,22 @@ def test_numbers_are_drawn_where_they_belong() -> None:
     assert points(figures["sweep"], 0, "exact: infeasible for some seed")[0] == [0.1, 0.2, 0.3]
     assert points(figures["alpha"], 0, "chosen: 0.25")[0] == [0.25, 0.25]
     assert points(figures["paper"], 0, "cqp, the author's notebook")[1] == pytest.approx([95.3, 90.6, 73.5])
+    assert points(figures["temporal"], 0, "cqp at 0.9")[1] == pytest.approx([1.9 * 2**-t for t in range(1, 6)] + [1e-6])
+    assert points(figures["early_exit"], 0, "dense")[0] == pytest.approx([1.1, 2.1, 3.1, 4.1])
+    shares, saved = points(figures["energy"], 2, "cqp")
+    assert shares == pytest.approx([75.0, 50.0, 95.0, 90.0])  # 3 and 6 of 6 steps at 50 and 90 %
+    assert all(count < formula for formula, count in zip(shares, saved, strict=True))  # neuron updates stay
     gains = points(figures["staleness"], 0, "recomputed")[1]
     assert gains[-1] == pytest.approx(100 * (0.985 - 0.02 * 0.98**10 - 0.001))
     pyplot.close("all")
 
 
 def one_seed(study: str) -> Figure:
-    modules = {m.__name__.rpartition(".")[2]: m for m in (alpha, layers, paper, relaxation, staleness, sweep, zombies)}
+    module = importlib.import_module(f"pipeline.studies.{study}")
     table = getattr(tables, f"{study}_table")()
     table = table[table["seed"] == 0]
-    more = {"staleness": (0.5,), "paper": ("mnist",)}.get(study, ())
-    return modules[study].draw(modules[study].summarize(table, *more))
+    more = {"staleness": (0.5,), "paper": ("mnist",), "energy": (tables.ENERGY, tables.PROFILES)}.get(study, ())
+    return module.draw(module.summarize(table, *more))
 
 
 @pytest.mark.parametrize("study", STUDIES)
