@@ -1,6 +1,6 @@
 """Validates params.yaml as a whole, before any work: every block of every experiment, and what must fit together."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline import params
@@ -68,6 +68,8 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
                 problems.append(str(error))
         if "methods" in blocks:
             problems += _method_problems(name, path)
+        if "energy" in valid:
+            problems += _energy_problems(name, blocks, valid)
         if name in matrix:
             problems += _study_problems(name, matrix[name], valid)
     if problems:
@@ -109,8 +111,6 @@ def _study_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block])
             for study in ("sweep", "relaxation")
             if study in blocks and getattr(blocks[study], "granularity", "neuron") == "neuron"
         ]
-    if "energy" in blocks:
-        problems += _energy_problems(experiment, blocks)
     if "paper" in blocks:
         problems += _paper_problems(experiment, entry, blocks)
     if "staleness" in blocks and "cqp" not in entry.methods:
@@ -120,9 +120,9 @@ def _study_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block])
     return problems
 
 
-def _energy_problems(experiment: str, blocks: Mapping[str, Block]) -> list[str]:
+def _energy_problems(experiment: str, there: Collection[str], blocks: Mapping[str, Block]) -> list[str]:
     where = f"experiments.{experiment}.energy"
-    problems = [] if "temporal" in blocks else [f"{where}: needs the block temporal beside it, which says what T' is"]
+    problems = [] if "temporal" in there else [f"{where}: needs the block temporal beside it, which says what T' is"]
     if "model" in blocks and max(blocks["energy"].steps) > blocks["model"].timesteps:
         problems.append(
             f"{where}.steps: at most {blocks['model'].timesteps} are allowed, model.timesteps; "

@@ -93,6 +93,8 @@ def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path)
         ("runtime.threads", 0, "greater than or equal to 1; found 0"),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
         ("experiments.digits.sweep.level", 1.0, "less than 1; found 1.0"),
+        ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),
+        ("experiments.digits.temporal.epsilon", -1.0, "greater than or equal to 0; found -1.0"),
         ("matrix.digits.seeds", [0, 0], "entries must differ; found \\[0, 0\\]"),
         ("matrix.digits.method", ["cqp"], "unknown key; allowed here: methods, seeds"),
         ("matrix.digits.methods", ["cqp", "cpq"], "'cpq' is none of those in experiments.digits.methods: cqp, .*"),
@@ -232,3 +234,9 @@ def test_what_does_not_average_goes_with_membrane_criticality(tmp_path: Path) ->
     del digits["relaxation"]
     YAML(typ="safe").dump(tree, tmp_path / "params.yaml")
     validate_params(tmp_path / "params.yaml")
+
+
+def test_energy_needs_the_steps_of_temporal(check: Check) -> None:
+    assert check({"experiments.digits.temporal": None}) == (
+        "experiments.digits.energy: needs the block temporal beside it, which says what T' is"
+    )

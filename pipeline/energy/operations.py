@@ -2,7 +2,8 @@
 
 A synaptic operation is effective when neither the input nor the weight is zero, as in NeuroBench's `SynapticOperations`
 (Yik et al., arXiv 2304.04640): a multiply-accumulate (MAC) for an analogue input, an accumulate (AC) for a spike.
-Biases are no synaptic operations. A constant input counts anew at every step, as in NeuroBench.
+Biases are no synaptic operations. A constant input counts anew at every step, as in NeuroBench. What is analogue is
+told by the encoding; NeuroBench looks at the values, so images of nothing but 0 and 1 under `direct` are spikes there.
 """
 
 import copy
@@ -71,8 +72,8 @@ def count_operations(
             LayerCounts(
                 weight=names[id(module.weight)],
                 analogue=not counts and isinstance(network.spec.encoding, Direct | NoisyDirect),
-                operations=(active * fanout).flatten(1).sum(1).long(),
-                dense=steps * int(full_fanout.sum()),
+                operations=(active * fanout).flatten(1).sum(1).round().long(),
+                dense=steps * round(full_fanout.sum().item()),
                 neurons=spikes[0, 0].numel(),
                 steps=steps,
                 spikes=spikes.sum(0).flatten(1).sum(1).long(),

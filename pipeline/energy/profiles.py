@@ -5,21 +5,22 @@ from typing import Annotated
 
 import pydantic
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline import params
 from pipeline.params import Block, ParamsError
 
 FILE = Path(__file__).with_name("profiles.yaml")
 
-Picojoules = Annotated[float, pydantic.Field(ge=0)]
+Price = Annotated[float, pydantic.Field(gt=0)]
 
 
 class Profile(Block):
-    """Energy of a MAC, an AC and a neuron update in picojoules, and where the figures come from."""
+    """Energy of a MAC, an AC and a neuron update (which may be free) in picojoules, and where the figures come from."""
 
-    mac_pj: Picojoules
-    ac_pj: Picojoules
-    neuron_update_pj: Picojoules
+    mac_pj: Price
+    ac_pj: Price
+    neuron_update_pj: Annotated[float, pydantic.Field(ge=0)]
     source: Annotated[str, pydantic.Field(min_length=1)]
 
 
@@ -27,11 +28,17 @@ def load_profiles(path: Path = FILE) -> dict[str, Profile]:
     """All profiles, name -> profile, in the file's order.
 
     Raises:
-        ParamsError: the file is empty, or an entry holds something that is not allowed.
+        ParamsError: the file is no YAML or empty, or an entry or its name is not allowed.
     """
-    tree = YAML(typ="safe").load(path)
+    try:
+        tree = YAML(typ="safe").load(path)
+    except YAMLError as error:
+        raise ParamsError(f"{path.name}: not valid YAML: {error}") from error
     if not isinstance(tree, dict) or not tree:
         raise ParamsError(f"{path.name}: expected a mapping of profile names to their values; found {tree!r}")
+    for name in tree:  # it becomes a column and a metric
+        if not isinstance(name, str) or not params.NAME.fullmatch(name):
+            raise ParamsError(f"{path.name}: allowed in a profile's name are letters, digits, - and _; found {name!r}")
     return {name: params.validate(Profile, entry, f"{path.name}: {name}") for name, entry in tree.items()}
 
 

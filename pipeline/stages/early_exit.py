@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.files import Row
 from pipeline.stages.entry import run_stage
-from pipeline.stages.nets import nets, pruned_files
+from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.early_exit import draw, early_exit_rows, summarize
 from pipeline.temporal.params import EarlyExitParams
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _rows(inputs: Inputs, seed: int) -> list[Row]:
-    return early_exit_rows(nets(inputs, seed), inputs.dataset, inputs.params, seed)
+    return rows_of_nets(inputs, seed, lambda net: early_exit_rows(net, inputs.dataset, inputs.params, seed))
 
 
 if __name__ == "__main__":

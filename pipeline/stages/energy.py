@@ -12,9 +12,10 @@ from pipeline.energy.profiles import FILE, load_profiles
 from pipeline.errors import UserError
 from pipeline.files import Row
 from pipeline.stages.entry import required, run_stage
-from pipeline.stages.nets import nets, pruned_files
+from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.energy import draw, energy_rows, summarize
+from pipeline.studies.nets import Net, label
 from pipeline.studies.temporal import chosen_steps
 
 
@@ -34,8 +35,19 @@ def _rows(inputs: Inputs, seed: int) -> list[Row]:
             f"experiments.{inputs.experiment}.energy.steps: at most {timesteps} are allowed, model.timesteps; "
             f"found {inputs.params.steps}"
         )
-    chosen = chosen_steps(pd.read_csv(_temporal_table(inputs.experiment)))
-    return energy_rows(nets(inputs, seed), inputs.dataset, inputs.params, chosen, load_profiles(), seed)
+    steps = chosen_steps(pd.read_csv(_temporal_table(inputs.experiment)))
+    profiles = load_profiles()
+
+    def rows_of(net: Net) -> list[Row]:
+        key = (seed, net.method, net.level)
+        if key not in steps:
+            raise UserError(
+                f"temporal@{inputs.experiment} has no row of {label(net.method, net.level)}, seed {seed}; "
+                f"run it again: dvc repro temporal@{inputs.experiment}"
+            )
+        return energy_rows(net, inputs.dataset, inputs.params, steps[key], profiles, seed)
+
+    return rows_of_nets(inputs, seed, rows_of)
 
 
 def _summarize(table: pd.DataFrame, inputs: Inputs) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """Loads the networks of one seed, dense and pruned, for the studies that measure them all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline import paths
+from pipeline.files import Row
 from pipeline.params import load_block, load_matrix
 from pipeline.pruning.params import PruneParams
 from pipeline.snn.checkpoint import load_network
 from pipeline.stages.entry import required
 from pipeline.stages.study import Inputs
-from pipeline.studies.nets import DENSE, Net
+from pipeline.studies.nets import DENSE, Net, label
 
 
 def pruned_files(experiment: str) -> list[Path]:
@@ -28,6 +29,20 @@ def nets(inputs: Inputs, seed: int) -> Iterator[Net]:
         for level in inputs.prune.targets:
             network = load_network(_file(inputs.experiment, method, seed, level)).to(inputs.device)
             yield Net(method, level, network)
+
+
+def rows_of_nets(inputs: Inputs, seed: int, rows_of: Callable[[Net], list[Row]]) -> list[Row]:
+    """The rows of all nets of a seed; a net that is done is kept, so that an interrupted stage goes on after it."""
+    rows: list[Row] = []
+    for net in nets(inputs, seed):
+        point = inputs.resume.point(f"seed{seed}-{net.method}-{net.level}")
+        done = point.load()
+        if done is None:
+            done = {"rows": rows_of(net)}
+            point.save(done)
+            print(f"  seed {seed}, {label(net.method, net.level)}: done", flush=True)
+        rows += done["rows"]
+    return rows
 
 
 def _file(experiment: str, method: str, seed: int, level: float) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.files import Row
 from pipeline.stages.entry import run_stage
-from pipeline.stages.nets import nets, pruned_files
+from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.temporal import draw, summarize, temporal_rows
 from pipeline.temporal.params import TemporalParams
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _rows(inputs: Inputs, seed: int) -> list[Row]:
-    return temporal_rows(nets(inputs, seed), inputs.dataset, inputs.params, seed)
+    return rows_of_nets(inputs, seed, lambda net: temporal_rows(net, inputs.dataset, inputs.params, seed))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The curve of accuracy against mean steps and the choice of the threshold are of 
 run on test, where a sample that has stopped is computed no further.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -23,40 +22,38 @@ from pipeline.temporal.truncation import accuracy_by_step, spikes_of
 from pipeline.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
 
 
-def early_exit_rows(nets: Iterable[Net], dataset: Dataset, params: EarlyExitParams, seed: int) -> list[Row]:
-    """One row per net and threshold; the test columns only where the threshold is `chosen`.
+def early_exit_rows(net: Net, dataset: Dataset, params: EarlyExitParams, seed: int) -> list[Row]:
+    """One row per threshold of a net; the test columns only where it is `chosen`.
 
     That is the threshold with the fewest mean steps among those that lose at most `delta` of validation accuracy
-    against all T steps; where none does, the highest.
+    against all T steps. The threshold 1 is always there: no gap is that large, so nothing stops before T.
     """
+    spikes = spikes_of(net.network, dataset.validation)
+    whole = accuracy_by_step(spikes, dataset.validation.labels)[-1].item()
+    found = []
+    for threshold in sorted({*params.thresholds, 1.0}):
+        exits = exits_of(spikes, threshold)
+        correct = (exits.classes == dataset.validation.labels).double().mean().item()
+        found.append((threshold, exits.steps.double().mean().item(), correct))
+    good = [entry for entry in found if entry[2] >= whole - params.delta]
+    chosen = min(good, key=lambda entry: entry[1])[0]
+    tested = _test(net, dataset.test, chosen)
     rows: list[Row] = []
-    for net in nets:
-        spikes = spikes_of(net.network, dataset.validation)
-        whole = accuracy_by_step(spikes, dataset.validation.labels)[-1].item()
-        found = []
-        for threshold in params.thresholds:
-            exits = exits_of(spikes, threshold)
-            correct = (exits.classes == dataset.validation.labels).double().mean().item()
-            found.append((threshold, exits.steps.double().mean().item(), correct))
-        good = [entry for entry in found if entry[2] >= whole - params.delta] or found[-1:]
-        chosen = min(good, key=lambda entry: entry[1])[0]
-        tested = _test(net, dataset.test, chosen)
-        for threshold, steps, correct in found:
-            mine = tested if threshold == chosen else (None, None, None)
-            rows.append(
-                {
-                    "method": net.method,
-                    "level": net.level,
-                    "threshold": threshold,
-                    "validation_steps": steps,
-                    "validation_accuracy": correct,
-                    "chosen": threshold == chosen,
-                    "steps": mine[0],
-                    "accuracy": mine[1],
-                    "whole_accuracy": mine[2],
-                }
-            )
-        print(f"  seed {seed}, {label(net.method, net.level)}: {tested[0]:.2f} steps on the mean", flush=True)
+    for threshold, steps, correct in found:
+        mine = tested if threshold == chosen else (None, None, None)
+        rows.append(
+            {
+                "method": net.method,
+                "level": net.level,
+                "threshold": threshold,
+                "validation_steps": steps,
+                "validation_accuracy": correct,
+                "chosen": threshold == chosen,
+                "steps": mine[0],
+                "accuracy": mine[1],
+                "whole_accuracy": mine[2],
+            }
+        )
     return rows
 
 

@@ -4,7 +4,7 @@ Every net is run for T steps, for its T' (study `temporal`) and for the steps of
 Settings are chosen on validation; counts and accuracies that are told are of test.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from pipeline.energy.front import pareto_front
 from pipeline.energy.measure import LayerMeans, Measurement, measure
 from pipeline.energy.params import EnergyParams
 from pipeline.energy.profiles import Profile, energy_pj, formula_reduction
+from pipeline.errors import UserError
 from pipeline.files import Row
 from pipeline.pruning.mask import prunable_weights
 from pipeline.studies.nets import DENSE, Net, label
@@ -25,57 +26,56 @@ from pipeline.studies.nets import DENSE, Net, label
 ALL = "all"
 COUNTS = ("macs", "acs", "dense_macs", "dense_acs", "neuron_updates")
 SUMS = ("synapses", "nnz", *COUNTS)
+SHOWN_POINTS = 10.0  # how far below the best the figure of the front reaches
 
 
 def energy_rows(
-    nets: Iterable[Net],
-    dataset: Dataset,
-    params: EnergyParams,
-    chosen: Mapping[tuple[int, str, float], int],
-    profiles: Mapping[str, Profile],
-    seed: int,
+    net: Net, dataset: Dataset, params: EnergyParams, truncated: int, profiles: Mapping[str, Profile], seed: int
 ) -> list[Row]:
-    """Rows of every net and number of steps: all layers together on validation and on test, each layer on test.
+    """Rows of a net by number of steps: all layers together on validation and on test, each layer on test.
 
-    `chosen` gives T' of every (seed, method, level); its rows have `truncated` set. Counts are means over samples.
-    `accuracy` and the footprints stand in the rows of all layers only.
+    `truncated` is the net's T'; its rows say so. Counts are means over samples. `accuracy` and the footprints stand in
+    the rows of all layers only.
     """
     rows: list[Row] = []
-    for net in nets:
-        timesteps = net.network.spec.timesteps
-        truncated = chosen[seed, net.method, net.level]
-        size = footprint(prunable_weights(net.network))
-        for steps in sorted({*params.steps, truncated, timesteps}):
-            about = {
-                "method": net.method,
-                "level": net.level,
-                "steps": steps,
-                "timesteps": timesteps,
-                "truncated": steps == truncated,
+    timesteps = net.network.spec.timesteps
+    size = footprint(prunable_weights(net.network))
+    for steps in sorted({*params.steps, truncated, timesteps}):
+        about = {
+            "method": net.method,
+            "level": net.level,
+            "steps": steps,
+            "timesteps": timesteps,
+            "truncated": steps == truncated,
+        }
+        for split, samples in (("validation", dataset.validation), ("test", dataset.test)):
+            measured = measure(net.network, samples, steps)
+            whole = {
+                "accuracy": measured.accuracy,
+                "dense_bytes": size.dense,
+                "csr_bytes": size.csr,
+                "bitmask_bytes": size.bitmask,
             }
-            for split, samples in (("validation", dataset.validation), ("test", dataset.test)):
-                measured = measure(net.network, samples, steps)
-                whole = {
-                    "accuracy": measured.accuracy,
-                    "dense_bytes": size.dense,
-                    "csr_bytes": size.csr,
-                    "bitmask_bytes": size.bitmask,
-                }
-                rows.append({**about, "split": split, **_counts(measured, profiles), **whole})
-                if split == "test":
-                    empty = dict.fromkeys(whole)
-                    rows += [{**about, "split": split, **_layer(layer, profiles), **empty} for layer in measured.layers]
-        print(f"  seed {seed}, {label(net.method, net.level)}: counted", flush=True)
+            rows.append({**about, "split": split, **_counts(measured, profiles), **whole})
+            if split == "test":
+                empty = dict.fromkeys(whole)
+                rows += [{**about, "split": split, **_layer(layer, profiles), **empty} for layer in measured.layers]
     return rows
 
 
 def summarize(table: pd.DataFrame, params: EnergyParams, profiles: Mapping[str, Profile]) -> dict[str, Any]:
     """Per setting (method, level, steps) over seeds, per profile the front and the cheapest setting allowed.
 
-    Reductions are against the dense net at T of the same seed. `results` are the nets at T, at the grid's steps, and
-    once more at T' (`truncated`), which differs between seeds. `cheapest` is, of the settings whose mean validation
-    accuracy is at most `max_loss` below the dense net's, the one with the lowest mean validation energy.
+    `results` are the nets at T, at the grid's steps, and once more at T' (`truncated`, steps None), which differs
+    between seeds. `reduction` is against the dense net at T of the same seed, `truncation` against the same net at T;
+    `gap` tells the way from the formula to the reduction (`_gap`). `front` holds the settings that no other beats on
+    validation, `cheapest` is, of those whose mean validation accuracy is at most `max_loss` below the dense net's,
+    the one with the lowest mean validation energy; both are told in figures of test.
+
+    Raises:
+        UserError: a dense net needs no energy, so that nothing can be saved.
     """
+    _require_energy(table, profiles)
     test, validation = (_of_all_layers(table, split) for split in ("test", "validation"))
     timesteps = int(table["timesteps"].max())
     every = [*params.steps, timesteps] if timesteps not in params.steps else params.steps
@@ -92,17 +92,18 @@ def summarize(table: pd.DataFrame, params: EnergyParams, profiles: Mapping[str, 
         for index, result in enumerate(checked)
         if result["accuracy"]["mean"] >= dense["accuracy"]["mean"] - params.max_loss
     ]
-    chosen: dict[str, Any] = {}
+    cheapest: dict[str, Any] = {}
     fronts: dict[str, Any] = {}
     for name in profiles:
-        chosen[name] = results[min(allowed, key=lambda index: checked[index]["energy_pj"][name]["mean"])]
+        cheapest[name] = results[min(allowed, key=lambda index: checked[index]["energy_pj"][name]["mean"])]
         front = pareto_front(
-            [result["accuracy"]["mean"] for result in results],
-            [result["energy_pj"][name]["mean"] for result in results],
+            [result["accuracy"]["mean"] for result in checked],
+            [result["energy_pj"][name]["mean"] for result in checked],
         )
         fronts[name] = [
             {
-                **{key: results[index][key] for key in ("method", "level", "steps", "truncated")},
+                **{key: results[index][key] for key in ("method", "level", "steps", "truncated", "mean_steps")},
+                "sparsity": results[index]["sparsity"]["mean"],
                 "accuracy": results[index]["accuracy"]["mean"],
                 "energy_pj": results[index]["energy_pj"][name]["mean"],
                 "reduction": results[index]["reduction"][name]["mean"],
@@ -110,12 +111,12 @@ def summarize(table: pd.DataFrame, params: EnergyParams, profiles: Mapping[str, 
             for index in front
         ]
     return {
-        "findings": _findings(results, chosen, timesteps, params.max_loss, next(iter(profiles))),
-        "metrics": _metrics(results, chosen, timesteps),
+        "findings": _findings(results, cheapest, timesteps, params.max_loss),
+        "metrics": _metrics(results, cheapest, timesteps),
         "timesteps": timesteps,
         "profiles": {name: profile.model_dump() for name, profile in profiles.items()},
         "results": results,
-        "cheapest": chosen,
+        "cheapest": cheapest,
         "front": fronts,
         "layers": _layers(table, timesteps, profiles),
     }
@@ -148,15 +149,17 @@ def _draw_front(axes: Any, summary: dict[str, Any], profile: str) -> None:
         [point["energy_pj"] / 1e6 for point in front],
         [100 * point["accuracy"] for point in front],
         color="black",
-        linewidth=1,
-        drawstyle="steps-post",
-        label="front",
+        linestyle="none",
+        marker="o",
+        markersize=10,
+        markerfacecolor="none",
+        label="front (by validation)",
     )
     best = max(100 * point["accuracy"] for point in front)
-    axes.set_ylim(best - 10, best + 1)
+    axes.set_ylim(best - SHOWN_POINTS, best + 1)
     axes.set_xscale("log")
     axes.set_xlabel("energy of a sample (µJ)")
-    axes.set_ylabel("test accuracy (%)")
+    axes.set_ylabel(f"test accuracy (%), the best {SHOWN_POINTS:g} points")
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -227,13 +230,15 @@ def _result(
     mine = table[(table["method"] == method) & (table["level"] == level)]
     mine = mine[mine["truncated"]] if steps is None else mine[mine["steps"] == steps]
     mine = mine.sort_values("seed")
-    dense = table[(table["method"] == DENSE) & (table["steps"] == timesteps)].sort_values("seed")
+    whole = table[table["steps"] == timesteps].sort_values("seed")
+    dense = whole[whole["method"] == DENSE]
+    same = whole[(whole["method"] == method) & (whole["level"] == level)]
 
     def over_seeds(figure: Callable[[Any], float]) -> dict[str, Any]:
         return describe([figure(row) for row in mine.itertuples(index=False)])
 
-    def reduction(column: str) -> dict[str, Any]:
-        return describe([1 - ours / whole for ours, whole in zip(mine[column], dense[column], strict=True)])
+    def reduction(column: str, base: pd.DataFrame) -> dict[str, Any]:
+        return describe([1 - ours / theirs for ours, theirs in zip(mine[column], base[column], strict=True)])
 
     return {
         "method": method,
@@ -248,9 +253,39 @@ def _result(
         "spike_rate": over_seeds(lambda row: row.spike_rate),
         "formula": over_seeds(lambda row: formula_reduction(1 - row.nnz / row.synapses, row.steps, timesteps)),
         "energy_pj": {name: describe(mine[f"energy_pj_{name}"].tolist()) for name in profiles},
-        "reduction": {name: reduction(f"energy_pj_{name}") for name in profiles},
+        "reduction": {name: reduction(f"energy_pj_{name}", dense) for name in profiles},
+        "truncation": {name: reduction(f"energy_pj_{name}", same) for name in profiles},
+        "gap": {name: _gap(mine, dense, timesteps, profile) for name, profile in profiles.items()},
         **{key: float(mine[key].mean()) for key in ("dense_bytes", "csr_bytes", "bitmask_bytes")},
     }
+
+
+def _gap(mine: pd.DataFrame, dense: pd.DataFrame, timesteps: int, profile: Profile) -> dict[str, float]:
+    """From the paper's formula to the reduction by count, as differences of saved shares, means over seeds.
+
+    activity: what stays is busier, or less busy, than what went (effective operations instead of synapses times steps).
+    prices: MACs and ACs cost differently. neuron_updates: they cost too, and no mask removes them.
+    """
+    parts: dict[str, list[float]] = {"activity": [], "prices": [], "neuron_updates": []}
+    for ours, theirs in zip(mine.itertuples(index=False), dense.itertuples(index=False), strict=True):
+        formula = formula_reduction(1 - ours.nnz / ours.synapses, ours.steps, timesteps)
+        operations = 1 - (ours.macs + ours.acs) / (theirs.macs + theirs.acs)
+        priced = 1 - energy_pj(ours.macs, ours.acs, 0, profile) / energy_pj(theirs.macs, theirs.acs, 0, profile)
+        counted = 1 - _energy(ours, profile) / _energy(theirs, profile)
+        for name, part in zip(parts, (operations - formula, priced - operations, counted - priced), strict=True):
+            parts[name].append(part)
+    return {name: sum(values) / len(values) for name, values in parts.items()}
+
+
+def _energy(row: Any, profile: Profile) -> float:
+    return energy_pj(row.macs, row.acs, row.neuron_updates, profile)
+
+
+def _require_energy(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> None:
+    dense = table[(table["method"] == DENSE) & (table["layer"] == ALL) & (table["steps"] == table["timesteps"])]
+    for row in dense.itertuples(index=False):
+        if row.macs + row.acs == 0:
+            raise UserError(f"energy: the dense net of seed {row.seed} computes nothing on the {row.split} samples")
 
 
 def _layers(table: pd.DataFrame, timesteps: int, profiles: Mapping[str, Profile]) -> list[dict[str, Any]]:
@@ -270,7 +305,7 @@ def _layers(table: pd.DataFrame, timesteps: int, profiles: Mapping[str, Profile]
     ]
 
 
-def _metrics(results: list[dict[str, Any]], chosen: Mapping[str, Any], timesteps: int) -> dict[str, float]:
+def _metrics(results: list[dict[str, Any]], cheapest: Mapping[str, Any], timesteps: int) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for result in results:
         if result["steps"] not in (timesteps, None):
@@ -279,7 +314,10 @@ def _metrics(results: list[dict[str, Any]], chosen: Mapping[str, Any], timesteps
         suffix = f"{name}/truncated" if result["truncated"] else name
         metrics |= {f"energy_pj_{key}/{suffix}": figures["mean"] for key, figures in result["energy_pj"].items()}
         metrics |= {f"effective_{key}/{suffix}": result[key]["mean"] for key in ("macs", "acs")}
-    for name, result in chosen.items():
+        metrics[f"spike_rate/{suffix}"] = result["spike_rate"]["mean"]
+        if not result["truncated"]:
+            metrics |= {f"{key}/{suffix}": result[key] for key in ("dense_bytes", "csr_bytes", "bitmask_bytes")}
+    for name, result in cheapest.items():
         metrics |= {
             f"cheapest_reduction/{name}": result["reduction"][name]["mean"],
             f"cheapest_accuracy/{name}": result["accuracy"]["mean"],
@@ -287,30 +325,41 @@ def _metrics(results: list[dict[str, Any]], chosen: Mapping[str, Any], timesteps
     return metrics
 
 
-def _findings(
-    results: list[dict[str, Any]], chosen: Mapping[str, Any], timesteps: int, max_loss: float, profile: str
-) -> list[str]:
+def _findings(results: list[dict[str, Any]], cheapest: Mapping[str, Any], timesteps: int, max_loss: float) -> list[str]:
     first = next((result["method"] for result in results if result["method"] != DENSE), DENSE)
-    lines = [
-        f"{_name(result, timesteps)}: saved by count {_percent(result['reduction'][profile])}, by the paper's formula "
-        f"{_percent(result['formula'])}; test accuracy {_percent(result['accuracy'])}"
-        for result in results
-        if result["method"] in (DENSE, first) and result["steps"] in (timesteps, None)
-    ]
+    told = [r for r in results if r["method"] in (DENSE, first) and r["steps"] in (timesteps, None)]
+    profile = next(iter(cheapest))
+    lines = [_saved(result, timesteps, profile) for result in told if result["method"] != DENSE or result["truncated"]]
     lines += [
         f"{name}: cheapest setting within {100 * max_loss:g} points on validation: {_name(result, timesteps)}; saved "
         f"{_percent(result['reduction'][name])} at {100 * result['difference']['mean']:+.2f} points of test accuracy"
-        for name, result in chosen.items()
+        for name, result in cheapest.items()
     ]
-    return [
-        *lines,
-        "the formula takes every synapse for equally busy and every operation for equally dear, and leaves out neuron "
-        "updates, which no mask removes",
-    ]
+    sizes = [result for result in told if not result["truncated"]]
+    lines.append(
+        "bytes of the weights, dense / CSR / bit mask: "
+        + "; ".join(
+            label(r["method"], r["level"])
+            + " "
+            + " / ".join(f"{r[key]:,.0f}" for key in ("dense_bytes", "csr_bytes", "bitmask_bytes"))
+            for r in sizes
+        )
+    )
+    return lines
+
+
+def _saved(result: dict[str, Any], timesteps: int, profile: str) -> str:
+    gap = {name: f"{100 * part:+.1f}" for name, part in result["gap"][profile].items()}
+    return (
+        f"{_name(result, timesteps)}: saved by count {_percent(result['reduction'][profile])} ({profile}), "
+        f"by the paper's formula {_percent(result['formula'])}, which leaves out unequal activity "
+        f"({gap['activity']} points), what MACs and ACs cost ({gap['prices']}) and neuron updates "
+        f"({gap['neuron_updates']}); test accuracy {_percent(result['accuracy'])}"
+    )
 
 
 def _name(result: dict[str, Any], timesteps: int) -> str:
-    steps = "T'" if result["truncated"] else result["steps"]
+    steps = f"T' = {result['mean_steps']:.1f}" if result["truncated"] else result["steps"]
     return f"{label(result['method'], result['level'])}, {steps} of {timesteps} steps"
 
 

@@ -1,4 +1,7 @@
-"""Schemas of the study blocks of an experiment; all but `layers` are optional, and no block means no such study."""
+"""Schemas of the study blocks about masks; all but `layers` are optional, and no block means no such study.
+
+Those of time and energy are in `pipeline/temporal/params.py` and `pipeline/energy/params.py`.
+"""
 
 from typing import Annotated, Literal
 

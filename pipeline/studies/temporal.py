@@ -4,7 +4,6 @@ For every net KL_t and validation accuracy at each step, T' by `divergence.enoug
 for T' steps, and for all T, on test.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -16,38 +15,34 @@ from pipeline.analysis.style import half_interval, panels
 from pipeline.data.store import Dataset
 from pipeline.files import Row
 from pipeline.studies.nets import DENSE, Net, label
-from pipeline.temporal.divergence import enough_steps, kl_by_step, kl_of_mean_by_step
+from pipeline.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
 from pipeline.temporal.params import TemporalParams
 from pipeline.temporal.truncation import accuracy_by_step, spikes_of
 
-AUTHORS_SHARE = 0.95  # the author's code stops where the cumulated KL reaches this share of its whole
 SMALLEST_KL = 1e-6  # what the figure shows of a KL of 0
 
 
-def temporal_rows(nets: Iterable[Net], dataset: Dataset, params: TemporalParams, seed: int) -> list[Row]:
-    """One row per net and step; test accuracy only for T' (`chosen`) and for T."""
-    rows: list[Row] = []
-    for net in nets:
-        spikes = spikes_of(net.network, dataset.validation)
-        kl, kl_of_mean = kl_by_step(spikes), kl_of_mean_by_step(spikes)
-        validation = accuracy_by_step(spikes, dataset.validation.labels)
-        chosen = enough_steps(kl, validation, params.epsilon, params.delta)
-        tested = {steps: _test_accuracy(net, dataset, steps) for steps in {chosen, len(kl)}}
-        for step in range(1, len(kl) + 1):
-            rows.append(
-                {
-                    "method": net.method,
-                    "level": net.level,
-                    "step": step,
-                    "kl": kl[step - 1].item(),
-                    "kl_of_mean": kl_of_mean[step - 1].item(),
-                    "validation_accuracy": validation[step - 1].item(),
-                    "chosen": step == chosen,
-                    "accuracy": tested.get(step),
-                }
-            )
-        print(f"  seed {seed}, {label(net.method, net.level)}: {chosen} of {len(kl)} steps", flush=True)
-    return rows
+def temporal_rows(net: Net, dataset: Dataset, params: TemporalParams, seed: int) -> list[Row]:
+    """One row per step of a net; test accuracy only for T' (`chosen`), the author's step (`authors`) and T."""
+    spikes = spikes_of(net.network, dataset.validation)
+    kl, kl_of_mean = kl_by_step(spikes), kl_of_mean_by_step(spikes)
+    validation = accuracy_by_step(spikes, dataset.validation.labels)
+    chosen, authors = enough_steps(kl, validation, params.epsilon, params.delta), authors_steps(kl_of_mean)
+    tested = {steps: _test_accuracy(net, dataset, steps) for steps in {chosen, authors, len(kl)}}
+    return [
+        {
+            "method": net.method,
+            "level": net.level,
+            "step": step,
+            "kl": kl[step - 1].item(),
+            "kl_of_mean": kl_of_mean[step - 1].item(),
+            "validation_accuracy": validation[step - 1].item(),
+            "chosen": step == chosen,
+            "authors": step == authors,
+            "accuracy": tested.get(step),
+        }
+        for step in range(1, len(kl) + 1)
+    ]
 
 
 def chosen_steps(table: pd.DataFrame) -> dict[tuple[int, str, float], int]:
@@ -61,7 +56,7 @@ def chosen_steps(table: pd.DataFrame) -> dict[tuple[int, str, float], int]:
 def summarize(table: pd.DataFrame) -> dict[str, Any]:
     """Per net over seeds: T', test accuracy at T' and at T, the paired difference, and the curves over steps.
 
-    `authors_steps` is where the form of the author's code would stop: its cumulated KL reaches 95 % of the whole.
+    `authors_*` are the same where the author's code would stop (`divergence.authors_steps`).
     """
     results = [
         _result(str(method), float(level), group)
@@ -73,6 +68,8 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         name = _key(result)
         metrics[f"steps/{name}"] = result["steps"]["mean"]
         metrics[f"truncated_accuracy/{name}"] = result["truncated_accuracy"]["mean"]
+        metrics[f"authors_steps/{name}"] = result["authors_steps"]["mean"]
+        metrics[f"authors_accuracy/{name}"] = result["authors_accuracy"]["mean"]
     first = next((result["method"] for result in results if result["method"] != DENSE), DENSE)
     findings = [_say(result, timesteps) for result in results if result["method"] in (DENSE, first)]
     return {"findings": findings, "metrics": metrics, "timesteps": timesteps, "results": results}
@@ -110,6 +107,7 @@ def _test_accuracy(net: Net, dataset: Dataset, steps: int) -> float:
 def _result(method: str, level: float, group: pd.DataFrame) -> dict[str, Any]:
     seeds = [rows.sort_values("step") for _, rows in group.groupby("seed")]
     chosen = [rows[rows["chosen"]].iloc[0] for rows in seeds]
+    authors = [rows[rows["authors"]].iloc[0] for rows in seeds]
     truncated = [float(row["accuracy"]) for row in chosen]
     whole = [float(rows["accuracy"].iloc[-1]) for rows in seeds]
     by_step = [rows for _, rows in group.groupby("step")]
@@ -117,7 +115,8 @@ def _result(method: str, level: float, group: pd.DataFrame) -> dict[str, Any]:
         "method": method,
         "level": level,
         "steps": describe([int(row["step"]) for row in chosen]),
-        "authors_steps": describe([_authors_steps(rows["kl_of_mean"]) for rows in seeds]),
+        "authors_steps": describe([int(row["step"]) for row in authors]),
+        "authors_accuracy": describe([float(row["accuracy"]) for row in authors]),
         "accuracy": describe(whole),
         "truncated_accuracy": describe(truncated),
         "difference": paired_difference(truncated, whole),
@@ -125,11 +124,6 @@ def _result(method: str, level: float, group: pd.DataFrame) -> dict[str, Any]:
         "kl_of_mean": [float(rows["kl_of_mean"].mean()) for rows in by_step],
         "validation_accuracy": [describe(rows["validation_accuracy"].tolist()) for rows in by_step],
     }
-
-
-def _authors_steps(kl: pd.Series) -> int:
-    whole = kl.sum()
-    return 1 if whole == 0 else int((kl.cumsum() >= AUTHORS_SHARE * whole - 1e-12).to_numpy().argmax()) + 1
 
 
 def _is_shown(result: dict[str, Any], summary: dict[str, Any]) -> bool:
@@ -144,8 +138,11 @@ def _key(result: dict[str, Any]) -> str:
 def _say(result: dict[str, Any], timesteps: int) -> str:
     difference = result["difference"]
     interval = "" if difference["low"] is None else f" ± {100 * (difference['high'] - difference['mean']):.2f}"
+    steps = result["steps"]["mean"]
+    enough = "no step is redundant" if steps == timesteps else f"{steps:.1f} of {timesteps} steps are enough"
     return (
-        f"{label(result['method'], result['level'])}: {result['steps']['mean']:.1f} of {timesteps} steps are enough; "
+        f"{label(result['method'], result['level'])}: {enough}; "
         f"test accuracy {100 * result['accuracy']['mean']:.2f} -> {100 * result['truncated_accuracy']['mean']:.2f} % "
-        f"({100 * difference['mean']:+.2f}{interval} points)"
+        f"({100 * difference['mean']:+.2f}{interval} points); by the author's rule "
+        f"{result['authors_steps']['mean']:.1f} steps, {100 * result['authors_accuracy']['mean']:.2f} %"
     )

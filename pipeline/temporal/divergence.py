@@ -25,6 +25,12 @@ def kl_of_mean_by_step(spikes: Tensor) -> Tensor:
     return (means[-1] * (means[-1].log() - means.log())).sum(1)
 
 
+def authors_steps(kl_of_mean: Tensor, share: float = 0.95) -> int:
+    """Where the paper author's code stops: the first step up to which KL [T] adds up to `share` of its whole sum."""
+    cumulated = kl_of_mean.cumsum(0)
+    return int(torch.nonzero(cumulated >= share * cumulated[-1] - 1e-12)[0]) + 1
+
+
 def enough_steps(kl: Tensor, accuracy: Tensor, epsilon: float, delta: float) -> int:
     """T': the smallest t with KL_t <= epsilon and accuracy_t >= accuracy_T - delta, both [T], of validation samples.
 

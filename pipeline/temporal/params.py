@@ -23,8 +23,9 @@ class TemporalParams(Block):
 class EarlyExitParams(Block):
     """At which gaps between the two likeliest classes a sample may stop.
 
-    thresholds: gaps of the class distribution, 0..1, rising. delta: validation accuracy that the chosen one may lose.
+    thresholds: gaps of the class distribution, 0..1, rising; 1, which means all T steps, is always added. delta:
+    validation accuracy that the chosen one may lose.
     """
 
-    thresholds: Annotated[list[Gap], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
+    thresholds: Annotated[list[Gap], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
     delta: Delta = 0.002

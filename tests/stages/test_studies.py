@@ -5,6 +5,7 @@ import inspect
 import itertools
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ import pytest
 from pipeline import paths
 from pipeline.blocks import STUDIES
 from pipeline.data.store import load_dataset
+from pipeline.energy.profiles import load_profiles
 from pipeline.errors import UserError
 from pipeline.params import ParamsError
 from pipeline.resume import ResumePoint
@@ -66,7 +68,7 @@ COLUMNS = {
     "paper": [
         *("protocol", "method", "level", "sparsity", "network_sparsity", "nnz", "validation_accuracy", "accuracy"),
     ],
-    "temporal": ["method", "level", "step", "kl", "kl_of_mean", "validation_accuracy", "chosen", "accuracy"],
+    "temporal": ["method", "level", "step", "kl", "kl_of_mean", "validation_accuracy", "chosen", "authors", "accuracy"],
     "early_exit": [
         *("method", "level", "threshold", "validation_steps", "validation_accuracy", "chosen", "steps", "accuracy"),
         "whole_accuracy",
@@ -74,7 +76,7 @@ COLUMNS = {
     "energy": [
         *("method", "level", "steps", "timesteps", "truncated", "split", "layer", "synapses", "nnz", "macs", "acs"),
         *("dense_macs", "dense_acs", "neuron_updates", "spike_rate"),
-        *(f"energy_pj_{profile}" for profile in ("horowitz_45nm_fp32", "horowitz_45nm_int8", "loihi")),
+        *(f"energy_pj_{profile}" for profile in load_profiles()),
         *("accuracy", "dense_bytes", "csr_bytes", "bitmask_bytes"),
     ],
 }
@@ -359,7 +361,74 @@ def test_the_cliffs_are_found_on_validation(project: Path) -> None:
     assert any(told[rule]["before"] != cliff["before"] for rule, cliff in before.items())
 
 
-@pytest.mark.parametrize("study", ["alpha", "layers", "zombies", "sweep"])
+@pytest.mark.parametrize("study", ["temporal", "early_exit", "energy"])
+def test_what_is_kept_is_chosen_on_validation_alone(project: Path, study: str) -> None:
+    """Wrong labels in the test split change the test accuracy that is told, and nothing that is chosen."""
+
+    def setting(result: dict[str, Any]) -> list[Any]:
+        return [result[key] for key in ("method", "level", "steps")]
+
+    before, rows = summary(study), table(study)
+    images, labels = made_split(30, 2)
+    save_splits(test=(images, np.random.default_rng(0).permutation(labels)))
+    run(study)
+    after, found = summary(study), table(study)
+    assert not found["accuracy"].equals(rows["accuracy"])
+    if study == "energy":
+        for profile, front in before["front"].items():
+            assert list(map(setting, after["front"][profile])) == list(map(setting, front))
+            assert setting(after["cheapest"][profile]) == setting(before["cheapest"][profile])
+        rows, found = rows[rows["split"] == "validation"], found[found["split"] == "validation"]
+    else:
+        told = [column for column in rows if column in ("accuracy", "authors_accuracy", "whole_accuracy")]
+        rows, found = rows.drop(columns=told), found.drop(columns=told)
+    pd.testing.assert_frame_equal(found, rows)
+
+
+@pytest.mark.parametrize("study", ["temporal", "early_exit", "energy"])
+def test_another_pruned_net_does_not_go_on_from_an_interrupted_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch, study: str
+) -> None:
+    original = getattr(stage(study), ROWS[study])
+    seen: list[tuple[str, float]] = []
+
+    def watched(net: Any, *args: Any) -> Any:
+        seen.append((net.method, net.level))
+        if stop and len(seen) == 3:
+            raise KeyboardInterrupt
+        return original(net, *args)
+
+    monkeypatch.setattr(stage(study), ROWS[study], watched)
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        run(study)
+    stop = False
+    seen.clear()
+    models = paths.prune_folder("tiny", "magnitude", 1) / "models"
+    shutil.copy(models / "level-0.5.safetensors", models / "level-0.9.safetensors")
+    run(study)
+    assert seen[0] == ("dense", 0.0) and len(seen) == 2 * 5
+
+
+def test_energy_says_what_it_misses(project: Path) -> None:
+    write_params(("energy.steps", [2, 6]))
+    with pytest.raises(UserError, match=r"energy\.steps: at most 5 are allowed, model\.timesteps; found \[2, 6\]"):
+        run("energy")
+    write_params()
+    file = paths.studies_folder("tiny", "temporal") / "table.csv"
+    rows = pd.read_csv(file)
+    rows[rows["method"] != "magnitude"].to_csv(file, index=False)
+    with pytest.raises(UserError, match="temporal@tiny has no row of magnitude at 0.5, seed 0; run it again"):
+        run("energy")
+    file.unlink()
+    with pytest.raises(UserError, match="table.csv: no such file; stage temporal@tiny makes it"):
+        run("energy")
+    (paths.prune_folder("tiny", "cqp", 1) / "models" / "level-0.9.safetensors").unlink()
+    with pytest.raises(UserError, match="level-0.9.safetensors: no such file; stage prune@tiny-cqp-1 makes it"):
+        run("temporal")
+
+
+@pytest.mark.parametrize("study", ["alpha", "layers", "zombies", "sweep", "temporal", "early_exit", "energy"])
 def test_wrong_validation_labels_are_noticed(project: Path, study: str) -> None:
     before = contents(paths.studies_folder("tiny", study))
     images, labels = made_split(30, 1)

@@ -192,7 +192,8 @@ def temporal_table() -> pd.DataFrame:
                 "kl_of_mean": 0.5 * 2.0**-step if step < 6 else 0.0,
                 "validation_accuracy": accuracy,
                 "chosen": step == chosen,
-                "accuracy": accuracy - 0.01 * (step == chosen) if step in (chosen, 6) else None,
+                "authors": step == 3,
+                "accuracy": accuracy - 0.01 * (step == chosen) if step in (3, chosen, 6) else None,
             }
         )
     return pd.DataFrame(rows)

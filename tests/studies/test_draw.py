@@ -53,8 +53,9 @@ LABELS = {
         *("dense", "cqp at 0.5", "cqp at 0.9"),
     ],
     "energy": [
-        *("energy of a sample (µJ)", "test accuracy (%)", "energy of a sample by layer (µJ)"),
-        *("saved by the paper's formula (%)", "saved by count (%)", "front", "dense", "cqp", "magnitude"),
+        *("energy of a sample (µJ)", "test accuracy (%), the best 10 points", "energy of a sample by layer (µJ)"),
+        *("saved by the paper's formula (%)", "saved by count (%)", "front (by validation)"),
+        *("dense", "cqp", "magnitude"),
         *("layers.1.weight", "layers.3.weight", "cqp at 0.9"),
     ],
 }

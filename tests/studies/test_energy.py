@@ -10,6 +10,7 @@ from pipeline.data.store import Dataset
 from pipeline.energy.front import pareto_front
 from pipeline.energy.params import EnergyParams
 from pipeline.energy.profiles import load_profiles
+from pipeline.errors import UserError
 from pipeline.pruning.mask import prunable_weights
 from pipeline.snn.network import SpikingNetwork
 from pipeline.studies.energy import energy_rows, summarize
@@ -24,8 +25,7 @@ def find(results: list[dict[str, Any]], method: str, level: float, steps: int | 
 
 def test_rows_of_a_real_net(dense: Callable[[], SpikingNetwork], dataset: Dataset) -> None:
     network = dense()
-    chosen = {(0, "dense", 0.0): 3}
-    rows = energy_rows([Net("dense", 0.0, network)], dataset, EnergyParams(steps=[2]), chosen, load_profiles(), 0)
+    rows = energy_rows(Net("dense", 0.0, network), dataset, EnergyParams(steps=[2]), 3, load_profiles(), 0)
     table = pd.DataFrame(rows)
     assert sorted(table["steps"].unique()) == [2, 3, 5]
     assert table[table["truncated"]]["steps"].unique().tolist() == [3]
@@ -78,16 +78,56 @@ def test_the_cheapest_setting_is_chosen_on_validation() -> None:
     assert (strict["method"], strict["level"], strict["steps"]) == ("dense", 0.0, 6)
 
 
+def test_the_front_is_chosen_on_validation_and_told_of_test() -> None:
+    table = energy_table()
+    before = summarize(table, ENERGY, PROFILES)["front"]["cheap"]
+    test = (table["split"] == "test") & (table["layer"] == "all")
+    table.loc[test, "accuracy"] = 0.1
+    after = summarize(table, ENERGY, PROFILES)["front"]["cheap"]
+    assert [(point["method"], point["steps"]) for point in after] == [(p["method"], p["steps"]) for p in before]
+    assert [point["accuracy"] for point in after] == pytest.approx([0.1] * len(before))
+
+
+def test_the_way_from_the_formula_to_the_count() -> None:
+    summary = summarize(energy_table(), ENERGY, PROFILES)
+    for result in summary["results"]:
+        for name in PROFILES:
+            gap = result["gap"][name]
+            assert result["formula"]["mean"] + sum(gap.values()) == pytest.approx(result["reduction"][name]["mean"])
+            assert gap["activity"] == pytest.approx(0, abs=1e-12)  # operations go with synapses and steps here
+            assert gap["prices"] == pytest.approx(0, abs=1e-12)  # and all layers are pruned alike
+    half = find(summary["results"], "cqp", 0.5, 6)
+    assert half["gap"]["flat"]["neuron_updates"] == pytest.approx(0, abs=1e-12)
+    assert half["gap"]["cheap"]["neuron_updates"] < 0
+    table = energy_table()
+    busy = (table["method"] == "cqp") & (table["level"] == 0.5)
+    table.loc[busy, "acs"] *= 3  # spikes are accumulated, for half the price of what the pixels cost
+    half = find(summarize(table, ENERGY, PROFILES)["results"], "cqp", 0.5, 6)
+    # of 1200 + 60 operations (per seed) are left 600 + 90, of 2460 picojoules 1290
+    assert half["gap"]["cheap"]["activity"] == pytest.approx(630 / 1260 - 690 / 1260)
+    assert half["gap"]["cheap"]["prices"] == pytest.approx(690 / 1260 - 1290 / 2460)
+
+
+def test_what_truncation_alone_saves() -> None:
+    result = find(summarize(energy_table(), ENERGY, PROFILES)["results"], "cqp", 0.5, 3)
+    assert result["truncation"]["flat"]["mean"] == pytest.approx(0.5)
+    assert result["reduction"]["flat"]["mean"] == pytest.approx(0.75)
+
+
+def test_a_dense_net_that_computes_nothing_is_told() -> None:
+    table = energy_table()
+    table.loc[table["method"] == "dense", ["macs", "acs"]] = 0.0
+    with pytest.raises(UserError, match="the dense net of seed 0 computes nothing on the validation samples"):
+        summarize(table, ENERGY, PROFILES)
+
+
 def test_the_findings_say_what_was_counted() -> None:
     findings = summarize(energy_table(), ENERGY, PROFILES)["findings"]
-    assert findings[0] == (
-        "dense, 6 of 6 steps: saved by count 0.00 ± 0.00 %, by the paper's formula 0.00 ± 0.00 %; "
-        "test accuracy 97.90 ± 0.25 %"
-    )
-    assert any(
-        line.startswith("flat: cheapest setting within 1.2 points on validation: cqp at 0.5, 3 of") for line in findings
-    )
-    assert "leaves out neuron updates" in findings[-1]
+    assert findings[0].startswith("dense, T' = 4.3 of 6 steps: saved by count ")
+    assert "(cheap), by the paper's formula 27.78" in findings[0]
+    cheapest = [line for line in findings if line.startswith("flat: cheapest setting")]
+    assert cheapest[0].startswith("flat: cheapest setting within 1.2 points on validation: cqp at 0.5, 3 of 6 steps")
+    assert findings[-1].startswith("bytes of the weights, dense / CSR / bit mask: dense 4,400 / 8,900 / 4,538; cqp at ")
 
 
 @pytest.mark.parametrize(

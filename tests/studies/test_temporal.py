@@ -20,10 +20,11 @@ def test_the_rule_at_its_extremes(
     dense: Callable[[], SpikingNetwork], dataset: Dataset, epsilon: float, delta: float, steps: int
 ) -> None:
     params = TemporalParams(epsilon=epsilon, delta=delta)
-    table = pd.DataFrame(temporal_rows([Net("dense", 0.0, dense())], dataset, params, 0)).assign(seed=0)
+    table = pd.DataFrame(temporal_rows(Net("dense", 0.0, dense()), dataset, params, 0)).assign(seed=0)
     assert chosen_steps(table) == {(0, "dense", 0.0): steps}
     tested = table.dropna(subset=["accuracy"]).set_index("step")["accuracy"]
-    assert set(tested.index) == {steps, 5}
+    authors = int(table[table["authors"]]["step"].iloc[0])
+    assert set(tested.index) == {steps, authors, 5}
     assert tested[5] == accuracy(dense(), dataset.test)
     shorter = accuracy_by_step(spikes_of(dense(), dataset.test, steps), dataset.test.labels)[-1].item()
     assert tested[steps] == shorter
@@ -37,10 +38,16 @@ def test_statistics_by_hand() -> None:
     assert result["difference"]["mean"] == pytest.approx(-0.01)
     assert result["difference"]["p"] is None  # the same for every seed
     assert result["truncated_accuracy"]["mean"] == pytest.approx(0.98 - 0.09 - 0.001 - 0.01)
-    # 1/2 + 1/4 + ... + 1/32 = 31/32 of which 95 % is 0.92: reached with 15/16 at the fourth step
-    assert result["authors_steps"]["mean"] == 4
+    assert result["authors_steps"]["mean"] == 3
+    assert result["authors_accuracy"]["mean"] == pytest.approx(0.98 - 0.09 - 0.125 - 0.001)
     assert summary["metrics"]["steps/dense"] == pytest.approx(13 / 3)
     assert summary["findings"][0] == (
-        "dense: 4.3 of 6 steps are enough; test accuracy 97.90 -> 96.90 % (-1.00 ± 0.00 points)"
+        "dense: 4.3 of 6 steps are enough; test accuracy 97.90 -> 96.90 % (-1.00 ± 0.00 points); by the author's rule "
+        "3.0 steps, 85.40 %"
     )
     assert [line.partition(":")[0] for line in summary["findings"]] == ["dense", "cqp at 0.5", "cqp at 0.9"]
+
+
+def test_where_nothing_is_redundant_it_says_so() -> None:
+    table = temporal_table().assign(chosen=lambda rows: rows["step"] == 6)
+    assert summarize(table)["findings"][0].startswith("dense: no step is redundant; test accuracy 97.90 -> 97.90 %")

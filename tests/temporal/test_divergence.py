@@ -5,7 +5,7 @@ import torch
 from scipy.stats import entropy
 from torch import Tensor
 
-from pipeline.temporal.divergence import enough_steps, kl_by_step, kl_of_mean_by_step
+from pipeline.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
 
 
 def spikes(steps: int = 7, samples: int = 12, classes: int = 4) -> Tensor:
@@ -48,3 +48,12 @@ def test_enough_steps(epsilon: float, delta: float, expected: int) -> None:
     kl = torch.tensor([1.0, 0.4, 0.04, 0.0])
     accuracy = torch.tensor([0.3, 0.8, 0.95, 0.96])
     assert enough_steps(kl, accuracy, epsilon, delta) == expected
+
+
+def test_where_the_authors_code_stops() -> None:
+    # 1/2 + 1/4 + ... + 1/32 = 31/32, of which 95 % is 0.92: reached with 15/16 at the fourth step
+    kl = torch.tensor([0.5, 0.25, 0.125, 0.0625, 0.03125, 0.0])
+    assert authors_steps(kl) == 4
+    assert authors_steps(kl, share=0.5) == 1
+    assert authors_steps(kl, share=1.0) == 5
+    assert authors_steps(torch.zeros(3)) == 1
