@@ -13,13 +13,20 @@ STUDIES = (  # a DVC stage where there is such a block
 ALLOWED = tuple(dict.fromkeys((*REQUIRED, *STUDIES)))
 
 
-def block_problems(experiment: str, blocks: Iterable[str]) -> list[str]:
-    """One line for every block of the experiment that has no meaning, and for every one that is missing."""
-    found = list(blocks)
-    where = f"experiments.{experiment}"
-    unknown = [
-        f"{where}.{name}: unknown key; allowed here: {', '.join(ALLOWED)}" for name in found if name not in ALLOWED
+def unknown_blocks(experiment: str, blocks: Iterable[str]) -> list[str]:
+    """One line for every block of the experiment that has no meaning."""
+    return [
+        f"experiments.{experiment}.{name}: unknown key; allowed here: {', '.join(ALLOWED)}"
+        for name in blocks
+        if name not in ALLOWED
     ]
-    return unknown + [
-        f"{where}.{name}: missing; required are: {', '.join(REQUIRED)}" for name in REQUIRED if name not in found
+
+
+def missing_blocks(experiment: str, blocks: Iterable[str]) -> list[str]:
+    """One line for every required block that the experiment lacks."""
+    found = set(blocks)
+    return [
+        f"experiments.{experiment}.{name}: missing; required are: {', '.join(REQUIRED)}"
+        for name in REQUIRED
+        if name not in found
     ]

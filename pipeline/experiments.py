@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline import params
-from pipeline.blocks import block_problems
+from pipeline.blocks import missing_blocks, unknown_blocks
 from pipeline.data.params import DataParams
 from pipeline.energy.params import EnergyParams
 from pipeline.methods import available, load_method
@@ -60,7 +60,7 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
         problems.append(str(error))
     for name, blocks in tree["experiments"].items():
         valid: dict[str, Block] = {}
-        problems += block_problems(name, blocks)
+        problems += unknown_blocks(name, blocks) + missing_blocks(name, blocks)
         for block in [block for block in SCHEMAS if block in blocks]:
             try:
                 valid[block] = params.load_block(name, block, SCHEMAS[block], path)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.blocks import STUDIES, block_problems
+from pipeline.blocks import STUDIES, unknown_blocks
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.params import PARAMS_FILE, Matrix, ParamsError, matrix_of, read_params
@@ -29,12 +29,11 @@ def stages_of(tree: dict[str, Any]) -> Stages:
     """The DVC stages of a params tree (`read_params`): stage -> what follows `@` in its address -> its items.
 
     Raises:
-        ParamsError: the matrix holds something that is not allowed, or one of its experiments lacks a block or has one
-            that is unknown.
+        ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block.
     """
     stages: Stages = {stage: {} for stage in ("data", "train", "prune", *ONCE_PER_EXPERIMENT, *STUDIES)}
     matrix = matrix_of(tree)
-    if problems := [line for name in matrix for line in block_problems(name, tree["experiments"][name])]:
+    if problems := [line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])]:
         raise ParamsError("\n".join(problems))
     for experiment, entry in matrix.items():
         for stage, items in _stages_of_one(experiment, entry, tree["experiments"][experiment]).items():

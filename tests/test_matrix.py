@@ -9,22 +9,21 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import matrix
-from pipeline.blocks import REQUIRED, STUDIES
+from pipeline.blocks import STUDIES
 from pipeline.errors import UserError
 from pipeline.params import Matrix, ParamsError, read_params
 from tests.imports import PROJECT
 from tests.tiny import run
 
-REST = {block: {} for block in REQUIRED}
 TREE = {
     "matrix": {
         "small": {"methods": ["cqp", "random"], "seeds": [0, 7]},
         "big": {"methods": ["cqp"], "seeds": [0]},
     },
     "experiments": {
-        "small": {**REST, "methods": {"cqp": {}, "random": {}}},
-        "big": {**REST, "methods": {"cqp": {}, "random": {}}, "sweep": {}},
-        "unused": {**REST, "methods": {"cqp": {}}, "paper": {}},
+        "small": {"methods": {"cqp": {}, "random": {}}, "layers": {}},
+        "big": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "sweep": {}},
+        "unused": {"methods": {"cqp": {}}, "layers": {}, "paper": {}},
     },
 }
 
@@ -85,15 +84,14 @@ def test_a_wrong_matrix_is_not_written(folder: Path) -> None:
     assert not Path("matrix.yaml").exists()
 
 
-def test_a_block_without_meaning_and_a_missing_one_are_named(folder: Path) -> None:
-    blocks = {name: block for name, block in TREE["experiments"]["small"].items() if name != "train"} | {"trian": {}}
+def test_a_block_without_meaning_is_named(folder: Path) -> None:
+    blocks = {**TREE["experiments"]["small"], "trian": {}}
     tree = {**TREE, "experiments": {**TREE["experiments"], "small": blocks}}
     with pytest.raises(ParamsError) as caught:
         matrix.stages_of(tree)
     assert str(caught.value).splitlines() == [
         "experiments.small.trian: unknown key; allowed here: data, model, train, prune, methods, layers, relaxation, "
         "zombies, staleness, sweep, alpha, paper, temporal, early_exit, energy",
-        "experiments.small.train: missing; required are: data, model, train, prune, methods, layers",
     ]
 
 
