@@ -3,15 +3,16 @@
 Everything comes from the stage's dvc.lock entry and the files it lists as outputs, laid out as
 `results/<experiment>/<stage>[/<method>][/seed<k>]/<file>`, or `results/<experiment>/studies/<stage>/<file>`. By name:
 `metrics.json`, `dataset.json` and the `metrics` in a study's `summary.json` are flat numbers, `metrics/<method>.json`
-are the same for one method each, `curve.csv` holds one row per step, `levels.csv` one row per sparsity level,
-`model.safetensors` and `models/level-<level>.safetensors` are weights.
+are the same for one method each, `curve.csv` holds one row per step, `levels.csv` one row per sparsity level (in a
+study also per method and seed, named by its columns), `model.safetensors` and `models/level-<level>.safetensors` are
+weights.
 """
 
 import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ RESULTS = "results"
 STUDIES = "studies"
 STEP_COLUMN = "epoch"
 LEVEL_COLUMN = "level"
+LABELS = {"method", "seed"}
 NUMBER_FILES = ("metrics.json", "dataset.json")
 NUMBER_FOLDER = "metrics"
 SUMMARY_FILE = "summary.json"
@@ -155,7 +157,7 @@ def _whole(place: Place, entry: Entry, files: Mapping[str, Path], levels: list[d
         numbers, texts = _split(_flatten(tree, prefix))
         params |= texts
         points += [Point(key, value) for key, value in numbers.items()]
-    points += [point for row in levels for point in _against_level(row)]
+    points += [point for row in levels if not LABELS & row.keys() for point in _against_level(row)]
     if not levels:
         points += _curve_points(curve)
     shown = [item for path in files.values() for item in _shown(path)]
@@ -176,7 +178,9 @@ def _numbers(files: Mapping[str, Path]) -> Iterator[tuple[Mapping[str, Any], str
 
 def _level(place: Place, row: dict[str, str], curve: list[dict[str, str]], weights: Path | None) -> Part:
     level = float(row[LEVEL_COLUMN])
-    numbers, texts = _split(row)
+    if row.keys() >= LABELS:
+        place = replace(place, method=row["method"], seed=int(row["seed"]))
+    numbers, texts = _split({name: value for name, value in row.items() if name not in LABELS})
     labels = place.labels | {"level": show_level(level)}
     mine = [step for step in curve if LEVEL_COLUMN in step and float(step[LEVEL_COLUMN]) == level]
     points = [Point(key, value) for key, value in numbers.items() if key != LEVEL_COLUMN]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline import paths
 from pipeline.blocks import STUDIES, unknown_blocks
 from pipeline.errors import UserError
 from pipeline.files import write_text
@@ -20,7 +21,7 @@ from pipeline.stages.entry import run_stage
 MATRIX_FILE = Path("matrix.yaml")
 COMMAND = "python -m pipeline.matrix"
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
-ONCE_PER_EXPERIMENT = ("compare", "report", "track")
+ONCE_PER_EXPERIMENT = ("report", "track")
 
 Stages = dict[str, dict[str, dict[str, Any]]]
 
@@ -31,7 +32,7 @@ def stages_of(tree: dict[str, Any]) -> Stages:
     Raises:
         ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block.
     """
-    stages: Stages = {stage: {} for stage in ("data", "train", "prune", *ONCE_PER_EXPERIMENT, *STUDIES)}
+    stages: Stages = {stage: {} for stage in ("data", "train", "prune", "compare", *ONCE_PER_EXPERIMENT, *STUDIES)}
     matrix = matrix_of(tree)
     if problems := [line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])]:
         raise ParamsError("\n".join(problems))
@@ -69,7 +70,8 @@ def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) ->
         UserError: it has not; the message says which command puts it right.
     """
     stages = YAML(typ="safe").load(path)["stages"] if path.is_file() else {}
-    for stage, items in _stages_of_one(experiment, entry, ()).items():
+    studies = [study for study in STUDIES if experiment in stages.get(study, {})]
+    for stage, items in _stages_of_one(experiment, entry, studies).items():
         found = {name: item for name, item in stages.get(stage, {}).items() if item["experiment"] == experiment}
         if found != items:
             raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
@@ -90,14 +92,24 @@ def _stages_of_one(experiment: str, entry: Matrix, blocks: Collection[str]) -> S
             for method in entry.methods
             for seed in entry.seeds
         },
+        "compare": {experiment: {"experiment": experiment, "energy": _energy_of(experiment, blocks)}},
         **dict.fromkeys(ONCE_PER_EXPERIMENT, once),
         **{study: once for study in STUDIES if study in blocks},
     }
 
 
+def _energy_of(experiment: str, blocks: Collection[str]) -> str:
+    """What the comparison depends on for its energies.
+
+    DVC's templates know no condition: without a study `energy` it is what the comparison depends on anyway.
+    """
+    study = paths.studies_folder(experiment, "energy") / "levels.csv"
+    return str(study if "energy" in blocks else paths.RESULTS / experiment / "prune")
+
+
 def _render(stages: Stages) -> str:
     yaml = YAML()
-    yaml.default_flow_style = None  # one line per stage
+    yaml.default_flow_style, yaml.width = None, 200  # one line per stage
     yaml.representer.ignore_aliases = lambda _: True
     text = io.StringIO()
     yaml.dump({"stages": stages}, text)

@@ -21,7 +21,7 @@ TREE = {
         "big": {"methods": ["cqp"], "seeds": [0]},
     },
     "experiments": {
-        "small": {"methods": {"cqp": {}, "random": {}}, "layers": {}},
+        "small": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "energy": {}},
         "big": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "sweep": {}},
         "unused": {"methods": {"cqp": {}}, "layers": {}, "paper": {}},
     },
@@ -57,12 +57,17 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
         "small-random-7": small | {"method": "random", "seed": 7},
         "big-cqp-0": big | {"method": "cqp", "seed": 0},
     }
-    for stage in ("data", "compare", "report", "track", "layers"):
+    for stage in ("data", "report", "track", "layers"):
         assert stages[stage] == {"small": small, "big": big}
     assert stages["sweep"] == {"big": big}
-    assert {study: stages[study] for study in STUDIES if study not in ("layers", "sweep")} == {
-        study: {} for study in STUDIES if study not in ("layers", "sweep")
+    # The comparison waits for energies where they are counted; else it names twice what it waits for anyway.
+    assert stages["compare"] == {
+        "small": small | {"energy": "results/small/studies/energy/levels.csv"},
+        "big": big | {"energy": "results/big/prune"},
     }
+    assert stages["energy"] == {"small": small}
+    others = [study for study in STUDIES if study not in ("layers", "sweep", "energy")]
+    assert {study: stages[study] for study in others} == {study: {} for study in others}
 
 
 def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
@@ -128,7 +133,7 @@ def test_the_studies_of_an_experiment_are_those_of_the_file(folder: Path) -> Non
     with pytest.raises(UserError, match=message):
         matrix.studies_of("small")
     matrix.update()
-    assert matrix.studies_of("small") == ["layers"]
+    assert matrix.studies_of("small") == ["layers", "energy"]
     assert matrix.studies_of("big") == ["layers", "sweep"]
     assert matrix.studies_of("unused") == []  # it has blocks, but no entry in the matrix
     tree = json.loads(json.dumps(TREE))

@@ -6,9 +6,11 @@ import pandas as pd
 
 from pipeline.analysis.statistics import describe, paired_difference
 from pipeline.errors import UserError
+from pipeline.names import DENSE, label
 
 BASELINE = "magnitude"
-DENSE = "dense"
+KEY = ["method", "seed", "level"]
+COUNTS = ("effective_macs", "effective_acs", "dense_macs", "dense_acs", "neuron_updates", "spike_rate")
 
 
 def tidy_table(
@@ -50,6 +52,24 @@ def tidy_table(
     ]
     columns = list(rows[0])
     return pd.concat([pd.DataFrame(rows), pruned[columns]], ignore_index=True)
+
+
+def with_energy(table: pd.DataFrame, energy: pd.DataFrame) -> pd.DataFrame:
+    """The tidy table with what every net computes at T, from the study `energy` (its `levels.csv`), as further columns.
+
+    Effective and dense MACs and ACs, neuron updates, spike rate, picojoules by hardware profile: of a sample, on test.
+
+    Raises:
+        UserError: the study has no row of one of the nets.
+    """
+    names = [*COUNTS, *(column for column in energy if column.startswith("energy_pj_"))]
+    joined = table.merge(energy[[*KEY, *names]], on=KEY, how="left", validate="one_to_one")
+    missing = joined[joined[names].isna().any(axis=1)]
+    if not missing.empty:
+        nets = ", ".join(f"{label(row.method, row.level)} seed {row.seed}" for row in missing.itertuples())
+        experiment = table["experiment"].iloc[0]
+        raise UserError(f"energy@{experiment} has no row of {nets}; run it again: dvc repro energy@{experiment}")
+    return joined
 
 
 def summarize(table: pd.DataFrame) -> dict[str, Any]:

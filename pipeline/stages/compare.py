@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline import paths
-from pipeline.analysis.comparison import headlines, summarize, tidy_table
+from pipeline.analysis.comparison import headlines, summarize, tidy_table, with_energy
 from pipeline.analysis.figures import accuracy_against_sparsity, sparsity_error
 from pipeline.analysis.style import save_svg
 from pipeline.files import read_json, write_json, write_text
-from pipeline.matrix import require_current
+from pipeline.matrix import require_current, studies_of
 from pipeline.params import load_matrix
 from pipeline.stages.entry import experiment_parser, required, run_stage
 
@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in matrix.seeds
     }
     table = tidy_table(experiment, dense, levels)
+    if "energy" in studies_of(experiment):
+        energy = paths.studies_folder(experiment, "energy") / "levels.csv"
+        table = with_energy(table, pd.read_csv(required(energy, f"energy@{experiment}")))
     summary = summarize(table)
     folder = paths.compare_folder(experiment)
     write_text(folder / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))

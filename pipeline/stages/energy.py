@@ -11,11 +11,13 @@ from pipeline.energy.params import EnergyParams
 from pipeline.energy.profiles import FILE, load_profiles
 from pipeline.errors import UserError
 from pipeline.files import Row
+from pipeline.names import label
 from pipeline.stages.entry import required, run_stage
 from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
-from pipeline.studies.energy import draw, energy_rows, summarize
-from pipeline.studies.nets import Net, label
+from pipeline.studies.energy import energy_rows, summarize
+from pipeline.studies.energy_figure import draw
+from pipeline.studies.nets import Net
 from pipeline.studies.temporal import chosen_steps
 
 

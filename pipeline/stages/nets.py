@@ -5,12 +5,13 @@ from pathlib import Path
 
 from pipeline import paths
 from pipeline.files import Row
+from pipeline.names import DENSE, label
 from pipeline.params import load_block, load_matrix
 from pipeline.pruning.params import PruneParams
 from pipeline.snn.checkpoint import load_network
 from pipeline.stages.entry import required
 from pipeline.stages.study import Inputs
-from pipeline.studies.nets import DENSE, Net, label
+from pipeline.studies.nets import Net
 
 
 def pruned_files(experiment: str) -> list[Path]:

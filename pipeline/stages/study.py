@@ -62,6 +62,8 @@ def run_study(
 ) -> None:
     """Write `table.csv` (the rows of all seeds), `summary.json` and `figures/<name>.svg` of one study.
 
+    What a summary has under `tables`, name -> rows, is written as `<name>.csv` instead of into `summary.json`.
+
     A seed that is done is kept as a resume point, so that an interrupted study goes on with the next one. What rows
     depend on must be known before, or stale ones would be kept: `more` reads further blocks of the experiment, `reads`
     names further files, beside the dataset and the dense nets.
@@ -110,8 +112,10 @@ def run_study(
     table = pd.DataFrame(rows)
     summary = summarize(table, inputs)
     folder = paths.studies_folder(experiment, name)
-    write_text(folder / "table.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_json(folder / "summary.json", summary)
+    tables = {"table": table} | {key: pd.DataFrame(part) for key, part in summary.get("tables", {}).items()}
+    for key, part in tables.items():
+        write_text(folder / f"{key}.csv", part.to_csv(index=False, lineterminator="\n"))
+    write_json(folder / "summary.json", {key: part for key, part in summary.items() if key != "tables"})
     save_svg(draw(summary), folder / "figures" / f"{name}.svg")
     inputs.resume.clear()
     for line in summary["findings"]:

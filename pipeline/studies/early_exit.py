@@ -14,8 +14,9 @@ from pipeline.analysis.statistics import describe, paired_difference
 from pipeline.analysis.style import panels
 from pipeline.data.store import Dataset, Split
 from pipeline.files import Row
+from pipeline.names import DENSE, label, metric_name, told_methods
 from pipeline.runtime import derive_seed
-from pipeline.studies.nets import DENSE, Net, label
+from pipeline.studies.nets import Net
 from pipeline.temporal.early_exit import exits_of, run_with_exits
 from pipeline.temporal.params import EarlyExitParams
 from pipeline.temporal.truncation import accuracy_by_step, spikes_of
@@ -63,21 +64,21 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         _result(str(method), float(level), group)
         for (method, level), group in table.groupby(["method", "level"], sort=False)
     ]
-    first = next((result["method"] for result in results if result["method"] != DENSE), DENSE)
     metrics: dict[str, float] = {}
     for result in results:
-        name = result["method"] if result["method"] == DENSE else f"{result['method']}_{result['level']:g}"
+        name = metric_name(result["method"], result["level"])
         metrics[f"steps/{name}"] = result["steps"]["mean"]
         metrics[f"accuracy/{name}"] = result["accuracy"]["mean"]
-    findings = [_say(result) for result in results if result["method"] in (DENSE, first)]
+    told = told_methods(result["method"] for result in results)
+    findings = [_say(result) for result in results if result["method"] in told]
     return {"findings": findings, "metrics": metrics, "results": results}
 
 
 def draw(summary: dict[str, Any]) -> Figure:
     """Accuracy over mean steps, a curve a net (dense, the first method); crosses: test at the chosen threshold."""
     figure, (axes,) = panels(1, "early exit: accuracy against mean time steps", (7.5, 5.2))
-    first = next((result["method"] for result in summary["results"] if result["method"] != DENSE), DENSE)
-    shown = [result for result in summary["results"] if result["method"] in (DENSE, first)]
+    told = told_methods(result["method"] for result in summary["results"])
+    shown = [result for result in summary["results"] if result["method"] in told]
     colours = colormaps["viridis"].resampled(max(len(shown), 2))
     for index, result in enumerate(shown):
         colour = "black" if result["method"] == DENSE else colours(index)

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.analysis.comparison import DENSE
 from pipeline.snn.network import SpikingNetwork
-
-__all__ = ["DENSE", "Net", "label"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +12,3 @@ class Net:
     method: str
     level: float
     network: SpikingNetwork
-
-
-def label(method: str, level: float) -> str:
-    """What people call it: `dense`, `cqp at 0.9`."""
-    return method if method == DENSE else f"{method} at {level:g}"

@@ -14,7 +14,8 @@ from pipeline.analysis.statistics import describe, paired_difference
 from pipeline.analysis.style import half_interval, panels
 from pipeline.data.store import Dataset
 from pipeline.files import Row
-from pipeline.studies.nets import DENSE, Net, label
+from pipeline.names import DENSE, label, metric_name, told_methods
+from pipeline.studies.nets import Net
 from pipeline.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
 from pipeline.temporal.params import TemporalParams
 from pipeline.temporal.truncation import accuracy_by_step, spikes_of
@@ -65,20 +66,21 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
     timesteps = int(table["step"].max())
     metrics: dict[str, float] = {}
     for result in results:
-        name = _key(result)
+        name = metric_name(result["method"], result["level"])
         metrics[f"steps/{name}"] = result["steps"]["mean"]
         metrics[f"truncated_accuracy/{name}"] = result["truncated_accuracy"]["mean"]
         metrics[f"authors_steps/{name}"] = result["authors_steps"]["mean"]
         metrics[f"authors_accuracy/{name}"] = result["authors_accuracy"]["mean"]
-    first = next((result["method"] for result in results if result["method"] != DENSE), DENSE)
-    findings = [_say(result, timesteps) for result in results if result["method"] in (DENSE, first)]
+    told = told_methods(result["method"] for result in results)
+    findings = [_say(result, timesteps) for result in results if result["method"] in told]
     return {"findings": findings, "metrics": metrics, "timesteps": timesteps, "results": results}
 
 
 def draw(summary: dict[str, Any]) -> Figure:
     """KL_t (left) and validation accuracy over steps, of the dense net and the first method's. Dots mark mean T'."""
     figure, (left, right) = panels(2, "how many time steps are enough?", (11, 4.6))
-    shown = [result for result in summary["results"] if _is_shown(result, summary)]
+    told = told_methods(result["method"] for result in summary["results"])
+    shown = [result for result in summary["results"] if result["method"] in told]
     colours = colormaps["viridis"].resampled(max(len(shown), 2))
     for index, result in enumerate(shown):
         colour = "black" if result["method"] == DENSE else colours(index)
@@ -124,15 +126,6 @@ def _result(method: str, level: float, group: pd.DataFrame) -> dict[str, Any]:
         "kl_of_mean": [float(rows["kl_of_mean"].mean()) for rows in by_step],
         "validation_accuracy": [describe(rows["validation_accuracy"].tolist()) for rows in by_step],
     }
-
-
-def _is_shown(result: dict[str, Any], summary: dict[str, Any]) -> bool:
-    methods = [found["method"] for found in summary["results"] if found["method"] != DENSE]
-    return result["method"] in (DENSE, *methods[:1])
-
-
-def _key(result: dict[str, Any]) -> str:
-    return result["method"] if result["method"] == DENSE else f"{result['method']}_{result['level']:g}"
 
 
 def _say(result: dict[str, Any], timesteps: int) -> str:

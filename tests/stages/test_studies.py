@@ -1,14 +1,11 @@
 """The stages of the studies end to end: files, the same bytes again, interruptions, mistakes, and what they read."""
 
-import importlib
 import inspect
 import itertools
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -26,32 +23,18 @@ from pipeline.resume import ResumePoint
 from pipeline.snn.checkpoint import load_network
 from pipeline.stages import prune
 from pipeline.training.evaluate import accuracy
+from tests.stages.study_runs import ROWS, contents, run, stage, summary, table
 from tests.studies.made import (
     LEVELS,
     PARAMS,
     SEEDS,
     SIZES,
     SYNAPSES,
-    copy_project,
     made_split,
-    make_project,
     save_splits,
     write_params,
 )
 
-# Study -> the function that computes (part of) a seed's rows, as its stage calls it.
-ROWS = {
-    "layers": "layer_rows",
-    "relaxation": "relaxation_rows",
-    "zombies": "zombie_rows",
-    "staleness": "frozen_rows",
-    "sweep": "sweep_rows",
-    "alpha": "alpha_rows",
-    "paper": "paper_rows",
-    "temporal": "temporal_rows",
-    "early_exit": "early_exit_rows",
-    "energy": "energy_rows",
-}
 COLUMNS = {
     "layers": ["layer", "synapses", "level", "nnz", "validation_accuracy", "loss_points"],
     "relaxation": [
@@ -84,51 +67,6 @@ ROW_COUNT = {"layers": 3 * 2, "relaxation": 2 * 2, "zombies": 4 * 6, "staleness"
 ROW_COUNT |= {"alpha": 2, "paper": 2 * 4, "temporal": 5 * 5, "early_exit": 5 * 4}
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with data, dense and pruned nets, and the files of every study."""
-    folder = tmp_path_factory.mktemp("made")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_project()
-        for study in STUDIES:
-            run(study)
-    return folder
-
-
-@pytest.fixture
-def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh copy of the project folder as working directory."""
-    copy_project(made, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def stage(study: str) -> ModuleType:
-    return importlib.import_module(f"pipeline.stages.{study}")
-
-
-def run(study: str) -> Path:
-    stage(study).main(["--experiment", "tiny"])
-    return paths.studies_folder("tiny", study)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def table(study: str) -> pd.DataFrame:
-    return pd.read_csv(paths.studies_folder("tiny", study) / "table.csv")
-
-
-def summary(study: str) -> dict[str, Any]:
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
-
-    path = paths.studies_folder("tiny", study) / "summary.json"
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-
-
 def seed_of(call: Callable[..., Any], args: tuple[Any, ...]) -> int:
     return inspect.signature(call).bind(*args).arguments["seed"]
 
@@ -140,7 +78,8 @@ def test_every_study_is_tested() -> None:
 @pytest.mark.parametrize("study", STUDIES)
 def test_files_and_what_stands_in_them(project: Path, study: str) -> None:
     folder = paths.studies_folder("tiny", study)
-    assert set(contents(folder)) == {"table.csv", "summary.json", f"figures/{study}.svg"}
+    tables = {"table.csv", *(("levels.csv", "grid.csv", "front.csv") if study == "energy" else ())}
+    assert set(contents(folder)) == {*tables, "summary.json", f"figures/{study}.svg"}
     assert not (project / ".resume").exists() or not any((project / ".resume").rglob("*.pt"))
 
     rows = table(study)
@@ -359,73 +298,6 @@ def test_the_cliffs_are_found_on_validation(project: Path) -> None:
         for key in ("tau", "tau_before", "cause", "sparsity_before", "sparsity_after"):
             assert told[rule][key] == cliff[key], (rule, key)
     assert any(told[rule]["before"] != cliff["before"] for rule, cliff in before.items())
-
-
-@pytest.mark.parametrize("study", ["temporal", "early_exit", "energy"])
-def test_what_is_kept_is_chosen_on_validation_alone(project: Path, study: str) -> None:
-    """Wrong labels in the test split change the test accuracy that is told, and nothing that is chosen."""
-
-    def setting(result: dict[str, Any]) -> list[Any]:
-        return [result[key] for key in ("method", "level", "steps")]
-
-    before, rows = summary(study), table(study)
-    images, labels = made_split(30, 2)
-    save_splits(test=(images, np.random.default_rng(0).permutation(labels)))
-    run(study)
-    after, found = summary(study), table(study)
-    assert not found["accuracy"].equals(rows["accuracy"])
-    if study == "energy":
-        for profile, front in before["front"].items():
-            assert list(map(setting, after["front"][profile])) == list(map(setting, front))
-            assert setting(after["cheapest"][profile]) == setting(before["cheapest"][profile])
-        rows, found = rows[rows["split"] == "validation"], found[found["split"] == "validation"]
-    else:
-        told = [column for column in rows if column in ("accuracy", "authors_accuracy", "whole_accuracy")]
-        rows, found = rows.drop(columns=told), found.drop(columns=told)
-    pd.testing.assert_frame_equal(found, rows)
-
-
-@pytest.mark.parametrize("study", ["temporal", "early_exit", "energy"])
-def test_another_pruned_net_does_not_go_on_from_an_interrupted_run(
-    project: Path, monkeypatch: pytest.MonkeyPatch, study: str
-) -> None:
-    original = getattr(stage(study), ROWS[study])
-    seen: list[tuple[str, float]] = []
-
-    def watched(net: Any, *args: Any) -> Any:
-        seen.append((net.method, net.level))
-        if stop and len(seen) == 3:
-            raise KeyboardInterrupt
-        return original(net, *args)
-
-    monkeypatch.setattr(stage(study), ROWS[study], watched)
-    stop = True
-    with pytest.raises(KeyboardInterrupt):
-        run(study)
-    stop = False
-    seen.clear()
-    models = paths.prune_folder("tiny", "magnitude", 1) / "models"
-    shutil.copy(models / "level-0.5.safetensors", models / "level-0.9.safetensors")
-    run(study)
-    assert seen[0] == ("dense", 0.0) and len(seen) == 2 * 5
-
-
-def test_energy_says_what_it_misses(project: Path) -> None:
-    write_params(("energy.steps", [2, 6]))
-    with pytest.raises(UserError, match=r"energy\.steps: at most 5 are allowed, model\.timesteps; found \[2, 6\]"):
-        run("energy")
-    write_params()
-    file = paths.studies_folder("tiny", "temporal") / "table.csv"
-    rows = pd.read_csv(file)
-    rows[rows["method"] != "magnitude"].to_csv(file, index=False)
-    with pytest.raises(UserError, match="temporal@tiny has no row of magnitude at 0.5, seed 0; run it again"):
-        run("energy")
-    file.unlink()
-    with pytest.raises(UserError, match="table.csv: no such file; stage temporal@tiny makes it"):
-        run("energy")
-    (paths.prune_folder("tiny", "cqp", 1) / "models" / "level-0.9.safetensors").unlink()
-    with pytest.raises(UserError, match="level-0.9.safetensors: no such file; stage prune@tiny-cqp-1 makes it"):
-        run("temporal")
 
 
 @pytest.mark.parametrize("study", ["alpha", "layers", "zombies", "sweep", "temporal", "early_exit", "energy"])

@@ -269,6 +269,7 @@ def summaries() -> dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], An
         alpha,
         early_exit,
         energy,
+        energy_figure,
         layers,
         paper,
         relaxation,
@@ -288,5 +289,5 @@ def summaries() -> dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], An
         "paper": (paper.summarize(paper_table(), "mnist"), paper.draw),
         "temporal": (temporal.summarize(temporal_table()), temporal.draw),
         "early_exit": (early_exit.summarize(early_exit_table()), early_exit.draw),
-        "energy": (energy.summarize(energy_table(), ENERGY, PROFILES), energy.draw),
+        "energy": (energy.summarize(energy_table(), ENERGY, PROFILES), energy_figure.draw),
     }

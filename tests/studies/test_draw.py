@@ -139,7 +139,7 @@ def one_seed(study: str) -> Figure:
     table = getattr(tables, f"{study}_table")()
     table = table[table["seed"] == 0]
     more = {"staleness": (0.5,), "paper": ("mnist",), "energy": (tables.ENERGY, tables.PROFILES)}.get(study, ())
-    return module.draw(module.summarize(table, *more))
+    return importlib.import_module(f"pipeline.stages.{study}").draw(module.summarize(table, *more))
 
 
 @pytest.mark.parametrize("study", STUDIES)
