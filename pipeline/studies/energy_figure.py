@@ -37,7 +37,7 @@ def _draw_front(axes: Any, summary: dict[str, Any], profile: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("energy of a sample (µJ)")
     axes.set_ylabel(f"test accuracy (%), the best {SHOWN_POINTS:g} points")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
 
 
 def _draw_points(axes: Any, rows: list[Row], **options: Any) -> None:
