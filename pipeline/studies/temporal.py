@@ -77,7 +77,10 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def draw(summary: dict[str, Any]) -> Figure:
-    """KL_t (left) and validation accuracy over steps, of the dense net and the first method's. Dots mark mean T'."""
+    """KL_t (left, but for T, where it is 0) and validation accuracy over steps, of the dense net and the first method's.
+
+    Dots mark the mean T'.
+    """
     figure, (left, right) = panels(2, "how many time steps are enough?", (11, 4.6))
     told = told_methods(result["method"] for result in summary["results"])
     shown = [result for result in summary["results"] if result["method"] in told]
@@ -86,12 +89,14 @@ def draw(summary: dict[str, Any]) -> Figure:
         colour = "black" if result["method"] == DENSE else colours(index)
         steps = range(1, summary["timesteps"] + 1)
         name = label(result["method"], result["level"])
-        left.plot(steps, [max(kl, SMALLEST_KL) for kl in result["kl"]], color=colour, label=name)
+        kl = [max(value, SMALLEST_KL) for value in result["kl"][:-1]]
+        left.plot(steps[:-1], kl, color=colour, label=name)
         accuracies = [100 * figures["mean"] for figures in result["validation_accuracy"]]
         spread = [half_interval(figures) for figures in result["validation_accuracy"]]
         right.errorbar(steps, accuracies, yerr=spread, color=colour, capsize=2, label=name)
         at = round(result["steps"]["mean"])
-        left.plot(at, max(result["kl"][at - 1], SMALLEST_KL), "o", color=colour)
+        if at < summary["timesteps"]:
+            left.plot(at, kl[at - 1], "o", color=colour)
         right.plot(at, accuracies[at - 1], "o", color=colour)
     left.set_yscale("log")
     left.set_ylabel("KL_t (nats)")
