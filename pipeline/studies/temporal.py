@@ -77,9 +77,9 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def draw(summary: dict[str, Any]) -> Figure:
-    """KL_t (left, but for T, where it is 0) and validation accuracy over steps, of the dense net and the first method's.
+    """KL_t (left, but for T, where it is 0) and validation accuracy over steps; dots mark the mean T'.
 
-    Dots mark the mean T'.
+    Shown are the nets of `told_methods`.
     """
     figure, (left, right) = panels(2, "how many time steps are enough?", (11, 4.6))
     told = told_methods(result["method"] for result in summary["results"])
