@@ -94,6 +94,8 @@ class Store:
         self._experiments: dict[str, str] = {}
         mlflow.set_tracking_uri(store_uri(root))  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
         with errors_named(), self.writing():
+            if store_uri(root) == _local_uri(root / FOLDER / DATABASE):
+                _create_database(root / FOLDER / DATABASE)
             self._client = MlflowClient(tracking_uri=store_uri(root))
             self._client.search_experiments(max_results=1)
 
@@ -213,7 +215,7 @@ class Store:
 
 def store_uri(root: Path) -> str:
     """Where the runs are kept."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / FOLDER / DATABASE}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _local_uri(root / FOLDER / DATABASE)
 
 
 @contextmanager
@@ -227,6 +229,21 @@ def errors_named() -> Iterator[None]:
         yield
     except (MlflowException, OSError, SQLAlchemyError) as error:
         raise StoreError(textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")) from error
+
+
+def _local_uri(database: Path) -> str:
+    return f"sqlite:///{database}"
+
+
+def _create_database(path: Path) -> None:
+    """Create MLflow's tables under another name first: it cannot use a database whose making was interrupted."""
+    if path.exists():
+        return
+    unfinished = path.with_suffix(".unfinished")
+    for left_over in path.parent.glob(f"{unfinished.name}*"):  # SQLite's journal, too
+        left_over.unlink()
+    MlflowClient(tracking_uri=_local_uri(unfinished)).search_experiments(max_results=1)
+    unfinished.replace(path)
 
 
 @cache

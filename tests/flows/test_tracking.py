@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -345,6 +346,28 @@ def test_two_processes_that_find_no_store_create_it_once_and_log_once(project: P
     both = [subprocess.Popen([sys.executable, "-c", TRACK_DATA], env=stage_environment()) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert [run.info.run_name for run in search(project)] == ["data"]
+
+
+KILLED_WHILE_CREATING = """
+import os
+import signal
+from pathlib import Path
+from mlflow.store.db import utils
+# The tables are made then, but not the note of their version.
+utils._upgrade_db = lambda engine: os.kill(os.getpid(), signal.SIGKILL)
+from flows.mlflow_store import Store
+Store(Path.cwd())
+"""
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(project: Path) -> None:
+    shutil.rmtree(project / "mlruns")
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=stage_environment(), check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list((project / "mlruns").glob("*.unfinished*"))
+    assert main([]) == 0
+    assert {run.info.run_name for run in search(project)} == PARENTS | CHILDREN
+    assert not list((project / "mlruns").glob("*.unfinished*"))
 
 
 SERVE = """
