@@ -47,12 +47,17 @@ def validate_params() -> None:
     validate()
 
 
+def report_page(experiment: str) -> Path:
+    """The experiment's page, relative to the project."""
+    return report_folder(experiment) / "index.html"
+
+
 def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
     from pipeline.analysis.tables import render_text
 
     table = render_text(read_json(compare_folder(experiment) / "summary.json"))
-    return f"\n{table}\n\nreport: {report_folder(experiment) / 'index.html'}\nMLflow: {SHOW}"
+    return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
 
 
 def comparison_markdown(experiment: str) -> str:
@@ -60,4 +65,4 @@ def comparison_markdown(experiment: str) -> str:
     from pipeline.analysis.tables import render_markdown
 
     table = render_markdown(read_json(compare_folder(experiment) / "summary.json"))
-    return f"{table}\n\n- report: `{report_folder(experiment) / 'index.html'}`\n- MLflow: `{SHOW}`\n"
+    return f"{table}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"

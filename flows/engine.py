@@ -11,34 +11,59 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Lock
 
+from flows import lock_copy
+from flows.attempts import bring_about
 from flows.graph import Pipeline, Stage
 from flows.lockfile import Entry
-from flows.process import Outcome, Say, reproduce
+from flows.process import Outcome, Say, StageFailed
+from flows.progress import Progress
+from flows.stop import Stop
 from flows.tracking import Tracking
 from flows.workspace import workspace
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a stage came to be up to date, and in how many seconds."""
+    """How a stage ended, in how many seconds, why if it failed, and the MLflow run that shows its result."""
 
     address: str
     outcome: Outcome
-    seconds: float
+    seconds: float = 0.0
+    error: StageFailed | None = None
+    mlflow_run: str | None = None
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether stages that wait for it may run."""
+        return self.outcome not in ("failed", "skipped")
 
     def __str__(self) -> str:
-        time_taken = "" if self.outcome == "unchanged" else f" in {self.seconds:.0f} s"
+        time_taken = "" if self.outcome in ("unchanged", "skipped") else f" in {self.seconds:.0f} s"
         return f"{self.address}: {self.outcome}{time_taken}"
+
+
+class FlowFailed(RuntimeError):
+    """Some stages failed; the message holds each one's last lines, how to run it again, and what was skipped for it."""
+
+    def __init__(self, done: Mapping[str, Done]) -> None:
+        super().__init__(done)
+        self.done = done
+
+    def __str__(self) -> str:
+        failed = [str(stage.error) for stage in self.done.values() if stage.outcome == "failed"]
+        skipped = [stage.address for stage in self.done.values() if stage.outcome == "skipped"]
+        return "\n".join([*failed, *([f"skipped, as they need what failed: {', '.join(skipped)}"] if skipped else [])])
 
 
 class Work:
     """What there is to do for one stage, whoever carries it out."""
 
-    def __init__(self, pipeline: Pipeline, tracking: Tracking, out_of_date: Set[str]) -> None:
+    def __init__(self, pipeline: Pipeline, tracking: Tracking, out_of_date: Set[str], stop: Stop) -> None:
         """`out_of_date` holds the addresses that are so before anything is run."""
         self._pipeline = pipeline
         self._tracking = tracking
         self._out_of_date = out_of_date
+        self._stop = stop
         self._something_ran = False
         self._entries: Mapping[str, Entry] = {}
         self._index = Lock()  # DVC's index is no thing for several threads
@@ -47,7 +72,7 @@ class Work:
         """Run the stage if DVC says that it is out of date, and show its result in MLflow with `tags`.
 
         Raises:
-            StageFailed: the stage exited with an error.
+            Stopped: a request to stop ended it.
             PipelineError: DVC cannot read the project.
         """
         start = time.monotonic()
@@ -55,16 +80,21 @@ class Work:
         with self._index:
             out_of_date = self._is_out_of_date(stage)
         if out_of_date:
-            outcome = reproduce(stage.address, self._pipeline.root, say)
             self._something_ran = True
+            try:
+                with self._tracking.following(stage.address, stage.outs, tags):
+                    outcome = bring_about(self._pipeline, self._index, stage, say, self._stop)
+            except StageFailed as error:
+                return Done(stage.address, "failed", time.monotonic() - start, error)
         seconds = time.monotonic() - start
         with self._index:
             entry = self._entry(stage.address, fresh=out_of_date)
+        mlflow_run = None
         if entry is not None:
-            self._tracking.track(stage.address, entry, {"outcome": outcome, **tags})
+            mlflow_run = self._tracking.track(stage.address, entry, {"outcome": outcome, **tags})
         elif stage.has_entry_here:
             say(f"dvc.lock has no entry of {stage.address}, so MLflow does not show it")
-        return Done(stage.address, outcome, seconds)
+        return Done(stage.address, outcome, seconds, mlflow_run=mlflow_run)
 
     def _is_out_of_date(self, stage: Stage) -> bool:
         """Asks DVC anew only when there is something new, for that takes a moment."""
@@ -74,11 +104,15 @@ class Work:
 
     def _entry(self, address: str, fresh: bool) -> Entry | None:
         if fresh or address not in self._entries:
-            self._entries = self._pipeline.lock_entries()
+            with self._pipeline.exclusive():
+                lock_copy.mend(self._pipeline.root)
+                lock_copy.keep(self._pipeline.root)
+                self._entries = self._pipeline.lock_entries()
         return self._entries.get(address)
 
 
 CarryOut = Callable[[Work, Stage], Done]
+Report = Callable[[Progress], None]
 
 
 def run_target(
@@ -90,74 +124,103 @@ def run_target(
     before_work: Callable[[], None],
     lineage: Mapping[str, str],
     workers: int = 1,
+    report: Report = lambda progress: None,
 ) -> dict[str, Done]:
     """Bring a target and all that it needs up to date, up to `workers` stages at a time.
 
     `before_work` is called first if anything is out of date; `carry_out` must be safe to call from several threads when
-    there are several workers.
+    there are several workers; `report` is told how far all is whenever a stage starts or ends.
 
     Raises:
         UnknownTarget: no stage has that address.
+        HintError: a stage's `meta` holds hints that are not allowed.
         WorkspaceBusy: another flow runs in this folder.
-        StageFailed: a stage exited with an error; the stages after it have not been run.
+        FlowFailed: a stage failed; all that does not need it has been done.
         PipelineError: DVC cannot read the project.
     """
     stages = pipeline.needed_for(target)
+    stop = Stop()
     with workspace(pipeline.root):
         out_of_date = pipeline.out_of_date() & {stage.address for stage in stages}
         if out_of_date:
             before_work()
         tracking = Tracking(pipeline.root, say, lineage)
-        work = Work(pipeline, tracking, out_of_date)
-        done = run_all(stages, lambda stage: carry_out(work, stage), say, workers)
+        work = Work(pipeline, tracking, out_of_date, stop)
+        done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report)
     say(count_outcomes(done))
     tracking.say_summary()
+    if not all(stage.is_up_to_date for stage in done.values()):
+        raise FlowFailed(done)
     return done
 
 
-def run_all(stages: Sequence[Stage], run: Callable[[Stage], Done], say: Say, workers: int) -> dict[str, Done]:
-    """Run the stages in the order of their graph, up to `workers` at a time.
+def run_all(
+    stages: Sequence[Stage],
+    run: Callable[[Stage], Done],
+    say: Say,
+    workers: int,
+    stop: Stop,
+    report: Report = lambda progress: None,
+) -> dict[str, Done]:
+    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended.
 
-    The first that `run` raises ends it: nothing more is started, what became of the running stages is said, and then it
-    is raised.
+    A stage that needs a failed one is skipped. What is raised, an interruption of this thread included, ends all.
     """
+    start = time.monotonic()
     done: dict[str, Done] = {}
     running: dict[Future[Done], str] = {}
-    failure: BaseException | None = None
+
+    def tell(line: str | None = None) -> None:
+        progress = Progress(len(stages), len(done), tuple(running.values()), time.monotonic() - start)
+        if line is not None:
+            say(f"[{progress.done}/{progress.total}] {line}; {progress}")
+        report(progress)
+
     with ThreadPoolExecutor(workers) as pool:
-        while running or (failure is None and len(done) < len(stages)):
-            if failure is None:
-                for stage in ready(stages, done, set(running.values()))[: workers - len(running)]:
+        try:
+            while len(done) < len(stages):
+                for stage in stages:
+                    if stage.address not in done and any(_is_lost(done.get(other)) for other in stage.upstream):
+                        done[stage.address] = Done(stage.address, "skipped")
+                        tell(str(done[stage.address]))
+                for stage in ready(stages, done, set(running.values()), workers):
                     # Prefect's context goes along.
                     running[pool.submit(copy_context().run, run, stage)] = stage.address
-            wait(running, return_when=FIRST_COMPLETED)
-            for future in [future for future in running if future.done()]:
-                address = running.pop(future)
-                error = future.exception()
-                if error is None:
+                    tell()
+                wait(running, return_when=FIRST_COMPLETED)
+                for future in [future for future in running if future.done()]:
+                    address = running.pop(future)
                     done[address] = future.result()
-                    say(f"[{len(done)}/{len(stages)}] {done[address]}")
-                elif failure is None:
-                    failure = error
-                    if running:
-                        say(f"{address} failed; waiting for {', '.join(running.values())}")
-                else:
-                    say(f"{address} failed, too: {error}")
-    if failure is not None:
-        raise failure
+                    tell(str(done[address]))
+        except BaseException:
+            stop.ask()
+            if running:
+                say(f"stopping {', '.join(running.values())}")
+            raise
     return done
 
 
-def ready(stages: Sequence[Stage], done: Container[str], running: Container[str] = ()) -> list[Stage]:
-    """The stages that are neither done nor running and wait for nothing any more, in the order given."""
-    return [
-        stage
-        for stage in stages
-        if stage.address not in done and stage.address not in running and all(other in done for other in stage.upstream)
-    ]
+def ready(
+    stages: Sequence[Stage], done: Container[str], running: Set[str] = frozenset(), workers: int = 1
+) -> list[Stage]:
+    """The stages to start now: they wait for nothing any more, there is room for them, and no other has their tag."""
+    taken = {stage.hints.concurrency for stage in stages if stage.address in running} - {None}
+    found: list[Stage] = []
+    for stage in stages:
+        if len(running) + len(found) == workers:
+            break
+        waits = any(other not in done for other in stage.upstream) or stage.hints.concurrency in taken
+        if stage.address not in done and stage.address not in running and not waits:
+            found.append(stage)
+            taken |= {stage.hints.concurrency} - {None}
+    return found
 
 
 def count_outcomes(done: Mapping[str, Done]) -> str:
     """`19 stages: 12 ran, 7 unchanged`."""
     counts = Counter(finished.outcome for finished in done.values())
     return f"{len(done)} stages: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+
+
+def _is_lost(done: Done | None) -> bool:
+    return done is not None and not done.is_up_to_date

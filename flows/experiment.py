@@ -4,19 +4,44 @@ Both take DVC's graph for the experiment and bring its stages up to date; `--loc
 """
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flows.comparison import comparison_text, open_pipeline, target_of, validate_params
-from flows.engine import Done, Work, run_target
+from flows.engine import Done, FlowFailed, Work, run_target
 from flows.environment import set_defaults
 from flows.graph import PipelineError, Stage, UnknownTarget
-from flows.process import StageFailed
+from flows.hints import HintError
 from flows.workers import default_workers
 from flows.workspace import WorkspaceBusy
 from pipeline.errors import UserError
 
-EXPECTED = (UnknownTarget, PipelineError, WorkspaceBusy, StageFailed, UserError)
-INTERRUPTED = 130
+EXPECTED = (UnknownTarget, HintError, PipelineError, WorkspaceBusy, FlowFailed, UserError)
+
+
+class Interrupted(BaseException):
+    """The user, or whoever supervises this process, wants it to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While in here, Ctrl-C and SIGTERM raise Interrupted in the main thread, so that what runs is ended in order."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_locally(experiment: str, workers: int) -> None:
@@ -52,13 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
     set_defaults()
     run = run_locally if options.local else run_on_prefect
     try:
-        run(options.experiment, options.workers or default_workers())
+        with interruptible():
+            run(options.experiment, options.workers or default_workers())
     except EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except Interrupted as interrupted:
         print("interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        return 128 + interrupted.signal  # as shells tell it
     print(comparison_text(options.experiment))
     return 0
 

@@ -1,15 +1,18 @@
 """DVC's own graph: which stages a target needs, in which order, and which of them are out of date."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import networkx
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo, lock_repo
+from dvc.stage.cache import _can_hash, _get_stage_hash
 
+from flows.hints import Hints, hints_of
 from flows.lockfile import Entry, read_lock
 
 
@@ -23,10 +26,12 @@ class PipelineError(RuntimeError):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its address (`prune@digits-cqp-0`) and the addresses it waits for."""
+    """One stage: its address (`prune@digits-cqp-0`), the addresses it waits for, its hints, and the paths it writes."""
 
     address: str
     upstream: tuple[str, ...]
+    hints: Hints = field(default_factory=Hints)
+    outs: tuple[str, ...] = ()
 
     @property
     def has_entry_here(self) -> bool:
@@ -35,7 +40,7 @@ class Stage:
 
 
 class Pipeline:
-    """The DVC project in a folder. It only reads; changing results is left to `dvc repro`."""
+    """The DVC project in a folder. `dvc repro` makes the results; one that is not to be believed is forgotten here."""
 
     def __init__(self, root: Path) -> None:
         """Open the project. Raises PipelineError."""
@@ -56,6 +61,7 @@ class Pipeline:
 
         Raises:
             UnknownTarget: no stage has that address.
+            HintError: a stage's `meta` holds hints that are not allowed.
             PipelineError: DVC cannot read the project.
         """
         with _dvc_errors():
@@ -83,10 +89,43 @@ class Pipeline:
         with _dvc_errors():
             return bool(self._repo.status([address]))
 
+    def dependencies(self, address: str) -> dict[str, str]:
+        """What the stage depends on as it is now: path -> DVC's hash, `params.yaml: <key>` -> the value.
+
+        Raises:
+            PipelineError: DVC cannot read the project, or a dependency is missing.
+        """
+        with _dvc_errors():
+            found: dict[str, str] = {}
+            for dep in self._stage(address).deps:
+                value = dep.get_hash().value
+                if isinstance(value, dict):
+                    found |= {f"{dep.def_path}: {key}": repr(part) for key, part in value.items()}
+                else:
+                    found[dep.def_path] = value
+            return found
+
+    def forget(self, address: str) -> None:
+        """Make DVC take the stage for one that has never run with what it depends on now. Raises PipelineError."""
+        with self.exclusive():
+            stage = self._stage(address)
+            stage.dvcfile._lockfile.remove_stage(stage)
+            if _can_hash(stage):
+                shutil.rmtree(self._repo.stage_cache._get_cache_dir(_get_stage_hash(stage)), ignore_errors=True)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep every other DVC from reading or writing the project. Raises PipelineError."""
+        with _dvc_errors(), lock_repo(self._repo):
+            yield
+
     def lock_entries(self) -> dict[str, Entry]:
         """Every stage's entry in dvc.lock by address, read while no DVC process is writing it. Raises PipelineError."""
-        with _dvc_errors(), lock_repo(self._repo):
+        with self.exclusive():
             return read_lock(self.root)
+
+    def _stage(self, address: str) -> Any:
+        return next(stage for stage in self._repo.index.stages if stage.addressing == address)
 
 
 @contextmanager
@@ -99,4 +138,5 @@ def _dvc_errors() -> Iterator[None]:
 
 def _describe(stage: Any, graph: networkx.DiGraph) -> Stage:
     upstream = tuple(sorted(dep.addressing for dep in graph.successors(stage) if dep.cmd))
-    return Stage(stage.addressing, upstream)
+    outs = tuple(out.def_path for out in stage.outs)
+    return Stage(stage.addressing, upstream, hints_of(stage.addressing, stage.meta), outs)

@@ -33,7 +33,7 @@ from mlflow.types import Schema, TensorSpec
 from sqlalchemy.exc import SQLAlchemyError
 
 import pipeline
-from flows.results import Dataset, Part, Result
+from flows.results import Dataset, Part, Point, Result
 
 Item = TypeVar("Item")
 
@@ -135,34 +135,53 @@ class Store:
                 if run.is_current != (run.key == key):
                     self._client.set_tag(run.run_id, CURRENT_TAG, _yes_no(run.key == key))
 
-    def write(self, experiment: str, result: Result, tags: Mapping[str, str]) -> None:
-        """Write one result as a run with its children; it counts as written once that run is finished.
+    def where(self, experiment: str, run_id: str) -> str:
+        """A run's page where a server keeps it, else its id. Raises StoreError."""
+        with errors_named():
+            if not self._client.tracking_uri.startswith("http"):
+                return run_id
+            return f"{self._client.tracking_uri}/#/experiments/{self._experiment_id(experiment)}/runs/{run_id}"
+
+    def write(self, experiment: str, result: Result, tags: Mapping[str, str]) -> str:
+        """Write one result as a run with its children, and return its id; it is written once that run is finished.
 
         Raises:
             StoreError: it could not be written whole; the next attempt deletes what is there.
         """
         with errors_named():
             weights = {WEIGHTS_TAG: "absent"} if result.weights_absent else {}
-            whole = self._start(experiment, result.whole, {**tags, **weights})
+            whole = self.start(experiment, result.whole, {**tags, **weights})
             for part in result.levels:
-                child = self._start(experiment, part, {**tags, PARENT_TAG: whole})
+                child = self.start(experiment, part, {**tags, PARENT_TAG: whole})
                 self._fill(child, part, result.dataset)
             self._fill(whole, result.whole, result.dataset)
+            return whole
 
-    def _start(self, experiment: str, part: Part, tags: Mapping[str, str]) -> str:
-        run = self._client.create_run(
-            self._experiment_id(experiment), run_name=part.name, tags={**part.labels, **tags, CURRENT_TAG: "true"}
-        )
-        return run.info.run_id
+    def start(self, experiment: str, part: Part, tags: Mapping[str, str], *, is_current: bool = True) -> str:
+        """Start the run of a part and return its id; nothing but tags is in it yet. Raises StoreError."""
+        with errors_named():
+            tags = {**part.labels, **tags, CURRENT_TAG: _yes_no(is_current)}
+            run = self._client.create_run(self._experiment_id(experiment), run_name=part.name, tags=tags)
+            return run.info.run_id
+
+    def add_points(self, run_id: str, points: Sequence[Point]) -> None:
+        """Add to a run's metrics. Raises StoreError."""
+        with errors_named():
+            now = int(time.time() * 1000)
+            metrics = [Metric(point.name, point.value, now, point.step) for point in points]
+            for some in _pieces(metrics, METRICS_AT_ONCE):
+                self._client.log_batch(run_id, metrics=some)
+
+    def end_as_failed(self, run_id: str) -> None:
+        """End a run of which nothing more comes. Raises StoreError."""
+        with errors_named():
+            self._client.set_terminated(run_id, status="FAILED")
 
     def _fill(self, run_id: str, part: Part, dataset: Dataset | None) -> None:
         params = [Param(name, value) for name, value in part.params.items()]
         for some in _pieces(params, PARAMS_AT_ONCE):
             self._client.log_batch(run_id, params=some)
-        now = int(time.time() * 1000)
-        metrics = [Metric(point.name, point.value, now, point.step) for point in part.points]
-        for some in _pieces(metrics, METRICS_AT_ONCE):
-            self._client.log_batch(run_id, metrics=some)
+        self.add_points(run_id, part.points)
         if dataset is not None:
             self._client.log_inputs(run_id, datasets=[_dataset_input(dataset)])
         for file, folder in part.shown:

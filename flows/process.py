@@ -1,16 +1,21 @@
-"""Runs one DVC stage as a process of its own and passes its output on, line by line."""
+"""Runs one DVC stage in processes of its own and passes its output on, line by line; stopped, it leaves none behind."""
 
+import re
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Timer
 from typing import IO, Literal
 
+from flows import guard
 from flows.environment import stage_environment
+from flows.stop import Stop
 
-Outcome = Literal["ran", "cached", "unchanged"]
+Outcome = Literal["ran", "cached", "unchanged", "failed", "skipped"]
 Say = Callable[[str], None]
 
 TAIL_LINES = 20
@@ -26,18 +31,29 @@ DVC_ADVICE = (
 )
 
 
+# A signal from outside, the out-of-memory killer's among them, or another DVC in the way: worth another try.
+TRANSIENT = re.compile(r"exited with (-\d+|1[2-5]\d)\b|Unable to acquire lock|is busy, it is being blocked by")
+
+
+class Stopped(RuntimeError):
+    """A stage was ended because the whole flow is."""
+
+
 class StageFailed(RuntimeError):
     """A stage did not finish; the message holds its last lines and the command that runs it again."""
 
-    def __init__(self, address: str, exit_code: int, tail: list[str]) -> None:
-        super().__init__(address, exit_code, tail)
+    def __init__(self, address: str, reason: str, tail: list[str], is_transient: bool = False) -> None:
+        """`reason` completes "stage X failed: ..."; `is_transient`: trying again may help."""
+        super().__init__(address, reason, tail, is_transient)
         self.address = address
-        self.exit_code = exit_code
+        self.reason = reason
         self.tail = tail
+        self.is_transient = is_transient
 
     def __str__(self) -> str:
-        lines = "\n".join(f"  | {line}" for line in self.tail)
-        return f"stage {self.address} failed (exit code {self.exit_code}); its last lines:\n{lines}\n{self.advice}"
+        lines = "".join(f"  | {line}\n" for line in self.tail)
+        shown = f"; its last lines:\n{lines}" if lines else "\n"
+        return f"stage {self.address} failed: {self.reason}{shown}{self.advice}"
 
     @property
     def advice(self) -> str:
@@ -45,30 +61,60 @@ class StageFailed(RuntimeError):
         return f"to run it again: dvc repro {self.address}"
 
 
-def reproduce(address: str, root: Path, say: Say) -> Outcome:
+def reproduce(address: str, root: Path, say: Say, stop: Stop, timeout: float | None = None) -> Outcome:
     """Let `dvc repro` bring one stage (not those before it) up to date; every line it prints goes to `say`.
 
+    All its processes end with it, with a request to `stop`, after `timeout` seconds, and with this process.
+
     Raises:
-        StageFailed: the stage or DVC itself exited with an error.
+        StageFailed: the stage or DVC itself exited with an error, was killed, or took too long.
+        Stopped: a request to stop ended it.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     outcome: Outcome = "unchanged"
-    with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", address],
-        cwd=root,
-        env=stage_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", address]
+    with (
+        subprocess.Popen(
+            [sys.executable, guard.__file__, *dvc],
+            cwd=root,
+            env=stage_environment(),
+            stdin=subprocess.PIPE,  # closing it ends them all
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+        stop.calling(process.stdin.close),
+        _after(timeout, process.stdin.close) as is_late,
+    ):
         for line in lines_of(process.stdout):
             outcome = _outcome_in(line, address) or outcome
             if line.strip() and not line.startswith(DVC_ADVICE):
                 tail.append(line)
                 say(line)
-    if process.returncode:
-        raise StageFailed(address, process.returncode, list(tail))
-    return outcome
+        code = process.wait()
+    if code == 0:
+        return outcome
+    if stop.asked:
+        raise Stopped(address)
+    if is_late.is_set():
+        raise StageFailed(address, f"it took longer than its timeout of {timeout:g} s", list(tail))
+    is_transient = code < 0 or guard.is_signal(code) or any(TRANSIENT.search(line) for line in tail)
+    raise StageFailed(address, f"exit code {code}", list(tail), is_transient)
+
+
+@contextmanager
+def _after(seconds: float | None, end: Callable[[], None]) -> Iterator[Event]:
+    """Call `end` when this lasts longer than so many seconds; the event is set then."""
+    is_late = Event()
+    if seconds is None:
+        yield is_late
+        return
+    timer = Timer(seconds, lambda: (is_late.set(), end()))
+    timer.start()
+    try:
+        yield is_late
+    finally:
+        timer.cancel()
 
 
 def lines_of(stream: IO[bytes], clock: Callable[[], float] = time.monotonic) -> Iterator[str]:

@@ -28,6 +28,7 @@ NUMBER_FOLDER = "metrics"
 SUMMARY_FILE = "summary.json"
 SUMMARY_NUMBERS = "metrics"
 DATASET_FILE = "dataset.safetensors"
+CURVE_FILE = "curve.csv"
 WEIGHTS = "model.safetensors"
 WEIGHTS_SUFFIX = ".safetensors"
 LEVEL_WEIGHTS = "models"
@@ -105,8 +106,13 @@ class Result:
 
 def place_of(entry: Entry) -> Place | None:
     """Where the stage's results lie; None for a stage with none under results/."""
-    for out in entry.get("outs", ()):
-        parts = Path(out["path"]).parts
+    return place_of_paths(out["path"] for out in entry.get("outs", ()))
+
+
+def place_of_paths(outs: Iterable[str]) -> Place | None:
+    """The same from the paths that the stage writes."""
+    for out in outs:
+        parts = Path(out).parts
         if parts[0] == RESULTS and len(parts) > 3:
             experiment, *rest = parts[1:-1]
             stage, *rest = rest[1:] if rest[0] == STUDIES else rest
@@ -129,7 +135,7 @@ def read_result(root: Path, place: Place, entry: Entry) -> Result:
         require_content(root / path, outs[path])
     files = {path.name: root / path for path in present}
     rows = _read_rows(files.get("levels.csv"))
-    curve = _read_rows(files.get("curve.csv"))
+    curve = _read_rows(files.get(CURVE_FILE))
     return Result(
         whole=_whole(place, entry, files, rows, curve),
         levels=[_level(place, row, curve, files.get(LEVEL_WEIGHTS)) for row in rows],
@@ -148,6 +154,14 @@ def show_level(level: float) -> str:
     """Two digits where they are exact (`0.90`), else as many as it takes (`0.995`)."""
     text = f"{level:.2f}"
     return text if float(text) == level else repr(level)
+
+
+def growing_curve(path: Path) -> list[Point]:
+    """The points of a curve that a stage is still writing: its whole lines so far, none when it is not there yet."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return _curve_points(list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines())))
 
 
 def _whole(place: Place, entry: Entry, files: Mapping[str, Path], levels: list[dict], curve: list[dict]) -> Part:

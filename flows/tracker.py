@@ -7,9 +7,10 @@ from typing import Literal
 
 from flows.lockfile import Entry, key_of
 from flows.mlflow_store import KEY_TAG, STAGE_TAG, StageRun, Store
-from flows.results import Place, are_weights_here, read_result
+from flows.results import Part, Place, Point, are_weights_here, read_result
 
 Tracked = Literal["logged", "present"]
+GROWING_KEY = "growing"  # the key of a run that shows no result yet
 
 
 class Tracker:
@@ -20,9 +21,14 @@ class Tracker:
         self._root = root
         self._lineage = {**_git_tags(root), **(lineage or {})}
         self._store = Store(root)
+        self._growing: dict[str, str] = {}
 
-    def track(self, address: str, place: Place, entry: Entry, tags: Mapping[str, str] | None = None) -> Tracked:
-        """Show the result that one dvc.lock entry has at `place`; `tags` say how it came about.
+    def track(
+        self, address: str, place: Place, entry: Entry, tags: Mapping[str, str] | None = None
+    ) -> tuple[Tracked, str]:
+        """Show the result that one dvc.lock entry has at `place`, and say where; `tags` say how it came about.
+
+        What showed the stage while it ran is deleted.
 
         A run that was left half written is deleted and written again, and so is one written without weights once the
         weights are there.
@@ -34,15 +40,41 @@ class Tracker:
         key = key_of(entry)
         with self._store.writing():
             runs = self._store.runs_of(place.experiment, address)
+            self._growing.pop(address, None)
+            self._store.delete([run for run in runs if run.key == GROWING_KEY])
+            runs = [run for run in runs if run.key != GROWING_KEY]
             if _shows(runs, key, are_weights_here(self._root, entry)):
                 self._store.set_current(runs, key)
-                return "present"
+                whole = next(run.run_id for run in runs if run.key == key and not run.is_child)
+                return "present", self._store.where(place.experiment, whole)
             result = read_result(self._root, place, entry)
             self._store.delete([run for run in runs if run.key == key])
             own = {STAGE_TAG: address, KEY_TAG: key, "dvc_cmd": entry["cmd"], "mlflow.source.name": entry["cmd"]}
-            self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
+            whole = self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
             self._store.set_current([run for run in runs if run.key != key], key)
-            return "logged"
+            return "logged", self._store.where(place.experiment, whole)
+
+    def show_growing(self, address: str, place: Place, points: Sequence[Point], tags: Mapping[str, str]) -> None:
+        """Add points to the run of a stage that is running; it is started with the first, in the place of older ones.
+
+        Raises:
+            StoreError: the store could not be reached, or refused.
+        """
+        with self._store.writing():
+            if address not in self._growing:
+                runs = self._store.runs_of(place.experiment, address)
+                self._store.delete([run for run in runs if run.key == GROWING_KEY])
+                own = {STAGE_TAG: address, KEY_TAG: GROWING_KEY}
+                part = Part(place.name, place.labels, {}, [])
+                self._growing[address] = self._store.start(
+                    place.experiment, part, {**self._lineage, **own, **tags}, is_current=False
+                )
+            self._store.add_points(self._growing[address], points)
+
+    def end_growing(self, address: str) -> None:
+        """Let the run of a stage that did not finish end as failed. Raises StoreError."""
+        if run := self._growing.pop(address, None):
+            self._store.end_as_failed(run)
 
 
 def _shows(runs: Sequence[StageRun], key: str, weights_are_here: bool) -> bool:

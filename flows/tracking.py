@@ -8,18 +8,22 @@ stage by stage. When MLflow cannot be used, the work goes on.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from flows.environment import set_defaults
+from flows.live import following
 from flows.lockfile import ContentChanged, Entry, key_of, read_lock
-from flows.results import Place, place_of
+from flows.results import CURVE_FILE, place_of, place_of_paths
 from pipeline.files import write_json
 
 if TYPE_CHECKING:
     from flows.tracker import Tracker
+
+Used = TypeVar("Used")
 
 REPLAY = "make track"
 SHOW = "make ui"
@@ -42,33 +46,63 @@ class Tracking:
         self.counts: Counter[str] = Counter()
         self.keys: dict[str, str] = {}
 
-    def track(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> None:
-        """Show one result, if there is one under results/.
+    def track(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
+        """Show one result, if there is one under results/; where MLflow shows it (`Store.where`), if it does.
 
         `keys` gets its key when it is shown, `counts` says how often what happened.
         """
         place = place_of(entry)
         if place is None:
-            return
-        with self._turn:
-            if not self._failed:
-                self._track(address, place, entry, tags)
+            return None
 
-    def _track(self, address: str, place: Place, entry: Entry, tags: Mapping[str, str] | None) -> None:
-        from flows.mlflow_store import StoreError  # takes seconds
-        from flows.tracker import Tracker
+        def show(tracker: "Tracker") -> str:
+            outcome, where = tracker.track(address, place, entry, tags)
+            self.counts[outcome] += 1
+            self.keys[address] = key_of(entry)
+            return where
 
         try:
-            if self._tracker is None:
-                self._tracker = Tracker(self._root, self._lineage)
-            self.counts[self._tracker.track(address, place, entry, tags)] += 1
-            self.keys[address] = key_of(entry)
+            return self._use(show)
         except ContentChanged as error:
             self.counts["left out"] += 1
             self._say(f"tracking: {address} is left out: {error}")
-        except StoreError as error:
-            self._failed = True
-            self._say(f"tracking: MLflow cannot be used ({error}); the results are kept, run `{REPLAY}` later")
+            return None
+
+    @contextmanager
+    def following(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> Iterator[None]:
+        """While in here, show how the curve grows that a stage writes among its `outs`, if there is one.
+
+        The run that shows it ends as failed when an exception passes; `track` puts the result's in its place.
+        """
+        curve = next((self._root / out for out in outs if Path(out).name == CURVE_FILE), None)
+        place = place_of_paths(outs)
+        if curve is None or place is None:
+            yield
+            return
+        try:
+            with following(curve, lambda points: self._use(lambda t: t.show_growing(address, place, points, tags))):
+                yield
+        except BaseException:
+            if self._tracker is not None:
+                self._use(lambda tracker: tracker.end_growing(address))
+            raise
+
+    def _use(self, use: "Callable[[Tracker], Used]") -> "Used | None":
+        """What `use` returns, one caller at a time; None when MLflow cannot be used, which is said once."""
+        from flows.mlflow_store import StoreError  # takes seconds
+        from flows.tracker import Tracker
+
+        with self._turn:
+            if self._failed:
+                return None
+            try:
+                if self._tracker is None:
+                    self._tracker = Tracker(self._root, self._lineage)
+                return use(self._tracker)
+            except StoreError as error:
+                self._failed = True
+                self._say(f"tracking: MLflow cannot be used ({error}); the results are kept, run `{REPLAY}` later")
+                return None
 
     def say_summary(self) -> None:
         """Say in one line what was done, unless MLflow could not be used, which has been said."""

@@ -9,6 +9,8 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
+from flows import lock_copy
+
 LOCK = Path(".dvc/tmp/flow.lock")
 DVC_RWLOCK = Path(".dvc/tmp/rwlock")
 
@@ -19,7 +21,7 @@ class WorkspaceBusy(RuntimeError):
 
 @contextmanager
 def workspace(root: Path) -> Iterator[None]:
-    """Hold the folder for one flow.
+    """Hold the folder for one flow. What a killed one left behind is cleared; a copy of dvc.lock is kept meanwhile.
 
     Raises:
         WorkspaceBusy: another flow holds it.
@@ -28,7 +30,13 @@ def workspace(root: Path) -> Iterator[None]:
     try:
         with FileLock(root / LOCK, timeout=0):
             _clear_rwlock(root / DVC_RWLOCK)
-            yield
+            lock_copy.mend(root)
+            lock_copy.keep(root)
+            try:
+                yield
+            finally:
+                lock_copy.mend(root)
+                lock_copy.drop(root)
     except Timeout as error:
         raise WorkspaceBusy(f"another flow is running in {root}; wait for it or stop it, then try again") from error
 
