@@ -5,17 +5,19 @@ import shutil
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
 
-from flows.engine import Done, Work, ready, run_all, run_target
+from flows.engine import Done, FlowFailed, Work, count_outcomes, ready, run_all, run_target
 from flows.experiment import main, print_line
-from flows.graph import Pipeline, Stage, UnknownTarget
+from flows.graph import Pipeline, PipelineError, Stage, UnknownTarget
+from flows.hints import Hints
 from flows.lockfile import Entry
-from flows.process import StageFailed
+from flows.process import StageFailed, Stopped
+from flows.stop import Stop
 from flows.workers import default_workers
 from tests.flows.conftest import store_of
 
@@ -45,6 +47,18 @@ class Flow:
 
     def _validate(self) -> None:
         self.validated += 1
+
+
+class NoProject:
+    """A pipeline of which only dvc.lock's entries are asked."""
+
+    root = Path("nowhere")
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.lock_entries = lambda: entries
+
+    def exclusive(self) -> AbstractContextManager:
+        return nullcontext()
 
 
 def outcomes(done: dict[str, Done]) -> dict[str, str]:
@@ -100,10 +114,11 @@ def test_a_failing_stage_ends_the_flow_with_its_last_lines(project: Path) -> Non
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("finetune: {epochs: 2}", "finetune: {epochs: 3}"))
     flow = Flow(project)
-    with pytest.raises(StageFailed, match="prune is broken"):
+    with pytest.raises(FlowFailed, match="prune is broken"):
         flow.run("track@tiny")
     assert "[prune@tiny-cqp-0] prune is broken" in flow.lines
-    assert not [line for line in flow.lines if "prune@tiny-magnitude-0" in line]
+    assert "[layers@tiny] layers" not in flow.lines
+    assert f"{STAGES + 2} stages: 2 failed, 2 skipped, 3 unchanged" in flow.lines
 
 
 def test_an_unreachable_server_does_not_stop_the_stages(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +137,7 @@ def test_a_stage_without_an_entry_in_dvc_lock_is_named(project: Path, monkeypatc
 
 def test_a_stage_of_another_folder_is_not_missed(project: Path) -> None:
     lines: list[str] = []
-    work = Work(SimpleNamespace(lock_entries=dict), None, set())
+    work = Work(NoProject({}), None, set(), Stop())
     work.bring_up(Stage("other/dvc.yaml:data", ()), lines.append, {})
     assert lines == []
 
@@ -134,9 +149,9 @@ def test_tracking_one_stage_keeps_no_other_from_starting() -> None:
         def track(self, address: str, entry: Entry, tags: Mapping[str, str]) -> None:
             both_are_tracked.wait()
 
-    work = Work(SimpleNamespace(lock_entries=lambda: {"a": {}, "b": {}}), Tracked(), set())
+    work = Work(NoProject({"a": {}, "b": {}}), Tracked(), set(), Stop())
     stages = [Stage(name, ()) for name in "ab"]
-    done = run_all(stages, lambda stage: work.bring_up(stage, print, {}), lambda line: None, workers=2)
+    done = run_all(stages, lambda stage: work.bring_up(stage, print, {}), lambda line: None, 2, Stop())
     assert set(done) == {"a", "b"}
 
 
@@ -158,7 +173,7 @@ def test_independent_stages_run_side_by_side_in_the_order_of_the_graph() -> None
             meeting.wait()
         return Done(stage.address, "ran", 0.0)
 
-    assert set(run_all([first, left, right], run, lambda line: None, workers=2)) == {"a", "b", "c"}
+    assert set(run_all([first, left, right], run, lambda line: None, 2, Stop())) == {"a", "b", "c"}
     assert started[0] == "a"
 
 
@@ -171,51 +186,68 @@ def test_one_worker_runs_one_stage_at_a_time() -> None:
         busy.release()
         return Done(stage.address, "ran", 0.0)
 
-    assert list(run_all(stages, run, lambda line: None, workers=1)) == ["a", "b", "c"]
+    assert list(run_all(stages, run, lambda line: None, 1, Stop())) == ["a", "b", "c"]
 
 
-def test_a_failure_lets_the_other_stage_finish_and_starts_no_more() -> None:
-    stages = [Stage(name, ()) for name in "abc"]
-    failed = threading.Event()
-    finished: list[str] = []
+def test_a_failure_skips_what_needs_it_and_nothing_else() -> None:
+    stages = [Stage(name, up) for name, up in (("a", ()), ("b", ()), ("c", ("a",)), ("d", ("b",)), ("e", ("c", "d")))]
 
     def run(stage: Stage) -> Done:
         if stage.address == "a":
-            failed.set()
-            raise StageFailed("a", 1, [])
-        assert failed.wait(timeout=30)
-        finished.append(stage.address)
-        return Done(stage.address, "ran", 0.0)
+            return Done("a", "failed", 1.0, StageFailed("a", "exit code 1", ["the end"]))
+        return Done(stage.address, "ran", 1.0)
 
     lines: list[str] = []
-    with pytest.raises(StageFailed):
-        run_all(stages, run, lines.append, workers=2)
-    assert finished == ["b"]
-    assert lines == ["a failed; waiting for b", "[1/3] b: ran in 0 s"]
+    done = run_all(stages, run, lines.append, 1, Stop())
+    assert outcomes(done) == {"a": "failed", "b": "ran", "c": "skipped", "d": "ran", "e": "skipped"}
+    assert lines[0].startswith("[1/5] a: failed in 1 s; 0 running, 4 left, 0:00:0")
+    assert count_outcomes(done) == "5 stages: 1 failed, 2 ran, 2 skipped"
+    text = str(FlowFailed(done))
+    assert "stage a failed: exit code 1; its last lines:\n  | the end\nto run it again: dvc repro a" in text
+    assert text.endswith("skipped, as they need what failed: c, e")
 
 
-def test_the_first_of_two_failures_is_raised_and_the_other_said() -> None:
+def test_what_is_raised_stops_what_runs() -> None:
     stages = [Stage(name, ()) for name in "abc"]
-    meeting = threading.Barrier(2, timeout=30)
+    stop = Stop()
+    ended = threading.Event()
+    lines: list[str] = []
 
     def run(stage: Stage) -> Done:
-        meeting.wait()
-        raise StageFailed(stage.address, 1, [f"last line of {stage.address}"])
+        if stage.address == "a":
+            with stop.calling(ended.set):
+                assert ended.wait(timeout=30)
+            raise Stopped("a")
+        raise PipelineError("DVC: no dvc.yaml")
 
-    lines: list[str] = []
-    with pytest.raises(StageFailed) as failure:
-        run_all(stages, run, lines.append, workers=2)
-    (other,) = {"a", "b"} - {failure.value.address}
-    assert f"{other} failed, too: stage {other} failed (exit code 1)" in lines[-1]
-    assert f"last line of {other}" in lines[-1]
-    assert "c failed" not in "".join(lines)
+    with pytest.raises(PipelineError):
+        run_all(stages, run, lines.append, 2, stop)
+    assert lines == ["stopping a"]
+
+
+def test_stages_with_the_same_tag_run_one_at_a_time() -> None:
+    gpu = Hints(concurrency="gpu")
+    a, b, c = Stage("a", (), gpu), Stage("b", (), gpu), Stage("c", (), Hints(concurrency="disk"))
+    assert ready([a, b, c], {}, workers=3) == [a, c]
+    assert ready([a, b, c], {}, running={"a"}, workers=3) == [c]
+    assert ready([a, b, c], {"a"}, workers=3) == [b, c]
+
+
+def test_progress_is_reported_at_every_start_and_end() -> None:
+    stages = [Stage("a", ()), Stage("b", ("a",))]
+    seen = []
+    run_all(stages, lambda stage: Done(stage.address, "ran"), lambda line: None, 2, Stop(), seen.append)
+    assert [(p.done, p.running, p.total) for p in seen] == [(0, ("a",), 2), (1, (), 2), (1, ("b",), 2), (2, (), 2)]
+    assert [p.percent for p in seen] == [0, 50, 50, 100]
 
 
 def test_ready_are_those_whose_inputs_are_done() -> None:
     a, b, c = (Stage(name, upstream) for name, upstream in (("a", ()), ("b", ("a",)), ("c", ())))
-    assert ready([a, b, c], {}) == [a, c]
-    assert ready([a, b, c], {"a": Done("a", "ran", 1.0)}) == [b, c]
-    assert ready([a, b, c], {"a"}, running={"c"}) == [b]
+    assert ready([a, b, c], {}, workers=3) == [a, c]
+    assert ready([a, b, c], {}, workers=1) == [a]
+    assert ready([a, b, c], {"a": Done("a", "ran", 1.0)}, workers=3) == [b, c]
+    assert ready([a, b, c], {"a"}, running={"c"}, workers=2) == [b]
+    assert ready([a, b, c], {"a"}, running={"c"}, workers=1) == []
 
 
 @pytest.mark.parametrize("options", [["--local"], []])

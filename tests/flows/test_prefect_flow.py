@@ -1,6 +1,7 @@
 """The flow on a real (temporary) Prefect server: task runs, logs, the artifact, failure."""
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,8 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.testing.utilities import prefect_test_harness
 
 from flows import prefect_flow
+from flows.engine import Done, FlowFailed
 from flows.prefect_flow import artifact_key, experiment_flow
-from flows.process import StageFailed
 from tests.flows.conftest import store_of
 
 
@@ -52,6 +53,15 @@ def test_each_stage_is_a_task_run_and_the_table_an_artifact(tiny: Path, server: 
     tags = client.search_runs(["1"], "tags.dvc_stage = 'compare@tiny'")[0].data.tags
     assert tags["prefect_flow_run"] == str(run.id)
     assert tags["prefect_task_run"] in {str(task.id) for task in tasks}
+    assert tags["prefect_flow_url"].endswith(f"/flow-run/{run.id}")
+    # And back: the task says which run shows its result, and so does the table of stages.
+    (shown,) = client.search_runs(["1"], "tags.dvc_stage = 'compare@tiny'")
+    (compare,) = [task for task in tasks if task.name == "compare@tiny"]
+    assert compare.state.message.endswith(f"; MLflow run {shown.info.run_id}")
+    rows = {row["stage"]: row for row in json.loads(asyncio.run(_artifact("stages-tiny")))}
+    assert (rows["compare@tiny"]["outcome"], rows["compare@tiny"]["MLflow run"]) == ("ran", shown.info.run_id)
+    assert asyncio.run(_artifact("progress-tiny")) == 100
+    assert (tiny / "results/tiny/report/index.html").as_uri() in asyncio.run(_artifact("report-tiny"))
 
 
 def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: None) -> None:
@@ -60,18 +70,21 @@ def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: 
     state = experiment_flow("tiny", return_state=True)
     assert state.is_failed()
     assert "compare is broken" in state.message
-    with pytest.raises(StageFailed):
+    with pytest.raises(FlowFailed):
         state.result()
     _, tasks = asyncio.run(_recorded(state.state_details.flow_run_id))
     assert {task.name for task in tasks if task.state_name == "Failed"} == {"compare@tiny"}
     assert "track@tiny" not in {task.name for task in tasks}
+    rows = {row["stage"]: row["outcome"] for row in json.loads(asyncio.run(_artifact("stages-tiny")))}
+    assert (rows["compare@tiny"], rows["track@tiny"], rows["layers@tiny"]) == ("failed", "skipped", "unchanged")
 
 
 def test_called_on_its_own_it_takes_the_defaults_of_the_command_line(tiny: Path, server: None, monkeypatch) -> None:
     given = {}
 
-    def run_target(*_: object, workers: int, **__: object) -> None:
+    def run_target(*_: object, workers: int, **__: object) -> dict[str, Done]:
         given.update(workers=workers, quiet=os.environ.get("DVC_NO_ANALYTICS"))
+        return {}
 
     monkeypatch.delenv("DVC_NO_ANALYTICS")
     monkeypatch.setattr(prefect_flow, "run_target", run_target)

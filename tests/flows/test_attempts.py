@@ -1,0 +1,115 @@
+"""When a result is believed: edits while a stage runs, processes killed, timeouts, failures."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flows.engine import FlowFailed
+from flows.lockfile import read_lock
+from tests.flows import foreign
+from tests.flows.conftest import dvc
+
+# Counts its runs in `runs`, and does what `behave.py` says in the n-th.
+STAGE = """
+import os, signal, sys, time
+from pathlib import Path
+runs = Path("runs")
+n = int(runs.read_text()) + 1 if runs.exists() else 1
+runs.write_text(str(n))
+content = Path("input.txt").read_text()
+exec(Path("behave.txt").read_text())
+Path("out.txt").write_text(content)
+"""
+DVC_YAML = """\
+  a:
+    cmd: python stage.py
+    deps: [stage.py, input.txt]
+    params: [depth]
+    outs: [out.txt]
+    meta: {{flow: {hints}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC's addresses are relative to the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def make(root: Path, behave: str, hints: str = "{}") -> Path:
+    files = {"stage.py": STAGE, "input.txt": "old", "behave.txt": behave, "params.yaml": "depth: 1\n"}
+    return foreign.make(root, DVC_YAML.format(hints=hints), files)
+
+
+def runs(root: Path) -> int:
+    return int((root / "runs").read_text())
+
+
+def test_an_input_edited_meanwhile_makes_it_run_again(tmp_path: Path) -> None:
+    root = make(tmp_path, "if n == 1: Path('input.txt').write_text('new')")
+    lines: list[str] = []
+    assert foreign.run(root, "a", lines)["a"].outcome == "ran"
+    assert "[a] a: edited while it ran: input.txt; running it again" in lines
+    assert (runs(root), (root / "out.txt").read_text()) == (2, "new")
+    assert foreign.run(root, "a")["a"].outcome == "unchanged"
+    # Neither does DVC's run cache hold the result that is not to be believed.
+    (root / "out.txt").unlink()
+    dvc(root, "repro", "-q", "a")
+    assert (runs(root), (root / "out.txt").read_text()) == (2, "new")
+
+
+def test_an_edit_each_time_is_a_failure_that_names_the_files_and_leaves_the_stage_out_of_date(tmp_path: Path) -> None:
+    behave = "Path('input.txt').write_text(f'new {n}'); Path('params.yaml').write_text(f'depth: {n + 1}')"
+    root = make(tmp_path, behave)
+    with pytest.raises(FlowFailed, match="stage a failed: edited while it ran, twice: input.txt, params.yaml: depth"):
+        foreign.run(root, "a")
+    assert runs(root) == 2
+    assert "a" not in read_lock(root)
+    (root / "behave.txt").write_text("")
+    assert foreign.run(root, "a")["a"].outcome == "ran"
+    assert (runs(root), (root / "out.txt").read_text()) == (3, "new 2")
+
+
+KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
+KILLED_DVC = """
+import psutil
+for parent in psutil.Process().parents():
+    if "repro" in parent.cmdline() and "--single-item" in parent.cmdline() and "guard" not in parent.cmdline()[1]:
+        parent.kill()
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("death", [KILLED, KILLED_DVC], ids=["stage", "dvc"])
+def test_a_killed_process_is_tried_again(tmp_path: Path, death: str) -> None:
+    root = make(tmp_path, f"if n == 1:\n  exec({death!r})")
+    lines: list[str] = []
+    assert foreign.run(root, "a", lines)["a"].outcome == "ran"
+    assert runs(root) == 2
+    assert [line for line in lines if line.endswith("which may be for once; trying again")]
+
+
+def test_tries_end(tmp_path: Path) -> None:
+    root = make(tmp_path, KILLED, "{retries: 1}")
+    with pytest.raises(FlowFailed, match="stage a failed: exit code"):
+        foreign.run(root, "a")
+    assert runs(root) == 2
+
+
+def test_an_exit_with_an_error_is_not_tried_again(tmp_path: Path) -> None:
+    root = make(tmp_path, "sys.exit('no such luck')")
+    with pytest.raises(FlowFailed, match="no such luck"):
+        foreign.run(root, "a")
+    assert runs(root) == 1
+
+
+def test_a_timeout_holds_and_is_not_tried_again(tmp_path: Path) -> None:
+    root = make(tmp_path, "Path('pid').write_text(str(os.getpid())); time.sleep(600)", "{timeout: 6}")
+    with pytest.raises(FlowFailed, match="stage a failed: it took longer than its timeout of 6 s"):
+        foreign.run(root, "a")
+    assert runs(root) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((root / "pid").read_text()), 0)
+    assert subprocess.run(["dvc", "status", "-q"], cwd=root).returncode == 1

@@ -1,0 +1,72 @@
+"""The engine runs any DVC project: a failing branch, many stages at once, and no word of ours in its files."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.engine import FlowFailed
+from flows.lockfile import read_lock
+from tests.flows import foreign
+from tests.imports import imported_files
+
+ENGINE = ("flows.engine", "flows.attempts", "flows.graph", "flows.process", "flows.workspace", "flows.guard")
+MANY = 40
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_what_needs_a_failed_stage_is_skipped_and_the_rest_is_done(tmp_path: Path) -> None:
+    stages = """\
+  bad:
+    cmd: echo to no avail && exit 3
+    outs: [bad.txt]
+  good:
+    cmd: echo good > good.txt
+    outs: [good.txt]
+  better:
+    cmd: cat good.txt > better.txt
+    deps: [good.txt]
+    outs: [better.txt]
+  all:
+    cmd: cat bad.txt better.txt > all.txt
+    deps: [bad.txt, better.txt]
+    outs: [all.txt]
+"""
+    root = foreign.make(tmp_path, stages)
+    lines: list[str] = []
+    with pytest.raises(FlowFailed) as failure:
+        foreign.run(root, "all", lines)
+    assert "4 stages: 1 failed, 2 ran, 1 skipped" in lines
+    text = str(failure.value)
+    assert "  | to no avail\n" in text
+    assert "to run it again: dvc repro bad" in text
+    assert text.endswith("skipped, as they need what failed: all")
+    assert set(read_lock(root)) == {"good", "better"}
+
+
+@pytest.mark.slow
+def test_many_stages_at_once_never_fail_for_a_lock(tmp_path: Path) -> None:
+    each = """\
+  s{n}:
+    cmd: echo {n} > s{n}.txt
+    deps: [input]
+    outs: [s{n}.txt]
+    meta: {{flow: {{retries: 0}}}}
+"""
+    last = "  all:\n    cmd: cat s*.txt > all.txt\n    deps: [" + ", ".join(f"s{n}.txt" for n in range(MANY)) + "]\n"
+    root = foreign.make(tmp_path, "".join(each.format(n=n) for n in range(MANY)) + last, {"input": ""})
+    done = foreign.run(root, "all", workers=4)
+    assert len(done) == MANY + 1
+    assert {stage.outcome for stage in done.values()} == {"ran"}
+    assert {stage.outcome for stage in foreign.run(root, "all", workers=4).values() if stage.address != "all"} == {
+        "unchanged"
+    }
+
+
+@pytest.mark.parametrize("module", ENGINE)
+def test_the_engine_imports_nothing_of_the_science(module: str) -> None:
+    ours = {path for path in imported_files(module) if path.parts[0] == "pipeline"}
+    assert ours <= {Path("pipeline/__init__.py"), Path("pipeline/files.py")}
