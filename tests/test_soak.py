@@ -80,6 +80,7 @@ def run_and_kill(project: Path, victim: str, delay: float) -> None:
             flow.wait(delay)
         with suppress(psutil.NoSuchProcess):
             found[0].kill()
+            print(f"{victim} killed after {delay:.1f} s")  # shown by pytest -s
     flow.wait(DEADLINE)
     left = wait_for(lambda: not marked(mark), ORPHANS_GONE)
     assert left, f"{victim} killed, still running: {[words(process) for process in marked(mark)]}"
