@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run flow test ui track matrix setup lint lock
+.PHONY: help run flow test ui track deploy matrix setup lint lock
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test                                   set up, then the whole test suite"
 	@echo "make flow [EXPERIMENT=digits] [WORKERS=n]   the same as run, as a Prefect flow"
 	@echo "make ui                                     open MLflow on http://127.0.0.1:5000"
+	@echo "make deploy                                 Prefect's server, worker and schedules, until Ctrl-C"
 	@echo "make track                                  project every result into MLflow (again)"
 	@echo "make matrix                                 bring matrix.yaml up to date with params.yaml (run, flow do)"
 	@echo "make lint                                   ruff"
@@ -42,6 +43,9 @@ ui: setup
 
 track: setup
 	@python -m flows.tracking
+
+deploy: setup
+	@python -m flows.deploy
 
 matrix: setup
 	@python -m pipeline.matrix

@@ -4,44 +4,19 @@ Both take DVC's graph for the experiment and bring its stages up to date; `--loc
 """
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from flows.comparison import comparison_text, open_pipeline, target_of, validate_params
 from flows.engine import Done, FlowFailed, Work, run_target
 from flows.environment import set_defaults
 from flows.graph import PipelineError, Stage, UnknownTarget
 from flows.hints import HintError
+from flows.interrupt import Interrupted, interruptible
 from flows.workers import default_workers
 from flows.workspace import WorkspaceBusy
 from pipeline.errors import UserError
 
 EXPECTED = (UnknownTarget, HintError, PipelineError, WorkspaceBusy, FlowFailed, UserError)
-
-
-class Interrupted(BaseException):
-    """The user, or whoever supervises this process, wants it to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = number
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """While in here, Ctrl-C and SIGTERM raise Interrupted in the main thread, so that what runs is ended in order."""
-
-    def interrupt(number: int, _: object) -> None:
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def run_locally(experiment: str, workers: int) -> None:
@@ -64,7 +39,7 @@ def run_on_prefect(experiment: str, workers: int) -> None:
     target_of(experiment, open_pipeline(print_line))  # a wrong name should not wait for Prefect to start
     from flows.prefect_flow import experiment_flow  # takes seconds
 
-    experiment_flow(experiment, workers)
+    experiment_flow(experiment, workers=workers)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -52,6 +52,11 @@ def _is_other_member(process: psutil.Process) -> bool:
 def _kill_when_closed() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
+    for process in psutil.Process().children(recursive=True):  # some may be in a group of their own
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
     os.killpg(0, signal.SIGKILL)
 
 

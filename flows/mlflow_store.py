@@ -38,6 +38,7 @@ from flows.results import Dataset, Part, Point, Result
 Item = TypeVar("Item")
 
 FOLDER = Path("mlruns")
+SQLITE = "sqlite:///"
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 LOCK = "tracking.lock"
@@ -90,12 +91,13 @@ class Store:
             StoreError: the server does not answer.
         """
         _silence()
-        self._root = root
+        self._database = _database_of(store_uri(root))
+        self._folder = root / FOLDER if self._database is None else self._database.parent
         self._experiments: dict[str, str] = {}
         mlflow.set_tracking_uri(store_uri(root))  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
         with errors_named(), self.writing():
-            if store_uri(root) == _local_uri(root / FOLDER / DATABASE):
-                _create_database(root / FOLDER / DATABASE)
+            if self._database is not None:
+                _create_database(self._database)
             self._client = MlflowClient(tracking_uri=store_uri(root))
             self._client.search_experiments(max_results=1)
 
@@ -106,8 +108,8 @@ class Store:
             StoreError: there can be no lock file.
         """
         with errors_named():
-            (self._root / FOLDER).mkdir(exist_ok=True)
-            return FileLock(self._root / FOLDER / LOCK).acquire()
+            self._folder.mkdir(exist_ok=True)
+            return FileLock(self._folder / LOCK).acquire()
 
     def runs_of(self, experiment: str, address: str) -> list[StageRun]:
         """Every run of a stage, children included. Raises StoreError."""
@@ -226,10 +228,8 @@ class Store:
         return self._experiments[name]
 
     def _artifact_location(self, name: str) -> str | None:
-        """In the project for a local store (MLflow's default depends on the working folder); a server has its own."""
-        if self._client.tracking_uri.startswith("sqlite:"):
-            return (self._root / FOLDER / ARTIFACTS / name).as_uri()
-        return None
+        """Beside a local database (MLflow's default depends on the working folder); a server has its own."""
+        return None if self._database is None else (self._folder / ARTIFACTS / name).as_uri()
 
 
 def store_uri(root: Path) -> str:
@@ -251,7 +251,12 @@ def errors_named() -> Iterator[None]:
 
 
 def _local_uri(database: Path) -> str:
-    return f"sqlite:///{database}"
+    return f"{SQLITE}{database}"
+
+
+def _database_of(uri: str) -> Path | None:
+    """The file of a local store; None for a server's."""
+    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
 
 
 def _create_database(path: Path) -> None:

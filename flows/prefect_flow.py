@@ -21,23 +21,33 @@ from flows.comparison import comparison_markdown, open_pipeline, report_page, ta
 from flows.engine import Done, FlowFailed, Work, run_target
 from flows.environment import set_defaults
 from flows.graph import Stage
+from flows.narrow import narrow
 from flows.progress import Progress
 from flows.workers import default_workers
 
 
 @flow(name="experiment", flow_run_name="{experiment}")
-def experiment_flow(experiment: str, workers: int | None = None) -> None:
+def experiment_flow(
+    experiment: str,
+    methods: list[str] | None = None,
+    levels: list[float] | None = None,
+    seeds: list[int] | None = None,
+    workers: int | None = None,
+) -> None:
     """Bring an experiment up to date in the current folder, up to `workers` stages at a time.
 
-    The default is that of the command line, `default_workers()`. Artifacts: the progress while it runs, then a table of
-    the stages with their MLflow runs, the comparison, and a link to the report.
+    The default is that of the command line, `default_workers()`. `methods`, `levels` and `seeds` change params.yaml
+    first, which only a git worktree made for runs allows (`flows.narrow`). Artifacts: the progress while it runs, then
+    a table of the stages with their MLflow runs, the comparison, and a link to the report.
 
     Raises:
+        UserError: this folder, or the experiment, does not allow these methods, levels or seeds.
         UnknownTarget, HintError, WorkspaceBusy, FlowFailed, PipelineError: see `flows.engine.run_target`.
         ParamsError: params.yaml holds something that is not allowed.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
     say = get_run_logger().info
+    narrow(experiment, methods, levels, seeds)
     pipeline = open_pipeline(say)
     target = target_of(experiment, pipeline)
     try:

@@ -12,7 +12,7 @@ RUN = """
 import sys
 from pathlib import Path
 from flows.engine import run_target
-from flows.experiment import interruptible
+from flows.interrupt import interruptible
 from flows.graph import Pipeline
 with interruptible():
     run_target(

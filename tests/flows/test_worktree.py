@@ -1,0 +1,117 @@
+"""Worktrees for scheduled runs, and what narrows an experiment in them."""
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from ruamel.yaml import YAML
+
+from flows.narrow import narrow
+from flows.workspace import LOCK, WorkspaceBusy
+from flows.worktree import WorktreeError, main, prepare
+from pipeline.errors import UserError
+from tests.flows.conftest import dvc
+from tests.tiny import make_repository, run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("worktree") / "project")
+
+
+@pytest.fixture
+def root(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one commit, as the working folder; an uncommitted edit is in params.yaml."""
+    folder = tmp_path / "project"
+    run(made, "git", "clone", "--quiet", str(made), str(folder))
+    monkeypatch.chdir(folder)
+    with (folder / "params.yaml").open("a") as params:
+        params.write("# a person is editing\n")
+    return folder
+
+
+def commit(root: Path, message: str) -> None:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    run(root, "git", *identity, "commit", "--quiet", "--all", "--message", message)
+
+
+def test_it_is_at_the_commit_and_has_the_cache_and_the_data_of_the_project(root: Path) -> None:
+    (root / "data/raw").mkdir(parents=True)
+    (root.parent / "shared").mkdir()
+    folder = prepare(root, "nightly")
+    assert folder == root / ".worktrees/nightly"
+    assert "editing" not in (folder / "params.yaml").read_text()
+    assert "editing" in (root / "params.yaml").read_text()
+    assert dvc(folder, "cache", "dir").strip() == str(root / ".dvc/cache")
+    assert (folder / "data/raw").resolve() == root / "data/raw"
+    assert (folder / "../shared").resolve() == (root.parent / "shared").resolve()
+    assert "nightly" not in dvc(root, "stage", "list")  # DVC does not take it for a part of the project
+
+
+def test_it_follows_the_project_and_keeps_what_a_run_left(root: Path) -> None:
+    folder = prepare(root, "nightly")
+    (folder / ".resume").mkdir()
+    (folder / ".resume/point.pt").write_text("epoch 3")
+    (folder / "params.yaml").write_text("narrowed: true\n")
+    commit(root, "edited")
+    assert prepare(root, "nightly") == folder
+    assert "a person is editing" in (folder / "params.yaml").read_text()
+    assert (folder / ".resume/point.pt").read_text() == "epoch 3"
+
+
+def test_a_folder_in_use_and_an_unknown_commit_are_errors(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = prepare(root, "nightly")
+    with FileLock(folder / LOCK), pytest.raises(WorkspaceBusy):
+        prepare(root, "nightly")
+    with pytest.raises(WorktreeError, match="no-such-branch"):
+        prepare(root, "nightly", "no-such-branch")
+    assert main(["--name", "nightly", "--commit", "nope"]) == 1
+    assert capsys.readouterr().err.startswith("error: git rev-parse")
+    assert main(["--name", "nightly"]) == 0
+    assert capsys.readouterr().out == f"{folder}\n"
+
+
+@pytest.fixture
+def worktree(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = prepare(root, "on-demand")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_an_experiment_is_narrowed_in_the_worktree_alone(root: Path, worktree: Path) -> None:
+    before = (root / "params.yaml").read_text()
+    narrow("digits", methods=["magnitude"], levels=[0.8], seeds=[5, 6])
+    tree = YAML(typ="safe").load(worktree / "params.yaml")
+    assert tree["matrix"]["digits"] == {"methods": ["magnitude"], "seeds": [5, 6]}
+    assert tree["experiments"]["digits"]["prune"]["levels"] == [0.8]
+    assert (root / "params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"methods": ["best"]}, "digits has no method 'best'; it has: cqp, magnitude"),
+        ({"methods": []}, "matrix.digits.methods: "),
+        ({"levels": [0.9, 0.5]}, "experiments.digits.prune.levels: "),
+        ({"levels": [1.5]}, r"experiments.digits.prune.levels\[0\]: "),
+        ({"seeds": [0, 0]}, r"matrix.digits.seeds: entries must differ; found \[0, 0\]"),
+    ],
+)
+def test_what_is_not_allowed_is_named_and_nothing_changed(worktree: Path, wanted: dict, message: str) -> None:
+    before = (worktree / "params.yaml").read_text()
+    with pytest.raises(UserError, match=message):
+        narrow("digits", **wanted)
+    assert (worktree / "params.yaml").read_text() == before
+
+
+def test_an_unknown_experiment_lists_the_choices(worktree: Path) -> None:
+    with pytest.raises(UserError, match="no experiment 'nope'; the matrix in params.yaml has: digits"):
+        narrow("nope", seeds=[1])
+
+
+def test_a_persons_own_folder_is_never_narrowed(root: Path) -> None:
+    before = (root / "params.yaml").read_text()
+    with pytest.raises(UserError, match="need a git worktree of its own"):
+        narrow("digits", seeds=[1])
+    narrow("digits")  # nothing asked, nothing changed
+    assert (root / "params.yaml").read_text() == before
