@@ -141,7 +141,7 @@ def run_target(
     stages = pipeline.needed_for(target)
     stop = Stop()
     with workspace(pipeline.root):
-        out_of_date = pipeline.out_of_date() & {stage.address for stage in stages}
+        out_of_date = pipeline.out_of_date(target)
         if out_of_date:
             before_work()
         tracking = Tracking(pipeline.root, say, lineage)

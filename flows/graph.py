@@ -75,10 +75,14 @@ class Pipeline:
         )
         return [_describe(stage, graph) for stage in order if stage.cmd]
 
-    def out_of_date(self) -> set[str]:
-        """All stages of which `is_changed` is true: much quicker than asking for each. Raises PipelineError."""
+    def out_of_date(self, target: str) -> set[str]:
+        """Of the target and all it needs the stages of which `is_changed` is true: much quicker than asking for each.
+
+        Raises:
+            PipelineError: DVC cannot read the project.
+        """
         with _dvc_errors():
-            return set(self._repo.status())
+            return set(self._repo.status([target], with_deps=True))
 
     def is_changed(self, address: str) -> bool:
         """Whether `dvc repro` would have to do something for this stage, read afresh from dvc.lock and the files.

@@ -6,6 +6,7 @@ stage by stage. When MLflow cannot be used, the work goes on.
 """
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 from flows.environment import set_defaults
 from flows.live import following
 from flows.lockfile import ContentChanged, Entry, key_of, read_lock
-from flows.results import CURVE_FILE, place_of, place_of_paths
-from pipeline.files import write_json
+from flows.results import CURVE_FILE, are_weights_here, place_of, place_of_paths
+from pipeline.files import read_json, write_json
 
 if TYPE_CHECKING:
     from flows.tracker import Tracker
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Used = TypeVar("Used")
 
 REPLAY = "make track"
+RECEIPTS = Path("mlruns")  # in the store's own folder: they go with it
 SHOW = "make ui"
 
 
@@ -43,22 +45,29 @@ class Tracking:
         self._tracker: Tracker | None = None
         self._failed = False
         self._turn = Lock()
+        self._receipts = _read_receipts(root)
         self.counts: Counter[str] = Counter()
         self.keys: dict[str, str] = {}
 
     def track(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
-        """Show one result, if there is one under results/; where MLflow shows it (`Store.where`), if it does.
+        """Show one result, if there is one under results/; where MLflow shows it (`Store.where`), as far as known.
 
-        `keys` gets its key when it is shown, `counts` says how often what happened.
+        `keys` gets its key when it is shown whole, `counts` says how often what happened. What is unchanged and on a
+        receipt of the local store is not looked up there: opening it takes seconds.
         """
         place = place_of(entry)
         if place is None:
+            return None
+        if (tags or {}).get("outcome") == "unchanged" and self._receipts.get(address) == key_of(entry):
+            self.counts["present"] += 1
+            self.keys[address] = key_of(entry)
             return None
 
         def show(tracker: "Tracker") -> str:
             outcome, where = tracker.track(address, place, entry, tags)
             self.counts[outcome] += 1
-            self.keys[address] = key_of(entry)
+            if are_weights_here(self._root, entry):
+                self.keys[address] = key_of(entry)
             return where
 
         try:
@@ -121,6 +130,15 @@ def replay(root: Path, entries: Mapping[str, Entry], say: Callable[[str], None])
         tracking.track(address, entry)
     tracking.say_summary()
     return dict(sorted(tracking.keys.items()))
+
+
+def _read_receipts(root: Path) -> dict[str, str]:
+    """The keys of what the local store shows by address, as far as `track` stages noted them; none for a server."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return {}
+    return {
+        address: key for path in (root / RECEIPTS).glob("tracked-*.json") for address, key in read_json(path).items()
+    }
 
 
 def entries_of(entries: Mapping[str, Entry], experiment: str | None) -> dict[str, Entry]:

@@ -48,7 +48,7 @@ def test_changes_are_seen_by_an_open_pipeline(project: Path) -> None:
     params.write_text(params.read_text().replace("0.995", "0.99"))
     assert pipeline.is_changed("prune@tiny-cqp-0")
     assert not pipeline.is_changed("train@tiny-0")
-    assert pipeline.out_of_date() == {"prune@tiny-cqp-0", "prune@tiny-magnitude-0", "track@tiny"}
+    assert pipeline.out_of_date("track@tiny") == {"prune@tiny-cqp-0", "prune@tiny-magnitude-0", "track@tiny"}
 
 
 def test_dvc_lock_is_not_read_while_another_dvc_writes_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,37 @@ def test_the_receipt_names_the_key_of_every_stage(project: Path) -> None:
     assert {run.data.tags["dvc_hash"] for run in search(project)} == {key_of(entry) for entry in entries.values()}
 
 
+def test_what_is_unchanged_and_on_the_receipt_is_not_looked_up(project: Path, monkeypatch) -> None:
+    dvc(project, "repro", "-q", "track@tiny")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("MLflow was opened")
+
+    monkeypatch.setattr("flows.tracker.Store", refuse)
+    entries = {address: entry for address, entry in read_lock(project).items() if place_of(entry)}
+    tracking = Tracking(project, print)
+    for address, entry in entries.items():
+        tracking.track(address, entry, {"outcome": "unchanged"})
+    assert tracking.counts == {"present": len(entries)}
+    with pytest.raises(AssertionError, match="MLflow was opened"):
+        tracking.track("data@tiny", entries["data@tiny"], {"outcome": "ran"})
+    changed = {**entries["data@tiny"], "cmd": "another"}
+    with pytest.raises(AssertionError, match="MLflow was opened"):
+        tracking.track("data@tiny", changed, {"outcome": "unchanged"})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the receipt is the local store's
+    with pytest.raises(AssertionError, match="MLflow was opened"):
+        Tracking(project, print).track("data@tiny", entries["data@tiny"], {"outcome": "unchanged"})
+
+
+def test_a_result_shown_without_its_weights_is_not_on_the_receipt(project: Path) -> None:
+    (project / "results/tiny/train/seed0/model.safetensors").unlink()
+    tracking = Tracking(project, print)
+    for address, entry in read_lock(project).items():
+        tracking.track(address, entry)
+    assert "train@tiny-0" not in tracking.keys
+    assert "data@tiny" in tracking.keys
+
+
 def test_children_stand_under_their_stage_with_what_a_chart_needs(tracked: Path) -> None:
     parent = named(tracked, "prune/cqp/seed0")
     child = named(tracked, "cqp@0.995/seed0")
@@ -196,7 +227,7 @@ def test_a_run_whose_writer_was_killed_is_written_again(project: Path, monkeypat
         with pytest.raises(KeyboardInterrupt):
             show(project, address)
     assert len(search(project)) > 0
-    assert show(project, address) == "logged"
+    assert show(project, address)[0] == "logged"
     assert Counter(run.info.run_name for run in search(project)) == Counter(
         ["prune/cqp/seed0", "cqp@0.50/seed0", "cqp@0.995/seed0"]
     )
