@@ -1,0 +1,103 @@
+"""The flow against serial `dvc repro`, each in a clone of the committed project: `python -m benchmarks.flow`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ruamel.yaml import YAML
+
+from flows.environment import DEFAULTS, stage_environment
+from pipeline import matrix
+
+# mnist as it stands takes hours: the same stages with less training.
+SHORT = {"train": {"epochs": 4}, "prune": {"levels": [0.9, 0.98]}, "finetune": {"epochs": 2}}
+SHORT_MATRIX = {"methods": ["cqp", "magnitude"], "seeds": [0, 1]}
+SHORT_BLOCKS = ("data", "model", "train", "prune", "methods", "layers")
+EMPTY_STAGES = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print, by experiment, the seconds of both, their ratio, and a second run's; then the overhead of a stage."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.flow", description="The flow against serial dvc repro.")
+    parser.add_argument("--experiments", nargs="+", default=["digits", "mnist"], help="mnist is shortened")
+    parser.add_argument("--workers", type=int, default=2, help="stages at a time")
+    options = parser.parse_args(arguments)
+    with TemporaryDirectory(prefix="benchmark-") as folder:
+        for experiment in options.experiments:
+            _compare(Path(folder) / experiment, experiment, options.workers)
+        _overhead(Path(folder) / "empty")
+
+
+def _compare(folder: Path, experiment: str, workers: int) -> None:
+    serial, flow = (_clone(folder / name, experiment) for name in ("serial", "flow"))
+    repro = ["dvc", "repro", "-q", f"track@{experiment}"]
+    engine = ["python", "-m", "flows.experiment", "--experiment", experiment, "--local", "--workers", str(workers)]
+    first = _seconds(serial, repro), _seconds(flow, engine)
+    second = _seconds(serial, repro), _seconds(flow, engine)
+    print(f"{experiment}: dvc repro {first[0]:.0f} s, flow with {workers} workers {first[1]:.0f} s:", end=" ")
+    print(
+        f"{first[0] / first[1]:.2f} times as fast; nothing to do: {second[0]:.1f} s and {second[1]:.1f} s", flush=True
+    )
+
+
+def _overhead(folder: Path) -> None:
+    """Of stages that do nothing, one at a time."""
+    stages = {f"s{n}": {"cmd": f"echo {n} > {n}.txt", "outs": [f"{n}.txt"]} for n in range(EMPTY_STAGES)}
+    last = {"cmd": "echo > all.txt", "deps": [f"{n}.txt" for n in range(EMPTY_STAGES)], "outs": ["all.txt"]}
+    runner = (
+        "from pathlib import Path; from flows.engine import run_target; from flows.graph import Pipeline; "
+        "run_target(Pipeline(Path.cwd()), 'all', say=print, before_work=lambda: None, lineage={}, "
+        "carry_out=lambda work, stage: work.bring_up(stage, print, {}))"
+    )
+    seconds = []
+    for name, command in {"dvc": ["dvc", "repro", "-q", "all"], "flow": ["python", "-c", runner]}.items():
+        root = folder / name
+        root.mkdir(parents=True)
+        YAML(typ="safe").dump({"stages": {**stages, "all": last}}, root / "dvc.yaml")
+        _run(root, ["dvc", "init", "-q", "--no-scm"])
+        seconds.append(_seconds(root, command) / (EMPTY_STAGES + 1))
+    print(f"a stage that does nothing: dvc repro {seconds[0]:.2f} s, flow with 1 worker {seconds[1]:.2f} s")
+
+
+def _clone(folder: Path, experiment: str) -> Path:
+    _run(Path.cwd(), ["git", "clone", "--quiet", "--no-hardlinks", ".", str(folder)])
+    (folder / "dvc.lock").unlink()  # everything is to be run
+    yaml = YAML()
+    tree = yaml.load(folder / "params.yaml")
+    tree["matrix"] = {experiment: tree["matrix"][experiment]}
+    if experiment != "digits":
+        blocks = tree["experiments"][experiment]
+        blocks["train"].update(SHORT["train"])
+        blocks["prune"].update(SHORT["prune"])
+        blocks["prune"]["finetune"].update(SHORT["finetune"])
+        tree["experiments"][experiment] = {name: blocks[name] for name in SHORT_BLOCKS}
+        tree["matrix"][experiment].update(SHORT_MATRIX)
+    yaml.dump(tree, folder / "params.yaml")
+    matrix.update(folder / "params.yaml", folder / "matrix.yaml")
+    return folder
+
+
+def _seconds(folder: Path, command: list[str]) -> float:
+    start = time.monotonic()
+    _run(folder, command)
+    return time.monotonic() - start
+
+
+def _run(folder: Path, command: list[str]) -> None:
+    data = os.environ.get("SNN_DATA_DIR") or str(Path("../shared").resolve())
+    environment = {**DEFAULTS, **stage_environment(), "SNN_DATA_DIR": data}
+    if command[0] == "python":
+        environment["PYTHONPATH"] = str(Path.cwd()) if "-c" in command else ""
+        command = [sys.executable, *command[1:]]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+if __name__ == "__main__":
+    main()
