@@ -39,10 +39,8 @@ def _compare(folder: Path, experiment: str, workers: int) -> None:
     engine = ["python", "-m", "flows.experiment", "--experiment", experiment, "--local", "--workers", str(workers)]
     first = _seconds(serial, repro), _seconds(flow, engine)
     second = _seconds(serial, repro), _seconds(flow, engine)
-    print(f"{experiment}: dvc repro {first[0]:.0f} s, flow with {workers} workers {first[1]:.0f} s:", end=" ")
-    print(
-        f"{first[0] / first[1]:.2f} times as fast; nothing to do: {second[0]:.1f} s and {second[1]:.1f} s", flush=True
-    )
+    print(f"{experiment}: dvc repro {first[0]:.0f} s, flow with {workers} workers {first[1]:.0f} s,", end=" ")
+    print(f"{first[0] / first[1]:.2f} times as fast; a second run: {second[0]:.1f} s, {second[1]:.1f} s", flush=True)
 
 
 def _overhead(folder: Path) -> None:
