@@ -37,9 +37,9 @@ test: setup
 	@python -m pytest $(PYTEST_ARGS)
 
 ui: setup
-	@if [ -n "$$MLFLOW_TRACKING_URI" ]; then echo "MLFLOW_TRACKING_URI is set: open $$MLFLOW_TRACKING_URI"; else mkdir -p mlruns \
+	@case "$$MLFLOW_TRACKING_URI" in http*) echo "MLFLOW_TRACKING_URI is set: open $$MLFLOW_TRACKING_URI";; *) mkdir -p mlruns \
 		&& MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --host 127.0.0.1 --port 5000 \
-		--backend-store-uri "$(STORE)"; fi
+		--backend-store-uri "$${MLFLOW_TRACKING_URI:-$(STORE)}";; esac
 
 track: setup
 	@python -m flows.tracking

@@ -29,6 +29,7 @@ from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.types import Schema, TensorSpec
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -228,8 +229,11 @@ class Store:
         return self._experiments[name]
 
     def _artifact_location(self, name: str) -> str | None:
-        """Beside a local database (MLflow's default depends on the working folder); a server has its own."""
-        return None if self._database is None else (self._folder / ARTIFACTS / name).as_uri()
+        """In the project, or beside a local database, when the store is one: it holds no files, and MLflow's default
+        depends on the working folder. A server has its own place.
+        """
+        engine = re.split("[+:]", self._client.tracking_uri)[0]  # postgresql+psycopg://...
+        return (self._folder / ARTIFACTS / name).absolute().as_uri() if engine in DATABASE_ENGINES else None
 
 
 def store_uri(root: Path) -> str:
