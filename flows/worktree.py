@@ -1,7 +1,7 @@
 """A folder of its own for scheduled runs, so that a person can edit meanwhile: a git worktree with the project's cache.
 
 `python -m flows.worktree --name nightly` brings `.worktrees/nightly` to the project's current commit and prints where
-it is. What an interrupted run left there stays, so that the next one goes on from it.
+it is. The resume points of an interrupted run stay there, so that the next one goes on from them.
 """
 
 import argparse
@@ -11,11 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dvc.repo import Repo
+
 from flows.workspace import WorkspaceBusy, workspace
 
 FOLDER = Path(".worktrees")
-CACHE = Path(".dvc/cache")
-LINKED = {Path("data/raw"): Path("data/raw"), Path("../shared"): Path("../shared")}  # where data is looked for
+RAW = Path("data/raw")
+SHARED = Path("../shared")
+KEPT = ("/.dvc/", "/.resume/", f"/{RAW}", "__pycache__/")  # by `git clean`; results come back from the cache
 
 
 class WorktreeError(RuntimeError):
@@ -25,7 +28,7 @@ class WorktreeError(RuntimeError):
 def prepare(root: Path, name: str, commit: str = "HEAD") -> Path:
     """Bring the worktree of that name to a commit of the project in `root`, and return its folder.
 
-    Changes of tracked files in it are given up: results are in the cache, from where DVC takes them.
+    Nothing of an earlier run is left but its resume points: results are in the cache, from where DVC takes them.
 
     Raises:
         WorkspaceBusy: a flow runs in it.
@@ -36,15 +39,14 @@ def prepare(root: Path, name: str, commit: str = "HEAD") -> Path:
     if (folder / ".git").is_file():
         with workspace(folder):
             _git(folder, "checkout", "--force", "--detach", "--quiet", found)
+            _git(folder, "clean", "--quiet", "-ffdx", *(f"--exclude={kept}" for kept in KEPT))
     else:
         _git(root, "worktree", "prune")
         _git(root, "worktree", "add", "--force", "--detach", "--quiet", str(folder), found)
     _share_cache(root, folder)
-    for here, there in LINKED.items():
-        link, target = folder / here, (root / there).resolve()
-        if target.is_dir() and not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target)
+    (root / RAW).mkdir(parents=True, exist_ok=True)  # a run's downloads are the project's
+    for path in (RAW, SHARED):
+        _link(folder / path, (root / path).resolve())
     return folder
 
 
@@ -64,20 +66,29 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _link(link: Path, target: Path) -> None:
+    if target.is_dir() and not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)  # one that leads nowhere any more
+        link.symlink_to(target)
+
+
 def _share_cache(root: Path, folder: Path) -> None:
     """The project's own local settings of DVC, such as remotes, with its cache as the one to use."""
-    config = configparser.ConfigParser()
+    config = configparser.ConfigParser(interpolation=None)
     local = Path(".dvc/config.local")
     config.read(root / local)
-    if not config.has_option("cache", "dir"):
-        config["cache"] = {"dir": str((root / CACHE).resolve())}
+    if not config.has_section("cache"):
+        config.add_section("cache")
+    config.set("cache", "dir", Repo(str(root)).cache.local_cache_dir)  # absolute, whichever file says so
     with (folder / local).open("w", encoding="utf-8") as stream:
         config.write(stream)
 
 
 def _git(root: Path, *arguments: str) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, env=environment)
+    command = ["git", "-c", f"core.hooksPath={os.devnull}", *arguments]  # `dvc install` has DVC run at each checkout
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise WorktreeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()

@@ -1,5 +1,6 @@
 """Worktrees for scheduled runs, and what narrows an experiment in them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,15 +49,41 @@ def test_it_is_at_the_commit_and_has_the_cache_and_the_data_of_the_project(root:
     assert "nightly" not in dvc(root, "stage", "list")  # DVC does not take it for a part of the project
 
 
-def test_it_follows_the_project_and_keeps_what_a_run_left(root: Path) -> None:
+def test_the_cache_is_the_one_that_the_project_uses_wherever_that_is(root: Path) -> None:
+    dvc(root, "cache", "dir", "--local", "../elsewhere")
+    dvc(root, "remote", "add", "--local", "store", "https://example.org/%7Edata")
     folder = prepare(root, "nightly")
-    (folder / ".resume").mkdir()
-    (folder / ".resume/point.pt").write_text("epoch 3")
+    assert dvc(folder, "cache", "dir").strip() == str(root.parent / "elsewhere")
+    assert "https://example.org/%7Edata" in dvc(folder, "remote", "list")
+
+
+def test_it_follows_the_project_and_keeps_only_resume_points_and_data(root: Path) -> None:
+    folder = prepare(root, "nightly")
+    kept = [folder / ".resume/point.pt", folder / "data/raw/downloaded"]
+    left = [folder / "results/digits/prune/old" / name for name in ("levels.csv", "seed0/models/level-0.5.safetensors")]
+    for path in (*kept, *left):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of an earlier run")
     (folder / "params.yaml").write_text("narrowed: true\n")
     commit(root, "edited")
     assert prepare(root, "nightly") == folder
     assert "a person is editing" in (folder / "params.yaml").read_text()
-    assert (folder / ".resume/point.pt").read_text() == "epoch 3"
+    assert all(path.is_file() for path in kept)
+    assert (root / "data/raw/downloaded").is_file()
+    assert not (folder / "results").exists()
+
+
+def test_the_projects_git_hooks_are_left_out(root: Path, tmp_path: Path) -> None:
+    hook = root / ".git/hooks/post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
+    hook.chmod(0o755)
+    prepare(root, "nightly")
+    assert not (tmp_path / "hooked").exists()
+
+
+def test_a_folder_that_someone_deleted_is_made_anew(root: Path) -> None:
+    shutil.rmtree(prepare(root, "nightly"))
+    assert (prepare(root, "nightly") / "params.yaml").is_file()
 
 
 def test_a_folder_in_use_and_an_unknown_commit_are_errors(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
