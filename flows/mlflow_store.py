@@ -34,6 +34,7 @@ from mlflow.types import Schema, TensorSpec
 from sqlalchemy.exc import SQLAlchemyError
 
 import pipeline
+from flows.narrowed import mlflow_name
 from flows.results import Dataset, Part, Point, Result
 
 Item = TypeVar("Item")
@@ -94,6 +95,7 @@ class Store:
         _silence()
         self._database = _database_of(store_uri(root))
         self._folder = root / FOLDER if self._database is None else self._database.parent
+        self._root = root
         self._experiments: dict[str, str] = {}
         mlflow.set_tracking_uri(store_uri(root))  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
         with errors_named(), self.writing():
@@ -216,8 +218,9 @@ class Store:
                 pip_requirements=_requirements(),
             )
 
-    def _experiment_id(self, name: str) -> str:
-        """The MLflow experiment of that name, created or brought back from the bin when it is not there."""
+    def _experiment_id(self, experiment: str) -> str:
+        """The MLflow experiment that shows it, created or brought back from the bin when it is not there."""
+        name = mlflow_name(experiment, self._root)
         if name not in self._experiments:
             found = self._client.get_experiment_by_name(name)
             if found is None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from flows import narrowed
 from flows.lockfile import Entry, key_of
 from flows.mlflow_store import KEY_TAG, STAGE_TAG, StageRun, Store
 from flows.results import Part, Place, Point, are_weights_here, read_result
@@ -19,7 +20,7 @@ class Tracker:
     def __init__(self, root: Path, lineage: Mapping[str, str] | None = None) -> None:
         """Open the store. Raises StoreError when the server does not answer."""
         self._root = root
-        self._lineage = {**_git_tags(root), **(lineage or {})}
+        self._lineage = {**_git_tags(root), **narrowed.tags(root), **(lineage or {})}
         self._store = Store(root)
         self._growing: dict[str, str] = {}
 

@@ -8,11 +8,13 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from flows.narrow import narrow
+from flows.narrowed import mlflow_name, tags
 from flows.workspace import LOCK, WorkspaceBusy
 from flows.worktree import WorktreeError, main, prepare
+from pipeline.blocks import REQUIRED, STUDIES
 from pipeline.errors import UserError
 from tests.flows.conftest import dvc
-from tests.tiny import make_repository, run
+from tests.tiny import METHODS, SEEDS, make_repository, run, tiny_params, write_params
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,33 @@ def test_an_experiment_is_narrowed_in_the_worktree_alone(root: Path, worktree: P
     assert (root / "params.yaml").read_text() == before
 
 
+def test_studies_that_would_not_fit_are_left_out(worktree: Path) -> None:
+    write_params(worktree, tiny_params(studies=STUDIES))
+    narrow("digits", methods=["magnitude"], seeds=[1])
+    blocks = YAML(typ="safe").load(worktree / "params.yaml")["experiments"]["digits"]
+    assert set(blocks) == set(REQUIRED)
+
+
+def test_levels_take_the_place_of_a_schedule(worktree: Path) -> None:
+    params = tiny_params()
+    prune = params["experiments"]["digits"]["prune"]
+    del prune["levels"]
+    prune["schedule"] = {"name": "linear", "final": 0.9, "rounds": 3}
+    write_params(worktree, params)
+    narrow("digits", levels=[0.5, 0.8])
+    prune = YAML(typ="safe").load(worktree / "params.yaml")["experiments"]["digits"]["prune"]
+    assert prune["levels"] == [0.5, 0.8] and "schedule" not in prune
+
+
+def test_a_narrowed_folder_is_shown_apart_until_it_is_prepared_again(root: Path, worktree: Path) -> None:
+    narrow("digits", methods=METHODS, seeds=SEEDS)  # as it stands in params.yaml
+    assert (mlflow_name("digits", worktree), tags(worktree)) == ("digits", {})
+    narrow("digits", methods=METHODS, levels=[0.8])
+    assert (mlflow_name("digits", worktree), tags(worktree)) == ("digits.narrowed", {"narrowed": '{"levels": [0.8]}'})
+    prepare(root, "on-demand")
+    assert (mlflow_name("digits", worktree), tags(worktree)) == ("digits", {})
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
@@ -129,6 +158,7 @@ def test_what_is_not_allowed_is_named_and_nothing_changed(worktree: Path, wanted
     with pytest.raises(UserError, match=message):
         narrow("digits", **wanted)
     assert (worktree / "params.yaml").read_text() == before
+    assert tags(worktree) == {}
 
 
 def test_an_unknown_experiment_lists_the_choices(worktree: Path) -> None:
