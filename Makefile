@@ -21,7 +21,7 @@ help:
 	@echo "make test                                   set up, then the whole test suite"
 	@echo "make flow [EXPERIMENT=digits] [WORKERS=n]   the same as run, as a Prefect flow"
 	@echo "make ui                                     open MLflow on http://127.0.0.1:5000"
-	@echo "make deploy                                 Prefect's server, worker and schedules, until Ctrl-C"
+	@echo "make deploy [PORT=4200]                     Prefect's server, worker and schedules, until Ctrl-C"
 	@echo "make track                                  project every result into MLflow (again)"
 	@echo "make matrix                                 bring matrix.yaml up to date with params.yaml (run, flow do)"
 	@echo "make lint                                   ruff"
@@ -45,7 +45,7 @@ track: setup
 	@python -m flows.tracking
 
 deploy: setup
-	@python -m flows.deploy
+	@python -m flows.deploy $(if $(PORT),--port $(PORT))
 
 matrix: setup
 	@python -m pipeline.matrix
