@@ -1,27 +1,34 @@
 """Keeps a whole copy of dvc.lock while a flow works: DVC writes in place, so killing it can leave half of the file."""
 
+import re
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from voluptuous import Invalid
 
-from flows.lockfile import LOCK_FILE, Entry, read_lock
+from flows.lockfile import LOCK_FILE
 
 COPY = Path(".dvc/tmp/whole.lock")
+ADDRESS_LINE = re.compile(r"^  \S.*:$", flags=re.MULTILINE)  # of an entry in what DVC writes
 
 
 def keep(root: Path) -> None:
-    """Take dvc.lock as it is for whole."""
-    if (root / LOCK_FILE).is_file():
-        partial = (root / COPY).with_suffix(".partial")
-        shutil.copyfile(root / LOCK_FILE, partial)
-        partial.replace(root / COPY)
+    """Take dvc.lock as it is for whole; there may be none."""
+    if not (root / LOCK_FILE).is_file():
+        drop(root)
+        return
+    partial = (root / COPY).with_suffix(".partial")
+    shutil.copyfile(root / LOCK_FILE, partial)
+    partial.replace(root / COPY)
 
 
 def mend(root: Path) -> bool:
-    """Put the copy back if dvc.lock has lost some of it; whether it had to be."""
-    if not (root / COPY).is_file() or _is_whole(root):
+    """Put the copy back if dvc.lock was cut off since; whether it had to be."""
+    if not (root / COPY).is_file() or not _is_cut(root / LOCK_FILE, root / COPY):
         return False
     shutil.copyfile(root / COPY, root / LOCK_FILE)
     return True
@@ -32,18 +39,32 @@ def drop(root: Path) -> None:
     (root / COPY).unlink(missing_ok=True)
 
 
-def _is_whole(root: Path) -> bool:
-    """A flow only adds entries: those of the copy must be there, none of them cut short."""
-    try:
-        now = read_lock(root)
-    except (YAMLError, ValueError, AttributeError):
+def _is_cut(path: Path, copy: Path) -> bool:
+    """Whether the end of the file is missing: a kill leaves its beginning, with the entries in the copy's order.
+
+    Entries that have only changed, by a new list of dependencies for instance, are no sign of it.
+    """
+    if not path.is_file():
+        return True
+    if path.read_bytes() == copy.read_bytes():  # reading a long one as YAML takes a second
         return False
-    before = read_lock(root, COPY)
-    return all(_size(before[address]) <= _size(now.get(address)) for address in before)
+    try:
+        now, before = _addresses(path), _addresses(copy)
+    except (YAMLError, ValueError, Invalid):
+        return True
+    if len(now) < len(before) and now == before[: len(now)]:
+        return True
+    last, last_before = _last_entry(path), _last_entry(copy)
+    return now == before and last != last_before and last_before.startswith(last)
 
 
-def _size(entry: Entry | None) -> int:
-    """How much of an entry is there; a kill cuts off its end."""
-    if not isinstance(entry, Mapping):
-        return 0
-    return len(entry) + sum(len(entry.get(key) or ()) for key in ("deps", "outs"))
+def _addresses(path: Path) -> list[str]:
+    """The stages in the order of the file. Raises YAMLError, ValueError or Invalid when it is no whole dvc.lock."""
+    content: Any = YAML(typ="safe").load(path) or {}
+    return list(COMPILED_LOCKFILE_SCHEMA(content).get("stages") or {})
+
+
+def _last_entry(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    starts = [found.start() for found in ADDRESS_LINE.finditer(text)]
+    return text[starts[-1] :] if starts else text

@@ -1,6 +1,7 @@
 """When a result is believed: edits while a stage runs, processes killed, timeouts, failures."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_an_edit_each_time_is_a_failure_that_names_the_files_and_leaves_the_stag
     assert (runs(root), (root / "out.txt").read_text()) == (3, "new 2")
 
 
+def test_a_stage_that_needs_less_than_before_keeps_its_new_result(tmp_path: Path) -> None:
+    root = make(tmp_path, "")
+    foreign.run(root, "a")
+    dvc_yaml = root / "dvc.yaml"
+    dvc_yaml.write_text(dvc_yaml.read_text().replace("    params: [depth]\n", "").replace("stage.py, ", ""))
+    (root / "input.txt").write_text("new")
+    assert foreign.run(root, "a")["a"].outcome == "ran"
+    assert "params" not in read_lock(root)["a"]
+    assert foreign.run(root, "a")["a"].outcome == "unchanged"
+
+
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
 KILLED_DVC = """
 import psutil
@@ -111,4 +123,4 @@ def test_a_timeout_holds_and_is_not_tried_again(tmp_path: Path) -> None:
         foreign.run(root, "a")
     assert runs(root) == 1
     assert within(5, lambda: not alive(int((root / "pid").read_text())))
-    assert subprocess.run(["dvc", "status", "-q"], cwd=root).returncode == 1
+    assert subprocess.run([sys.executable, "-m", "dvc", "status", "-q"], cwd=root).returncode == 1

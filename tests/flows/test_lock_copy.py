@@ -12,10 +12,10 @@ ENTRY = """\
     cmd: run {name}
     deps:
     - path: in
-      md5: '1'
+      md5: cccccccccccccccccccccccccccccccc
     outs:
     - path: {name}.txt
-      md5: '2'
+      md5: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 """
 WHOLE = "schema: '2.0'\nstages:\n" + ENTRY.format(name="a") + ENTRY.format(name="b")
 
@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("length", range(0, WHOLE.rindex("    outs:") + len("    outs:\n"), 7))
+@pytest.mark.parametrize("length", range(0, len(WHOLE), 7))
 def test_whatever_is_cut_off_comes_back(root: Path, length: int) -> None:
     (root / "dvc.lock").write_text(WHOLE[:length])
     assert lock_copy.mend(root)
@@ -42,10 +42,32 @@ def test_a_missing_file_comes_back(root: Path) -> None:
 
 
 def test_what_has_grown_or_changed_stays(root: Path) -> None:
-    changed = WHOLE.replace("'2'", "'3'") + ENTRY.format(name="c")
+    changed = WHOLE.replace("a" * 32, "b" * 32) + ENTRY.format(name="c")
     (root / "dvc.lock").write_text(changed)
     assert not lock_copy.mend(root)
     assert (root / "dvc.lock").read_text() == changed
+
+
+def test_an_entry_that_has_become_shorter_stays(root: Path) -> None:
+    shorter = WHOLE.replace("    deps:\n    - path: in\n      md5: cccccccccccccccccccccccccccccccc\n", "")
+    (root / "dvc.lock").write_text(shorter)
+    assert not lock_copy.mend(root)
+    assert (root / "dvc.lock").read_text() == shorter
+
+
+def test_a_lock_of_other_stages_stays(root: Path) -> None:
+    """After a flow was killed someone may check out another commit."""
+    other = "schema: '2.0'\nstages:\n" + ENTRY.format(name="b")
+    (root / "dvc.lock").write_text(other)
+    assert not lock_copy.mend(root)
+    assert (root / "dvc.lock").read_text() == other
+
+
+def test_no_lock_is_kept_as_none(root: Path) -> None:
+    (root / "dvc.lock").unlink()
+    lock_copy.keep(root)
+    assert not lock_copy.mend(root)
+    assert not (root / "dvc.lock").exists()
 
 
 def test_without_a_copy_nothing_is_touched(root: Path) -> None:
