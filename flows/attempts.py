@@ -1,8 +1,13 @@
-"""Brings one stage up to date so that its result can be believed, trying again where that may help."""
+"""Brings one stage up to date so that its result can be believed, trying again where that may help.
 
+DVC notes the hashes of the dependencies when a stage has ended. If something was edited in between, it takes a result
+of the old for one of the new (treeverse/dvc #11058). Such a result is forgotten here.
+"""
+
+from collections.abc import Mapping
 from threading import Lock
 
-from flows import lock_copy
+from flows import lock_copy, unproven
 from flows.graph import Pipeline, Stage
 from flows.process import Outcome, Say, StageFailed, reproduce
 from flows.stop import Stop
@@ -11,9 +16,7 @@ from flows.stop import Stop
 def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: Stop) -> Outcome:
     """Run the stage by DVC; again, up to its hint `retries`, after something transient, and once after an edit.
 
-    DVC notes the hashes of the dependencies when the stage has ended. If something was edited in between, it would take
-    a result of the old for one of the new (treeverse/dvc #11058), so such a result is forgotten and made again. `index`
-    is held whenever the pipeline is asked.
+    `index` is held whenever the pipeline is asked.
 
     Raises:
         StageFailed: it failed, or its dependencies were edited during both runs; DVC takes it for out of date then.
@@ -22,35 +25,52 @@ def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: S
     """
     tries_left, is_second_run = stage.hints.retries, False
     while True:
-        with index:
+        with index, pipeline.exclusive():
             before = pipeline.dependencies(stage.address)
+            unproven.note(pipeline.root, stage.address)
         try:
             outcome = reproduce(stage.address, pipeline.root, say, stop, stage.hints.timeout)
         except StageFailed as error:
-            if not error.is_transient:
-                raise
-            with index, pipeline.exclusive():
-                if lock_copy.mend(pipeline.root):
-                    say("dvc.lock was left half written; what it held before is back")
-            if tries_left == 0:
+            if not error.is_transient or tries_left == 0:
                 raise
             tries_left -= 1
             say(f"{stage.address}: {error.reason}, which may be for once; trying again")
             continue
-        if outcome != "ran":
+        finally:
+            with index:
+                edited = _prove(pipeline, stage.address, before, say)
+        if not edited:
             return outcome
-        with index:
-            edited = _differences(before, pipeline.dependencies(stage.address))
-            if not edited:
-                return outcome
-            with pipeline.exclusive():
-                pipeline.forget(stage.address)
-                lock_copy.keep(pipeline.root)
         if is_second_run:
             raise StageFailed(stage.address, f"edited while it ran, twice: {', '.join(edited)}", [])
         is_second_run = True
         say(f"{stage.address}: edited while it ran: {', '.join(edited)}; running it again")
 
 
-def _differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+def forget_unproven(pipeline: Pipeline, say: Say) -> None:
+    """Forget what was recorded while the last flow was killed, before it could look at it. Raises PipelineError."""
+    for address in unproven.left(pipeline.root):
+        with pipeline.exclusive():
+            if unproven.is_recorded(pipeline.root, address) and address in pipeline.addresses():
+                say(f"{address}: the last flow was killed before it could check the result; it is made again")
+                _forget(pipeline, address)
+            unproven.settle(pipeline.root, address)
+
+
+def _prove(pipeline: Pipeline, address: str, before: Mapping[str, str], say: Say) -> list[str]:
+    """Look at what has become of the stage, however it ended; what was edited while its result was made."""
+    with pipeline.exclusive():
+        if lock_copy.mend(pipeline.root):
+            say("dvc.lock was left half written; what it held before is back")
+        after = pipeline.dependencies(address)
+        edited = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        is_recorded = unproven.is_recorded(pipeline.root, address)
+        if edited and is_recorded:
+            _forget(pipeline, address)
+        unproven.settle(pipeline.root, address)
+        return edited if is_recorded else []
+
+
+def _forget(pipeline: Pipeline, address: str) -> None:
+    pipeline.forget(address)
+    lock_copy.keep(pipeline.root)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from flows import lock_copy
-from flows.attempts import bring_about
+from flows.attempts import bring_about, forget_unproven
 from flows.graph import Pipeline, Stage
 from flows.lockfile import Entry
 from flows.process import Outcome, Say, StageFailed
@@ -141,6 +141,7 @@ def run_target(
     stages = pipeline.needed_for(target)
     stop = Stop()
     with workspace(pipeline.root):
+        forget_unproven(pipeline, say)
         out_of_date = pipeline.out_of_date(target)
         if out_of_date:
             before_work()

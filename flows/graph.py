@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import networkx
+from dvc.dependency.base import DependencyDoesNotExistError
+from dvc.dependency.param import MissingParamsError
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo, lock_repo
 from dvc.stage.cache import _can_hash, _get_stage_hash
@@ -50,6 +52,7 @@ class Pipeline:
             self._repo = Repo(str(root), _wait_for_lock=True)
         except NotDvcRepoError as error:
             raise PipelineError(f"{root} is no DVC project; run from the project's root folder") from error
+        self._described: dict[str, Any] = {}  # DVC's objects for the stages; reading them all takes seconds
 
     def addresses(self) -> list[str]:
         """The addresses of all stages that have a command, sorted. Raises PipelineError."""
@@ -67,6 +70,7 @@ class Pipeline:
         with _dvc_errors():
             graph = self._repo.index.graph  # an edge leads from a stage to what it depends on
         found = {stage.addressing: stage for stage in graph if stage.cmd}
+        self._described = found
         if target not in found:
             raise UnknownTarget(f"no stage {target!r}; there are: {', '.join(sorted(found))}")
         needed = networkx.descendants(graph, found[target]) | {found[target]}
@@ -96,13 +100,16 @@ class Pipeline:
     def dependencies(self, address: str) -> dict[str, str]:
         """What the stage depends on as it is now: path -> DVC's hash, `params.yaml: <key>` -> the value.
 
-        Raises:
-            PipelineError: DVC cannot read the project, or a dependency is missing.
+        What is missing is left out; running the stage tells. Which ones there are is as `needed_for` found it. Raises
+        PipelineError.
         """
         with _dvc_errors():
             found: dict[str, str] = {}
-            for dep in self._stage(address).deps:
-                value = dep.get_hash().value
+            for dep in (self._described.get(address) or self._stage(address)).deps:
+                try:
+                    value = dep.get_hash().value
+                except (DependencyDoesNotExistError, MissingParamsError, FileNotFoundError):
+                    continue
                 if isinstance(value, dict):
                     found |= {f"{dep.def_path}: {key}": repr(part) for key, part in value.items()}
                 else:

@@ -1,6 +1,5 @@
 """Keeps a whole copy of dvc.lock while a flow works: DVC writes in place, so killing it can leave half of the file."""
 
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from voluptuous import Invalid
 
-from flows.lockfile import LOCK_FILE
+from flows.lockfile import ADDRESS_LINE, LOCK_FILE
 
 COPY = Path(".dvc/tmp/whole.lock")
-ADDRESS_LINE = re.compile(r"^  \S.*:$", flags=re.MULTILINE)  # of an entry in what DVC writes
 
 
 def keep(root: Path) -> None:

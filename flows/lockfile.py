@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from ruamel.yaml import YAML
 
 LOCK_FILE = Path("dvc.lock")
 KEY_LENGTH = 32
+ADDRESS_LINE = re.compile(r"^  (\S.*):$", flags=re.MULTILINE)  # where an entry begins in what DVC writes
 
 Entry = Mapping[str, Any]
 
@@ -29,6 +31,19 @@ def read_lock(root: Path, name: Path = LOCK_FILE) -> dict[str, Entry]:
     content = YAML(typ="safe").load(path) or {}  # an empty file is None
     stages = content.get("stages") or {}
     return {address: stages[address] for address in sorted(stages)}
+
+
+def entry_text(root: Path, address: str) -> str:
+    """A stage's entry as it is written, empty when there is none: quick to compare with another time's.
+
+    A stage of another folder, `folder/dvc.yaml:name`, is looked up there.
+    """
+    file, _, name = address.rpartition(":")
+    path = root / Path(file).parent / LOCK_FILE
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    starts = [*ADDRESS_LINE.finditer(text)]
+    ends = [*(found.start() for found in starts[1:]), len(text)]
+    return next((text[found.start() : end] for found, end in zip(starts, ends, strict=False) if found[1] == name), "")
 
 
 def key_of(entry: Entry) -> str:

@@ -1,16 +1,19 @@
 """When a result is believed: edits while a stage runs, processes killed, timeouts, failures."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from flows import unproven
 from flows.engine import FlowFailed
 from flows.lockfile import read_lock
 from tests.flows import foreign
 from tests.flows.conftest import dvc
 from tests.flows.test_guard import alive, within
+from tests.imports import PROJECT
 
 # Counts its runs in `runs`, and does what `behave.py` says in the n-th.
 STAGE = """
@@ -82,6 +85,35 @@ def test_a_stage_that_needs_less_than_before_keeps_its_new_result(tmp_path: Path
     assert foreign.run(root, "a")["a"].outcome == "ran"
     assert "params" not in read_lock(root)["a"]
     assert foreign.run(root, "a")["a"].outcome == "unchanged"
+
+
+FLOW_KILLED_BEFORE_IT_LOOKED = """
+import os, signal, sys
+from flows import attempts
+attempts._prove = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_result_that_a_killed_flow_could_not_check_is_made_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    root = make(tmp_path, "if n == 1: Path('input.txt').write_text('new')")
+    command = [sys.executable, "-c", FLOW_KILLED_BEFORE_IT_LOOKED + foreign.RUN, "a"]
+    assert subprocess.run(command, cwd=root).returncode == -signal.SIGKILL
+    assert "a" in read_lock(root)
+    assert (root / "out.txt").read_text() == "old"  # DVC takes it for the result of the new input
+    lines: list[str] = []
+    assert foreign.run(root, "a", lines)["a"].outcome == "ran"
+    assert "a: the last flow was killed before it could check the result; it is made again" in lines
+    assert (runs(root), (root / "out.txt").read_text()) == (2, "new")
+    assert unproven.left(root) == []
+
+
+def test_an_older_result_is_believed_after_a_killed_run(tmp_path: Path) -> None:
+    root = make(tmp_path, "")
+    foreign.run(root, "a")
+    unproven.note(root, "a")  # as a flow does that is killed while the stage runs
+    assert foreign.run(root, "a")["a"].outcome == "unchanged"
+    assert unproven.left(root) == []
 
 
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"

@@ -47,6 +47,31 @@ def test_what_needs_a_failed_stage_is_skipped_and_the_rest_is_done(tmp_path: Pat
     assert set(read_lock(root)) == {"good", "better"}
 
 
+def test_a_missing_input_fails_its_stage_and_no_other(tmp_path: Path) -> None:
+    stages = """\
+  bad:
+    cmd: cat data > bad.txt
+    deps: [data]
+    params: [depth]
+    outs: [bad.txt]
+  good:
+    cmd: echo good > good.txt
+    outs: [good.txt]
+  all:
+    cmd: cat bad.txt good.txt > all.txt
+    deps: [bad.txt, good.txt]
+    outs: [all.txt]
+"""
+    root = foreign.make(tmp_path, stages)
+    with pytest.raises(FlowFailed, match="data") as failure:
+        foreign.run(root, "all")
+    assert {stage.address: stage.outcome for stage in failure.value.done.values()} == {
+        "bad": "failed",
+        "good": "ran",
+        "all": "skipped",
+    }
+
+
 @pytest.mark.slow
 def test_many_stages_at_once_never_fail_for_a_lock(tmp_path: Path) -> None:
     each = """\
