@@ -12,6 +12,7 @@ from flows.environment import set_defaults
 from flows.graph import PipelineError, Stage, UnknownTarget
 from flows.hints import HintError
 from flows.interrupt import Interrupted, interruptible
+from flows.sweep import sweep_at_end
 from flows.workers import default_workers
 from flows.workspace import WorkspaceBusy
 from pipeline.errors import UserError
@@ -81,4 +82,5 @@ def _bring_up_aloud(work: Work, stage: Stage) -> Done:
 
 
 if __name__ == "__main__":
+    sweep_at_end()
     sys.exit(main())

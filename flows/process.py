@@ -1,7 +1,6 @@
 """Runs one DVC stage in processes of its own and passes its output on, line by line; stopped, it leaves none behind."""
 
 import re
-import subprocess
 import sys
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from typing import IO, Literal
 
 from flows import guard
 from flows.environment import stage_environment
+from flows.guarded import guarded
 from flows.stop import Stop
 
 Outcome = Literal["ran", "cached", "unchanged", "failed", "skipped"]
@@ -74,15 +74,7 @@ def reproduce(address: str, root: Path, say: Say, stop: Stop, timeout: float | N
     outcome: Outcome = "unchanged"
     dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", address]
     with (
-        subprocess.Popen(
-            [sys.executable, guard.__file__, *dvc],
-            cwd=root,
-            env=stage_environment(),
-            stdin=subprocess.PIPE,  # closing it ends them all
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as process,
+        guarded(dvc, root, stage_environment()) as process,
         stop.calling(process.stdin.close),
         _after(timeout, process.stdin.close) as is_late,
     ):
@@ -91,7 +83,7 @@ def reproduce(address: str, root: Path, say: Say, stop: Stop, timeout: float | N
             if line.strip() and not line.startswith(DVC_ADVICE):
                 tail.append(line)
                 say(line)
-        code = process.wait()
+    code = process.returncode
     if code == 0:
         return outcome
     if stop.asked:

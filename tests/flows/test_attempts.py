@@ -126,13 +126,25 @@ for parent in psutil.Process().parents():
 """
 
 
-@pytest.mark.parametrize("death", [KILLED, KILLED_DVC], ids=["stage", "dvc"])
+KILLED_GUARD = """
+import psutil
+Path("pid").write_text(str(os.getpid()))
+for parent in psutil.Process().parents():
+    if parent.cmdline()[1].endswith("guard.py"):
+        parent.kill()
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("death", [KILLED, KILLED_DVC, KILLED_GUARD], ids=["stage", "dvc", "guard"])
 def test_a_killed_process_is_tried_again(tmp_path: Path, death: str) -> None:
     root = make(tmp_path, f"if n == 1:\n  exec({death!r})")
     lines: list[str] = []
     assert foreign.run(root, "a", lines)["a"].outcome == "ran"
     assert runs(root) == 2
     assert [line for line in lines if line.endswith("which may be for once; trying again")]
+    if (root / "pid").exists():
+        assert not alive(int((root / "pid").read_text()))
 
 
 def test_tries_end(tmp_path: Path) -> None:
