@@ -97,10 +97,13 @@ class Work:
         return Done(stage.address, outcome, seconds, mlflow_run=mlflow_run)
 
     def _is_out_of_date(self, stage: Stage) -> bool:
-        """Asks DVC anew only when there is something new, for that takes a moment."""
-        if self._something_ran:
-            return self._pipeline.is_changed(stage.address)
-        return stage.address in self._out_of_date
+        """Asks DVC anew only when there is something new, for that takes a moment.
+
+        What was out of date is left to `dvc repro`, which looks again before it runs anything.
+        """
+        if stage.address in self._out_of_date:
+            return True
+        return self._something_ran and self._pipeline.is_changed(stage.address)
 
     def _entry(self, address: str, fresh: bool) -> Entry | None:
         if fresh or address not in self._entries:
