@@ -49,7 +49,7 @@ def _overhead(folder: Path) -> None:
     last = {"cmd": "echo > all.txt", "deps": [f"{n}.txt" for n in range(EMPTY_STAGES)], "outs": ["all.txt"]}
     runner = (
         "from pathlib import Path; from flows.engine import run_target; from flows.graph import Pipeline; "
-        "run_target(Pipeline(Path.cwd()), 'all', say=print, before_work=lambda: None, lineage={}, "
+        "run_target(Pipeline(Path.cwd()), 'all', say=print, before_work=lambda: None, "
         "carry_out=lambda work, stage: work.bring_up(stage, print, {}))"
     )
     seconds = []

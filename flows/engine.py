@@ -14,22 +14,23 @@ from threading import Lock
 from flows import lock_copy
 from flows.attempts import bring_about, forget_unproven
 from flows.graph import Pipeline, Stage
-from flows.lockfile import Entry
+from flows.lockfile import Entry, key_of
 from flows.process import Outcome, Say, StageFailed
 from flows.progress import Progress
+from flows.shown import Nowhere, Shown
 from flows.stop import Stop
-from flows.tracking import Tracking
 from flows.workspace import workspace
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a stage ended, in how many seconds, why if it failed, and the MLflow run that shows its result."""
+    """How a stage ended, in how many seconds, why if it failed, its result's hash, and the MLflow run that shows it."""
 
     address: str
     outcome: Outcome
     seconds: float = 0.0
     error: StageFailed | None = None
+    dvc_hash: str | None = None
     mlflow_run: str | None = None
 
     @property
@@ -58,7 +59,7 @@ class FlowFailed(RuntimeError):
 class Work:
     """What there is to do for one stage, whoever carries it out."""
 
-    def __init__(self, pipeline: Pipeline, tracking: Tracking, out_of_date: Set[str], stop: Stop) -> None:
+    def __init__(self, pipeline: Pipeline, tracking: Shown, out_of_date: Set[str], stop: Stop) -> None:
         """`out_of_date` holds the addresses that are so before anything is run."""
         self._pipeline = pipeline
         self._tracking = tracking
@@ -94,7 +95,8 @@ class Work:
             mlflow_run = self._tracking.track(stage.address, entry, {"outcome": outcome, **tags})
         elif stage.has_entry_here:
             say(f"dvc.lock has no entry of {stage.address}, so MLflow does not show it")
-        return Done(stage.address, outcome, seconds, mlflow_run=mlflow_run)
+        dvc_hash = None if entry is None else key_of(entry)
+        return Done(stage.address, outcome, seconds, dvc_hash=dvc_hash, mlflow_run=mlflow_run)
 
     def _is_out_of_date(self, stage: Stage) -> bool:
         """Asks DVC anew only when there is something new, for that takes a moment.
@@ -125,30 +127,32 @@ def run_target(
     say: Say,
     carry_out: CarryOut,
     before_work: Callable[[], None],
-    lineage: Mapping[str, str],
+    tracking: Shown | None = None,
     workers: int = 1,
     report: Report = lambda progress: None,
+    stop: Stop | None = None,
 ) -> dict[str, Done]:
     """Bring a target and all that it needs up to date, up to `workers` stages at a time.
 
     `before_work` is called first if anything is out of date; `carry_out` must be safe to call from several threads when
-    there are several workers; `report` is told how far all is whenever a stage starts or ends.
+    there are several workers; `tracking` shows the results somewhere; `report` is told how far all is whenever a stage
+    starts or ends; a request to `stop`, from whichever thread, ends all.
 
     Raises:
         UnknownTarget: no stage has that address.
         HintError: a stage's `meta` holds hints that are not allowed.
         WorkspaceBusy: another flow runs in this folder.
         FlowFailed: a stage failed; all that does not need it has been done.
+        Stopped: a request to stop ended it.
         PipelineError: DVC cannot read the project.
     """
     stages = pipeline.needed_for(target)
-    stop = Stop()
+    stop, tracking = stop or Stop(), tracking or Nowhere()
     with workspace(pipeline.root):
         forget_unproven(pipeline, say)
         out_of_date = pipeline.out_of_date(target)
         if out_of_date:
             before_work()
-        tracking = Tracking(pipeline.root, say, lineage)
         work = Work(pipeline, tracking, out_of_date, stop)
         done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report)
     say(count_outcomes(done))
@@ -207,16 +211,18 @@ def run_all(
 def ready(
     stages: Sequence[Stage], done: Container[str], running: Set[str] = frozenset(), workers: int = 1
 ) -> list[Stage]:
-    """The stages to start now: they wait for nothing any more, there is room for them, and no other has their tag."""
-    taken = {stage.hints.concurrency for stage in stages if stage.address in running} - {None}
+    """The stages to start now: they wait for nothing any more, and there is room for them, also beside their tag."""
+    taken = Counter(stage.hints.concurrency for stage in stages if stage.address in running)
     found: list[Stage] = []
     for stage in stages:
         if len(running) + len(found) == workers:
             break
-        waits = any(other not in done for other in stage.upstream) or stage.hints.concurrency in taken
-        if stage.address not in done and stage.address not in running and not waits:
+        tag = stage.hints.concurrency
+        waits = any(other not in done for other in stage.upstream)
+        is_full = tag is not None and taken[tag] >= min(s.hints.at_once for s in stages if s.hints.concurrency == tag)
+        if stage.address not in done and stage.address not in running and not waits and not is_full:
             found.append(stage)
-            taken |= {stage.hints.concurrency} - {None}
+            taken[tag] += 1
     return found
 
 

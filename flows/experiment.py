@@ -13,6 +13,7 @@ from flows.graph import PipelineError, Stage, UnknownTarget
 from flows.hints import HintError
 from flows.interrupt import Interrupted, interruptible
 from flows.sweep import sweep_at_end
+from flows.tracking import Tracking
 from flows.workers import default_workers
 from flows.workspace import WorkspaceBusy
 from pipeline.errors import UserError
@@ -30,17 +31,17 @@ def run_locally(experiment: str, workers: int) -> None:
         say=print_line,
         carry_out=_bring_up_aloud,
         before_work=validate_params,
-        lineage={},
+        tracking=Tracking(pipeline.root, print_line),
         workers=workers,
     )
 
 
 def run_on_prefect(experiment: str, workers: int) -> None:
-    """Run the stages as tasks of a Prefect flow. Raises what `run_target` raises."""
+    """Run the stages as tasks of a Prefect flow. Raises what `run_target` does; Interrupted if cancelled there."""
     target_of(experiment, open_pipeline(print_line))  # a wrong name should not wait for Prefect to start
-    from flows.prefect_flow import experiment_flow  # takes seconds
+    from flows.prefect_flow import run_experiment  # takes seconds
 
-    experiment_flow(experiment, workers=workers)
+    run_experiment(experiment, workers)
 
 
 def main(arguments: list[str] | None = None) -> int:

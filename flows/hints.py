@@ -15,8 +15,8 @@ class Hints(pydantic.BaseModel):
     """How a stage is run.
 
     timeout: seconds after which its processes are killed. retries: how often it is tried again after something
-    transient, such as a killed process; an exit with an error is never. concurrency: stages with the same tag run one
-    at a time.
+    transient, such as a killed process; an exit with an error is never. concurrency: a tag; of the stages that
+    share it, `at_once` run at a time (the smallest number that one of them says).
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -24,6 +24,7 @@ class Hints(pydantic.BaseModel):
     timeout: Annotated[float, pydantic.Field(gt=0)] | None = None
     retries: Annotated[int, pydantic.Field(ge=0)] = 2
     concurrency: Annotated[str, pydantic.Field(min_length=1)] | None = None
+    at_once: Annotated[int, pydantic.Field(ge=1)] = 1
 
 
 def hints_of(address: str, meta: Any) -> Hints:

@@ -1,28 +1,25 @@
 """The experiment as a Prefect flow: one task per DVC stage, its output in the task's log, artifacts to look at."""
 
-import re
-from collections.abc import Mapping
+import signal
 from pathlib import Path
-from uuid import UUID
 
-from prefect import flow, get_run_logger, task
-from prefect.artifacts import (
-    create_link_artifact,
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run, task_run
-from prefect.states import Completed, Failed, State
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.exceptions import CancelledRun
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, State
 
+from flows.commit import commit_tags
 from flows.comparison import comparison_markdown, open_pipeline, report_page, target_of, validate_params
-from flows.engine import Done, FlowFailed, Work, run_target
+from flows.engine import FlowFailed, run_target
 from flows.environment import set_defaults
-from flows.graph import Stage
+from flows.interrupt import Interrupted
 from flows.narrow import narrow
-from flows.progress import Progress
+from flows.prefect_cancel import stopped_when_cancelled
+from flows.prefect_tasks import ProgressArtifact, artifact_key, bring_up_as_task, run_tags, show_stages
+from flows.process import Stopped
+from flows.stop import Stop
+from flows.tracking import Tracking
 from flows.workers import default_workers
 
 
@@ -33,12 +30,13 @@ def experiment_flow(
     levels: list[float] | None = None,
     seeds: list[int] | None = None,
     workers: int | None = None,
-) -> None:
+) -> State | None:
     """Bring an experiment up to date in the current folder, up to `workers` stages at a time.
 
     The default is that of the command line, `default_workers()`. `methods`, `levels` and `seeds` change params.yaml
     first, which only a git worktree made for runs allows (`flows.narrow`). Artifacts: the progress while it runs, then
-    a table of the stages with their MLflow runs, the comparison, and a link to the report.
+    a table of the stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect
+    ends its stages and is Cancelled.
 
     Raises:
         UserError: this folder, or the experiment, does not allow these methods, levels or seeds.
@@ -50,21 +48,26 @@ def experiment_flow(
     narrow(experiment, methods, levels, seeds)
     pipeline = open_pipeline(say)
     target = target_of(experiment, pipeline)
+    commit, stop = commit_tags(pipeline.root), Stop()
     try:
-        done = run_target(
-            pipeline,
-            target,
-            say=say,
-            carry_out=_bring_up_as_task,
-            before_work=validate_params,
-            lineage=_tags("prefect_flow", flow_run.id, flow_run.ui_url),
-            workers=default_workers() if workers is None else workers,
-            report=_ProgressArtifact(experiment),
-        )
+        with stopped_when_cancelled(flow_run.id, stop):
+            done = run_target(
+                pipeline,
+                target,
+                say=say,
+                carry_out=bring_up_as_task,
+                before_work=validate_params,
+                tracking=Tracking(pipeline.root, say, run_tags("prefect_flow", flow_run.id, flow_run.ui_url)),
+                workers=default_workers() if workers is None else workers,
+                report=ProgressArtifact(experiment),
+                stop=stop,
+            )
     except FlowFailed as failed:
-        _show_stages(experiment, failed.done)
+        show_stages(experiment, failed.done, commit)
         raise
-    _show_stages(experiment, done)
+    except Stopped:
+        return Cancelled(message="cancelled; the same flow goes on from here")
+    show_stages(experiment, done, commit)
     create_markdown_artifact(
         key=artifact_key(f"comparison-{experiment}"),
         markdown=comparison_markdown(experiment),
@@ -74,59 +77,12 @@ def experiment_flow(
     create_link_artifact(
         link=page.as_uri(), link_text=f"report of {experiment}", key=artifact_key(f"report-{experiment}")
     )
+    return None
 
 
-@task(name="stage", cache_policy=NO_CACHE)  # whether a stage must run is DVC's to say
-def bring_up(work: Work, stage: Stage) -> State[Done]:
-    """One stage; the task's state is named Ran, Cached, Unchanged or Failed and says where MLflow shows the result."""
-    done = work.bring_up(stage, get_run_logger().info, _tags("prefect_task", task_run.id, task_run.ui_url))
-    if done.error is not None:
-        return Failed(name="Failed", message=str(done.error), data=done)
-    shown = f"; MLflow run {done.mlflow_run}" if done.mlflow_run else ""
-    return Completed(name=done.outcome.capitalize(), message=f"{done}{shown}", data=done)
-
-
-def artifact_key(name: str) -> str:
-    """The name with all that Prefect does not allow in a key turned into dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-class _ProgressArtifact:
-    """A bar of the stages done, and which ones are running."""
-
-    def __init__(self, experiment: str) -> None:
-        self._key = artifact_key(f"progress-{experiment}")
-        self._artifact: UUID | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        text = f"{progress.done} of {progress.total} stages done; {progress}; running: {', '.join(progress.running)}"
-        if self._artifact is None:
-            self._artifact = create_progress_artifact(progress.percent, key=self._key, description=text)
-        else:
-            update_progress_artifact(self._artifact, progress.percent, description=text)
-
-
-def _show_stages(experiment: str, done: Mapping[str, Done]) -> None:
-    rows = [
-        {
-            "stage": stage.address,
-            "outcome": stage.outcome,
-            "seconds": round(stage.seconds),
-            "MLflow run": stage.mlflow_run or "",
-        }
-        for stage in done.values()
-    ]
-    create_table_artifact(rows, key=artifact_key(f"stages-{experiment}"), description=f"Stages of {experiment}")
-
-
-def _tags(name: str, run_id: object, url: str | None) -> dict[str, str]:
-    """Tags that lead from MLflow to Prefect; there is a page only where a server runs."""
-    return {f"{name}_run": str(run_id), **({f"{name}_url": url} if url else {})}
-
-
-def _bring_up_as_task(work: Work, stage: Stage) -> Done:
-    state = bring_up.with_options(task_run_name=stage.address)(work, stage, return_state=True)
-    done = state.result(raise_on_failure=False)
-    if isinstance(done, BaseException):
-        raise done
-    return done
+def run_experiment(experiment: str, workers: int) -> None:
+    """The flow, for a command line. Raises what it raises, and Interrupted when it is cancelled in Prefect."""
+    try:
+        experiment_flow(experiment, workers=workers)
+    except CancelledRun as error:
+        raise Interrupted(signal.SIGTERM) from error

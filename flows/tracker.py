@@ -1,11 +1,11 @@
 """Makes sure that each result is shown in MLflow by exactly one finished run, and that the newest ones are current."""
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from flows import narrowed
+from flows.commit import commit_tags
 from flows.lockfile import Entry, key_of
 from flows.mlflow_store import KEY_TAG, STAGE_TAG, StageRun, Store
 from flows.results import Part, Place, Point, are_weights_here, read_result
@@ -20,7 +20,9 @@ class Tracker:
     def __init__(self, root: Path, lineage: Mapping[str, str] | None = None) -> None:
         """Open the store. Raises StoreError when the server does not answer."""
         self._root = root
-        self._lineage = {**_git_tags(root), **narrowed.tags(root), **(lineage or {})}
+        commit = commit_tags(root)
+        source = {"mlflow.source.git.commit": commit["git_commit"]} if commit else {}
+        self._lineage = {**commit, **source, **narrowed.tags(root), **(lineage or {})}
         self._store = Store(root)
         self._growing: dict[str, str] = {}
 
@@ -87,20 +89,3 @@ def _shows(runs: Sequence[StageRun], key: str, weights_are_here: bool) -> bool:
         run.key == key and run.is_finished and not run.is_child and not (run.weights_absent and weights_are_here)
         for run in runs
     )
-
-
-def _git_tags(root: Path) -> dict[str, str]:
-    """The commit that is checked out while logging, and whether tracked files differ from it; nothing without a commit.
-
-    A result that was there before may come from an earlier commit: what made it is in its dvc.lock entry (`dvc_hash`).
-    """
-    commit = _git(root, "rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    changes = _git(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_dirty": "true" if changes else "false", "mlflow.source.git.commit": commit}
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None

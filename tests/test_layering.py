@@ -4,11 +4,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import PROJECT, imported_names
+from tests.imports import PROJECT, imported_files, imported_names
 
 PIPELINE = sorted(path.relative_to(PROJECT) for path in (PROJECT / "pipeline").rglob("*.py"))
 FLOWS = sorted(path.relative_to(PROJECT) for path in (PROJECT / "flows").rglob("*.py"))
 ORCHESTRATION = {"prefect", "mlflow", "flows", "dvc"}
+ENGINE = {  # what runs any DVC project
+    f"flows.{name}"
+    for name in (
+        *(
+            "attempts",
+            "engine",
+            "environment",
+            "graph",
+            "guard",
+            "guarded",
+            "hints",
+            "interrupt",
+            "lock_copy",
+            "lockfile",
+        ),
+        *("prefect_cancel", "prefect_tasks", "process", "progress", "shown", "stop", "sweep", "unproven", "workspace"),
+    )
+}
 MATHS = {"torch", "snntorch", "scipy", "sklearn", "osqp", "cvxpy"}
 
 
@@ -32,8 +50,13 @@ def test_only_the_tracking_files_talk_to_mlflow(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FLOWS, ids=str)
-def test_only_the_flow_file_talks_to_prefect(file: Path) -> None:
-    assert "prefect" not in top_level(file) or file.name == "prefect_flow.py"
+def test_only_the_prefect_files_talk_to_prefect(file: Path) -> None:
+    assert "prefect" not in top_level(file) or file.name.startswith("prefect_")
+
+
+@pytest.mark.parametrize("module", sorted(ENGINE))
+def test_the_engine_knows_any_dvc_project_and_none_of_ours(module: str) -> None:
+    assert {path.as_posix() for path in imported_files(module)} <= {f"{name.replace('.', '/')}.py" for name in ENGINE}
 
 
 @pytest.mark.parametrize("file", [file for file in PIPELINE if "stages" not in file.parts], ids=str)

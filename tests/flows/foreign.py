@@ -21,7 +21,6 @@ with interruptible():
         say=lambda line: print(line, flush=True),
         carry_out=lambda work, stage: work.bring_up(stage, lambda line: print(line, flush=True), {}),
         before_work=lambda: None,
-        lineage={},
         workers=2,
     )
 """
@@ -50,7 +49,6 @@ def run(root: Path, target: str, lines: list[str] | None = None, workers: int = 
         say=said.append,
         carry_out=carry_out,
         before_work=lambda: None,
-        lineage={},
         workers=workers,
     )
 

@@ -18,6 +18,7 @@ from flows.hints import Hints
 from flows.lockfile import Entry
 from flows.process import StageFailed, Stopped
 from flows.stop import Stop
+from flows.tracking import Tracking
 from flows.workers import default_workers
 from tests.flows.conftest import store_of
 
@@ -39,7 +40,7 @@ class Flow:
             say=self.lines.append,
             carry_out=self._bring_up,
             before_work=self._validate,
-            lineage={},
+            tracking=Tracking(self.root, self.lines.append),
         )
 
     def _bring_up(self, work: Work, stage: Stage) -> Done:
@@ -231,6 +232,15 @@ def test_stages_with_the_same_tag_run_one_at_a_time() -> None:
     assert ready([a, b, c], {}, workers=3) == [a, c]
     assert ready([a, b, c], {}, running={"a"}, workers=3) == [c]
     assert ready([a, b, c], {"a"}, workers=3) == [b, c]
+
+
+def test_of_a_tag_no_more_run_than_the_strictest_of_its_stages_allows() -> None:
+    two = Hints(concurrency="gpu", at_once=2)
+    a, b, c = (Stage(name, (), two) for name in "abc")
+    assert ready([a, b, c], {}, workers=3) == [a, b]
+    assert ready([a, b, c], {"a"}, running={"b"}, workers=3) == [c]
+    alone = Stage("d", (), Hints(concurrency="gpu"))
+    assert ready([a, b, alone], {}, workers=3) == [a]
 
 
 def test_progress_is_reported_at_every_start_and_end() -> None:

@@ -38,9 +38,10 @@ def test_they_are_read_from_dvc_yaml_and_change_no_result(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ({"retry": 1}, "a: meta.flow.retry: unknown key; allowed here: timeout, retries, concurrency"),
+        ({"retry": 1}, "a: meta.flow.retry: unknown key; allowed here: timeout, retries, concurrency, at_once"),
         ({"timeout": 0}, "a: meta.flow.timeout: Input should be greater than 0; found 0"),
         ({"retries": "two"}, "a: meta.flow.retries: Input should be a valid integer; found 'two'"),
+        ({"at_once": 0}, "a: meta.flow.at_once: Input should be greater than or equal to 1; found 0"),
         ("fast", "a: meta.flow: "),
     ],
 )

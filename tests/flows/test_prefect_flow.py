@@ -3,20 +3,27 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.objects import ArtifactCollection, FlowRun, TaskRun
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Cancelling
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import prefect_flow
+from flows import prefect_cancel, prefect_flow
 from flows.engine import Done, FlowFailed
-from flows.prefect_flow import artifact_key, experiment_flow
+from flows.interrupt import Interrupted
+from flows.lockfile import key_of, read_lock
+from flows.prefect_flow import experiment_flow, run_experiment
+from flows.prefect_tasks import artifact_key
 from tests.flows.conftest import store_of
+from tests.flows.test_guard import alive, within
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +64,13 @@ def test_each_stage_is_a_task_run_and_the_table_an_artifact(tiny: Path, server: 
     # And back: the task says which run shows its result, and so does the table of stages.
     (shown,) = client.search_runs(["1"], "tags.dvc_stage = 'compare@tiny'")
     (compare,) = [task for task in tasks if task.name == "compare@tiny"]
-    assert compare.state.message.endswith(f"; MLflow run {shown.info.run_id}")
+    key = key_of(read_lock(tiny)["compare@tiny"])
+    assert compare.state.message.endswith(f"; DVC result {key}; MLflow run {shown.info.run_id}")
+    assert tags["dvc_hash"] == key
     rows = {row["stage"]: row for row in json.loads(asyncio.run(_artifact("stages-tiny")))}
     assert (rows["compare@tiny"]["outcome"], rows["compare@tiny"]["MLflow run"]) == ("ran", shown.info.run_id)
+    assert rows["data@tiny"]["DVC result"] == key_of(read_lock(tiny)["data@tiny"])
+    assert f"git_commit {tags['git_commit']}" in asyncio.run(_latest("stages-tiny")).description
     assert asyncio.run(_artifact("progress-tiny")) == 100
     assert (tiny / "results/tiny/report/index.html").as_uri() in asyncio.run(_artifact("report-tiny"))
 
@@ -77,6 +88,22 @@ def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: 
     assert "track@tiny" not in {task.name for task in tasks}
     rows = {row["stage"]: row["outcome"] for row in json.loads(asyncio.run(_artifact("stages-tiny")))}
     assert (rows["compare@tiny"], rows["track@tiny"], rows["layers@tiny"]) == ("failed", "skipped", "unchanged")
+
+
+def test_cancelling_the_run_ends_its_stages(tiny: Path, server: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefect_cancel, "INTERVAL", 0.1)
+    (tiny / "results/tiny/compare/summary.json").unlink()
+    stage = tiny / "stage.py"
+    wait = "import os, time; Path('pid.partial').write_text(str(os.getpid())); os.replace('pid.partial', 'pid')"
+    stage.write_text(stage.read_text().replace('if kind == "data":', f"{wait}; time.sleep(600)\nif kind == 'data':"))
+    canceller = Thread(target=_cancel_when, args=((tiny / "pid").is_file,))
+    canceller.start()
+    with pytest.raises(Interrupted):
+        run_experiment("tiny", 1)
+    canceller.join()
+    assert within(5, lambda: not alive(int((tiny / "pid").read_text())))
+    (latest,) = asyncio.run(_flow_runs(1))
+    assert latest.state.is_cancelled()
 
 
 def test_called_on_its_own_it_takes_the_defaults_of_the_command_line(tiny: Path, server: None, monkeypatch) -> None:
@@ -106,6 +133,22 @@ async def _recorded(flow_run_id) -> tuple[FlowRun, list[TaskRun]]:
 
 
 async def _artifact(key: str) -> str:
+    return (await _latest(key)).data
+
+
+async def _latest(key: str) -> ArtifactCollection:
     async with get_client() as client:
         (artifact,) = [found for found in await client.read_latest_artifacts() if found.key == key]
-        return artifact.data
+        return artifact
+
+
+async def _flow_runs(limit: int) -> list[FlowRun]:
+    async with get_client() as client:
+        return await client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=limit)
+
+
+def _cancel_when(condition: Callable[[], bool]) -> None:
+    assert within(60, condition)
+    with get_client(sync_client=True) as client:
+        (run,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        client.set_flow_run_state(run.id, Cancelling(), force=True)
