@@ -28,6 +28,7 @@ Used = TypeVar("Used")
 
 REPLAY = "make track"
 RECEIPTS = Path("mlruns")  # in the store's own folder: they go with it
+RECEIPT = "tracked-*.json"
 SHOW = "make ui"
 
 
@@ -88,6 +89,7 @@ class Tracking:
         if curve is None or place is None:
             yield
             return
+        self._forget_receipt(address)
         try:
             with following(curve, lambda points: self._use(lambda t: t.show_growing(address, place, points, tags))):
                 yield
@@ -95,6 +97,12 @@ class Tracking:
             if self._tracker is not None:
                 self._use(lambda tracker: tracker.end_growing(address))
             raise
+
+    def _forget_receipt(self, address: str) -> None:
+        """Have the store looked at next time, for what shows the stage while it runs stays if the flow is killed."""
+        for path in (self._root / RECEIPTS).glob(RECEIPT):
+            if address in read_json(path):
+                path.unlink()
 
     def _use(self, use: "Callable[[Tracker], Used]") -> "Used | None":
         """What `use` returns, one caller at a time; None when MLflow cannot be used, which is said once."""
@@ -136,9 +144,7 @@ def _read_receipts(root: Path) -> dict[str, str]:
     """The keys of what the local store shows by address, as far as `track` stages noted them; none for a server."""
     if os.environ.get("MLFLOW_TRACKING_URI"):
         return {}
-    return {
-        address: key for path in (root / RECEIPTS).glob("tracked-*.json") for address, key in read_json(path).items()
-    }
+    return {address: key for path in (root / RECEIPTS).glob(RECEIPT) for address, key in read_json(path).items()}
 
 
 def entries_of(entries: Mapping[str, Entry], experiment: str | None) -> dict[str, Entry]:

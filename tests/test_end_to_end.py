@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from tests.killing import killed_at
+from tests.test_soak import DEADLINE, MARK, ORPHANS_GONE, marked, wait_for, words
 from tests.tiny import (
     LEVELS,
     METHODS,
@@ -116,6 +117,27 @@ def test_the_flow_runs_what_changed_tracks_it_and_fills_a_deleted_store(project:
     refilled = run(project, "python", "-m", "flows.experiment", "--experiment", "digits", "--local")
     assert f"{STAGES} stages: 1 ran, {STAGES - 1} unchanged" in refilled  # the receipt of `track` was deleted, too
     assert len(current_runs(project)) == MLFLOW_RUNS
+
+
+def test_a_flow_killed_with_its_temporary_server_leaves_no_process(project: Path, tmp_path: Path) -> None:
+    params = tiny_params()
+    params["experiments"]["digits"]["prune"]["finetune"]["epochs"] = 50
+    write_params(project, params)
+    log = tmp_path / "flow.log"
+    with log.open("wb") as output:
+        command = ["python", "-m", "flows.experiment", "--experiment", "digits", "--workers", "1"]
+        flow = subprocess.Popen(
+            command, cwd=project, env={**environment(project), MARK: "prefect"}, stdout=output, stderr=output
+        )
+    assert wait_for(lambda: "epoch 2/50" in log.read_text() or flow.poll() is not None, DEADLINE)
+    assert flow.poll() is None, log.read_text()
+    running = [" ".join(words(process)) for process in marked("prefect")]
+    assert [line for line in running if "uvicorn" in line] and [
+        line for line in running if "pipeline.stages.prune" in line
+    ]
+    flow.kill()
+    flow.wait()
+    assert wait_for(lambda: not marked("prefect"), ORPHANS_GONE), [words(process) for process in marked("prefect")]
 
 
 def test_a_wrong_value_stops_the_flow_before_any_work(project: Path) -> None:

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from flows import live
 from flows.lockfile import read_lock
 from flows.tracking import Tracking
-from tests.flows.conftest import store_of
+from tests.flows.conftest import dvc, store_of
 from tests.flows.test_guard import within
 
 ADDRESS = "train@tiny-0"
@@ -93,6 +93,18 @@ def test_what_a_killed_flow_was_showing_is_cleared_by_the_next(project: Path) ->
         curve.write_text(whole)
     assert [run.info.status for run in runs(project)] == ["RUNNING"]
     Tracking(project, print).track(ADDRESS, read_lock(project)[ADDRESS])
+    assert [run.info.status for run in runs(project)] == ["FINISHED"]
+
+
+def test_what_a_killed_flow_was_showing_is_cleared_also_when_its_change_was_taken_back(project: Path) -> None:
+    dvc(project, "repro", "-q", "track@tiny")
+    curve = project / FOLDER / "curve.csv"
+    whole = curve.read_text()
+    with Tracking(project, print).following(ADDRESS, OUTS, {}):
+        curve.write_text("epoch,loss\n1,0.5\n")
+        assert within(30, lambda: len(runs(project)) == 2)
+        curve.write_text(whole)
+    Tracking(project, print).track(ADDRESS, read_lock(project)[ADDRESS], {"outcome": "unchanged"})
     assert [run.info.status for run in runs(project)] == ["FINISHED"]
 
 
