@@ -19,7 +19,7 @@ import requests
 from filelock import FileLock, Timeout
 
 from flows import deployments, guard
-from flows.environment import DEFAULTS, stage_environment
+from flows.environment import DEFAULTS, PROJECT_VARIABLE, stage_environment
 from flows.interrupt import Interrupted, interruptible
 from pipeline.data.sources import ENVIRONMENT_VARIABLE as DATA_VARIABLE
 
@@ -30,7 +30,6 @@ HOME = Path(".prefect")
 LOCK = HOME / "deploy.lock"
 ADDRESS = HOME / "address"
 LOGS = f"{HOME}/server.log, {HOME}/worker.log"
-PROJECT_VARIABLE = "SNN_PROJECT"  # prefect.yaml asks for it
 STARTUP_SECONDS = 120
 RUNS_AT_A_TIME = 1  # each takes all cores
 
@@ -71,7 +70,7 @@ def serve(port: int) -> None:
     environment = environment_of(Path.cwd(), url)
     with _running("server", ["server", "start", "--host", HOST, "--port", str(port)], environment) as server:
         _wait_for(url, server)
-        deployments.end_lost_runs(url)
+        deployments.end_lost_runs(url, POOL)
         _prefect(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
         _prefect(environment, "--no-prompt", "deploy", "--all")
         worker_command = ["worker", "start", "--pool", POOL, "--limit", str(RUNS_AT_A_TIME)]

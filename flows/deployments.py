@@ -15,9 +15,9 @@ def described(url: str) -> list[str]:
     return [f"{name}: {entry['description']} ({_when(entry['schedules'])})" for name, entry in sorted(found)]
 
 
-def end_lost_runs(url: str) -> None:
-    """Call every run crashed that is not finished: there is no worker yet, so what ran them is gone."""
-    query = {"flow_runs": {"state": {"type": {"any_": UNFINISHED}}}}
+def end_lost_runs(url: str, pool: str) -> None:
+    """Call every unfinished run of a work pool crashed: to be used while it has no worker, so what ran them is gone."""
+    query = {"flow_runs": {"state": {"type": {"any_": UNFINISHED}}}, "work_pools": {"name": {"any_": [pool]}}}
     while lost := _post(url, "flow_runs/filter", query):
         for run in lost:
             state = {"type": "CRASHED", "message": "what ran it was ended; the next run goes on from there"}

@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+PROJECT_VARIABLE = "SNN_PROJECT"  # the project's folder, for runs that work in another one; prefect.yaml asks for it
+
 DEFAULTS = {
     "DVC_NO_ANALYTICS": "1",
     "DO_NOT_TRACK": "true",

@@ -34,6 +34,7 @@ from mlflow.types import Schema, TensorSpec
 from sqlalchemy.exc import SQLAlchemyError
 
 import pipeline
+from flows.environment import PROJECT_VARIABLE
 from flows.narrowed import mlflow_name
 from flows.results import Dataset, Part, Point, Result
 
@@ -94,7 +95,7 @@ class Store:
         """
         _silence()
         self._database = _database_of(store_uri(root))
-        self._folder = root / FOLDER if self._database is None else self._database.parent
+        self._folder = store_folder(root)
         self._root = root
         self._experiments: dict[str, str] = {}
         mlflow.set_tracking_uri(store_uri(root))  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
@@ -237,6 +238,15 @@ class Store:
         """
         engine = re.split("[+:]", self._client.tracking_uri)[0]  # postgresql+psycopg://...
         return (self._folder / ARTIFACTS / name).absolute().as_uri() if engine in DATABASE_ENGINES else None
+
+
+def store_folder(root: Path) -> Path:
+    """Where the lock and the files of a store that is a database lie: beside a local one, else in the project.
+
+    The worktree of a scheduled run is not the place: what it holds goes with the next run.
+    """
+    database = _database_of(store_uri(root))
+    return Path(os.environ.get(PROJECT_VARIABLE) or root) / FOLDER if database is None else database.parent
 
 
 def store_uri(root: Path) -> str:

@@ -18,7 +18,7 @@ from mlflow.entities import Run
 
 from flows.environment import stage_environment
 from flows.lockfile import key_of, read_lock
-from flows.mlflow_store import StoreError
+from flows.mlflow_store import StoreError, store_folder
 from flows.results import place_of
 from flows.tracker import Tracker
 from flows.tracking import Tracking, main
@@ -465,3 +465,15 @@ def _rerun_with(project: Path, old: str, new: str) -> None:
 
 def _trains(project: Path) -> list[Run]:
     return search(project, "tags.dvc_stage = 'train@tiny-0'")
+
+
+def test_files_of_a_scheduled_run_lie_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worktree = tmp_path / ".worktrees/nightly"
+    monkeypatch.setenv("SNN_PROJECT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://host/mlflow")
+    assert store_folder(worktree) == tmp_path / "mlruns"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere/mlflow.db")
+    assert store_folder(worktree) == tmp_path / "elsewhere"
+    monkeypatch.delenv("SNN_PROJECT")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert store_folder(tmp_path) == tmp_path / "mlruns"
