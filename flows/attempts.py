@@ -10,6 +10,7 @@ from threading import Lock
 from flows import lock_copy, unproven
 from flows.graph import Pipeline, Stage
 from flows.process import Outcome, Say, StageFailed, reproduce
+from flows.rwlock import clear_rwlock
 from flows.stop import Stop
 
 
@@ -60,6 +61,7 @@ def forget_unproven(pipeline: Pipeline, say: Say) -> None:
 def _prove(pipeline: Pipeline, address: str, before: Mapping[str, str], say: Say) -> list[str]:
     """Look at what has become of the stage, however it ended; what was edited while its result was made."""
     with pipeline.exclusive():
+        clear_rwlock(pipeline.root)
         if lock_copy.mend(pipeline.root):
             say("dvc.lock was left half written; what it held before is back")
         after = pipeline.dependencies(address)

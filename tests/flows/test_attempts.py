@@ -1,10 +1,14 @@
 """When a result is believed: edits while a stage runs, processes killed, timeouts, failures."""
 
+import ctypes
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows import unproven
@@ -26,6 +30,7 @@ content = Path("input.txt").read_text()
 exec(Path("behave.txt").read_text())
 Path("out.txt").write_text(content)
 """
+SET_CHILD_SUBREAPER = 36
 DVC_YAML = """\
   a:
     cmd: python stage.py
@@ -145,6 +150,30 @@ def test_a_killed_process_is_tried_again(tmp_path: Path, death: str) -> None:
     assert [line for line in lines if line.endswith("which may be for once; trying again")]
     if (root / "pid").exists():
         assert not alive(int((root / "pid").read_text()))
+
+
+@pytest.fixture
+def unreaping() -> Iterator[None]:
+    """Whoever loses its parent becomes this process's child, and when it dies nobody waits for it: so in a container
+    whose first process is no init."""
+    process_control = ctypes.CDLL(None).prctl
+    process_control(SET_CHILD_SUBREAPER, 1)
+    yield
+    process_control(SET_CHILD_SUBREAPER, 0)
+    for child in psutil.Process().children():
+        if child.status() == psutil.STATUS_ZOMBIE:
+            os.waitpid(child.pid, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_the_dead_that_nobody_waits_for_are_in_no_ones_way(tmp_path: Path, unreaping: None) -> None:
+    root = make(tmp_path, f"if n == 1:\n  exec({KILLED_GUARD!r})")
+    lines: list[str] = []
+    assert foreign.run(root, "a", lines)["a"].outcome == "ran"
+    assert any(child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process().children())
+    assert [line for line in lines if "trying again" in line] == [
+        "[a] a: exit code -9, which may be for once; trying again"
+    ]
 
 
 def test_tries_end(tmp_path: Path) -> None:

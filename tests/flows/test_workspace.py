@@ -1,13 +1,12 @@
 """One flow per folder, and what a killed DVC left behind."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from flows.workspace import DVC_RWLOCK, WorkspaceBusy, workspace
+from flows.workspace import WorkspaceBusy, workspace
 
 HOLD = """
 import sys
@@ -30,32 +29,3 @@ def test_a_second_flow_is_told_that_the_folder_is_taken(tmp_path: Path, monkeypa
         other.stdin.close()
     with workspace(tmp_path):
         pass
-
-
-def test_a_rwlock_of_dead_processes_is_removed(tmp_path: Path) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    _write_rwlock(tmp_path, gone.pid)
-    with workspace(tmp_path):
-        assert not (tmp_path / DVC_RWLOCK).exists()
-
-
-def test_a_half_written_rwlock_is_removed(tmp_path: Path) -> None:
-    _write_rwlock(tmp_path, 1)
-    (tmp_path / DVC_RWLOCK).write_text('{"read": {"a"')
-    with workspace(tmp_path):
-        assert not (tmp_path / DVC_RWLOCK).exists()
-
-
-def test_a_rwlock_of_a_living_dvc_stays(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", "dvc"], stdin=subprocess.PIPE) as living:
-        _write_rwlock(tmp_path, living.pid)
-        with workspace(tmp_path):
-            assert (tmp_path / DVC_RWLOCK).exists()
-        living.communicate(b"\n")
-
-
-def _write_rwlock(root: Path, pid: int) -> None:
-    (root / DVC_RWLOCK).parent.mkdir(parents=True)
-    holder = {"pid": pid, "cmd": "dvc repro"}
-    (root / DVC_RWLOCK).write_text(json.dumps({"read": {"a": [holder]}, "write": {"b": holder}}))
