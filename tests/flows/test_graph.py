@@ -9,6 +9,7 @@ from dvc.repo import Repo
 
 from flows.graph import Pipeline, PipelineError, UnknownTarget
 from flows.lockfile import read_lock
+from tests.flows import foreign
 
 
 def test_every_stage_comes_after_those_it_needs(fresh: Path) -> None:
@@ -17,6 +18,17 @@ def test_every_stage_comes_after_those_it_needs(fresh: Path) -> None:
     assert sorted(addresses) == Pipeline(fresh).addresses()
     for index, stage in enumerate(stages):
         assert set(stage.upstream) <= set(addresses[:index])
+
+
+def test_what_most_others_wait_for_comes_first(tmp_path: Path) -> None:
+    stages = """\
+  a: {cmd: echo a > a, outs: [a]}
+  b: {cmd: echo b > b, outs: [b]}
+  needs_b: {cmd: cp b needs_b, deps: [b], outs: [needs_b]}
+  z: {cmd: cat a needs_b > z, deps: [a, needs_b], outs: [z]}
+"""
+    found = Pipeline(foreign.make(tmp_path, stages)).needed_for("z")
+    assert [stage.address for stage in found] == ["b", "a", "needs_b", "z"]
 
 
 def test_a_target_brings_only_what_it_needs(fresh: Path) -> None:
