@@ -9,15 +9,16 @@ from threading import Lock
 
 from flows import lock_copy, unproven
 from flows.graph import Pipeline, Stage
+from flows.lockfile import Entry, read_entry
 from flows.process import Outcome, Say, StageFailed, reproduce
 from flows.rwlock import clear_rwlock
 from flows.stop import Stop
 
 
-def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: Stop) -> Outcome:
+def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: Stop) -> tuple[Outcome, Entry | None]:
     """Run the stage by DVC; again, up to its hint `retries`, after something transient, and once after an edit.
 
-    `index` is held whenever the pipeline is asked.
+    `index` is held whenever the pipeline is asked. How the stage ended, and what dvc.lock has of it then.
 
     Raises:
         StageFailed: it failed, or its dependencies were edited during both runs; DVC takes it for out of date then.
@@ -39,9 +40,9 @@ def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: S
             continue
         finally:
             with index:
-                edited = _prove(pipeline, stage.address, before, say)
+                edited, entry = _prove(pipeline, stage.address, before, say)
         if not edited:
-            return outcome
+            return outcome, entry
         if is_second_run:
             raise StageFailed(stage.address, f"edited while it ran, twice: {', '.join(edited)}", [])
         is_second_run = True
@@ -54,12 +55,16 @@ def forget_unproven(pipeline: Pipeline, say: Say) -> None:
         with pipeline.exclusive():
             if unproven.is_recorded(pipeline.root, address) and address in pipeline.addresses():
                 say(f"{address}: the last flow was killed before it could check the result; it is made again")
-                _forget(pipeline, address)
+                pipeline.forget(address)
+                lock_copy.keep(pipeline.root)
             unproven.settle(pipeline.root, address)
 
 
-def _prove(pipeline: Pipeline, address: str, before: Mapping[str, str], say: Say) -> list[str]:
-    """Look at what has become of the stage, however it ended; what was edited while its result was made."""
+def _prove(pipeline: Pipeline, address: str, before: Mapping[str, str], say: Say) -> tuple[list[str], Entry | None]:
+    """Look at what has become of the stage, however it ended; what was edited while its result was made, and its entry.
+
+    All of it under one lock: whoever waits for that looks only twice a second.
+    """
     with pipeline.exclusive():
         clear_rwlock(pipeline.root)
         if lock_copy.mend(pipeline.root):
@@ -68,11 +73,7 @@ def _prove(pipeline: Pipeline, address: str, before: Mapping[str, str], say: Say
         edited = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
         is_recorded = unproven.is_recorded(pipeline.root, address)
         if edited and is_recorded:
-            _forget(pipeline, address)
+            pipeline.forget(address)
+        lock_copy.keep(pipeline.root)
         unproven.settle(pipeline.root, address)
-        return edited if is_recorded else []
-
-
-def _forget(pipeline: Pipeline, address: str) -> None:
-    pipeline.forget(address)
-    lock_copy.keep(pipeline.root)
+        return edited if is_recorded else [], read_entry(pipeline.root, address)

@@ -11,7 +11,6 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Lock
 
-from flows import lock_copy
 from flows.attempts import bring_about, forget_unproven
 from flows.graph import Pipeline, Stage
 from flows.lockfile import Entry, key_of
@@ -66,7 +65,7 @@ class Work:
         self._out_of_date = out_of_date
         self._stop = stop
         self._something_ran = False
-        self._entries: Mapping[str, Entry] = {}
+        self._entries: Mapping[str, Entry] | None = None
         self._index = Lock()  # DVC's index is no thing for several threads
 
     def bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> Done:
@@ -80,16 +79,15 @@ class Work:
         outcome: Outcome = "unchanged"
         with self._index:
             out_of_date = self._is_out_of_date(stage)
+            entry = None if out_of_date else self._recorded().get(stage.address)
         if out_of_date:
             self._something_ran = True
             try:
                 with self._tracking.following(stage.address, stage.outs, tags):
-                    outcome = bring_about(self._pipeline, self._index, stage, say, self._stop)
+                    outcome, entry = bring_about(self._pipeline, self._index, stage, say, self._stop)
             except StageFailed as error:
                 return Done(stage.address, "failed", time.monotonic() - start, error)
         seconds = time.monotonic() - start
-        with self._index:
-            entry = self._entry(stage.address, fresh=out_of_date)
         mlflow_run = None
         if entry is not None:
             mlflow_run = self._tracking.track(stage.address, entry, {"outcome": outcome, **tags})
@@ -107,13 +105,11 @@ class Work:
             return True
         return self._something_ran and self._pipeline.is_changed(stage.address)
 
-    def _entry(self, address: str, fresh: bool) -> Entry | None:
-        if fresh or address not in self._entries:
-            with self._pipeline.exclusive():
-                lock_copy.mend(self._pipeline.root)
-                lock_copy.keep(self._pipeline.root)
-                self._entries = self._pipeline.lock_entries()
-        return self._entries.get(address)
+    def _recorded(self) -> Mapping[str, Entry]:
+        """What dvc.lock has of the stages that are as they were when the flow began."""
+        if self._entries is None:
+            self._entries = self._pipeline.lock_entries()
+        return self._entries
 
 
 CarryOut = Callable[[Work, Stage], Done]

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML
@@ -40,29 +39,30 @@ def drop(root: Path) -> None:
 def _is_cut(path: Path, copy: Path) -> bool:
     """Whether the end of the file is missing: a kill leaves its beginning, with the entries in the copy's order.
 
-    Entries that have only changed, by a new list of dependencies for instance, are no sign of it.
+    Entries that have only changed, by a new list of dependencies for instance, are no sign of it. Of a long file only
+    the last entry is read as YAML, for that of all takes a moment in which no DVC can work.
     """
     if not path.is_file():
         return True
-    if path.read_bytes() == copy.read_bytes():  # reading a long one as YAML takes a second
+    text, text_before = path.read_text(encoding="utf-8"), copy.read_text(encoding="utf-8")
+    if text == text_before:
         return False
-    try:
-        now, before = _addresses(path), _addresses(copy)
-    except (YAMLError, ValueError, Invalid):
+    now, before = ADDRESS_LINE.findall(text), ADDRESS_LINE.findall(text_before)
+    last, last_before = _last_entry(text), _last_entry(text_before)
+    if not _is_valid(last) or (len(now) < len(before) and now == before[: len(now)]):
         return True
-    if len(now) < len(before) and now == before[: len(now)]:
-        return True
-    last, last_before = _last_entry(path), _last_entry(copy)
     return now == before and last != last_before and last_before.startswith(last)
 
 
-def _addresses(path: Path) -> list[str]:
-    """The stages in the order of the file. Raises YAMLError, ValueError or Invalid when it is no whole dvc.lock."""
-    content: Any = YAML(typ="safe").load(path) or {}
-    return list(COMPILED_LOCKFILE_SCHEMA(content).get("stages") or {})
+def _is_valid(entry: str) -> bool:
+    try:
+        COMPILED_LOCKFILE_SCHEMA({"schema": "2.0", "stages": YAML(typ="safe").load(entry) or {}})
+    except (YAMLError, ValueError, Invalid):
+        return False
+    return True
 
 
-def _last_entry(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
+def _last_entry(text: str) -> str:
+    """The text of the last entry, empty when there is none."""
     starts = [found.start() for found in ADDRESS_LINE.finditer(text)]
-    return text[starts[-1] :] if starts else text
+    return text[starts[-1] :] if starts else ""

@@ -46,6 +46,12 @@ def entry_text(root: Path, address: str) -> str:
     return next((text[found.start() : end] for found, end in zip(starts, ends, strict=False) if found[1] == name), "")
 
 
+def read_entry(root: Path, address: str) -> Entry | None:
+    """One stage's entry, much quicker than all of them; None when dvc.lock has none of it, or another folder's does."""
+    text = "" if ":" in address else entry_text(root, address)
+    return YAML(typ="safe").load(text)[address] if text else None
+
+
 def key_of(entry: Entry) -> str:
     """The identity of a result: the hash of its command, dependencies, params and outputs."""
     canonical = json.dumps(entry, sort_keys=True, separators=(",", ":"), default=str)

@@ -20,7 +20,8 @@ def test_every_stage_comes_after_those_it_needs(fresh: Path) -> None:
         assert set(stage.upstream) <= set(addresses[:index])
 
 
-def test_what_most_others_wait_for_comes_first(tmp_path: Path) -> None:
+def test_what_most_others_wait_for_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     stages = """\
   a: {cmd: echo a > a, outs: [a]}
   b: {cmd: echo b > b, outs: [b]}

@@ -48,6 +48,12 @@ def test_what_has_grown_or_changed_stays(root: Path) -> None:
     assert (root / "dvc.lock").read_text() == changed
 
 
+@pytest.mark.parametrize("length", range(1, len("  c:\n    cmd: ")))
+def test_a_new_entry_without_its_command_is_cut_off(root: Path, length: int) -> None:
+    (root / "dvc.lock").write_text(WHOLE + ENTRY.format(name="c")[:length])
+    assert lock_copy.mend(root) == bool(ENTRY.format(name="c")[:length].strip())
+
+
 def test_an_entry_that_has_become_shorter_stays(root: Path) -> None:
     shorter = WHOLE.replace("    deps:\n    - path: in\n      md5: cccccccccccccccccccccccccccccccc\n", "")
     (root / "dvc.lock").write_text(shorter)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.lockfile import ContentChanged, key_of, read_lock, require_content
+from flows.lockfile import ContentChanged, key_of, read_entry, read_lock, require_content
 
 
 def test_without_a_lock_file_there_is_nothing(tmp_path: Path) -> None:
@@ -21,6 +21,13 @@ def test_the_key_is_that_of_the_content_not_of_its_order() -> None:
     assert key_of(entry) == key_of(dict(reversed(entry.items())))
     assert key_of(entry) != key_of({"cmd": "run", "outs": [{"path": "a", "md5": "2"}]})
     assert len(key_of(entry)) == 32
+
+
+def test_one_entry_alone_is_the_same_as_among_all(project: Path) -> None:
+    entries = read_lock(project)
+    assert {address: read_entry(project, address) for address in entries} == entries
+    assert read_entry(project, "nothing@tiny") is None
+    assert read_entry(project, "folder/dvc.yaml:data@tiny") is None
 
 
 def test_every_file_and_folder_has_the_hash_that_dvc_gave_it(project: Path) -> None:
