@@ -4,6 +4,7 @@ PYTHON ?= python3
 EXPERIMENT ?= digits
 VENV := .venv
 READY := $(VENV)/.installed-from-lock
+SCALE_READY := $(VENV)/.installed-from-scale-lock
 STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -13,7 +14,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run flow test ui track deploy matrix setup lint lock
+.PHONY: help run flow test ui track deploy matrix setup scale lint lock
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make flow [EXPERIMENT=digits] [WORKERS=n]   the same as run, as a Prefect flow"
 	@echo "make ui                                     open MLflow on http://127.0.0.1:5000"
 	@echo "make deploy [PORT=4200]                     Prefect's server, worker and schedules, until Ctrl-C"
+	@echo "make scale                                  set up, then what stages on other machines need (docs/scale.md)"
 	@echo "make track                                  project every result into MLflow (again)"
 	@echo "make matrix                                 bring matrix.yaml up to date with params.yaml (run, flow do)"
 	@echo "make lint                                   ruff"
@@ -31,9 +33,9 @@ run: setup
 	@python -m flows.experiment --experiment $(EXPERIMENT) --local $(if $(WORKERS),--workers $(WORKERS))
 
 flow: setup
-	@python -m flows.experiment --experiment $(EXPERIMENT) $(if $(WORKERS),--workers $(WORKERS))
+	@python -m flows.experiment --experiment $(EXPERIMENT) $(if $(WORKERS),--workers $(WORKERS)) $(if $(DASK),--dask $(DASK))
 
-test: setup
+test: setup scale
 	@python -m pytest $(PYTEST_ARGS)
 
 ui: setup
@@ -63,6 +65,13 @@ $(READY): requirements.lock
 	@$(PYTHON) -m venv $(VENV) || { echo "error: could not make $(VENV); on Debian install python3-venv"; exit 1; }
 	@$(VENV)/bin/python -m pip install -qq --requirement requirements.lock \
 		|| { echo "error: could not install requirements.lock; see pip's message above"; exit 1; }
+	@touch $@
+
+scale: setup $(SCALE_READY)
+
+$(SCALE_READY): requirements.lock requirements-scale.lock
+	@$(VENV)/bin/python -m pip install -qq --requirement requirements-scale.lock \
+		|| { echo "error: could not install requirements-scale.lock; see pip's message above"; exit 1; }
 	@touch $@
 
 lock:

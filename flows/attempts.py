@@ -4,7 +4,9 @@ DVC notes the hashes of the dependencies when a stage has ended. If something wa
 of the old for one of the new (treeverse/dvc #11058). Such a result is forgotten here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 from flows import lock_copy, unproven
@@ -14,11 +16,28 @@ from flows.process import Outcome, Say, StageFailed, reproduce
 from flows.rwlock import clear_rwlock
 from flows.stop import Stop
 
+# Brings one stage of the project in a folder up to date, unless it is asked to stop. Raises StageFailed, Stopped.
+Run = Callable[[Stage, Path, Say, Stop], tuple[Outcome, Mapping[str, str]]]
 
-def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: Stop) -> tuple[Outcome, Entry | None]:
-    """Run the stage by DVC; again, up to its hint `retries`, after something transient, and once after an edit.
 
-    `index` is held whenever the pipeline is asked. How the stage ended, and what dvc.lock has of it then.
+@dataclass(frozen=True)
+class Brought:
+    """How a stage ended, what dvc.lock has of it then, and tags that say where it was run."""
+
+    outcome: Outcome
+    entry: Entry | None
+    tags: Mapping[str, str]
+
+
+def run_here(stage: Stage, root: Path, say: Say, stop: Stop) -> tuple[Outcome, Mapping[str, str]]:
+    """Run the stage in this folder. Raises what `reproduce` raises."""
+    return reproduce(stage.address, root, say, stop, stage.hints.timeout), {}
+
+
+def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: Stop, run: Run = run_here) -> Brought:
+    """Run the stage by `run`; again, up to its hint `retries`, after something transient, and once after an edit.
+
+    `index` is held whenever the pipeline is asked.
 
     Raises:
         StageFailed: it failed, or its dependencies were edited during both runs; DVC takes it for out of date then.
@@ -31,7 +50,7 @@ def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: S
             before = pipeline.dependencies(stage.address)
             unproven.note(pipeline.root, stage.address)
         try:
-            outcome = reproduce(stage.address, pipeline.root, say, stop, stage.hints.timeout)
+            outcome, tags = run(stage, pipeline.root, say, stop)
         except StageFailed as error:
             if not error.is_transient or tries_left == 0:
                 raise
@@ -42,7 +61,7 @@ def bring_about(pipeline: Pipeline, index: Lock, stage: Stage, say: Say, stop: S
             with index:
                 edited, entry = _prove(pipeline, stage.address, before, say)
         if not edited:
-            return outcome, entry
+            return Brought(outcome, entry, tags)
         if is_second_run:
             raise StageFailed(stage.address, f"edited while it ran, twice: {', '.join(edited)}", [])
         is_second_run = True

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Lock
 
-from flows.attempts import bring_about, forget_unproven
+from flows.attempts import Run, bring_about, forget_unproven, run_here
 from flows.graph import Pipeline, Stage
 from flows.lockfile import Entry, key_of
 from flows.process import Outcome, Say, StageFailed
@@ -68,8 +68,8 @@ class Work:
         self._entries: Mapping[str, Entry] | None = None
         self._index = Lock()  # DVC's index is no thing for several threads
 
-    def bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> Done:
-        """Run the stage if DVC says that it is out of date, and show its result in MLflow with `tags`.
+    def bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str], run: Run = run_here) -> Done:
+        """Run the stage by `run` if DVC says that it is out of date, and show its result in MLflow with `tags`.
 
         Raises:
             Stopped: a request to stop ended it.
@@ -84,7 +84,8 @@ class Work:
             self._something_ran = True
             try:
                 with self._tracking.following(stage.address, stage.outs, tags):
-                    outcome, entry = bring_about(self._pipeline, self._index, stage, say, self._stop)
+                    brought = bring_about(self._pipeline, self._index, stage, say, self._stop, run)
+                outcome, entry, tags = brought.outcome, brought.entry, {**tags, **brought.tags}
             except StageFailed as error:
                 return Done(stage.address, "failed", time.monotonic() - start, error)
         seconds = time.monotonic() - start

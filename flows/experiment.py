@@ -9,6 +9,7 @@ import sys
 from flows.comparison import comparison_text, open_pipeline, target_of, validate_params
 from flows.engine import Done, FlowFailed, Work, run_target
 from flows.environment import set_defaults
+from flows.exchange import ExchangeError
 from flows.graph import PipelineError, Stage, UnknownTarget
 from flows.hints import HintError
 from flows.interrupt import Interrupted, interruptible
@@ -18,7 +19,7 @@ from flows.workers import default_workers
 from flows.workspace import WorkspaceBusy
 from pipeline.errors import UserError
 
-EXPECTED = (UnknownTarget, HintError, PipelineError, WorkspaceBusy, FlowFailed, UserError)
+EXPECTED = (UnknownTarget, HintError, PipelineError, WorkspaceBusy, FlowFailed, ExchangeError, UserError)
 
 
 def run_locally(experiment: str, workers: int) -> None:
@@ -36,12 +37,15 @@ def run_locally(experiment: str, workers: int) -> None:
     )
 
 
-def run_on_prefect(experiment: str, workers: int) -> None:
-    """Run the stages as tasks of a Prefect flow. Raises what `run_target` does; Interrupted if cancelled there."""
+def run_on_prefect(experiment: str, workers: int | None, dask: str | None) -> None:
+    """Run the stages as tasks of a Prefect flow, on Dask workers if `dask` names a scheduler.
+
+    Raises what `run_target` does; ExchangeError; Interrupted if cancelled in Prefect.
+    """
     target_of(experiment, open_pipeline(print_line))  # a wrong name should not wait for Prefect to start
     from flows.prefect_flow import run_experiment  # takes seconds
 
-    run_experiment(experiment, workers)
+    run_experiment(experiment, workers, dask)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,12 +54,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--experiment", required=True, help="an entry of `matrix` in params.yaml")
     parser.add_argument("--local", action="store_true", help="without Prefect: no server to wait for")
     parser.add_argument("--workers", type=_count, help="stages at a time (default: cores / runtime.threads)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="on the workers of this Dask scheduler (docs/scale.md)")
     options = parser.parse_args(arguments)
+    if options.local and options.dask:
+        parser.error("--dask runs the stages by Prefect, so it does not go with --local")
     set_defaults()
-    run = run_locally if options.local else run_on_prefect
     try:
         with interruptible():
-            run(options.experiment, options.workers or default_workers())
+            if options.local:
+                run_locally(options.experiment, options.workers or default_workers())
+            else:
+                run_on_prefect(options.experiment, options.workers, options.dask)
     except EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -10,15 +10,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 from prefect.states import Completed, Failed, State
 
+from flows.attempts import Run
 from flows.engine import Done, Work
 from flows.graph import Stage
 from flows.progress import Progress
 
 
 @task(name="stage", cache_policy=NO_CACHE)  # whether a stage must run is DVC's to say
-def bring_up(work: Work, stage: Stage) -> State[Done]:
+def bring_up(work: Work, stage: Stage, run: Run) -> State[Done]:
     """One stage; the task's state is named Ran, Cached, Unchanged or Failed and says what result it has, and where."""
-    done = work.bring_up(stage, get_run_logger().info, run_tags("prefect_task", task_run.id, task_run.ui_url))
+    tags = run_tags("prefect_task", task_run.id, task_run.ui_url)
+    done = work.bring_up(stage, get_run_logger().info, tags, run)
     if done.error is not None:
         return Failed(name="Failed", message=str(done.error), data=done)
     shown = f"; MLflow run {done.mlflow_run}" if done.mlflow_run else ""
@@ -26,9 +28,9 @@ def bring_up(work: Work, stage: Stage) -> State[Done]:
     return Completed(name=done.outcome.capitalize(), message=f"{done}{result}{shown}", data=done)
 
 
-def bring_up_as_task(work: Work, stage: Stage) -> Done:
+def bring_up_as_task(work: Work, stage: Stage, run: Run) -> Done:
     """`Work.bring_up` as a task run that has the stage's name; it raises what that raises."""
-    state = bring_up.with_options(task_run_name=stage.address)(work, stage, return_state=True)
+    state = bring_up.with_options(task_run_name=stage.address)(work, stage, run, return_state=True)
     done = state.result(raise_on_failure=False)
     if isinstance(done, BaseException):
         raise done

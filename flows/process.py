@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Timer
@@ -61,9 +61,12 @@ class StageFailed(RuntimeError):
         return f"to run it again: dvc repro {self.address}"
 
 
-def reproduce(address: str, root: Path, say: Say, stop: Stop, timeout: float | None = None) -> Outcome:
+def reproduce(
+    address: str, root: Path, say: Say, stop: Stop, timeout: float | None = None, options: Sequence[str] = ()
+) -> Outcome:
     """Let `dvc repro` bring one stage (not those before it) up to date; every line it prints goes to `say`.
 
+    `options` are more options of `dvc repro`.
     All its processes end with it, with a request to `stop`, after `timeout` seconds, and with this process.
 
     Raises:
@@ -72,7 +75,7 @@ def reproduce(address: str, root: Path, say: Say, stop: Stop, timeout: float | N
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     outcome: Outcome = "unchanged"
-    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", address]
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, address]
     with (
         guarded(dvc, root, stage_environment()) as process,
         stop.calling(process.stdin.close),

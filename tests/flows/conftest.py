@@ -51,6 +51,7 @@ stages:
         - experiments.${item.experiment}.train
       outs:
         - results/${item.experiment}/train/seed${item.seed}/model.safetensors
+      plots:
         - results/${item.experiment}/train/seed${item.seed}/curve.csv:
             cache: false
       metrics:
@@ -68,6 +69,7 @@ stages:
         - experiments.${item.experiment}.prune
       outs:
         - results/${item.experiment}/prune/${item.method}/seed${item.seed}/models
+      plots:
         - results/${item.experiment}/prune/${item.method}/seed${item.seed}/levels.csv:
             cache: false
         - results/${item.experiment}/prune/${item.method}/seed${item.seed}/curve.csv:
@@ -125,7 +127,9 @@ STAGE = '''\
 """Writes files of the shape that the real stages write; no science."""
 import hashlib
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 kind, experiment, *rest = sys.argv[1:]
@@ -136,6 +140,10 @@ print(f"{kind} at work", flush=True)
 if Path(f"break-{kind}").exists():
     print("first line before the end", file=sys.stderr)
     sys.exit(f"{kind} is broken")
+if Path(f"wait-{kind}").exists():
+    Path("wait-pid.partial").write_text(str(os.getpid()))
+    Path("wait-pid.partial").replace("wait-pid")
+    time.sleep(600)
 if kind == "data":
     (folder / "dataset.safetensors").write_bytes(b"pixels")
     about = {"name": "tiny-images", "classes": 3, "splits": {"train": {"count": 7, "per_class": [3, 2, 2]}}}
@@ -201,6 +209,24 @@ def dvc(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def git(root: Path, *arguments: str) -> None:
+    """Run git in the project."""
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=root, check=True)
+
+
+def clone_of(root: Path, folder: Path) -> Path:
+    """A clone of the project's commits at `folder`."""
+    git(root, "clone", "-q", str(root), str(folder))
+    return folder
+
+
+def with_remote(root: Path, folder: Path) -> None:
+    """Commit `folder` as the project's default DVC remote."""
+    (root / ".dvc/config").write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {folder}\n")
+    git(root, "commit", "-qam", "Remote")
+
+
 def store_of(root: Path) -> str:
     """The URI of the project's MLflow store, whatever the environment says by now (MLflow itself sets it)."""
     return f"sqlite:///{root}/mlruns/mlflow.db"
@@ -228,10 +254,9 @@ def _make_project(root: Path, store: Path) -> None:
     matrix.update(root / "params.yaml", root / "matrix.yaml")
     (root / "dvc.yaml").write_text(DVC_YAML)
     (root / "stage.py").write_text(STAGE)
-    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nmodels/\n")
-    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nmodels/\n/break-*\n/wait-*\n")
+    git(root, "init", "-q")
     dvc(root, "init", "-q")
-    subprocess.run(["git", "add", "."], cwd=root, check=True)
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", *identity, "commit", "-qm", "Start"], cwd=root, check=True)
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "Start")
     shutil.copytree(store / "mlruns", root / "mlruns")
