@@ -1,10 +1,16 @@
-"""Stage report: one experiment's comparison as a page."""
+"""Stage report: one experiment's results as a page, and the paper's claims held against them."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from pipeline import paths
 from pipeline.analysis.tables import HEADER, caption, cells
-from pipeline.files import read_json, write_text
+from pipeline.claims.evidence import TABLES, Evidence
+from pipeline.claims.judge import judge
+from pipeline.files import read_json, write_json, write_text
 from pipeline.matrix import studies_of
 from pipeline.report.page import PageFigure, render_page
 from pipeline.stages.entry import experiment_parser, required, run_stage
@@ -30,10 +36,10 @@ STUDY_SENTENCES = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `index.html`.
+    """Write `index.html` and `claims.json`.
 
     Raises:
-        UserError: the comparison is missing, or a study's figure or summary, or matrix.yaml.
+        UserError: the comparison is missing, or a study's figure, summary or table, or matrix.yaml.
     """
     experiment = experiment_parser("Render one experiment's page.").parse_args(argv).experiment
     compared = paths.compare_folder(experiment)
@@ -48,9 +54,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     there = studies_of(experiment)
     figures += [_study_figure(experiment, study) for study in STUDY_SENTENCES if study in there]
+    claims = judge(_evidence(experiment, summary, there), experiment)
+    write_json(paths.report_folder(experiment) / "claims.json", claims)
     page = paths.report_folder(experiment) / "index.html"
     write_text(page, render_page(experiment, caption(summary), HEADER, cells(summary), figures))
     print(f"report: {page}")
+
+
+def _evidence(experiment: str, comparison: dict[str, Any], studies: Sequence[str]) -> Evidence:
+    """What the claims are read from."""
+
+    def file(study: str, name: str) -> Path:
+        return required(paths.studies_folder(experiment, study) / name, f"{study}@{experiment}")
+
+    return Evidence(
+        comparison,
+        {study: read_json(file(study, "summary.json")) for study in studies},
+        {study: pd.read_csv(file(study, name)) for study, name in TABLES.items() if study in studies},
+    )
 
 
 def _study_figure(experiment: str, study: str) -> PageFigure:

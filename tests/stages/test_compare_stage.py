@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import matrix, paths
 from pipeline.blocks import STUDIES
+from pipeline.claims.evidence import TABLES
 from pipeline.errors import UserError
 from pipeline.files import write_csv, write_json, write_text
 from pipeline.params import ParamsError, load_matrix
@@ -70,7 +71,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_study(study: str, findings: list[str]) -> None:
+    """A study's files; a table of which the claims are read has a row of no threshold or exponent that they are about."""
     folder = paths.studies_folder("tiny", study)
+    if study in TABLES:
+        row = {"seed": 0, "rule": "energy", "tau": 0.5, "alpha": 0.1, "accuracy": 0.9, "validation_accuracy": 0.9}
+        write_csv(folder / TABLES[study], [row])
     write_json(folder / "summary.json", {"findings": findings, "metrics": {}, "results": []})
     write_text(folder / "figures" / f"{study}.svg", f'<svg xmlns="http://www.w3.org/2000/svg"><g id="{study}"/></svg>')
 
@@ -166,6 +171,18 @@ def test_the_page_shows_every_method_level_and_figure(project: Path) -> None:
     assert (margin["osqp", "0.5"], margin["osqp", "0.9"]) == ("-10.00 ± 0.00", "")
 
 
+def test_the_claims_are_judged_beside_the_page(project: Path) -> None:
+    compare.main(ARGUMENTS)
+    report.main(ARGUMENTS)
+    found = json.loads((paths.report_folder("tiny") / "claims.json").read_text(encoding="utf-8"))
+    first = found["claims"][0]
+    assert (first["id"], first["verdict"]) == ("cqp_at_90", "not reproduced")
+    margin, accuracy = (condition["fair"] for condition in first["conditions"])
+    assert (margin["mean"], margin["outcome"]) == (pytest.approx(10.0), "holds")
+    assert (accuracy["mean"], accuracy["outcome"]) == (pytest.approx(81.5), "does not hold")
+    assert found["verdicts"]["not measured"] == len(found["claims"]) - 1
+
+
 def test_the_page_shows_the_studies_of_matrix_yaml_in_order_with_what_they_found(project: Path) -> None:
     compare.main(ARGUMENTS)
     write_matrix(list(METHODS), SEEDS, studies=("sweep", "alpha", "layers"))
@@ -207,7 +224,7 @@ def test_a_study_of_another_experiment_is_not_on_the_page(project: Path) -> None
     assert "found" not in re.findall("<li>(.*?)</li>", report_page())
 
 
-@pytest.mark.parametrize("missing", ["figures/sweep.svg", "summary.json"])
+@pytest.mark.parametrize("missing", ["figures/sweep.svg", "summary.json", "table.csv"])
 def test_a_study_that_was_not_run_is_an_error(project: Path, missing: str) -> None:
     compare.main(ARGUMENTS)
     write_matrix(list(METHODS), SEEDS, studies=("sweep",))
