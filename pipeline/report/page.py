@@ -1,36 +1,135 @@
-"""Renders one experiment's results as a self-contained HTML page: no network, no script, printable."""
+"""Renders one experiment's results as a self-contained HTML page: no network, no script, printable.
+
+The page lies in `results/<experiment>/report/`; what it says of other files are links to `../<file>`.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.report.svg import inline_svg, width_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """What made numbers: a stage's address, and its files relative to the experiment's results."""
+
+    stage: str
+    files: Sequence[str]
+
+    @property
+    def command(self) -> str:
+        """What makes them again."""
+        return f"dvc repro {self.stage}"
+
+    @property
+    def anchor(self) -> str:
+        """The id of its line under "How every number was made"."""
+        return f"made-{self.stage.partition('@')[0]}"
+
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure with one sentence that says what to see, the command that makes it, and what was found, line by line."""
+    """An SVG document, what it is (for who does not see it), and one sentence that says what to see."""
 
     svg: str
+    name: str
     sentence: str
-    command: str
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table of strings under a header, with its caption; the first column names the row."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One subject of the page, under the anchor `key`: figures, tables, findings line by line, and what made them."""
+
+    key: str
+    title: str
+    sources: Sequence[Source]
+    figures: Sequence[PageFigure] = ()
+    tables: Sequence[PageTable] = ()
     findings: Sequence[str] = ()
 
 
-def render_page(
-    experiment: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], figures: Sequence[PageFigure]
-) -> str:
-    """The page as HTML: a table of strings under `header`, then the figures, inlined."""
+@dataclass(frozen=True)
+class Fact:
+    """A line at the top: a term, what it is, and the section (or other anchor) that tells more."""
+
+    term: str
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that is on the page: `claims` as in `claims.json`, `notes` on how numbers are counted."""
+
+    experiment: str
+    lead: str
+    facts: Sequence[Fact]
+    headline: Section
+    claims: dict[str, Any]
+    claims_table: Sequence[dict[str, Any]]
+    sections: Sequence[Section]
+    notes: Sequence[str]
+
+    @property
+    def made(self) -> list[tuple[Source, list[tuple[str, str]]]]:
+        """Every stage with all its files that the page tells of, and the sections (anchor, title) that do."""
+        files: dict[str, dict[str, None]] = {}
+        told: dict[str, dict[tuple[str, str], None]] = {}
+        for section in (self.headline, *self.sections):
+            for source in section.sources:
+                files.setdefault(source.stage, {}).update(dict.fromkeys(source.files))
+                told.setdefault(source.stage, {})[section.key, section.title] = None
+        for claim in self.claims["claims"]:
+            for entry in claim["made_by"]:
+                if entry["stage"] in files:
+                    files[entry["stage"]][_below(entry["file"])] = None
+                    told[entry["stage"]]["claims", "The paper's claims"] = None
+        return [(Source(stage, list(files[stage])), list(told[stage])) for stage in files]
+
+
+def render_page(page: Page) -> str:
+    """The page as HTML.
+
+    Raises:
+        ValueError: a figure is not an SVG document.
+    """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    inlined = [replace(figure, svg=inline_svg(figure.svg)) for figure in figures]
-    return environment.get_template("page.html").render(
-        experiment=experiment, caption=caption, header=header, rows=rows, figures=inlined
+    figures = [figure for section in (page.headline, *page.sections) for figure in section.figures]
+    inlined = [inline_svg(figure.svg, f"f{number}", figure.name) for number, figure in enumerate(figures, start=1)]
+    svgs: dict[int, Markup] = {id(figure): svg for figure, svg in zip(figures, inlined, strict=True)}
+    return (
+        environment.get_template("page.html")
+        .render(
+            page=page,
+            inlined=lambda figure: svgs[id(figure)],
+            width=lambda figure: width_of(svgs[id(figure)]),
+            below=_below,
+            stages={source.stage for source, _ in page.made},
+        )
+        .lstrip()
     )
 
 
-def inline_svg(svg: str) -> Markup:
-    """The `<svg>` element of an SVG file, without XML prologue, as trusted markup."""
-    return Markup(svg[svg.index("<svg") :])
+def _below(file: str) -> str:
+    """A result file's path relative to its experiment's results."""
+    return str(Path(*Path(file).parts[2:]))

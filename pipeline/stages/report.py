@@ -2,83 +2,84 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pipeline import paths
-from pipeline.analysis.tables import HEADER, caption, cells
 from pipeline.claims.evidence import TABLES, Evidence
 from pipeline.claims.judge import judge
+from pipeline.errors import UserError
 from pipeline.files import read_json, write_json, write_text
 from pipeline.matrix import studies_of
-from pipeline.report.page import PageFigure, render_page
+from pipeline.params import load_block
+from pipeline.report.page import render_page
+from pipeline.report.sections import Results, page_of
+from pipeline.snn.params import ModelParams
 from pipeline.stages.entry import experiment_parser, required, run_stage
 
-FIGURES = {
-    "accuracy_against_sparsity.svg": "Test accuracy of every method as synapses are removed; bars are 95 % intervals.",
-    "sparsity_error.svg": "Exact selection sits on zero at every level; rounding a relaxed mask misses its target.",
-}
-
-# In the order of the page.
-STUDY_SENTENCES = {
-    "layers": "How much accuracy each layer alone loses when it is pruned in one step.",
-    "alpha": "How much criticality should count: chosen on validation, test is not read.",
-    "relaxation": "The trap: a relaxed mask rounded at 0.5 has another sparsity than asked, and another accuracy.",
-    "zombies": "Pruned weights that the dense training's Adam state revives, by what is masked.",
-    "staleness": "Whether criticality must be measured anew at every level.",
-    "sweep": "Where the threshold of protection makes accuracy fall, and why.",
-    "paper": "The same nets under the rules of the paper author's code (hollow: its published results), and fair ones.",
-    "temporal": "How many time steps are enough: KL to the final class distribution, and accuracy (dots: T').",
-    "early_exit": "Every sample stops when its answer is clear: accuracy against mean steps.",
-    "energy": "What is really saved: accuracy against energy, energy by layer, the paper's formula against the count.",
-}
+COMPARED = ("accuracy_against_sparsity", "sparsity_error")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write `index.html` and `claims.json`.
 
     Raises:
-        UserError: the comparison is missing, or a study's figure, summary or table, or matrix.yaml.
+        ParamsError: the experiment's block `model` is missing or holds something that is not allowed.
+        UserError: the comparison, a study's figure, summary or table, dataset.json or matrix.yaml is missing; a figure
+            is no SVG.
     """
     experiment = experiment_parser("Render one experiment's page.").parse_args(argv).experiment
-    compared = paths.compare_folder(experiment)
-    summary = read_json(required(compared / "summary.json", f"compare@{experiment}"))
-    figures = [
-        PageFigure(
-            required(compared / "figures" / name, f"compare@{experiment}").read_text(encoding="utf-8"),
-            sentence,
-            f"dvc repro compare@{experiment}",
-        )
-        for name, sentence in FIGURES.items()
-    ]
-    there = studies_of(experiment)
-    figures += [_study_figure(experiment, study) for study in STUDY_SENTENCES if study in there]
-    claims = judge(_evidence(experiment, summary, there), experiment)
-    write_json(paths.report_folder(experiment) / "claims.json", claims)
-    page = paths.report_folder(experiment) / "index.html"
-    write_text(page, render_page(experiment, caption(summary), HEADER, cells(summary), figures))
-    print(f"report: {page}")
+    evidence = _evidence(experiment, studies_of(experiment))
+    claims = judge(evidence, experiment)
+    results = _results(experiment, evidence, claims)
+    try:
+        page = render_page(page_of(results))
+    except ValueError as error:
+        raise UserError(f"{experiment}: a figure cannot be shown: {error}") from error
+    folder = paths.report_folder(experiment)
+    write_json(folder / "claims.json", claims)
+    write_text(folder / "index.html", page)
+    print(f"report: {folder / 'index.html'}")
 
 
-def _evidence(experiment: str, comparison: dict[str, Any], studies: Sequence[str]) -> Evidence:
+def _evidence(experiment: str, studies: Sequence[str]) -> Evidence:
     """What the claims are read from."""
-
-    def file(study: str, name: str) -> Path:
-        return required(paths.studies_folder(experiment, study) / name, f"{study}@{experiment}")
-
     return Evidence(
-        comparison,
-        {study: read_json(file(study, "summary.json")) for study in studies},
-        {study: pd.read_csv(file(study, name)) for study, name in TABLES.items() if study in studies},
+        read_json(_compared(experiment, "summary.json")),
+        {study: read_json(_studied(experiment, study, "summary.json")) for study in studies},
+        {study: pd.read_csv(_studied(experiment, study, name)) for study, name in TABLES.items() if study in studies},
     )
 
 
-def _study_figure(experiment: str, study: str) -> PageFigure:
-    folder, command = paths.studies_folder(experiment, study), f"dvc repro {study}@{experiment}"
-    figure = required(folder / "figures" / f"{study}.svg", f"{study}@{experiment}")
-    findings = read_json(required(folder / "summary.json", f"{study}@{experiment}"))["findings"]
-    return PageFigure(figure.read_text(encoding="utf-8"), STUDY_SENTENCES[study], command, findings)
+def _results(experiment: str, evidence: Evidence, claims: dict) -> Results:
+    """What the page is made of."""
+    model = load_block(experiment, "model", ModelParams)
+    figures = {name: _compared(experiment, f"figures/{name}.svg") for name in COMPARED}
+    figures |= {study: _studied(experiment, study, f"figures/{study}.svg") for study in evidence.summaries}
+    energy = {
+        name: pd.read_csv(_studied(experiment, "energy", f"{name}.csv"))
+        for name in ("grid", "front")
+        if "energy" in evidence.summaries
+    }
+    return Results(
+        experiment=experiment,
+        dataset=read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}")),
+        network=model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers)),
+        timesteps=model.timesteps,
+        comparison=dict(evidence.comparison),
+        studies=dict(evidence.summaries),
+        figures={name: file.read_text(encoding="utf-8") for name, file in figures.items()},
+        claims=claims,
+        **energy,
+    )
+
+
+def _compared(experiment: str, name: str) -> Path:
+    return required(paths.compare_folder(experiment) / name, f"compare@{experiment}")
+
+
+def _studied(experiment: str, study: str, name: str) -> Path:
+    return required(paths.studies_folder(experiment, study) / name, f"{study}@{experiment}")
 
 
 if __name__ == "__main__":

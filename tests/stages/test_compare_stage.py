@@ -71,7 +71,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_study(study: str, findings: list[str]) -> None:
-    """A study's files; a table of which the claims are read has a row of no threshold or exponent that they are about."""
+    """A study's files; a table that the claims are read from has a row that none of them is about."""
     folder = paths.studies_folder("tiny", study)
     if study in TABLES:
         row = {"seed": 0, "rule": "energy", "tau": 0.5, "alpha": 0.1, "accuracy": 0.9, "validation_accuracy": 0.9}
