@@ -3,13 +3,13 @@
 The page lies in `results/<experiment>/report/`; what it says of other files are links to `../<file>`.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from pipeline.report.svg import inline_svg, width_of
 
@@ -114,20 +114,14 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures = [figure for section in (page.headline, *page.sections) for figure in section.figures]
-    inlined = [inline_svg(figure.svg, f"f{number}", figure.name) for number, figure in enumerate(figures, start=1)]
-    svgs: dict[int, Markup] = {id(figure): svg for figure, svg in zip(figures, inlined, strict=True)}
-    return (
-        environment.get_template("page.html")
-        .render(
-            page=page,
-            inlined=lambda figure: svgs[id(figure)],
-            width=lambda figure: width_of(svgs[id(figure)]),
-            below=_below,
-            stages={source.stage for source, _ in page.made},
-        )
-        .lstrip()
-    )
+    prefixes = (f"f{number}" for number in itertools.count(1))  # one for each figure on the page
+    drawings = {
+        section.key: [inline_svg(figure.svg, next(prefixes), figure.name) for figure in section.figures]
+        for section in (page.headline, *page.sections)
+    }
+    template = environment.get_template("page.html")
+    stages = {source.stage for source, _ in page.made}
+    return template.render(page=page, drawings=drawings, width=width_of, below=_below, stages=stages).lstrip()
 
 
 def _below(file: str) -> str:

@@ -117,7 +117,7 @@ def of_claims(claims: dict[str, Any]) -> list[dict[str, Any]]:
         claim
         | {
             "table": PageTable(
-                "",
+                f"What must hold for the claim, as measured: mean, 95 % interval and outcome ({claim['id']}).",
                 ["quantity", "claimed", "the paper", "protocol fair", "protocol paper"],
                 [_condition(condition) for condition in claim["conditions"]],
             )

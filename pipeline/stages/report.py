@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     experiment = experiment_parser("Render one experiment's page.").parse_args(argv).experiment
     evidence = _evidence(experiment, studies_of(experiment))
     claims = judge(evidence, experiment)
-    results = _results(experiment, evidence, claims)
+    content = page_of(_results(experiment, evidence, claims))
     try:
-        page = render_page(page_of(results))
+        page = render_page(content)
     except ValueError as error:
         raise UserError(f"{experiment}: a figure cannot be shown: {error}") from error
     folder = paths.report_folder(experiment)

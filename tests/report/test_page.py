@@ -1,118 +1,141 @@
-"""The report page: self-contained, complete, and safe against markup in names."""
+"""The report page: self-contained, complete, every link leads somewhere, and safe against markup in names."""
 
 import re
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.analysis.figures import sparsity_error
-from pipeline.analysis.style import save_svg
-from pipeline.report.page import PageFigure, inline_svg, render_page
+from pipeline import paths
+from pipeline.claims.evidence import Evidence
+from pipeline.claims.judge import judge
+from pipeline.report.page import Fact, Page, PageFigure, PageTable, Section, Source, render_page
+from pipeline.report.tables import of_claims
+from tests.imports import PROJECT
+from tests.report.parsed import Parsed
+from tests.report.test_svg import drawn
 
+PAGES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("results/*/report/index.html"))
 HEADER = ["method", "level", "accuracy"]
 ROWS = [["dense", "0", "98.00 ± 0.10"], ["cqp", "0.9", "97.10 ± 0.30"], ["magnitude", "0.9", "95.20"]]
-SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg xmlns="http://www.w3.org/2000/svg"><g id="mark"/></svg>\n'
 
 
-class Page(HTMLParser):
-    """Collects tags, attributes, table cells and text of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.cells: list[list[str]] = []
-        self.text = ""
-        self._in_cell = False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag == "tr":
-            self.cells.append([])
-        if tag in ("td", "th"):
-            self.cells[-1].append("")
-            self._in_cell = True
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_cell = self._in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._in_cell:
-            self.cells[-1][-1] += data
-
-
-def page(experiment: str = "made", rows: list[list[str]] = ROWS, svg: str = SVG) -> str:
-    return render_page(
-        experiment, "three rows", HEADER, rows, [PageFigure(svg, "See the fall.", f"dvc repro compare@{experiment}")]
+def made_page(name: str = "made", **changes: Any) -> Page:
+    """A page of two sections, three figures and a table."""
+    claims = judge(Evidence({"results": []}), name)
+    compare = Source(f"compare@{name}", ["compare/summary.json"])
+    figures = [PageFigure(drawn([1, 2, 3]), f"Figure {number}", f"See {number}.") for number in (1, 2)]
+    page = Page(
+        experiment=name,
+        lead="It came out.",
+        facts=[Fact("seeds", "3", "made-compare")],
+        headline=Section("headline", "The comparison", [compare], tables=[PageTable("Three rows.", HEADER, ROWS)]),
+        claims=claims,
+        claims_table=of_claims(claims),
+        sections=[
+            Section("accuracy", "Accuracy", [compare], figures),
+            Section("sweep", "Sweep", [Source(f"sweep@{name}", ["a.csv"])], figures[:1], findings=["first <b>", "two"]),
+        ],
+        notes=["How it is counted."],
     )
+    return replace(page, **changes)
 
 
-@pytest.fixture
-def drawn(tmp_path: Path) -> str:
-    """A real figure."""
-    results = [
-        {"method": "cqp", "level": level, "sparsity": {"mean": level}, "one_shot_sparsity": {"mean": level}}
-        for level in (0.5, 0.9)
-    ]
-    save_svg(sparsity_error({"experiment": "made", "results": results}), tmp_path / "figure.svg")
-    return (tmp_path / "figure.svg").read_text(encoding="utf-8")
+def test_everything_is_there() -> None:
+    text = render_page(made_page())
+    parsed = Parsed(text)
+    assert [HEADER, *ROWS] == parsed.cells[:4]
+    for shown in ("It came out.", "Three rows.", "See 1.", "See 2.", "How it is counted.", "The rule"):
+        assert shown in parsed.text
+    assert (text.count("<svg"), text.count("<figure>"), text.count("<figcaption>")) == (3, 3, 3)
+    assert re.findall("<li>(first.*|two)</li>", text) == ["first &lt;b&gt;", "two"]
+    assert text.startswith("<!doctype html>")
 
 
-def test_every_row_and_every_figure_is_there() -> None:
-    parsed = Page(page())
-    assert parsed.cells == [HEADER, *ROWS]
-    assert "three rows." in parsed.text
-    assert "See the fall. Made by dvc repro compare@made." in parsed.text
-    assert ("id", "mark") in parsed.attributes
+def test_every_number_says_what_made_it() -> None:
+    text = render_page(made_page())
+    for section, command in (("headline", "compare"), ("accuracy", "compare"), ("sweep", "sweep")):
+        part = text.split(f'<section id="{section}"')[1].split("</section>")[0]
+        assert f'Made by <a href="#made-{command}">{command}@made</a>: <code>dvc repro {command}@made</code>' in part
+    made = text.split('<section id="made"')[1]
+    assert '<tr id="made-sweep">' in made
+    assert '<a href="../a.csv">a.csv</a>' in made
+    assert '<a href="#accuracy">Accuracy</a>' in made
 
 
-def test_findings_are_a_list_under_their_figure() -> None:
-    figures = [PageFigure(SVG, "One.", "a", ["first <b>", "second"]), PageFigure(SVG, "Two.", "b")]
-    text = render_page("made", "three rows", HEADER, ROWS, figures)
-    with_list, without = text.split("<figure>")[1:]
-    assert re.findall("<li>(.*)</li>", with_list) == ["first &lt;b&gt;", "second"]
-    assert "<ul>" not in without
-    assert "b" not in Page(text).tags
+def test_every_claim_has_its_verdict_reason_and_conditions() -> None:
+    page = made_page()
+    text = render_page(page)
+    for claim in page.claims["claims"]:
+        part = text.split(f'id="claim-{claim["id"]}"')[1].split("</article>")[0]
+        assert claim["verdict"] in part
+        assert claim["why"].split("'")[0] in part
+        for condition in claim["conditions"]:
+            assert condition["quantity"].split("'")[0] in part
+        assert f'href="#claim-{claim["id"]}"' in text
 
 
-def test_nothing_is_loaded_from_elsewhere(drawn: str) -> None:
-    text = page(svg=drawn)
-    parsed = Page(text)
+def test_ids_are_given_once_and_every_reference_has_its_id() -> None:
+    parsed = Parsed(render_page(made_page()))
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert parsed.referred <= set(parsed.ids)
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    assert_self_contained(render_page(made_page()))
+
+
+def assert_self_contained(text: str) -> None:
+    parsed = Parsed(text)
     assert "svg" in parsed.tags
     assert not {"script", "link", "iframe", "img", "object", "embed", "base"} & set(parsed.tags)
     assert not {name for name, _ in parsed.attributes if name.startswith("on") or name in ("src", "srcset", "data")}
-    assert all(value.startswith("#") for name, value in parsed.attributes if name.endswith("href"))
     assert "@import" not in text
     assert all(target.startswith("#") for target in re.findall(r"url\(['\"]?([^)]*)\)", text))
-    # What is left are names of namespaces, and where matplotlib's metadata say what the picture is.
-    remote = {name for name, value in parsed.attributes if re.match("(https?:)?//", value)}
-    assert remote <= {"xmlns", "xmlns:xlink", "xmlns:cc", "xmlns:dc", "xmlns:rdf", "rdf:resource"}
+    assert not [value for _, value in parsed.attributes if re.match("(https?:)?//", value)]
 
 
-def test_the_same_input_gives_the_same_page(drawn: str) -> None:
-    assert page(svg=drawn) == page(svg=drawn)
+def test_the_same_input_gives_the_same_page() -> None:
+    assert render_page(made_page()) == render_page(made_page())
 
 
 def test_markup_in_names_is_escaped() -> None:
     evil = "<script>alert('x')</script>&"
-    text = page(experiment=evil, rows=[[evil, "0.9", "1"]])
-    parsed = Page(text)
-    assert "script" not in parsed.tags
+    table = PageTable(evil, HEADER, [[evil, "0.9", "1"]])
+    section = Section("accuracy", evil, [Source("compare@made", [])], [PageFigure(drawn([1]), evil, evil)], [table])
+    text = render_page(made_page(evil, sections=[section]))
+    parsed = Parsed(text)
     assert "<script" not in text
-    assert parsed.cells[1] == [evil, "0.9", "1"]
-    assert f"dvc repro compare@{evil}" in parsed.text
+    assert "script" not in parsed.tags
+    assert [evil, "0.9", "1"] in parsed.cells
+    assert parsed.text.count(evil) >= 5
 
 
-def test_of_an_svg_file_the_element_alone_is_inlined() -> None:
-    assert inline_svg(SVG) == '<svg xmlns="http://www.w3.org/2000/svg"><g id="mark"/></svg>\n'
-    assert page().count("<!DOCTYPE") + page().count("<!doctype") == 1
-    assert "<?xml" not in page()
+def test_tables_and_figures_are_named_for_those_who_do_not_see_them() -> None:
+    text = render_page(made_page())
+    parsed = Parsed(text)
+    assert {"main", "nav", "header"} <= set(parsed.tags)
+    frames = re.findall(r'<div class="frame[^>]*>', text)
+    assert len(frames) > 3
+    assert all(re.search('tabindex="0" role="region" aria-label="[^"]+"', frame) for frame in frames)
+    assert all('role="img"' in svg for svg in re.findall("<svg[^>]*>", text))
+    assert all("<caption>" in table for table in re.findall("<table>.*?</table>", text, flags=re.DOTALL))
 
 
-def test_a_file_that_is_no_svg_is_refused() -> None:
-    with pytest.raises(ValueError, match="substring not found"):
-        inline_svg("<p>no picture</p>")
+@pytest.mark.parametrize("file", PAGES, ids=str)
+def test_the_pages_in_git_are_whole(file: Path) -> None:
+    """Links, ids and marks resolve; the files that are linked to are there; nothing comes from elsewhere."""
+    text = (PROJECT / file).read_text(encoding="utf-8")
+    parsed = Parsed(text)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert parsed.referred <= set(parsed.ids)
+    assert not [link for link in parsed.files if not (PROJECT / file.parent / link).is_file()]
+    assert len(parsed.files) > 3
+    assert_self_contained(text)
+    assert len(text) < 800_000
+
+
+def test_there_is_a_page_in_git_of_every_experiment_with_results() -> None:
+    compared = {path.parent.parent.name for path in PROJECT.glob("results/*/compare/summary.json")}
+    assert {paths.report_folder(name) / "index.html" for name in compared} == set(PAGES)

@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 
 from pipeline import matrix, paths
+from pipeline.analysis.tables import HEADER
 from pipeline.blocks import STUDIES
 from pipeline.claims.evidence import TABLES
 from pipeline.errors import UserError
 from pipeline.files import write_csv, write_json, write_text
 from pipeline.params import ParamsError, load_matrix
+from pipeline.report.sections import SECTIONS
 from pipeline.stages import compare, report
+from tests.report.parsed import Parsed
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
 MISSED = {("osqp", 0.9): 17}  # synapses kept, of 20 asked
+LEVELS = ["0.5", "0.9"]
 SEEDS = [0, 3]
 ARGUMENTS = ["--experiment", "tiny"]
 
@@ -50,7 +54,8 @@ def write_levels(method: str, seed: int, levels: list[float]) -> None:
 
 def write_matrix(methods: list[str], seeds: list[int], studies: Sequence[str] = ()) -> None:
     """params.yaml with that entry in its matrix, and blocks of these studies."""
-    experiments = {"tiny": {"methods": {method: {} for method in METHODS}, **{study: {} for study in studies}}}
+    blocks = {"methods": {method: {} for method in METHODS}, "model": {"layers": [10, 18, 2], "timesteps": 4}}
+    experiments = {"tiny": blocks | {study: {} for study in studies}}
     write_json(
         Path("params.yaml"), {"matrix": {"tiny": {"methods": methods, "seeds": seeds}}, "experiments": experiments}
     )
@@ -62,11 +67,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_matrix(list(METHODS), SEEDS)
     matrix.update()
+    splits = {"train": {"count": 1200}, "validation": {"count": 100}, "test": {"count": 200}}
+    write_json(paths.data_folder("tiny") / "dataset.json", {"name": "made", "splits": splits})
     for seed in SEEDS:
         metrics = {"loss": 0.1, "validation_accuracy": 0.97, "accuracy": 0.95 + seed / 300}
         write_json(paths.train_folder("tiny", seed) / "metrics.json", metrics)
         for method in METHODS:
-            write_levels(method, seed, [0.5, 0.9])
+            write_levels(method, seed, [float(level) for level in LEVELS])
     return tmp_path
 
 
@@ -77,7 +84,8 @@ def write_study(study: str, findings: list[str]) -> None:
         row = {"seed": 0, "rule": "energy", "tau": 0.5, "alpha": 0.1, "accuracy": 0.9, "validation_accuracy": 0.9}
         write_csv(folder / TABLES[study], [row])
     write_json(folder / "summary.json", {"findings": findings, "metrics": {}, "results": []})
-    write_text(folder / "figures" / f"{study}.svg", f'<svg xmlns="http://www.w3.org/2000/svg"><g id="{study}"/></svg>')
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 300"><path d="M 0 0"/></svg>'
+    write_text(folder / "figures" / f"{study}.svg", svg)
 
 
 def report_page() -> str:
@@ -160,15 +168,33 @@ def test_a_matrix_yaml_that_is_out_of_date_is_an_error(project: Path, methods: l
 def test_the_page_shows_every_method_level_and_figure(project: Path) -> None:
     compare.main(ARGUMENTS)
     page = report_page()
-    assert page.count("<tr>") == 1 + 1 + len(METHODS) * 2
-    for method in ("dense", *METHODS):
-        assert f"<td>{method}</td>" in page
-    assert "<td>+10.00 ± 0.00</td>" in page
+    rows = Parsed(page).cells
+    assert rows[0] == ["sparsity", "cqp", "magnitude", "osqp", "cqp over magnitude", "osqp, achieved"]
+    assert [row[0] for row in rows[1:3]] == ["50 %", "90 %"]
+    assert rows[2][-2:] == ["+10.00 ± 0.00", "91.50 %"]
+    every = rows[rows.index(HEADER) + 1 :][: 1 + len(METHODS) * 2]
+    assert [row[:2] for row in every] == [["dense", "0"], *([method, level] for method in METHODS for level in LEVELS)]
+    margin = {tuple(row[:2]): row[4] for row in every}
+    assert (margin["osqp", "0.5"], margin["osqp", "0.9"]) == ("-10.00 ± 0.00", "")
     assert page.count("<svg") == page.count("<figure>") == 2
     assert "dvc repro compare@tiny" in page
-    rows = [re.findall("<td>(.*?)</td>", row) for row in page.split("<tr>")]
-    margin = {tuple(row[:2]): row[4] for row in rows if row}
-    assert (margin["osqp", "0.5"], margin["osqp", "0.9"]) == ("-10.00 ± 0.00", "")
+
+
+def test_the_page_says_what_was_run(project: Path) -> None:
+    compare.main(ARGUMENTS)
+    page = report_page()
+    assert "made: 1,200 train, 100 validation, 200 test" in page
+    assert "10-18-2, 200 prunable synapses, 4 time steps" in page
+    assert "2 (0, 3), protocol fair" in page
+    assert "At 90 % sparsity test accuracy is: cqp 81.50" in page
+
+
+def test_a_figure_that_is_no_svg_is_an_error(project: Path) -> None:
+    compare.main(ARGUMENTS)
+    write_text(paths.compare_folder("tiny") / "figures" / "sparsity_error.svg", "<p>no picture</p>")
+    with pytest.raises(UserError, match="tiny: a figure cannot be shown: not an SVG document"):
+        report.main(ARGUMENTS)
+    assert not paths.report_folder("tiny").exists()
 
 
 def test_the_claims_are_judged_beside_the_page(project: Path) -> None:
@@ -185,29 +211,32 @@ def test_the_claims_are_judged_beside_the_page(project: Path) -> None:
 
 def test_the_page_shows_the_studies_of_matrix_yaml_in_order_with_what_they_found(project: Path) -> None:
     compare.main(ARGUMENTS)
-    write_matrix(list(METHODS), SEEDS, studies=("sweep", "alpha", "layers"))
+    write_matrix(list(METHODS), SEEDS, studies=("zombies", "staleness", "layers"))
     matrix.update()
-    write_study("sweep", ["energy: no fall", "exact: 1 < 2"])
+    write_study("staleness", ["no gain", "exact: 1 < 2"])
     write_study("layers", ["the last layer"])
-    write_study("alpha", [])
+    write_study("zombies", [])
     page = report_page()
-    assert [study for study in re.findall('<g id="(\\w+)"/>', page) if study in STUDIES] == ["layers", "alpha", "sweep"]
+    shown = [name for name in re.findall('<section id="(\\w+)"', page) if name in STUDIES]
+    assert shown == ["zombies", "staleness", "layers"]
     assert page.count("<svg") == page.count("<figure>") == 2 + 3
-    for study in ("layers", "alpha", "sweep"):
-        assert f"{report.STUDY_SENTENCES[study]} Made by <code>dvc repro {study}@tiny</code>." in page
-    assert re.findall("<li>(.*?)</li>", page) == ["the last layer", "energy: no fall", "exact: 1 &lt; 2"]
-    assert page.count("<ul>") == 2  # alpha found nothing to say
+    for study in shown:
+        part = page.split(f'<section id="{study}"')[1].split("</section>")[0]
+        assert f"<code>dvc repro {study}@tiny</code>" in part
+        assert part.count("<li>") == {"zombies": 0, "staleness": 2, "layers": 1}[study]
+        assert f'href="../studies/{study}/summary.json"' in part
+    assert "exact: 1 &lt; 2" in page
 
 
 def test_a_study_taken_out_leaves_the_page_although_its_files_lie_there(project: Path) -> None:
     compare.main(ARGUMENTS)
-    for studies in (("layers", "sweep"), ("layers",), ()):
+    for studies in (("layers", "staleness"), ("layers",), ()):
         write_matrix(list(METHODS), SEEDS, studies)
         matrix.update()
-        for study in ("layers", "sweep"):
+        for study in ("layers", "staleness"):
             write_study(study, [f"found by {study}"])
         page = report_page()
-        assert {study for study in STUDIES if f"found by {study}" in page or f'id="{study}"' in page} == set(studies)
+        assert {s for s in STUDIES if f"found by {s}" in page or f'<section id="{s}"' in page} == set(studies)
         assert page.count("<figure>") == 2 + len(studies)
 
 
@@ -218,10 +247,10 @@ def test_a_study_of_another_experiment_is_not_on_the_page(project: Path) -> None
     params["experiments"]["other"] = {"methods": {"cqp": {}}, "sweep": {}}
     write_json(Path("params.yaml"), params)
     matrix.update()
-    write_study("sweep", ["found"])
+    write_study("sweep", ["found by sweep"])
     assert matrix.studies_of("other") == ["sweep"]
     assert matrix.studies_of("tiny") == []
-    assert "found" not in re.findall("<li>(.*?)</li>", report_page())
+    assert "found by sweep" not in report_page()
 
 
 @pytest.mark.parametrize("missing", ["figures/sweep.svg", "summary.json", "table.csv"])
@@ -243,5 +272,5 @@ def test_without_matrix_yaml_there_is_no_page(project: Path) -> None:
     assert not paths.report_folder("tiny").exists()
 
 
-def test_the_page_has_a_sentence_for_every_study() -> None:
-    assert set(report.STUDY_SENTENCES) == set(STUDIES)
+def test_the_page_has_a_section_for_every_study() -> None:
+    assert set(SECTIONS) == set(STUDIES)
