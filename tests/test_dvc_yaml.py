@@ -81,6 +81,15 @@ def test_the_run_cache_takes_a_study(address: str) -> None:
     assert outs == {folder / name: True for name in ("table.csv", "figures", "summary.json", *more)}
 
 
+@pytest.mark.parametrize("experiment", PARAMS["matrix"])
+def test_the_verdicts_are_metrics_in_git(experiment: str) -> None:
+    outs = {Path(out.def_path): out for out in STAGES[f"report@{experiment}"].outs}
+    assert {path.name for path in outs} == {"index.html", "claims.json"}
+    claims = outs[Path("results", experiment, "report", "claims.json")]
+    assert claims.metric
+    assert not claims.use_cache
+
+
 def test_a_full_repro_stays_quick() -> None:
     """DVC's own work grows with the square of the stages: `dvc status` took 4.4 s at 139 of them."""
     assert len(STAGES) < 150

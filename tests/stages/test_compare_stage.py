@@ -82,7 +82,7 @@ def write_study(study: str, findings: list[str]) -> None:
     folder = paths.studies_folder("tiny", study)
     if study in TABLES:
         row = {"seed": 0, "rule": "energy", "tau": 0.5, "alpha": 0.1, "accuracy": 0.9, "validation_accuracy": 0.9}
-        write_csv(folder / TABLES[study], [row])
+        write_csv(folder / TABLES[study], [row | {"step": 0, "setting": "none", "zombies": 0}])
     write_json(folder / "summary.json", {"findings": findings, "metrics": {}, "results": []})
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 300"><path d="M 0 0"/></svg>'
     write_text(folder / "figures" / f"{study}.svg", svg)
