@@ -1,6 +1,7 @@
 """Runs what the README shows: its example method, the lines in params.yaml that go with it, and its example study."""
 
 import copy
+import json
 import re
 import sys
 from pathlib import Path
@@ -86,3 +87,43 @@ def test_its_example_study_is_a_study(tmp_path: Path) -> None:
         path = write(tmp_path, tree)
         validate_params(path)
         assert stages_of(read_params(path))[study][experiment] == {"experiment": experiment}
+
+
+def test_its_claims_are_those_of_claims_json() -> None:
+    judged = json.loads((PROJECT / "results/mnist/report/claims.json").read_text(encoding="utf-8"))["claims"]
+    expected = []
+    for claim in judged:
+        for index, condition in enumerate(claim["conditions"]):
+            first = (claim["claim"].rstrip("."), f"**{claim['verdict']}**") if index == 0 else ("", "")
+            figures = [told(condition[protocol], condition["unit"]) for protocol in ("fair", "paper")]
+            expected.append([first[0], f"{condition['quantity']}, {condition['unit']}", *figures, first[1]])
+    section = README[README.index("## The paper's claims") : README.index("## The two commands")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    assert rows[2:] == expected
+
+
+def told(figures: dict[str, Any] | None, unit: str) -> str:
+    if not figures or figures["mean"] is None:
+        return "-"
+    form = "{:,.0f}" if unit == "synapses" else "{:.2f}"
+    mean, low, high = (form.format(figures[name]) for name in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/scale.md"])
+def test_its_links_lead_somewhere(page: str) -> None:
+    path = PROJECT / page
+    targets = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
+    for target in targets:
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.is_file(), target
+        if anchor:
+            assert anchor in {anchor_of(line) for line in linked.read_text(encoding="utf-8").splitlines()}, target
+
+
+def anchor_of(line: str) -> str | None:
+    """What a heading is called in a link, as GitHub makes it."""
+    if not line.startswith("#"):
+        return None
+    return re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
