@@ -3,6 +3,9 @@
 import subprocess
 from pathlib import Path
 
+COMMIT_TAG = "git_commit"
+DIRTY_TAG = "git_dirty"
+
 
 def commit_tags(root: Path) -> dict[str, str]:
     """The commit, and whether tracked files differ from it; nothing without a commit.
@@ -13,7 +16,7 @@ def commit_tags(root: Path) -> dict[str, str]:
     if commit is None:
         return {}
     changes = _git(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_dirty": "true" if changes else "false"}
+    return {COMMIT_TAG: commit, DIRTY_TAG: "true" if changes else "false"}
 
 
 def _git(root: Path, *arguments: str) -> str | None:

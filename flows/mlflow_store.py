@@ -35,6 +35,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import pipeline
 from flows.environment import PROJECT_VARIABLE
+from flows.lineage import KEY_TAG, STAGE_TAG, lineage_note
+from flows.mlflow_views import NOTE_TAG, colour_tag, experiment_tags
 from flows.narrowed import mlflow_name
 from flows.results import Dataset, Part, Point, Result
 
@@ -46,8 +48,6 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 LOCK = "tracking.lock"
 
-STAGE_TAG = "dvc_stage"
-KEY_TAG = "dvc_hash"
 CURRENT_TAG = "current"
 WEIGHTS_TAG = "weights"
 PARENT_TAG = "mlflow.parentRunId"
@@ -166,7 +166,8 @@ class Store:
     def start(self, experiment: str, part: Part, tags: Mapping[str, str], *, is_current: bool = True) -> str:
         """Start the run of a part and return its id; nothing but tags is in it yet. Raises StoreError."""
         with errors_named():
-            tags = {**part.labels, **tags, CURRENT_TAG: _yes_no(is_current)}
+            shown = {NOTE_TAG: lineage_note(tags), **colour_tag(part.labels)}
+            tags = {**part.labels, **tags, **shown, CURRENT_TAG: _yes_no(is_current)}
             run = self._client.create_run(self._experiment_id(experiment), run_name=part.name, tags=tags)
             return run.info.run_id
 
@@ -225,11 +226,13 @@ class Store:
         if name not in self._experiments:
             found = self._client.get_experiment_by_name(name)
             if found is None:
-                self._experiments[name] = self._client.create_experiment(name, self._artifact_location(name))
-            else:
-                if found.lifecycle_stage == "deleted":
-                    self._client.restore_experiment(found.experiment_id)
-                self._experiments[name] = found.experiment_id
+                found = self._client.get_experiment(self._client.create_experiment(name, self._artifact_location(name)))
+            elif found.lifecycle_stage == "deleted":
+                self._client.restore_experiment(found.experiment_id)
+            for key, value in experiment_tags(found.experiment_id).items():
+                if key not in found.tags:  # what a user has changed stays
+                    self._client.set_experiment_tag(found.experiment_id, key, value)
+            self._experiments[name] = found.experiment_id
         return self._experiments[name]
 
     def _artifact_location(self, name: str) -> str | None:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from flows import narrowed
-from flows.commit import commit_tags
+from flows.commit import COMMIT_TAG, commit_tags
+from flows.lineage import COMMAND_TAG, KEY_TAG, STAGE_TAG
 from flows.lockfile import Entry, key_of
-from flows.mlflow_store import KEY_TAG, STAGE_TAG, StageRun, Store
+from flows.mlflow_store import StageRun, Store
 from flows.results import Part, Place, Point, are_weights_here, read_result
 
 Tracked = Literal["logged", "present"]
@@ -21,7 +22,7 @@ class Tracker:
         """Open the store. Raises StoreError when the server does not answer."""
         self._root = root
         commit = commit_tags(root)
-        source = {"mlflow.source.git.commit": commit["git_commit"]} if commit else {}
+        source = {"mlflow.source.git.commit": commit[COMMIT_TAG]} if commit else {}
         self._lineage = {**commit, **source, **narrowed.tags(root), **(lineage or {})}
         self._store = Store(root)
         self._growing: dict[str, str] = {}
@@ -52,7 +53,7 @@ class Tracker:
                 return "present", self._store.where(place.experiment, whole)
             result = read_result(self._root, place, entry)
             self._store.delete([run for run in runs if run.key == key])
-            own = {STAGE_TAG: address, KEY_TAG: key, "dvc_cmd": entry["cmd"], "mlflow.source.name": entry["cmd"]}
+            own = {STAGE_TAG: address, KEY_TAG: key, COMMAND_TAG: entry["cmd"], "mlflow.source.name": entry["cmd"]}
             whole = self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
             self._store.set_current([run for run in runs if run.key != key], key)
             return "logged", self._store.where(place.experiment, whole)
