@@ -6,6 +6,8 @@ VENV := .venv
 READY := $(VENV)/.installed-from-lock
 SCALE_READY := $(VENV)/.installed-from-scale-lock
 STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
+UI := http://127.0.0.1:5000
+PLOTS_PAGE := $(VENV)/plots_page.html
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -14,14 +16,15 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run flow test ui track deploy matrix setup scale lint lock
+.PHONY: help run flow test ui plots track deploy matrix setup scale lint lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run  [EXPERIMENT=digits] [WORKERS=n]   set up, then data -> train -> prune -> compare -> report"
 	@echo "make test                                   set up, then the whole test suite"
 	@echo "make flow [EXPERIMENT=digits] [WORKERS=n]   the same as run, as a Prefect flow"
-	@echo "make ui                                     open MLflow on http://127.0.0.1:5000"
+	@echo "make ui                                     open MLflow on $(UI)"
+	@echo "make plots [EXPERIMENT=digits]              draw DVC's plots of an experiment; needs no network"
 	@echo "make deploy [PORT=4200]                     Prefect's server, worker and schedules, until Ctrl-C"
 	@echo "make scale                                  set up, then what stages on other machines need (docs/scale.md)"
 	@echo "make track                                  project every result into MLflow (again)"
@@ -40,8 +43,15 @@ test: setup scale
 
 ui: setup
 	@case "$$MLFLOW_TRACKING_URI" in http*) echo "MLFLOW_TRACKING_URI is set: open $$MLFLOW_TRACKING_URI";; *) mkdir -p mlruns \
+		&& echo "open $(UI), choose Model training at the top left, then an experiment" \
 		&& MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --host 127.0.0.1 --port 5000 \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-$(STORE)}";; esac
+
+plots: setup $(PLOTS_PAGE)
+	@dvc plots show '$(EXPERIMENT)/' --html-template $(PLOTS_PAGE)
+
+$(PLOTS_PAGE): scripts/plots_page.py $(READY)
+	@python -m scripts.plots_page $@
 
 track: setup
 	@python -m flows.tracking

@@ -1,4 +1,4 @@
-"""Says in a run's description where its numbers come from: stage, command, dvc.lock entry, git commit, Prefect run."""
+"""Says in a run's description where its numbers come from: git commit, dvc.lock entry, Prefect run, stage command."""
 
 from collections.abc import Mapping
 
@@ -10,19 +10,18 @@ KEY_TAG = "dvc_hash"
 
 
 def lineage_note(tags: Mapping[str, str]) -> str:
-    """A Markdown table of what the tags say; a row without a value is left out."""
+    """A Markdown list of what the tags say; a line without a value is left out."""
     commit = tags.get(COMMIT_TAG)
     changed = ", with changes not committed" if tags.get(DIRTY_TAG) == "true" else ""
-    rows = {
-        "DVC stage": _code(tags.get(STAGE_TAG)),
-        "command": _code(tags.get(COMMAND_TAG)),
-        "again": _code(f"dvc repro {tags[STAGE_TAG]}" if STAGE_TAG in tags else None),
-        "hash of its dvc.lock entry": _code(tags.get(KEY_TAG)),
+    lines = {
         "git commit when logged": commit and f"{_code(commit)}{changed}",
+        "hash of its dvc.lock entry": _code(tags.get(KEY_TAG)),
         "Prefect flow run": _run(tags, "prefect_flow"),
         "Prefect task run": _run(tags, "prefect_task"),
+        "command": _code(tags.get(COMMAND_TAG)),
+        "to repeat it": _code(f"dvc repro {tags[STAGE_TAG]}" if STAGE_TAG in tags else None),
     }
-    return "\n".join(["| lineage | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items() if text)])
+    return "\n".join(f"- {name}: {text}" for name, text in lines.items() if text)
 
 
 def _code(text: str | None) -> str | None:

@@ -50,7 +50,7 @@ class View:
 def _curve(metric: str, against: str = "", lowest: float | None = None) -> Chart:
     """A metric's steps as a line, over the metric `against` if there is one; `lowest` cuts the axis off below."""
     x_axis = {"xAxisKey": "metric", "selectedXAxisMetricKey": against} if against else {"xAxisKey": "step"}
-    cut = {"range": {"yMin": lowest, "yMax": 1.0}} if lowest is not None else {}
+    cut = {"range": {"yMin": lowest, "yMax": 1.01}} if lowest is not None else {}
     fixed = {"useGlobalXaxisKey": False, "useGlobalLineSmoothing": False, "lineSmoothness": 0, "displayPoints": True}
     axes = {"xAxisScaleType": "linear", "scaleType": "linear"}
     return {"type": "LINE", "metricKey": metric, "selectedMetricKeys": [metric], **x_axis, **cut, **axes, **fixed}
@@ -69,10 +69,10 @@ VIEWS = (
         key="sparsity",
         name="Accuracy against sparsity",
         runs="attributes.run_name LIKE 'prune/%'",
-        columns=["params.`seed`", "metrics.`accuracy_at_0.9`"],
+        columns=["metrics.`accuracy_at_0.9`"],
         charts=[
-            _curve("by_level/accuracy", against="by_level/sparsity"),
             _curve("by_level/accuracy", against="by_level/sparsity", lowest=0.9),
+            _curve("by_level/accuracy", against="by_level/sparsity"),
         ],
         beside=1,
     ),
@@ -80,7 +80,7 @@ VIEWS = (
         key="level",
         name="Methods at 90 % sparsity",
         runs="tags.stage = 'prune' and params.level = '0.90'",
-        columns=["params.`seed`", "metrics.`sparsity`", "metrics.`accuracy`", "metrics.`one_shot_accuracy`"],
+        columns=["metrics.`sparsity`", "metrics.`accuracy`", "metrics.`one_shot_accuracy`"],
         charts=[_bars("accuracy"), _bars("one_shot_accuracy")],
     ),
     View(

@@ -76,5 +76,9 @@ def artifact_key(name: str) -> str:
 
 
 def run_tags(name: str, run_id: object, url: str | None) -> dict[str, str]:
-    """Tags that lead from MLflow to Prefect; there is a page only where a server runs."""
-    return {f"{name}_run": str(run_id), **({f"{name}_url": url} if url else {})}
+    """Tags that lead from MLflow to Prefect; there is a page only where a server runs.
+
+    For its temporary server Prefect gives an address that begins with "None/".
+    """
+    has_page = url is not None and url.startswith("http")
+    return {f"{name}_run": str(run_id), **({f"{name}_url": url} if has_page else {})}

@@ -164,7 +164,7 @@ if kind == "prune":
 if kind == "compare":
     (folder / "summary.json").write_text(json.dumps({"levels": [0.5]}))
     (folder / "figures").mkdir()
-    (folder / "figures" / "curve.svg").write_text("<svg/>")
+    (folder / "figures" / "curve.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>')
     (folder / "metrics").mkdir()
     (folder / "metrics" / "dense.json").write_text(json.dumps({"accuracy": 0.9}))
     (folder / "metrics" / "cqp.json").write_text(json.dumps({"accuracy_at_0.5": 0.875}))
