@@ -1,30 +1,35 @@
-"""Takes the README's pictures of MLflow: a real store, `mlflow ui`, a real browser.
+"""Takes the README's pictures: MLflow's pages for a real store, and DVC's plots, in a real browser.
 
 `make track` fills the store first. The pictures are PNG, 1280 pixels wide, in docs/images/.
 """
 
 import argparse
 import io
+import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
 from PIL import Image
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from flows.mlflow_views import link
 from scripts.browser import BrowserMissing, open_browser
-from scripts.mlflow_ui import enter, serve, wait_for_image, wait_for_points, wait_for_text
+from scripts.mlflow_ui import SHOWS_WITHIN, enter, serve, wait_for_image, wait_for_points, wait_for_text
+from scripts.plots_page import page
 
 FOLDER = Path("docs/images")
 WIDTH, HEIGHT = 1280, 860
+PLOTS_HEIGHT = 1180
 RUN = "prune/cqp/seed0"
 FIGURE = "figures/accuracy_against_sparsity.svg"
 
 
-def take(database: Path, experiment: str, folder: Path) -> list[Path]:
-    """Take the pictures of an experiment's pages; the files written.
+def take_mlflow(database: Path, experiment: str, folder: Path) -> list[Path]:
+    """Take the pictures of an experiment's pages in MLflow; the files written.
 
     Raises:
         LookupError: the store has no such experiment, or not the runs that are shown.
@@ -72,6 +77,31 @@ def take(database: Path, experiment: str, folder: Path) -> list[Path]:
     return written
 
 
+def take_plots(experiment: str, folder: Path) -> Path:
+    """Take the picture of what `make plots` draws, with the project as the working folder; the file written.
+
+    Raises:
+        subprocess.CalledProcessError: DVC could not draw; it has said why.
+        BrowserMissing: there is no Chromium.
+    """
+    with TemporaryDirectory() as drawn, open_browser(WIDTH, PLOTS_HEIGHT) as browser:
+        template = Path(drawn, "page.html")
+        template.write_text(page(), encoding="utf-8")
+        command = [sys.executable, "-m", "dvc", "plots", "show", "--quiet", f"{experiment}/"]
+        subprocess.run([*command, "--html-template", template, "--out", drawn], check=True, stdout=subprocess.DEVNULL)
+        browser.get(Path(drawn, "index.html").as_uri())
+        WebDriverWait(browser, SHOWS_WITHIN).until(
+            lambda shown: _all_drawn(shown, experiment), "not every plot was drawn"
+        )
+        return _save(browser, folder / "dvc-plots.png")
+
+
+def _all_drawn(browser: Chrome, experiment: str) -> bool:
+    """Whether there is a picture in the place of every plot."""
+    places = browser.find_elements(By.CSS_SELECTOR, f"[id^='{experiment}_']")
+    return bool(places) and len(places) == len(browser.find_elements(By.CSS_SELECTOR, "svg.marks"))
+
+
 def _run_id(client: MlflowClient, experiment_id: str, name: str) -> str:
     runs = client.search_runs([experiment_id], f"attributes.run_name = '{name}' and tags.current = 'true'")
     if not runs:
@@ -103,7 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {options.store} is not there; run `make track` first", file=sys.stderr)
         return 1
     try:
-        for path in take(options.store.absolute(), options.experiment, FOLDER):
+        written = take_mlflow(options.store.absolute(), options.experiment, FOLDER)
+        for path in [*written, take_plots(options.experiment, FOLDER)]:
             print(path)
     except (LookupError, BrowserMissing) as error:
         print(f"error: {error}", file=sys.stderr)
