@@ -13,9 +13,10 @@ def lineage_note(tags: Mapping[str, str]) -> str:
     """A Markdown list of what the tags say; a line without a value is left out."""
     commit = tags.get(COMMIT_TAG)
     changed = ", with changes not committed" if tags.get(DIRTY_TAG) == "true" else ""
+    has_result = COMMAND_TAG in tags  # a run that shows how a curve grows has no entry in dvc.lock yet
     lines = {
         "git commit when logged": commit and f"{_code(commit)}{changed}",
-        "hash of its dvc.lock entry": _code(tags.get(KEY_TAG)),
+        "hash of its dvc.lock entry": _code(tags.get(KEY_TAG)) if has_result else None,
         "Prefect flow run": _run(tags, "prefect_flow"),
         "Prefect task run": _run(tags, "prefect_task"),
         "command": _code(tags.get(COMMAND_TAG)),

@@ -29,3 +29,8 @@ def test_prefect_runs_are_links_where_a_server_showed_them() -> None:
 
 def test_changes_not_committed_are_told() -> None:
     assert lineage_note({"git_commit": "c5", "git_dirty": "true"}).endswith("`c5`, with changes not committed")
+
+
+def test_a_growing_curve_has_no_entry_yet() -> None:
+    tags = {"git_commit": "c5", "dvc_stage": "train@tiny-0", "dvc_hash": "growing"}
+    assert lineage_note(tags) == "- git commit when logged: `c5`\n- to repeat it: `dvc repro train@tiny-0`"

@@ -21,7 +21,7 @@ from flows.engine import Done, FlowFailed
 from flows.interrupt import Interrupted
 from flows.lockfile import key_of, read_lock
 from flows.prefect_flow import experiment_flow, run_experiment
-from flows.prefect_tasks import artifact_key
+from flows.prefect_tasks import artifact_key, run_tags
 from tests.flows.conftest import store_of
 from tests.flows.test_guard import alive, within
 
@@ -123,6 +123,13 @@ def test_called_on_its_own_it_takes_the_defaults_of_the_command_line(tiny: Path,
 def test_artifact_keys_hold_only_what_prefect_allows() -> None:
     assert artifact_key("comparison-Fashion_MNIST") == "comparison-fashion-mnist"
     assert artifact_key("prune@digits/cqp:0.9 ") == "prune-digits-cqp-0-9"
+
+
+def test_only_a_server_with_an_address_has_pages_to_link() -> None:
+    page = "http://127.0.0.1:4200/flow-runs/flow-run/7"
+    assert run_tags("prefect_flow", 7, page) == {"prefect_flow_run": "7", "prefect_flow_url": page}
+    temporary = "None/flow-runs/flow-run/7"  # what Prefect says of its temporary server
+    assert run_tags("prefect_flow", 7, temporary) == run_tags("prefect_flow", 7, None) == {"prefect_flow_run": "7"}
 
 
 async def _recorded(flow_run_id) -> tuple[FlowRun, list[TaskRun]]:
