@@ -23,7 +23,7 @@ from scripts.plots_page import page
 
 FOLDER = Path("docs/images")
 WIDTH, HEIGHT = 1280, 860
-PLOTS_HEIGHT = 1180
+PLOTS_HEIGHT = 1230
 RUN = "prune/cqp/seed0"
 FIGURE = "figures/accuracy_against_sparsity.svg"
 
