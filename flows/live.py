@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 from flows.results import Point, growing_curve
 
-INTERVAL = 3.0  # seconds between two looks at the curve
+INTERVAL = 10.0  # seconds between two looks at the curve; a stage that is over sooner needs no run of its own for it
 
 Show = Callable[[list[Point]], None]
 
