@@ -20,12 +20,12 @@ class ContentChanged(RuntimeError):
     """A file or folder in the workspace is not the one that dvc.lock names."""
 
 
-def read_lock(root: Path, name: Path = LOCK_FILE) -> dict[str, Entry]:
+def read_lock(root: Path) -> dict[str, Entry]:
     """Every stage's entry by address, sorted; empty when nothing has been run yet.
 
     DVC rewrites the file in place: read it by `Pipeline.lock_entries` where stages may be running.
     """
-    path = root / name
+    path = root / LOCK_FILE
     if not path.is_file():
         return {}
     content = YAML(typ="safe").load(path) or {}  # an empty file is None

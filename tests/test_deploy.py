@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from flows.deploy import environment_of, main
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
+from tests.ports import free_port
 from tests.tiny import environment, make_repository, run, tiny_params, write_params
 
 pytestmark = pytest.mark.slow
@@ -105,12 +106,6 @@ class Deployed:
         client = MlflowClient(f"sqlite:///{self.folder / 'mlruns/mlflow.db'}")
         found = client.get_experiment_by_name(experiment)
         return [run.data.tags for run in client.search_runs([found.experiment_id], "tags.current = 'true'")]
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from flows.exchange import ExchangeError
 from flows.lockfile import read_lock
 from tests.flows.conftest import ROOT, clone_of, dvc, git, store_of, with_remote
 from tests.flows.test_guard import alive, within
+from tests.ports import free_port
 
 DEADLINE_SECONDS = 240
 # The tiny project has neither the real params nor the real summary; everything else is the real command.
@@ -266,12 +267,6 @@ def process(command: list[str], cwd: Path, environment: dict[str, str]) -> Itera
             except subprocess.TimeoutExpired:
                 running.kill()
                 running.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def tags_by_stage(root: Path) -> dict[str, dict[str, str]]:

@@ -1,6 +1,8 @@
 """MLflow's server is down while a whole flow runs: nothing is lost, and one command shows all when it is back."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -12,8 +14,8 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.lockfile import key_of, read_lock
-from tests.flows.test_dask import free_port
 from tests.flows.test_guard import within
+from tests.ports import free_port
 from tests.tiny import environment
 
 pytestmark = pytest.mark.slow
@@ -67,13 +69,15 @@ def server(port: int, store: Path, folder: Path) -> Iterator[None]:
     log = folder / "server.log"
     with log.open("wb") as output:
         started = environment(folder) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        process = subprocess.Popen(command, env=started, cwd=folder, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, env=started, cwd=folder, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         assert within(120, lambda: _answers(port) or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)  # it has started processes of its own
         process.wait()
 
 
