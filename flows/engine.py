@@ -150,6 +150,7 @@ def run_target(
         out_of_date = pipeline.out_of_date(target)
         if out_of_date:
             before_work()
+            tracking.open_early()
         work = Work(pipeline, tracking, out_of_date, stop)
         done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report)
     say(count_outcomes(done))

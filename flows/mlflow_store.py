@@ -5,7 +5,6 @@ Imported only when there is something to track: MLflow takes seconds to import.
 
 import json
 import logging
-import os
 import re
 import shutil
 import textwrap
@@ -34,17 +33,14 @@ from mlflow.types import Schema, TensorSpec
 from sqlalchemy.exc import SQLAlchemyError
 
 import pipeline
-from flows.environment import PROJECT_VARIABLE
 from flows.lineage import KEY_TAG, STAGE_TAG, lineage_note
 from flows.mlflow_views import NOTE_TAG, colour_tag, experiment_tags
 from flows.narrowed import mlflow_name
 from flows.results import Dataset, Part, Point, Result
+from flows.store_place import local_database, local_uri, store_folder, store_uri
 
 Item = TypeVar("Item")
 
-FOLDER = Path("mlruns")
-SQLITE = "sqlite:///"
-DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 LOCK = "tracking.lock"
 
@@ -94,7 +90,7 @@ class Store:
             StoreError: the server does not answer.
         """
         _silence()
-        self._database = _database_of(store_uri(root))
+        self._database = local_database(root)
         self._folder = store_folder(root)
         self._root = root
         self._experiments: dict[str, str] = {}
@@ -243,20 +239,6 @@ class Store:
         return (self._folder / ARTIFACTS / name).absolute().as_uri() if engine in DATABASE_ENGINES else None
 
 
-def store_folder(root: Path) -> Path:
-    """Where the lock and the files of a store that is a database lie: beside a local one, else in the project.
-
-    The worktree of a scheduled run is not the place: what it holds goes with the next run.
-    """
-    database = _database_of(store_uri(root))
-    return Path(os.environ.get(PROJECT_VARIABLE) or root) / FOLDER if database is None else database.parent
-
-
-def store_uri(root: Path) -> str:
-    """Where the runs are kept."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or _local_uri(root / FOLDER / DATABASE)
-
-
 @contextmanager
 def errors_named() -> Iterator[None]:
     """What MLflow raises as StoreError, short enough for one line.
@@ -270,15 +252,6 @@ def errors_named() -> Iterator[None]:
         raise StoreError(textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")) from error
 
 
-def _local_uri(database: Path) -> str:
-    return f"{SQLITE}{database}"
-
-
-def _database_of(uri: str) -> Path | None:
-    """The file of a local store; None for a server's."""
-    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
-
-
 def _create_database(path: Path) -> None:
     """Create MLflow's tables under another name first: it cannot use a database whose making was interrupted."""
     if path.exists():
@@ -286,7 +259,7 @@ def _create_database(path: Path) -> None:
     unfinished = path.with_suffix(".unfinished")
     for left_over in path.parent.glob(f"{unfinished.name}*"):  # SQLite's journal, too
         left_over.unlink()
-    MlflowClient(tracking_uri=_local_uri(unfinished)).search_experiments(max_results=1)
+    MlflowClient(tracking_uri=local_uri(unfinished)).search_experiments(max_results=1)
     unfinished.replace(path)
 
 

@@ -10,6 +10,9 @@ from flows.lockfile import Entry
 class Shown(Protocol):
     """Shows results somewhere. It may be called from several threads, and never stops the work."""
 
+    def open_early(self) -> None:
+        """A stage is about to run, so there will be a result to show. Returns at once."""
+
     def following(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> AbstractContextManager[None]:
         """While in it, the stage runs and writes its `outs`."""
 
@@ -22,6 +25,9 @@ class Shown(Protocol):
 
 class Nowhere:
     """Shows nothing."""
+
+    def open_early(self) -> None:
+        """Nothing to open."""
 
     def following(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> AbstractContextManager[None]:
         """Nothing to do."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from flows import narrowed
+from flows import narrowed, receipts
 from flows.commit import COMMIT_TAG, commit_tags
 from flows.lineage import COMMAND_TAG, KEY_TAG, STAGE_TAG
 from flows.lockfile import Entry, key_of
-from flows.mlflow_store import StageRun, Store
+from flows.mlflow_store import StageRun, Store, errors_named
 from flows.results import Part, Place, Point, are_weights_here, read_result
 
 Tracked = Literal["logged", "present"]
@@ -41,22 +41,28 @@ class Tracker:
             ContentChanged: the result files are not those that dvc.lock names.
             StoreError: the store could not be reached, or refused.
         """
-        key = key_of(entry)
+        key, is_whole = key_of(entry), are_weights_here(self._root, entry)
         with self._store.writing():
+            self._forget_receipt(place, address)
             runs = self._store.runs_of(place.experiment, address)
             self._growing.pop(address, None)
             self._store.delete([run for run in runs if run.key == GROWING_KEY])
             runs = [run for run in runs if run.key != GROWING_KEY]
-            if _shows(runs, key, are_weights_here(self._root, entry)):
-                self._store.set_current(runs, key)
+            outcome: Tracked = "present" if _shows(runs, key, is_whole) else "logged"
+            if outcome == "present":
                 whole = next(run.run_id for run in runs if run.key == key and not run.is_child)
-                return "present", self._store.where(place.experiment, whole)
-            result = read_result(self._root, place, entry)
-            self._store.delete([run for run in runs if run.key == key])
-            own = {STAGE_TAG: address, KEY_TAG: key, COMMAND_TAG: entry["cmd"], "mlflow.source.name": entry["cmd"]}
-            whole = self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
-            self._store.set_current([run for run in runs if run.key != key], key)
-            return "logged", self._store.where(place.experiment, whole)
+            else:
+                result = read_result(self._root, place, entry)
+                self._store.delete([run for run in runs if run.key == key])
+                own = {STAGE_TAG: address, KEY_TAG: key, COMMAND_TAG: entry["cmd"], "mlflow.source.name": entry["cmd"]}
+                whole = self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
+                runs = [run for run in runs if run.key != key]
+            self._store.set_current(runs, key)
+            where = self._store.where(place.experiment, whole)
+            if is_whole:
+                with errors_named():
+                    receipts.note(self._root, place.experiment, address, key, where)
+            return outcome, where
 
     def show_growing(self, address: str, place: Place, points: Sequence[Point], tags: Mapping[str, str]) -> None:
         """Add points to the run of a stage that is running; it is started with the first, in the place of older ones.
@@ -66,6 +72,7 @@ class Tracker:
         """
         with self._store.writing():
             if address not in self._growing:
+                self._forget_receipt(place, address)
                 runs = self._store.runs_of(place.experiment, address)
                 self._store.delete([run for run in runs if run.key == GROWING_KEY])
                 own = {STAGE_TAG: address, KEY_TAG: GROWING_KEY}
@@ -79,6 +86,11 @@ class Tracker:
         """Let the run of a stage that did not finish end as failed. Raises StoreError."""
         if run := self._growing.pop(address, None):
             self._store.end_as_failed(run)
+
+    def _forget_receipt(self, place: Place, address: str) -> None:
+        """To be called before the store is changed: should that be cut off, no receipt tells of what was before."""
+        with errors_named():
+            receipts.forget(self._root, place.experiment, address)
 
 
 def _shows(runs: Sequence[StageRun], key: str, weights_are_here: bool) -> bool:

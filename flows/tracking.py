@@ -1,25 +1,25 @@
 """Shows results in MLflow: each stage's result files become one run, with a child run per sparsity level.
 
 The files are the truth and MLflow is a view of them. A result is known by the hash of its dvc.lock entry, so showing it
-again finds the run that is there. `python -m flows.tracking` shows everything that dvc.lock names; the flow tracks
-stage by stage. When MLflow cannot be used, the work goes on.
+again finds the run that is there. `python -m flows.tracking` shows everything that dvc.lock names, and asks the store
+about each; the flow tracks stage by stage. When MLflow cannot be used, the work goes on.
 """
 
 import argparse
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from flows import receipts
 from flows.environment import set_defaults
 from flows.live import following
 from flows.lockfile import ContentChanged, Entry, key_of, read_lock
 from flows.results import CURVE_FILE, are_weights_here, place_of, place_of_paths
-from pipeline.files import read_json, write_json
+from pipeline.files import write_json
 
 if TYPE_CHECKING:
     from flows.tracker import Tracker
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 Used = TypeVar("Used")
 
 REPLAY = "make track"
-RECEIPTS = Path("mlruns")  # in the store's own folder: they go with it
-RECEIPT = "tracked-*.json"
 SHOW = "make ui"
 
 
@@ -38,31 +36,42 @@ class Tracking:
     It may be called from several threads; they take turns.
     """
 
-    def __init__(self, root: Path, say: Callable[[str], None], lineage: Mapping[str, str] | None = None) -> None:
-        """Nothing is opened before the first result."""
+    def __init__(
+        self,
+        root: Path,
+        say: Callable[[str], None],
+        lineage: Mapping[str, str] | None = None,
+        *,
+        ask_store: bool = False,
+    ) -> None:
+        """Nothing is opened before the first result; `ask_store`: it is asked also where a receipt answers."""
         self._root = root
         self._say = say
         self._lineage = lineage
         self._tracker: Tracker | None = None
         self._failed = False
         self._turn = Lock()
-        self._receipts = _read_receipts(root)
+        self._ask_store = ask_store
         self.counts: Counter[str] = Counter()
         self.keys: dict[str, str] = {}
+
+    def open_early(self) -> None:
+        """Open the store in a thread of its own, beside the first stage: it takes seconds, and a result will come."""
+        Thread(target=self._use, args=[lambda tracker: None]).start()
 
     def track(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
         """Show one result, if there is one under results/; where MLflow shows it (`Store.where`), as far as known.
 
-        `keys` gets its key when it is shown whole, `counts` says how often what happened. What is unchanged and on a
-        receipt of the local store is not looked up there: opening it takes seconds.
+        `keys` gets its key when it is shown whole, `counts` says how often what happened.
         """
         place = place_of(entry)
         if place is None:
             return None
-        if (tags or {}).get("outcome") == "unchanged" and self._receipts.get(address) == key_of(entry):
+        noted = None if self._ask_store else receipts.find(self._root, place.experiment, address, key_of(entry))
+        if noted is not None:
             self.counts["present"] += 1
             self.keys[address] = key_of(entry)
-            return None
+            return noted
 
         def show(tracker: "Tracker") -> str:
             outcome, where = tracker.track(address, place, entry, tags)
@@ -89,7 +98,6 @@ class Tracking:
         if curve is None or place is None:
             yield
             return
-        self._forget_receipt(address)
         try:
             with following(curve, lambda points: self._use(lambda t: t.show_growing(address, place, points, tags))):
                 yield
@@ -97,12 +105,6 @@ class Tracking:
             if self._tracker is not None:
                 self._use(lambda tracker: tracker.end_growing(address))
             raise
-
-    def _forget_receipt(self, address: str) -> None:
-        """Have the store looked at next time, for what shows the stage while it runs stays if the flow is killed."""
-        for path in (self._root / RECEIPTS).glob(RECEIPT):
-            if address in read_json(path):
-                path.unlink()
 
     def _use(self, use: "Callable[[Tracker], Used]") -> "Used | None":
         """What `use` returns, one caller at a time; None when MLflow cannot be used, which is said once."""
@@ -131,20 +133,15 @@ class Tracking:
             )
 
 
-def replay(root: Path, entries: Mapping[str, Entry], say: Callable[[str], None]) -> dict[str, str]:
+def replay(
+    root: Path, entries: Mapping[str, Entry], say: Callable[[str], None], *, ask_store: bool = True
+) -> dict[str, str]:
     """Show every result of `entries`; the keys of those that MLflow now shows, by address."""
-    tracking = Tracking(root, say)
+    tracking = Tracking(root, say, ask_store=ask_store)
     for address, entry in entries.items():
         tracking.track(address, entry)
     tracking.say_summary()
     return dict(sorted(tracking.keys.items()))
-
-
-def _read_receipts(root: Path) -> dict[str, str]:
-    """The keys of what the local store shows by address, as far as `track` stages noted them; none for a server."""
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        return {}
-    return {address: key for path in (root / RECEIPTS).glob(RECEIPT) for address, key in read_json(path).items()}
 
 
 def entries_of(entries: Mapping[str, Entry], experiment: str | None) -> dict[str, Entry]:
@@ -169,7 +166,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit code is 0 also when MLflow cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m flows.tracking", description="Show all results in MLflow.")
     parser.add_argument("--experiment", help="only this one (default: all that have results)")
-    parser.add_argument("--receipt", type=Path, help="write here which results are shown, as JSON")
+    parser.add_argument(
+        "--receipt", type=Path, help="write which results are shown here, as JSON; ask only for new ones"
+    )
     options = parser.parse_args(arguments)
     set_defaults()
     root = Path.cwd()
@@ -178,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
     except LookupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    keys = replay(root, entries, print)
+    keys = replay(root, entries, print, ask_store=options.receipt is None)
     if options.receipt:
         write_json(options.receipt, keys)
     return 0

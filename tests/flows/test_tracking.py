@@ -18,8 +18,9 @@ from mlflow.entities import Run
 
 from flows.environment import stage_environment
 from flows.lockfile import key_of, read_lock
-from flows.mlflow_store import StoreError, store_folder
+from flows.mlflow_store import StoreError
 from flows.results import place_of
+from flows.store_place import store_folder
 from flows.tracker import Tracker
 from flows.tracking import Tracking, main
 from tests.flows.conftest import dvc, enter, store_of
@@ -89,28 +90,6 @@ def test_the_receipt_names_the_key_of_every_stage(project: Path) -> None:
     entries = read_lock(project)
     assert json.loads(Path("receipt.json").read_text()) == {name: key_of(entry) for name, entry in entries.items()}
     assert {run.data.tags["dvc_hash"] for run in search(project)} == {key_of(entry) for entry in entries.values()}
-
-
-def test_what_is_unchanged_and_on_the_receipt_is_not_looked_up(project: Path, monkeypatch) -> None:
-    dvc(project, "repro", "-q", "track@tiny")
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("MLflow was opened")
-
-    monkeypatch.setattr("flows.tracker.Store", refuse)
-    entries = {address: entry for address, entry in read_lock(project).items() if place_of(entry)}
-    tracking = Tracking(project, print)
-    for address, entry in entries.items():
-        tracking.track(address, entry, {"outcome": "unchanged"})
-    assert tracking.counts == {"present": len(entries)}
-    with pytest.raises(AssertionError, match="MLflow was opened"):
-        tracking.track("data@tiny", entries["data@tiny"], {"outcome": "ran"})
-    changed = {**entries["data@tiny"], "cmd": "another"}
-    with pytest.raises(AssertionError, match="MLflow was opened"):
-        tracking.track("data@tiny", changed, {"outcome": "unchanged"})
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the receipt is the local store's
-    with pytest.raises(AssertionError, match="MLflow was opened"):
-        Tracking(project, print).track("data@tiny", entries["data@tiny"], {"outcome": "unchanged"})
 
 
 def test_a_result_shown_without_its_weights_is_not_on_the_receipt(project: Path) -> None:
