@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -93,6 +94,27 @@ def test_interrupting_the_flow_ends_the_stage_on_its_worker(cluster: "Cluster", 
         assert flow.wait(timeout=60) == 128 + signal.SIGINT
     assert within(5, lambda: not alive(pid))
     assert "train@tiny-0" not in read_lock(project)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_in_the_middle_of_a_stage_leaves_none_of_it_and_the_flow_finishes(
+    cluster: "Cluster", project: Path
+) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("lr: 0.1", "lr: 0.4"))
+    git(project, "commit", "-qam", "A last learning rate")
+    for clone in cluster.clones_at_the_commit_of(project):
+        (clone / "wait-train").touch()
+    with cluster.started_experiment(project) as flow:
+        (pid,) = wait_for(lambda: [int((clone / "wait-pid").read_text()) for clone in cluster.working()])
+        (worker,) = [parent for parent in psutil.Process(pid).parents() if is_dask_worker(parent)]
+        for clone in cluster.clones:
+            (clone / "wait-train").unlink()
+        worker.kill()
+        assert within(5, lambda: not alive(pid))
+        assert flow.wait(timeout=DEADLINE_SECONDS) == 0
+    assert set(read_lock(project)) == DISTRIBUTED | RUN_HERE
+    assert set(tags_by_stage(project)) == set(DISTRIBUTED | RUN_HERE) - {"track@tiny"}
 
 
 def test_without_the_extra_packages_the_command_that_installs_them_is_named(monkeypatch, tmp_path: Path) -> None:
@@ -233,6 +255,11 @@ def start_scheduler(stack: ExitStack, folder: Path, environment: dict[str, str])
     where = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(about)]
     stack.enter_context(process([sys.executable, "-m", "dask", "scheduler", *where], folder, environment))
     return wait_for(lambda: json.loads(about.read_text())["address"])
+
+
+def is_dask_worker(process: psutil.Process) -> bool:
+    """Whether it is the process that runs a worker's tasks, which its nanny has started."""
+    return "multiprocessing" in " ".join(process.cmdline())
 
 
 def two_workers(scheduler: str) -> None:
