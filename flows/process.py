@@ -18,6 +18,7 @@ from flows.stop import Stop
 Outcome = Literal["ran", "cached", "unchanged", "failed", "skipped"]
 Say = Callable[[str], None]
 
+DVC = Path(__file__).with_name("dvc_quick.py")
 TAIL_LINES = 20
 PROGRESS_SECONDS = 2.0  # a progress bar redraws many times a second; a log needs it this often
 DVC_ADVICE = (
@@ -75,7 +76,8 @@ def reproduce(
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     outcome: Outcome = "unchanged"
-    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, address]
+    # -P: the folder of dvc_quick, which holds our modules, is none to import DVC's from.
+    dvc = [sys.executable, "-P", str(DVC), "--wait-for-lock", "repro", "--single-item", *options, address]
     with (
         guarded(dvc, root, stage_environment()) as process,
         stop.calling(process.stdin.close),
