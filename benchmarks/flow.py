@@ -1,4 +1,8 @@
-"""The flow against serial `dvc repro`, each in a clone of the committed project: `python -m benchmarks.flow`."""
+"""The flow against serial `dvc repro`, each in a clone of the committed project: `python -m benchmarks.flow`.
+
+Everything of the experiment is to be run. dvc.lock keeps the entries of the other experiments, as it does when you work
+in the project, or starts empty.
+"""
 
 import argparse
 import os
@@ -18,29 +22,36 @@ from pipeline import matrix
 SHORT = {"train": {"epochs": 4}, "prune": {"levels": [0.9, 0.98]}, "finetune": {"epochs": 2}}
 SHORT_MATRIX = {"methods": ["cqp", "magnitude"], "seeds": [0, 1]}
 SHORT_BLOCKS = ("data", "model", "train", "prune", "methods", "layers")
+LOCKS = ["full", "empty"]
 EMPTY_STAGES = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print, by experiment, the seconds of both, their ratio, and a second run's; then the overhead of a stage."""
+    """Print, by experiment and dvc.lock, the seconds of both, their ratio, a second run's; then a stage's overhead."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flow", description="The flow against serial dvc repro.")
     parser.add_argument("--experiments", nargs="+", default=["digits", "mnist"], help="mnist is shortened")
+    parser.add_argument(
+        "--locks", nargs="+", choices=LOCKS, default=LOCKS, help="what dvc.lock holds of other experiments at first"
+    )
     parser.add_argument("--workers", type=int, default=2, help="stages at a time")
     options = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="benchmark-") as folder:
         for experiment in options.experiments:
-            _compare(Path(folder) / experiment, experiment, options.workers)
+            for lock in options.locks:
+                _compare(Path(folder) / f"{experiment}-{lock}", experiment, lock, options.workers)
         _overhead(Path(folder) / "empty")
 
 
-def _compare(folder: Path, experiment: str, workers: int) -> None:
-    serial, flow = (_clone(folder / name, experiment) for name in ("serial", "flow"))
+def _compare(folder: Path, experiment: str, lock: str, workers: int) -> None:
+    serial, flow = (_clone(folder / name, experiment, lock) for name in ("serial", "flow"))
     repro = ["dvc", "repro", "-q", f"track@{experiment}"]
     engine = ["python", "-m", "flows.experiment", "--experiment", experiment, "--local", "--workers", str(workers)]
     first = _seconds(serial, repro), _seconds(flow, engine)
     second = _seconds(serial, repro), _seconds(flow, engine)
-    print(f"{experiment}: dvc repro {first[0]:.0f} s, flow with {workers} workers {first[1]:.0f} s,", end=" ")
-    print(f"{first[0] / first[1]:.2f} times as fast; a second run: {second[0]:.1f} s, {second[1]:.1f} s", flush=True)
+    times = f"dvc repro {first[0]:.0f} s, flow with {workers} workers {first[1]:.0f} s"
+    ratio = f"{first[0] / first[1]:.2f} times as fast"
+    second_times = f"a second run: {second[0]:.1f} s, {second[1]:.1f} s"
+    print(f"{experiment}, {lock} dvc.lock: {times}, {ratio}; {second_times}", flush=True)
 
 
 def _overhead(folder: Path) -> None:
@@ -62,12 +73,15 @@ def _overhead(folder: Path) -> None:
     print(f"a stage that does nothing: dvc repro {seconds[0]:.2f} s, flow with 1 worker {seconds[1]:.2f} s")
 
 
-def _clone(folder: Path, experiment: str) -> Path:
+def _clone(folder: Path, experiment: str, lock: str) -> Path:
     _run(Path.cwd(), ["git", "clone", "--quiet", "--no-hardlinks", ".", str(folder)])
-    (folder / "dvc.lock").unlink()  # everything is to be run
     yaml = YAML()
+    entries = yaml.load(folder / "dvc.lock")
+    for address, entry in list(entries["stages"].items()):
+        if lock == "empty" or f"--experiment {experiment} " in f"{entry['cmd']} ":
+            del entries["stages"][address]
+    yaml.dump(entries, folder / "dvc.lock")
     tree = yaml.load(folder / "params.yaml")
-    tree["matrix"] = {experiment: tree["matrix"][experiment]}
     if experiment != "digits":
         blocks = tree["experiments"][experiment]
         blocks["train"].update(SHORT["train"])
