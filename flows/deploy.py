@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from flows import deployments, guard
 from flows.environment import DEFAULTS, PROJECT_VARIABLE, stage_environment
 from flows.interrupt import Interrupted, interruptible
+from flows.store_place import local_database, local_uri
 from pipeline.data.sources import ENVIRONMENT_VARIABLE as DATA_VARIABLE
 
 HOST = "127.0.0.1"
@@ -84,12 +85,13 @@ def serve(port: int) -> None:
 
 def environment_of(root: Path, url: str) -> dict[str, str]:
     """What the server, the worker and the runs it starts get from us: the project's own Prefect, and no telemetry."""
-    mlflow = f"sqlite:///{root.resolve() / 'mlruns' / 'mlflow.db'}"
+    database = local_database(root.resolve())
     data = os.environ.get(DATA_VARIABLE)
     return {
         **DEFAULTS,
-        "MLFLOW_TRACKING_URI": mlflow,  # worktrees show their results where the project does
         **stage_environment(),
+        # Worktrees show their results where the project does.
+        **({"MLFLOW_TRACKING_URI": local_uri(database)} if database else {}),
         **({DATA_VARIABLE: str((root / data).resolve())} if data else {}),  # runs work in another folder
         "PREFECT_HOME": str(root.resolve() / HOME),
         "PREFECT_API_URL": f"{url}/api",

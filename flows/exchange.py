@@ -16,7 +16,8 @@ from dvc.repo import Repo, lock_repo
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.loader import StageLoader
 
-from flows.lockfile import Entry, read_lock
+from flows.dvc_quick import dump_entries
+from flows.lockfile import Entry, read_entry
 
 
 class ExchangeError(RuntimeError):
@@ -64,7 +65,7 @@ class Exchange:
             ExchangeError: there is no result, it is not the one that dvc.lock names, or the remote does not take it.
         """
         with self._held():
-            entry = read_lock(self._root).get(address)
+            entry = read_entry(self._root, address)
             if entry is None:
                 raise ExchangeError(f"{self._root}: dvc.lock has no entry of {address}")
             copy = self._all_cached(entry)
@@ -96,7 +97,7 @@ class Exchange:
             copy.checkout(force=True)
             stage = self._stage(address)
             StageLoader.fill_from_lock(stage, entry)
-            stage.dump(update_pipeline=False)
+            dump_entries(stage.dvcfile._lockfile, [stage])
 
     @contextmanager
     def _held(self) -> Iterator[None]:

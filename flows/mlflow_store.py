@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run
+from mlflow.entities import DatasetInput, InputTag, LifecycleStage, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.db.db_types import DATABASE_ENGINES
@@ -37,16 +36,14 @@ from flows.lineage import KEY_TAG, STAGE_TAG, lineage_note
 from flows.mlflow_views import NOTE_TAG, colour_tag, experiment_tags
 from flows.narrowed import mlflow_name
 from flows.results import Dataset, Part, Point, Result
+from flows.stage_runs import CURRENT_TAG, PARENT_TAG, WEIGHTS_TAG, YES, StageRun
 from flows.store_place import local_database, local_uri, store_folder, store_uri
 
 Item = TypeVar("Item")
 
 ARTIFACTS = "artifacts"
 LOCK = "tracking.lock"
-
-CURRENT_TAG = "current"
-WEIGHTS_TAG = "weights"
-PARENT_TAG = "mlflow.parentRunId"
+LOCK_SECONDS = 120.0  # another writes one result at a time; one that hangs must not stop the work
 
 REASON_LENGTH = 110
 PARAMS_AT_ONCE = 100  # MLflow's limits for one request
@@ -67,19 +64,6 @@ class StoreError(RuntimeError):
     """MLflow could not be reached, or refused what it was given."""
 
 
-@dataclass(frozen=True)
-class StageRun:
-    """A run that is in the store for some stage."""
-
-    run_id: str
-    key: str
-    is_child: bool
-    is_finished: bool
-    is_current: bool
-    weights_absent: bool
-    model_ids: tuple[str, ...]
-
-
 class Store:
     """The server named by MLFLOW_TRACKING_URI, else one SQLite file in the project."""
 
@@ -92,6 +76,7 @@ class Store:
         _silence()
         self._database = local_database(root)
         self._folder = store_folder(root)
+        self.is_local = self._database is not None
         self._root = root
         self._experiments: dict[str, str] = {}
         mlflow.set_tracking_uri(store_uri(root))  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
@@ -105,11 +90,11 @@ class Store:
         """Takes the lock to hold from looking for a run until it is written, so that no two processes write it twice.
 
         Raises:
-            StoreError: there can be no lock file.
+            StoreError: there can be no lock file, or somebody holds it for minutes.
         """
         with errors_named():
             self._folder.mkdir(exist_ok=True)
-            return FileLock(self._folder / LOCK).acquire()
+            return FileLock(self._folder / LOCK, timeout=LOCK_SECONDS).acquire()
 
     def runs_of(self, experiment: str, address: str) -> list[StageRun]:
         """Every run of a stage, children included. Raises StoreError."""
@@ -174,6 +159,11 @@ class Store:
             metrics = [Metric(point.name, point.value, now, point.step) for point in points]
             for some in _pieces(metrics, METRICS_AT_ONCE):
                 self._client.log_batch(run_id, metrics=some)
+
+    def is_there(self, run_id: str) -> bool:
+        """Whether nobody has deleted the run. Raises StoreError."""
+        with errors_named():
+            return self._client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE
 
     def end_as_failed(self, run_id: str) -> None:
         """End a run of which nothing more comes. Raises StoreError."""
@@ -244,11 +234,11 @@ def errors_named() -> Iterator[None]:
     """What MLflow raises as StoreError, short enough for one line.
 
     Not all of it is MLflow's own: a full disk is an OSError, a server that refuses a file is its subclass
-    requests.RequestException, and a database that cannot be opened is SQLAlchemy's.
+    requests.RequestException, a database that cannot be opened is SQLAlchemy's, and its driver may be missing.
     """
     try:
         yield
-    except (MlflowException, OSError, SQLAlchemyError) as error:
+    except (MlflowException, OSError, SQLAlchemyError, ImportError) as error:
         raise StoreError(textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")) from error
 
 
@@ -295,16 +285,16 @@ def _stage_run(run: Run) -> StageRun:
     return StageRun(
         run_id=run.info.run_id,
         key=tags[KEY_TAG],
-        is_child=PARENT_TAG in tags,
+        parent=tags.get(PARENT_TAG),
         is_finished=run.info.status == "FINISHED",
-        is_current=tags[CURRENT_TAG] == _yes_no(True),
+        is_current=tags[CURRENT_TAG] == YES,
         weights_absent=WEIGHTS_TAG in tags,
         model_ids=tuple(model.model_id for model in outputs),
     )
 
 
 def _yes_no(value: bool) -> str:
-    return "true" if value else "false"
+    return YES if value else "false"
 
 
 def _pieces(items: list[Item], size: int) -> Iterator[list[Item]]:

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from flows import narrowed, receipts
+from flows import narrowed
 from flows.commit import COMMIT_TAG, commit_tags
 from flows.lineage import COMMAND_TAG, KEY_TAG, STAGE_TAG
 from flows.lockfile import Entry, key_of
-from flows.mlflow_store import StageRun, Store, errors_named
+from flows.mlflow_store import Store
 from flows.results import Part, Place, Point, are_weights_here, read_result
+from flows.stage_runs import GROWING_KEY, shown_by, superfluous
 
 Tracked = Literal["logged", "present"]
-GROWING_KEY = "growing"  # the key of a run that shows no result yet
 
 
 class Tracker:
@@ -41,28 +41,23 @@ class Tracker:
             ContentChanged: the result files are not those that dvc.lock names.
             StoreError: the store could not be reached, or refused.
         """
-        key, is_whole = key_of(entry), are_weights_here(self._root, entry)
+        key = key_of(entry)
         with self._store.writing():
-            self._forget_receipt(place, address)
             runs = self._store.runs_of(place.experiment, address)
             self._growing.pop(address, None)
             self._store.delete([run for run in runs if run.key == GROWING_KEY])
             runs = [run for run in runs if run.key != GROWING_KEY]
-            outcome: Tracked = "present" if _shows(runs, key, is_whole) else "logged"
-            if outcome == "present":
-                whole = next(run.run_id for run in runs if run.key == key and not run.is_child)
+            shown = shown_by(runs, key, are_weights_here(self._root, entry))
+            result = read_result(self._root, place, entry) if shown is None else None
+            to_go = superfluous(runs, key, shown, is_local=self._store.is_local)
+            self._store.delete(to_go)
+            if result is None:
+                run_id = shown.run_id
             else:
-                result = read_result(self._root, place, entry)
-                self._store.delete([run for run in runs if run.key == key])
                 own = {STAGE_TAG: address, KEY_TAG: key, COMMAND_TAG: entry["cmd"], "mlflow.source.name": entry["cmd"]}
-                whole = self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
-                runs = [run for run in runs if run.key != key]
-            self._store.set_current(runs, key)
-            where = self._store.where(place.experiment, whole)
-            if is_whole:
-                with errors_named():
-                    receipts.note(self._root, place.experiment, address, key, where)
-            return outcome, where
+                run_id = self._store.write(place.experiment, result, {**self._lineage, **own, **(tags or {})})
+            self._store.set_current([run for run in runs if run not in to_go], key)
+            return "logged" if result else "present", self._store.where(place.experiment, run_id)
 
     def show_growing(self, address: str, place: Place, points: Sequence[Point], tags: Mapping[str, str]) -> None:
         """Add points to the run of a stage that is running; it is started with the first, in the place of older ones.
@@ -71,8 +66,7 @@ class Tracker:
             StoreError: the store could not be reached, or refused.
         """
         with self._store.writing():
-            if address not in self._growing:
-                self._forget_receipt(place, address)
+            if not self._is_growing(address):
                 runs = self._store.runs_of(place.experiment, address)
                 self._store.delete([run for run in runs if run.key == GROWING_KEY])
                 own = {STAGE_TAG: address, KEY_TAG: GROWING_KEY}
@@ -84,21 +78,9 @@ class Tracker:
 
     def end_growing(self, address: str) -> None:
         """Let the run of a stage that did not finish end as failed. Raises StoreError."""
-        if run := self._growing.pop(address, None):
-            self._store.end_as_failed(run)
+        if self._is_growing(address):
+            self._store.end_as_failed(self._growing.pop(address))
 
-    def _forget_receipt(self, place: Place, address: str) -> None:
-        """To be called before the store is changed: should that be cut off, no receipt tells of what was before."""
-        with errors_named():
-            receipts.forget(self._root, place.experiment, address)
-
-
-def _shows(runs: Sequence[StageRun], key: str, weights_are_here: bool) -> bool:
-    """Whether one of the runs is a finished one of this result, with its weights if they are to be had.
-
-    The run of the whole stage is finished last, after its children.
-    """
-    return any(
-        run.key == key and run.is_finished and not run.is_child and not (run.weights_absent and weights_are_here)
-        for run in runs
-    )
+    def _is_growing(self, address: str) -> bool:
+        """Whether a run shows the stage's curve; a user, or another flow with a result of the stage, may delete it."""
+        return address in self._growing and self._store.is_there(self._growing[address])

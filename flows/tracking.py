@@ -1,8 +1,8 @@
 """Shows results in MLflow: each stage's result files become one run, with a child run per sparsity level.
 
 The files are the truth and MLflow is a view of them. A result is known by the hash of its dvc.lock entry, so showing it
-again finds the run that is there. `python -m flows.tracking` shows everything that dvc.lock names, and asks the store
-about each; the flow tracks stage by stage. When MLflow cannot be used, the work goes on.
+again finds the run that is there. `python -m flows.tracking` shows everything that dvc.lock names; the flow tracks
+stage by stage. When MLflow cannot be used, the work goes on.
 """
 
 import argparse
@@ -14,18 +14,22 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
-from flows import receipts
+from ruamel.yaml import YAML
+
+from flows import local_store
 from flows.environment import set_defaults
 from flows.live import following
 from flows.lockfile import ContentChanged, Entry, key_of, read_lock
-from flows.results import CURVE_FILE, are_weights_here, place_of, place_of_paths
+from flows.results import CURVE_FILE, Place, are_weights_here, place_of, place_of_paths
+from flows.stage_runs import is_settled, shown_by
 from pipeline.files import write_json
 
 if TYPE_CHECKING:
-    from flows.tracker import Tracker
+    from flows.tracker import Tracked, Tracker
 
 Used = TypeVar("Used")
 
+MATRIX_FILE = "matrix.yaml"
 REPLAY = "make track"
 SHOW = "make ui"
 
@@ -36,28 +40,20 @@ class Tracking:
     It may be called from several threads; they take turns.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        say: Callable[[str], None],
-        lineage: Mapping[str, str] | None = None,
-        *,
-        ask_store: bool = False,
-    ) -> None:
-        """Nothing is opened before the first result; `ask_store`: it is asked also where a receipt answers."""
+    def __init__(self, root: Path, say: Callable[[str], None], lineage: Mapping[str, str] | None = None) -> None:
+        """Nothing is opened before the first result that is not shown yet."""
         self._root = root
         self._say = say
         self._lineage = lineage
         self._tracker: Tracker | None = None
         self._failed = False
         self._turn = Lock()
-        self._ask_store = ask_store
         self.counts: Counter[str] = Counter()
         self.keys: dict[str, str] = {}
 
     def open_early(self) -> None:
         """Open the store in a thread of its own, beside the first stage: it takes seconds, and a result will come."""
-        Thread(target=self._use, args=[lambda tracker: None]).start()
+        Thread(target=self._use, args=[lambda tracker: None], daemon=True).start()
 
     def track(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
         """Show one result, if there is one under results/; where MLflow shows it (`Store.where`), as far as known.
@@ -67,25 +63,22 @@ class Tracking:
         place = place_of(entry)
         if place is None:
             return None
-        noted = None if self._ask_store else receipts.find(self._root, place.experiment, address, key_of(entry))
-        if noted is not None:
-            self.counts["present"] += 1
-            self.keys[address] = key_of(entry)
-            return noted
-
-        def show(tracker: "Tracker") -> str:
-            outcome, where = tracker.track(address, place, entry, tags)
-            self.counts[outcome] += 1
-            if are_weights_here(self._root, entry):
-                self.keys[address] = key_of(entry)
-            return where
-
         try:
-            return self._use(show)
+            tracked = self._settled(address, place, entry) or self._use(
+                lambda tracker: tracker.track(address, place, entry, tags)
+            )
         except ContentChanged as error:
             self.counts["left out"] += 1
             self._say(f"tracking: {address} is left out: {error}")
             return None
+        if tracked is None:
+            return None
+        outcome, where = tracked
+        with self._turn:
+            self.counts[outcome] += 1
+            if are_weights_here(self._root, entry):
+                self.keys[address] = key_of(entry)
+        return where
 
     @contextmanager
     def following(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> Iterator[None]:
@@ -105,6 +98,12 @@ class Tracking:
             if self._tracker is not None:
                 self._use(lambda tracker: tracker.end_growing(address))
             raise
+
+    def _settled(self, address: str, place: Place, entry: Entry) -> "tuple[Tracked, str] | None":
+        """What `Tracker.track` would return, when a local store shows the result already and nothing is left to do."""
+        key, runs = key_of(entry), local_store.runs_of(self._root, place.experiment, address)
+        shown = shown_by(runs, key, are_weights_here(self._root, entry))
+        return ("present", shown.run_id) if is_settled(runs, key, shown, is_local=True) else None
 
     def _use(self, use: "Callable[[Tracker], Used]") -> "Used | None":
         """What `use` returns, one caller at a time; None when MLflow cannot be used, which is said once."""
@@ -133,24 +132,24 @@ class Tracking:
             )
 
 
-def replay(
-    root: Path, entries: Mapping[str, Entry], say: Callable[[str], None], *, ask_store: bool = True
-) -> dict[str, str]:
+def replay(root: Path, entries: Mapping[str, Entry], say: Callable[[str], None]) -> dict[str, str]:
     """Show every result of `entries`; the keys of those that MLflow now shows, by address."""
-    tracking = Tracking(root, say, ask_store=ask_store)
+    tracking = Tracking(root, say)
     for address, entry in entries.items():
         tracking.track(address, entry)
     tracking.say_summary()
     return dict(sorted(tracking.keys.items()))
 
 
-def entries_of(entries: Mapping[str, Entry], experiment: str | None) -> dict[str, Entry]:
-    """The entries with results, of one experiment or of all.
+def entries_of(entries: Mapping[str, Entry], experiment: str | None, root: Path) -> dict[str, Entry]:
+    """The entries with results, of one experiment or of all; what is no stage any more by matrix.yaml is left out.
 
     Raises:
         LookupError: no result of that experiment; the message lists those with results.
     """
-    places = {address: place_of(entry) for address, entry in entries.items()}
+    stages = YAML(typ="safe").load(root / MATRIX_FILE)["stages"]
+    addresses = {f"{stage}@{name}" for stage, names in stages.items() for name in names}
+    places = {address: place_of(entry) for address, entry in entries.items() if address in addresses}
     experiments = sorted({place.experiment for place in places.values() if place})
     if experiment is not None and experiment not in experiments:
         there = ", ".join(experiments) or "none yet"
@@ -173,11 +172,11 @@ def main(arguments: list[str] | None = None) -> int:
     set_defaults()
     root = Path.cwd()
     try:
-        entries = entries_of(read_lock(root), options.experiment)
+        entries = entries_of(read_lock(root), options.experiment, root)
     except LookupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    keys = replay(root, entries, print, ask_store=options.receipt is None)
+    keys = replay(root, entries, print)
     if options.receipt:
         write_json(options.receipt, keys)
     return 0

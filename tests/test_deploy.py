@@ -232,3 +232,23 @@ def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_data_named_by_a_relative_path_is_found_from_a_worktree(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SNN_DATA_DIR", "my/data")
     assert environment_of(tmp_path, "http://127.0.0.1:1")["SNN_DATA_DIR"] == str(tmp_path / "my/data")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, "sqlite:///{cwd}/mlruns/mlflow.db"),
+        ("", "sqlite:///{cwd}/mlruns/mlflow.db"),
+        ("sqlite:///mlruns/mine.db", "sqlite:///{cwd}/mlruns/mine.db"),
+        ("http://host:5000", "http://host:5000"),
+        ("postgresql+psycopg://host/mlflow", "postgresql+psycopg://host/mlflow"),
+    ],
+)
+def test_scheduled_runs_show_their_results_where_the_project_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if given is not None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    assert environment_of(Path.cwd(), "http://127.0.0.1:1")["MLFLOW_TRACKING_URI"] == kept.format(cwd=tmp_path)

@@ -12,6 +12,7 @@ ORCHESTRATION = {"prefect", "mlflow", "flows", "dvc"}
 ENGINE = {  # what runs any DVC project
     "flows.attempts",
     "flows.dask_workers",
+    "flows.dvc_quick",
     "flows.engine",
     "flows.environment",
     "flows.exchange",

@@ -1,6 +1,7 @@
 """A growing curve is seen in MLflow while its stage runs, and what shows it gives way to the result."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,25 @@ def test_what_a_killed_flow_was_showing_is_cleared_also_when_its_change_was_take
         curve.write_text(whole)
     Tracking(project, print).track(ADDRESS, read_lock(project)[ADDRESS], {"outcome": "unchanged"})
     assert [run.info.status for run in runs(project)] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_growing_run_that_somebody_deletes_costs_nothing_but_that_run(project: Path, fails: bool) -> None:
+    curve, lines = project / FOLDER / "curve.csv", []
+    whole = curve.read_text()
+    tracking = Tracking(project, lines.append)
+    with suppress(RuntimeError), tracking.following(ADDRESS, OUTS, {}):
+        curve.write_text("epoch,loss\n1,0.5\n")
+        assert seen(project, 1)
+        MlflowClient(store_of(project)).delete_run(runs(project)[0].info.run_id)
+        if fails:
+            raise RuntimeError
+        curve.write_text("epoch,loss\n1,0.5\n2,0.4\n")
+        assert seen(project, 1)
+    curve.write_text(whole)
+    assert tracking.track(ADDRESS, read_lock(project)[ADDRESS]) is not None
+    assert [run.info.status for run in runs(project)] == ["FINISHED"]
+    assert lines == []
 
 
 def test_a_server_that_is_down_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

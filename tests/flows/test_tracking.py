@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -310,6 +311,21 @@ def test_a_store_that_cannot_be_written_costs_one_line(project: Path, name: str,
         shutil.rmtree(project / name)
     (project / name).write_bytes(b"a file that is no store" * 100)
     assert main([]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "MLflow cannot be used" in line
+
+
+def test_a_missing_driver_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+pg8000://127.0.0.1:9/mlflow")
+    assert main([]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "MLflow cannot be used (No module named 'pg8000')" in line
+
+
+def test_a_store_that_somebody_holds_for_too_long_costs_one_line(project: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("flows.mlflow_store.LOCK_SECONDS", 0.1)
+    with FileLock(project / "mlruns/tracking.lock"):
+        assert main([]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "MLflow cannot be used" in line
 
