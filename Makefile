@@ -27,7 +27,7 @@ help:
 	@echo "make plots [EXPERIMENT=digits]              draw DVC's plots of an experiment; needs no network"
 	@echo "make deploy [PORT=4200]                     Prefect's server, worker and schedules, until Ctrl-C"
 	@echo "make scale                                  set up, then what stages on other machines need (docs/scale.md)"
-	@echo "make track                                  project every result into MLflow (again)"
+	@echo "make track                                  put right what MLflow shows of the results"
 	@echo "make matrix                                 bring matrix.yaml up to date with params.yaml (run, flow do)"
 	@echo "make lint                                   ruff"
 	@echo "experiments, defined in params.yaml: digits, mnist, mnist-wide, mnist-conv, synthetic"

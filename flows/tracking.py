@@ -40,14 +40,22 @@ class Tracking:
     It may be called from several threads; they take turns.
     """
 
-    def __init__(self, root: Path, say: Callable[[str], None], lineage: Mapping[str, str] | None = None) -> None:
-        """Nothing is opened before the first result that is not shown yet."""
+    def __init__(
+        self,
+        root: Path,
+        say: Callable[[str], None],
+        lineage: Mapping[str, str] | None = None,
+        *,
+        always_open: bool = False,
+    ) -> None:
+        """Nothing is opened before the first result that a local store does not show; `always_open`: before any."""
         self._root = root
         self._say = say
         self._lineage = lineage
         self._tracker: Tracker | None = None
         self._failed = False
         self._turn = Lock()
+        self._always_open = always_open
         self.counts: Counter[str] = Counter()
         self.keys: dict[str, str] = {}
 
@@ -101,6 +109,8 @@ class Tracking:
 
     def _settled(self, address: str, place: Place, entry: Entry) -> "tuple[Tracked, str] | None":
         """What `Tracker.track` would return, when a local store shows the result already and nothing is left to do."""
+        if self._always_open:
+            return None
         key, runs = key_of(entry), local_store.runs_of(self._root, place.experiment, address)
         shown = shown_by(runs, key, are_weights_here(self._root, entry))
         return ("present", shown.run_id) if is_settled(runs, key, shown, is_local=True) else None
@@ -132,9 +142,11 @@ class Tracking:
             )
 
 
-def replay(root: Path, entries: Mapping[str, Entry], say: Callable[[str], None]) -> dict[str, str]:
+def replay(
+    root: Path, entries: Mapping[str, Entry], say: Callable[[str], None], *, always_open: bool
+) -> dict[str, str]:
     """Show every result of `entries`; the keys of those that MLflow now shows, by address."""
-    tracking = Tracking(root, say)
+    tracking = Tracking(root, say, always_open=always_open)
     for address, entry in entries.items():
         tracking.track(address, entry)
     tracking.say_summary()
@@ -166,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.tracking", description="Show all results in MLflow.")
     parser.add_argument("--experiment", help="only this one (default: all that have results)")
     parser.add_argument(
-        "--receipt", type=Path, help="write which results are shown here, as JSON; ask only for new ones"
+        "--receipt", type=Path, help="write here which results are shown, as JSON; open MLflow for new ones only"
     )
     options = parser.parse_args(arguments)
     set_defaults()
@@ -176,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     except LookupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    keys = replay(root, entries, print)
+    keys = replay(root, entries, print, always_open=options.receipt is None)
     if options.receipt:
         write_json(options.receipt, keys)
     return 0
