@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.settings import get_current_settings
 from prefect_dask import DaskTaskRunner
 
-from flows.attempts import Run, run_here
+from flows.attempts import run_here
 from flows.exchange import Exchange, ExchangeError
 from flows.graph import Stage
 from flows.process import Outcome, Say
@@ -76,18 +76,16 @@ class DaskWorkers:
         """How many stages the workers take at a time."""
         return sum(self._runner.client.nthreads().values())
 
-    def run_for(self, stage: Stage) -> Run:
-        """How to run a stage: on a worker, or here when its result cannot be handed from clone to clone."""
-
-        def run(stage: Stage, root: Path, say: Say, stop: Stop) -> tuple[Outcome, Mapping[str, str]]:
-            inputs = {other: self._exchange.publish(other) for other in stage.upstream}
-            with stop.calling(Event(self._stop_event, self._runner.client).set):
-                delivery = self._submit(Order(stage, self._commit, inputs))
-            self._exchange.receive(stage.address, delivery.entry)
-            say(f"{delivery.outcome} by worker {delivery.pid} on {delivery.host} in {delivery.clone}")
-            return delivery.outcome, delivery.tags
-
-        return run if self._exchange.is_portable(stage.address) else run_here
+    def run(self, stage: Stage, root: Path, say: Say, stop: Stop) -> tuple[Outcome, Mapping[str, str]]:
+        """Run a stage on a worker, or here when its result cannot be handed from clone to clone."""
+        if not self._exchange.is_portable(stage.address):
+            return run_here(stage, root, say, stop)
+        inputs = {other: self._exchange.publish(other) for other in stage.upstream}
+        with stop.calling(Event(self._stop_event, self._runner.client).set):
+            delivery = self._submit(Order(stage, self._commit, inputs))
+        self._exchange.receive(stage.address, delivery.entry)
+        say(f"{delivery.outcome} by worker {delivery.pid} on {delivery.host} in {delivery.clone}")
+        return delivery.outcome, delivery.tags
 
     def _submit(self, order: Order) -> Delivery:
         remote = run_in_own_clone.with_options(task_run_name=f"{order.stage.address} on a worker")

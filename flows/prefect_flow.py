@@ -1,7 +1,7 @@
 """The experiment as a Prefect flow: one task per DVC stage, its output in the task's log, artifacts to look at."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from flows.comparison import comparison_markdown, open_pipeline, report_page, ta
 from flows.engine import FlowFailed, run_target
 from flows.environment import set_defaults
 from flows.exchange import ExchangeError
-from flows.graph import Stage
 from flows.interrupt import Interrupted
 from flows.narrow import narrow
 from flows.prefect_cancel import stopped_when_cancelled
@@ -58,12 +57,12 @@ def experiment_flow(
     target = target_of(experiment, pipeline)
     commit, stop = commit_tags(pipeline.root), Stop()
     try:
-        with stopped_when_cancelled(flow_run.id, stop), _places(dask, pipeline.root) as (run_for, room):
+        with stopped_when_cancelled(flow_run.id, stop), _places(dask, pipeline.root) as (run, room):
             done = run_target(
                 pipeline,
                 target,
                 say=say,
-                carry_out=lambda work, stage: bring_up_as_task(work, stage, run_for(stage)),
+                carry_out=lambda work, stage: bring_up_as_task(work, stage, run),
                 before_work=validate_params,
                 tracking=Tracking(pipeline.root, say, run_tags("prefect_flow", flow_run.id, flow_run.ui_url)),
                 workers=room if workers is None else workers,
@@ -97,14 +96,14 @@ def run_experiment(experiment: str, workers: int | None, dask: str | None = None
 
 
 @contextmanager
-def _places(dask: str | None, root: Path) -> Iterator[tuple[Callable[[Stage], Run], int]]:
-    """How to run each stage, and how many at a time: here, or on the workers of a Dask scheduler."""
+def _places(dask: str | None, root: Path) -> Iterator[tuple[Run, int]]:
+    """How to run a stage, and how many at a time: here, or on the workers of a Dask scheduler."""
     if dask is None:
-        yield lambda stage: run_here, default_workers()
+        yield run_here, default_workers()
         return
     try:
         from flows.dask_workers import dask_workers
     except ModuleNotFoundError as error:
         raise ExchangeError(f"{error}; Dask is an extra: `make scale` installs it") from error
     with dask_workers(dask, root) as workers:
-        yield workers.run_for, workers.count
+        yield workers.run, workers.count
