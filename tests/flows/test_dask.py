@@ -70,11 +70,7 @@ def test_stages_run_on_both_workers_with_the_results_of_a_serial_run(
 
 @pytest.mark.slow
 def test_a_stage_that_fails_on_a_worker_ends_the_flow_with_its_last_lines(cluster: "Cluster", project: Path) -> None:
-    params = project / "params.yaml"
-    params.write_text(params.read_text().replace("lr: 0.1", "lr: 0.2"))
-    git(project, "commit", "-qam", "Another learning rate")
-    for clone in cluster.clones_at_the_commit_of(project):
-        (clone / "break-train").touch()
+    cluster.retrain_with(project, "0.2", "break-train")
     error = cluster.failing_experiment(project)
     assert "error: stage train@tiny-0 failed" in error
     assert "| train is broken" in error
@@ -83,13 +79,7 @@ def test_a_stage_that_fails_on_a_worker_ends_the_flow_with_its_last_lines(cluste
 
 @pytest.mark.slow
 def test_interrupting_the_flow_ends_the_stage_on_its_worker(cluster: "Cluster", project: Path) -> None:
-    params = project / "params.yaml"
-    params.write_text(params.read_text().replace("lr: 0.1", "lr: 0.3"))
-    git(project, "commit", "-qam", "Yet another learning rate")
-    for clone in cluster.clones_at_the_commit_of(project):
-        (clone / "wait-train").touch()
-    with cluster.started_experiment(project) as flow:
-        (pid,) = wait_for(lambda: [int((clone / "wait-pid").read_text()) for clone in cluster.working()])
+    with cluster.experiment_in_training(project, "0.3") as (flow, pid):
         flow.send_signal(signal.SIGINT)
         assert flow.wait(timeout=60) == 128 + signal.SIGINT
     assert within(5, lambda: not alive(pid))
@@ -100,13 +90,7 @@ def test_interrupting_the_flow_ends_the_stage_on_its_worker(cluster: "Cluster", 
 def test_a_worker_that_dies_in_the_middle_of_a_stage_leaves_none_of_it_and_the_flow_finishes(
     cluster: "Cluster", project: Path
 ) -> None:
-    params = project / "params.yaml"
-    params.write_text(params.read_text().replace("lr: 0.1", "lr: 0.4"))
-    git(project, "commit", "-qam", "A last learning rate")
-    for clone in cluster.clones_at_the_commit_of(project):
-        (clone / "wait-train").touch()
-    with cluster.started_experiment(project) as flow:
-        (pid,) = wait_for(lambda: [int((clone / "wait-pid").read_text()) for clone in cluster.working()])
+    with cluster.experiment_in_training(project, "0.4") as (flow, pid):
         (worker,) = [parent for parent in psutil.Process(pid).parents() if is_dask_worker(parent)]
         for clone in cluster.clones:
             (clone / "wait-train").unlink()
@@ -174,18 +158,27 @@ class Cluster:
         assert done.returncode == 1, done.stdout + done.stderr
         return done.stderr[done.stderr.index("error: ") :]
 
-    def started_experiment(self, project: Path) -> subprocess.Popen:
-        """The flow, still running."""
-        with (project.parent / "flow.log").open("wb") as log:
-            return subprocess.Popen(self._command, cwd=project, env=self._environment, stdout=log, stderr=log)
+    @contextmanager
+    def experiment_in_training(self, project: Path, lr: str) -> Iterator[tuple[subprocess.Popen, int]]:
+        """The flow while its first training, with another learning rate, waits on a worker, and the training's pid."""
+        self.retrain_with(project, lr, "wait-train")
+        with (
+            (project.parent / "flow.log").open("wb") as log,
+            subprocess.Popen(self._command, cwd=project, env=self._environment, stdout=log, stderr=log) as flow,
+        ):
+            (pid,) = wait_for(lambda: [int((clone / "wait-pid").read_text()) for clone in self.working()])
+            yield flow, pid
 
-    def clones_at_the_commit_of(self, project: Path) -> list[Path]:
-        """The workers' clones, with nothing left of what was run in them."""
+    def retrain_with(self, project: Path, lr: str, mark: str) -> None:
+        """Commit another learning rate; the clones have it, nothing of what was run in them, and a file `mark`."""
+        params = project / "params.yaml"
+        params.write_text(params.read_text().replace("lr: 0.1", f"lr: {lr}"))
+        git(project, "commit", "-qam", f"Learning rate {lr}")
         for clone in self.clones:
             git(clone, "fetch", "-q", str(project), "HEAD")
             git(clone, "reset", "-q", "--hard", "FETCH_HEAD")
             git(clone, "clean", "-qfdx", "--exclude=.dvc")
-        return self.clones
+            (clone / mark).touch()
 
     def working(self) -> list[Path]:
         """The clones in which a stage waits; OSError when there is none."""
