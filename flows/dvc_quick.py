@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dvc.cli import main
 from dvc.dvcfile import Lockfile
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml
@@ -23,10 +22,10 @@ dump_whole = Lockfile.dump_stages
 
 
 def dump_entries(lockfile: Lockfile, stages: Sequence[Any], **options: Any) -> None:
-    """What `Lockfile.dump_stages` does, on the text; a file of another layout than DVC's own is left to that."""
+    """What `Lockfile.dump_stages` does, on the text; a link, and another layout than DVC's own, are left to that."""
     path = Path(lockfile.path)
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
+    if path.is_symlink() or not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
         dump_whole(lockfile, stages, **options)
         return
     updated = text
@@ -51,5 +50,7 @@ def with_entry(text: str, entry: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    from dvc.cli import main
+
     Lockfile.dump_stages = dump_entries
     sys.exit(main(sys.argv[1:]))

@@ -157,8 +157,10 @@ def entries_of(entries: Mapping[str, Entry], experiment: str | None, root: Path)
     """The entries with results, of one experiment or of all; what is no stage any more by matrix.yaml is left out.
 
     Raises:
-        LookupError: no result of that experiment; the message lists those with results.
+        LookupError: no result of that experiment (the message lists those with results), or no matrix.yaml.
     """
+    if not (root / MATRIX_FILE).is_file():
+        raise LookupError(f"{MATRIX_FILE}, which lists the stages, was not found; `make matrix` makes it")
     stages = YAML(typ="safe").load(root / MATRIX_FILE)["stages"]
     addresses = {f"{stage}@{name}" for stage, names in stages.items() for name in names}
     places = {address: place_of(entry) for address, entry in entries.items() if address in addresses}

@@ -106,3 +106,16 @@ def test_a_stage_run_by_the_flow_is_recorded_as_dvc_does(project: Path, tmp_path
     dvc(by_dvc, "repro", "--single-item", "train@tiny-0")
     assert (project / "dvc.lock").read_bytes() == (by_dvc / "dvc.lock").read_bytes() != before
     assert not list(project.rglob("*.partial"))
+
+
+def test_what_a_link_leads_to_is_written(project: Path, tmp_path: Path) -> None:
+    real = tmp_path / "real.lock"
+    shutil.move(project / "dvc.lock", real)
+    (project / "dvc.lock").symlink_to(real)
+    repo = Repo(str(project))
+    (stage,) = [stage for stage in repo.index.stages if stage.addressing == "train@tiny-0"]
+    before = real.read_text(encoding="utf-8")
+    stage.cmd = "another"
+    dvc_quick.dump_entries(stage.dvcfile._lockfile, [stage])
+    assert (project / "dvc.lock").is_symlink()
+    assert real.read_text(encoding="utf-8") != before

@@ -173,7 +173,7 @@ def test_a_deleted_database_is_filled_again(project: Path, entries: Mapping[str,
     assert "6 results logged, 0 already there" in dvc(project, "repro", "track@tiny")
 
 
-def test_the_stage_of_dvc_has_nothing_left_to_log_after_the_flow(project: Path, entries, openings) -> None:
+def test_the_stage_of_dvc_has_nothing_left_to_log_after_the_flow(project: Path, entries) -> None:
     show_all(project, entries)
     assert "0 results logged, 6 already there" in dvc(project, "repro", "track@tiny")
 
@@ -214,3 +214,11 @@ def test_results_of_stages_that_are_no_more_are_not_shown(project: Path) -> None
     assert set(json.loads(Path("receipt.json").read_text())) == {
         address for address in read_lock(project) if not address.startswith("prune@tiny-magnitude")
     }
+
+
+def test_a_missing_list_of_stages_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("matrix.yaml").unlink()
+    assert main([]) == 1
+    assert capsys.readouterr().err == (
+        "error: matrix.yaml, which lists the stages, was not found; `make matrix` makes it\n"
+    )
