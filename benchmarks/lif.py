@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.params import Runtime
-from pipeline.runtime import configure
-from pipeline.snn.network import SpikingNetwork, build_network, run_fused, run_loop
-from pipeline.snn.params import ModelParams
-from pipeline.training.fit import make_optimizer
-from pipeline.training.params import FitParams
+from pipeline.io.params import Runtime
+from pipeline.io.runtime import configure
+from snnprune.snn.network import SpikingNetwork, build_network, run_fused, run_loop
+from snnprune.snn.params import ModelParams
+from snnprune.training.fit import make_optimizer
+from snnprune.training.params import FitParams
 
 SPEC = ModelParams(layers=[784, 256, 10], timesteps=10)
 THREADS = (1, 2)

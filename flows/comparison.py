@@ -6,9 +6,9 @@ from pathlib import Path
 from flows.graph import Pipeline, UnknownTarget
 from flows.tracking import SHOW
 from pipeline import matrix
-from pipeline.files import read_json
-from pipeline.params import PARAMS_FILE
-from pipeline.paths import compare_folder, report_folder
+from pipeline.io.files import read_json
+from pipeline.io.params import PARAMS_FILE
+from pipeline.io.paths import compare_folder, report_folder
 
 LAST_STAGE = "track"
 
@@ -41,7 +41,7 @@ def target_of(experiment: str, pipeline: Pipeline) -> str:
 
 
 def validate_params() -> None:
-    """Check params.yaml as a whole (raises pipeline.params.ParamsError); it takes seconds, for it imports torch."""
+    """Check params.yaml as a whole (raises pipeline.io.params.ParamsError); it takes seconds, for it imports torch."""
     from pipeline.experiments import validate_params as validate
 
     validate()

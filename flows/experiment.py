@@ -17,7 +17,7 @@ from flows.sweep import sweep_at_end
 from flows.tracking import Tracking
 from flows.workers import default_workers
 from flows.workspace import WorkspaceBusy
-from pipeline.errors import UserError
+from snnprune.core.errors import UserError
 
 EXPECTED = (UnknownTarget, HintError, PipelineError, WorkspaceBusy, FlowFailed, ExchangeError, UserError)
 

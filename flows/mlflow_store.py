@@ -31,7 +31,7 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.types import Schema, TensorSpec
 from sqlalchemy.exc import SQLAlchemyError
 
-import pipeline
+import snnprune
 from flows.lineage import KEY_TAG, STAGE_TAG, lineage_note
 from flows.mlflow_views import NOTE_TAG, colour_tag, experiment_tags
 from flows.narrowed import mlflow_name
@@ -50,9 +50,9 @@ PARAMS_AT_ONCE = 100  # MLflow's limits for one request
 METRICS_AT_ONCE = 1000
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
-SERVED_PACKAGE = Path(pipeline.__file__).parent
-SERVED_PARTS = ("__init__.py", "errors.py", "files.py", "params.py", "snn")  # what SERVED_MODEL imports of it
-SERVED_REQUIREMENTS = ("mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "snntorch", "torch")
+SERVED_PACKAGE = Path(snnprune.__file__).parent
+SERVED_PARTS = ("__init__.py", "core", "snn")  # what SERVED_MODEL imports of it
+SERVED_REQUIREMENTS = ("mlflow", "numpy", "pydantic", "safetensors", "snntorch", "torch")
 FLOATS = np.dtype("float32")
 SERVED_SIGNATURE = ModelSignature(
     inputs=Schema([TensorSpec(FLOATS, (-1, -1, -1, -1))]),  # images [B, C, H, W]
@@ -255,7 +255,7 @@ def _create_database(path: Path) -> None:
 
 @cache
 def _served_code() -> TemporaryDirectory:
-    """A folder with the package `pipeline` cut down to what a served model needs; it goes when the process ends."""
+    """A folder with the package `snnprune` cut down to what a served model needs; it goes when the process ends."""
     folder = TemporaryDirectory(prefix="served-code-")
     package = Path(folder.name) / SERVED_PACKAGE.name
     package.mkdir()

@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 
 from flows.narrowed import NOTE
 from pipeline.blocks import REQUIRED, STUDIES
-from pipeline.errors import UserError
-from pipeline.files import write_text
-from pipeline.params import PARAMS_FILE
+from pipeline.io.files import write_text
+from pipeline.io.params import PARAMS_FILE
+from snnprune.core.errors import UserError
 
 
 def narrow(

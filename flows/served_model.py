@@ -1,6 +1,6 @@
 """The pruned or dense network as an MLflow model: `predict(images)` gives spike counts per class.
 
-MLflow copies this file and the package `pipeline` beside the weights ("models from code"), so a logged model loads
+MLflow copies this file and the package `snnprune` beside the weights ("models from code"), so a logged model loads
 without the project's folder, given the packages in its requirements.
 """
 
@@ -15,7 +15,7 @@ class SpikeCounts(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:  # MLflow looks at the name `context`
         """Rebuild the network. torch is imported here: logging a model does not need it."""
-        from pipeline.snn.checkpoint import load_network
+        from snnprune.snn.checkpoint import load_network
 
         self._network = load_network(context.artifacts["weights"])
 

@@ -22,7 +22,7 @@ from flows.live import following
 from flows.lockfile import ContentChanged, Entry, key_of, read_lock
 from flows.results import CURVE_FILE, Place, are_weights_here, place_of, place_of_paths
 from flows.stage_runs import is_settled, shown_by
-from pipeline.files import write_json
+from pipeline.io.files import write_json
 
 if TYPE_CHECKING:
     from flows.tracker import Tracked, Tracker

@@ -2,7 +2,7 @@
 
 import os
 
-from pipeline.params import load_runtime
+from pipeline.io.params import load_runtime
 
 
 def default_workers() -> int:

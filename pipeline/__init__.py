@@ -1,1 +1,1 @@
-"""The science: data, spiking networks, training, pruning, comparison, and the stages that DVC runs."""
+"""Files in, files out: what DVC runs."""

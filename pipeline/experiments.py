@@ -3,14 +3,10 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from pipeline import params
 from pipeline.blocks import missing_blocks, unknown_blocks
 from pipeline.data.params import DataParams
-from pipeline.energy.params import EnergyParams
-from pipeline.methods import available, load_method
-from pipeline.params import PARAMS_FILE, Block, Matrix, ParamsError
-from pipeline.pruning.params import PruneParams
-from pipeline.snn.params import ModelParams
+from pipeline.io import params
+from pipeline.io.params import PARAMS_FILE, Matrix
 from pipeline.studies.params import (
     AlphaParams,
     LayersParams,
@@ -20,8 +16,13 @@ from pipeline.studies.params import (
     SweepParams,
     ZombiesParams,
 )
-from pipeline.temporal.params import EarlyExitParams, TemporalParams
-from pipeline.training.params import FitParams
+from snnprune.core.schema import Block, ParamsError
+from snnprune.energy.params import EnergyParams
+from snnprune.methods import available, load_method
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.params import ModelParams
+from snnprune.temporal.params import EarlyExitParams, TemporalParams
+from snnprune.training.params import FitParams
 
 SCHEMAS: dict[str, type[Block]] = {
     "data": DataParams,

@@ -11,12 +11,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import paths
 from pipeline.blocks import STUDIES, unknown_blocks
-from pipeline.errors import UserError
-from pipeline.files import write_text
-from pipeline.params import PARAMS_FILE, Matrix, ParamsError, matrix_of, read_params
-from pipeline.stages.entry import run_stage
+from pipeline.io import paths
+from pipeline.io.entry import run_stage
+from pipeline.io.files import write_text
+from pipeline.io.params import PARAMS_FILE, Matrix, matrix_of, read_params
+from snnprune.core.errors import UserError
+from snnprune.core.schema import ParamsError
 
 MATRIX_FILE = Path("matrix.yaml")
 COMMAND = "python -m pipeline.matrix"

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pipeline", "flows")
+PACKAGES = ("snnprune", "pipeline", "flows")
 
 
 def imported_files(module: str) -> set[Path]:

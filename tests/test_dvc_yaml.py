@@ -10,9 +10,10 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from pipeline import params as params_module
 from pipeline.blocks import STUDIES
-from pipeline.params import Block, Matrix
+from pipeline.io import params as params_module
+from pipeline.io.params import Matrix
+from snnprune.core.schema import Block
 from tests.imports import PROJECT, imported_files
 from tests.tiny import METHODS, tiny_params, write_params
 
@@ -24,7 +25,7 @@ STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
 def code_deps(address: str) -> list[Path]:
     """The dependencies that are code: a .py file or a folder of them, relative to the project."""
     deps = [Path(dep.def_path) for dep in STAGES[address].deps]
-    return [dep for dep in deps if dep.parts[0] in ("pipeline", "flows")]
+    return [dep for dep in deps if dep.parts[0] in ("snnprune", "pipeline", "flows")]
 
 
 def module_of(address: str) -> list[str]:
@@ -32,9 +33,9 @@ def module_of(address: str) -> list[str]:
     words = STAGES[address].cmd.split()
     modules = [words[words.index("-m") + 1]]
     if "--method" in words:
-        modules.append(f"pipeline.methods.{words[words.index('--method') + 1]}")
+        modules.append(f"snnprune.methods.{words[words.index('--method') + 1]}")
     if address.partition("@")[0] in PRUNE_BY_CQP:
-        modules.append("pipeline.methods.cqp")
+        modules.append("snnprune.methods.cqp")
     return modules
 
 

@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 
 from pipeline.blocks import STUDIES
 from pipeline.experiments import validate_params
-from pipeline.methods import available
-from pipeline.params import ParamsError
+from snnprune.core.schema import ParamsError
+from snnprune.methods import available
 from tests.imports import PROJECT
 from tests.tiny import tiny_params
 

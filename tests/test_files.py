@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import Curve, read_json, replace, sha256, write_csv, write_json, write_text
+from pipeline.io.files import Curve, read_json, sha256, write_csv, write_json, write_text
+from snnprune.core.files import replace
 
 
 def test_replace_writes_beside_and_moves(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.imports import PROJECT, imported_files, imported_names
 
+SNNPRUNE = sorted(path.relative_to(PROJECT) for path in (PROJECT / "snnprune").rglob("*.py"))
 PIPELINE = sorted(path.relative_to(PROJECT) for path in (PROJECT / "pipeline").rglob("*.py"))
 FLOWS = sorted(path.relative_to(PROJECT) for path in (PROJECT / "flows").rglob("*.py"))
 ORCHESTRATION = {"prefect", "mlflow", "flows", "dvc"}
@@ -42,6 +43,11 @@ def top_level(file: Path) -> set[str]:
     return {name.split(".")[0] for name in imported_names(file)}
 
 
+@pytest.mark.parametrize("file", SNNPRUNE, ids=str)
+def test_the_library_knows_no_project(file: Path) -> None:
+    assert not top_level(file) & {*ORCHESTRATION, "pipeline", "ruamel", "matplotlib", "pandas"}
+
+
 @pytest.mark.parametrize("file", PIPELINE, ids=str)
 def test_the_science_knows_nothing_of_orchestration(file: Path) -> None:
     assert not top_level(file) & ORCHESTRATION
@@ -69,8 +75,8 @@ def test_the_engine_knows_any_dvc_project_and_none_of_ours(module: str) -> None:
 
 @pytest.mark.parametrize("file", [file for file in PIPELINE if "stages" not in file.parts], ids=str)
 def test_only_stages_and_the_params_reader_read_params(file: Path) -> None:
-    readers = {"pipeline.params.load_block", "pipeline.params.load_method", "pipeline.params.load_runtime"}
-    allowed = {Path("pipeline/params.py"), Path("pipeline/experiments.py")}
+    readers = {"pipeline.io.params.load_block", "pipeline.io.params.load_method", "pipeline.io.params.load_runtime"}
+    allowed = {Path("pipeline/io/params.py"), Path("pipeline/experiments.py")}
     assert file in allowed or not readers & set(imported_names(file))
 
 

@@ -10,8 +10,9 @@ from ruamel.yaml import YAML
 
 from pipeline import matrix
 from pipeline.blocks import STUDIES
-from pipeline.errors import UserError
-from pipeline.params import Matrix, ParamsError, read_params
+from pipeline.io.params import Matrix, read_params
+from snnprune.core.errors import UserError
+from snnprune.core.schema import ParamsError
 from tests.imports import PROJECT
 from tests.tiny import run
 

@@ -8,18 +8,8 @@ import pydantic
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.params import (
-    Block,
-    ParamsError,
-    load_block,
-    load_matrix,
-    load_method,
-    load_methods,
-    load_runtime,
-    matrix_of,
-    read_params,
-    validate,
-)
+from pipeline.io.params import load_block, load_matrix, load_method, load_methods, load_runtime, matrix_of, read_params
+from snnprune.core.schema import Block, ParamsError, validate
 
 
 class Square(Block):

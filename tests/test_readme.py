@@ -12,12 +12,13 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from pipeline import methods
 from pipeline.experiments import validate_params
+from pipeline.io.params import read_params
 from pipeline.matrix import stages_of
-from pipeline.params import ParamsError, read_params
-from pipeline.pruning.mask import Mask
-from pipeline.pruning.problem import Problem
+from snnprune import methods
+from snnprune.core.schema import ParamsError
+from snnprune.pruning.mask import Mask
+from snnprune.pruning.problem import Problem
 from tests.imports import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -33,11 +34,11 @@ def write(folder: Path, tree: dict[str, Any]) -> Path:
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The README's method as a file in the methods folder (a temporary one on the package's path); its name."""
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    (name,) = re.findall(r"One file in `pipeline/methods/`, say `(\w+)\.py`", README)
+    (name,) = re.findall(r"One file in `snnprune/methods/`, say `(\w+)\.py`", README)
     (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
-    monkeypatch.setitem(sys.modules, f"pipeline.methods.{name}", ModuleType(name))
-    monkeypatch.delitem(sys.modules, f"pipeline.methods.{name}")
+    monkeypatch.setitem(sys.modules, f"snnprune.methods.{name}", ModuleType(name))
+    monkeypatch.delitem(sys.modules, f"snnprune.methods.{name}")
     return name
 
 

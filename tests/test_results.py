@@ -5,7 +5,7 @@ import json
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import paths
+from pipeline.io import paths
 from tests.imports import PROJECT
 
 PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")

@@ -8,7 +8,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from pipeline.resume import FOLDER, Resume, ResumePoint, fingerprint
+from pipeline.io.resume import FOLDER, Resume, fingerprint
+from snnprune.training.resume import ResumePoint
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from pipeline.errors import UserError
-from pipeline.params import Runtime
-from pipeline.runtime import configure, derive_seed, seed_everything
+from pipeline.io.params import Runtime
+from pipeline.io.runtime import configure
+from snnprune.core.errors import UserError
+from snnprune.core.seeds import derive_seed, seed_everything
 
 SUBNORMAL = 1e-40
 

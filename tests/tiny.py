@@ -55,7 +55,7 @@ def write_params(folder: Path, params: dict[str, Any]) -> None:
 def make_repository(folder: Path) -> Path:
     """A git and DVC repository with the project's code and pipeline, and tiny params."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("pipeline", "flows"):
+    for name in ("snnprune", "pipeline", "flows"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".dvc").mkdir()
     for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config"):

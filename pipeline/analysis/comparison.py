@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis.statistics import describe, paired_difference
-from pipeline.errors import UserError
-from pipeline.names import DENSE, label
+from pipeline.io.names import DENSE, label
+from snnprune.core.errors import UserError
 
 BASELINE = "magnitude"
 KEY = ["method", "seed", "level"]

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.files import replace
+from snnprune.core.files import replace
 
 # Okabe & Ito's colour-blind-safe palette; methods that are not named take what is left.
 COLOURS = {

@@ -7,7 +7,7 @@ from functools import partial
 from pipeline.claims import evidence
 from pipeline.claims.evidence import Evidence, Measured
 from pipeline.claims.verdict import Side
-from pipeline.names import DENSE
+from pipeline.io.names import DENSE
 
 
 @dataclass(frozen=True)

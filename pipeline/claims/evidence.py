@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis.statistics import Figures, describe, paired_difference
-from pipeline.energy.profiles import formula_reduction
-from pipeline.names import DENSE
+from pipeline.io.names import DENSE
+from snnprune.energy.profiles import formula_reduction
 
 TABLES = {"zombies": "table.csv", "sweep": "table.csv", "alpha": "table.csv", "energy": "levels.csv"}  # rows by seed
 PROFILE = "horowitz_45nm_fp32"

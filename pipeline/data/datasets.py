@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data import idx, sources, synthetic
-from pipeline.errors import DataError
+from pipeline.data import sources, synthetic
+from snnprune.core.errors import DataError
+from snnprune.data import idx
 
 IDX_PREFIX = "idx:"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.errors import DataError
+from snnprune.core.errors import DataError
 
 BACKOFF_S = (1.0, 2.0, 4.0)
 TIMEOUT_S = 30.0

@@ -7,7 +7,7 @@ import pydantic
 
 from pipeline.data.datasets import CHOICES, DATASETS, IDX_PREFIX
 from pipeline.data.sources import ALL_FILES
-from pipeline.params import Block
+from snnprune.core.schema import Block
 
 
 def _size(value: Any) -> Any:

@@ -19,9 +19,9 @@ from typing import Literal
 
 from filelock import FileLock
 
-from pipeline.data import idx
 from pipeline.data.download import DownloadError, Sleep, download
-from pipeline.errors import DataError
+from snnprune.core.errors import DataError
+from snnprune.data import idx
 
 ENVIRONMENT_VARIABLE = "SNN_DATA_DIR"
 RAW = Path("data/raw")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.datasets import RawDataset, Samples
-from pipeline.errors import DataError
+from snnprune.core.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from pipeline.analysis.style import STYLE, half_interval, look, panels
-from pipeline.names import DENSE, label
+from pipeline.io.names import DENSE, label
 
 SHOWN_POINTS = 10.0  # how far below the best the front's figure and table reach
 LAYER_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999")

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis.tables import HEADER, caption, cells, with_interval
-from pipeline.names import DENSE
+from pipeline.io.names import DENSE
 from pipeline.report.figures import (
     SHOWN_POINTS,
     accuracy_energy_front,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipeline.analysis.tables import with_interval
 from pipeline.claims.judge import PROTOCOLS, told
-from pipeline.names import label
+from pipeline.io.names import label
 from pipeline.report.page import PageTable
 
 MISSED = 5e-5  # an achieved sparsity further than this from its level is told

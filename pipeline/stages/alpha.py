@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.files import Row
-from pipeline.stages.entry import run_stage
+from pipeline.io.entry import run_stage
+from pipeline.io.files import Row
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.alpha import alpha_rows, draw, summarize
 from pipeline.studies.params import AlphaParams

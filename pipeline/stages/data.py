@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from pipeline import paths
 from pipeline.data.datasets import load
 from pipeline.data.params import DataParams
 from pipeline.data.splits import split_dataset
-from pipeline.data.store import SPLITS, save_dataset
-from pipeline.params import load_block
-from pipeline.stages.entry import experiment_parser, run_stage
+from pipeline.io import paths
+from pipeline.io.entry import experiment_parser, run_stage
+from pipeline.io.params import load_block
+from pipeline.io.store import save_dataset
+from snnprune.core.dataset import SPLITS
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from pipeline.files import Row
-from pipeline.stages.entry import run_stage
+from pipeline.io.entry import run_stage
+from pipeline.io.files import Row
 from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.early_exit import draw, early_exit_rows, summarize
-from pipeline.temporal.params import EarlyExitParams
+from snnprune.temporal.params import EarlyExitParams
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,19 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import paths
-from pipeline.energy.params import EnergyParams
-from pipeline.energy.profiles import FILE, load_profiles
-from pipeline.errors import UserError
-from pipeline.files import Row
-from pipeline.names import label
-from pipeline.stages.entry import required, run_stage
+from pipeline.io import paths
+from pipeline.io.entry import required, run_stage
+from pipeline.io.files import Row
+from pipeline.io.names import label
 from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.energy import energy_rows, summarize
 from pipeline.studies.energy_figure import draw
 from pipeline.studies.nets import Net
 from pipeline.studies.temporal import chosen_steps
+from snnprune.core.errors import UserError
+from snnprune.energy.params import EnergyParams
+from snnprune.energy.profiles import FILE, load_profiles
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.files import Row
-from pipeline.stages.entry import run_stage
+from pipeline.io.entry import run_stage
+from pipeline.io.files import Row
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.layers import draw, layer_rows, summarize
 from pipeline.studies.params import LayersParams

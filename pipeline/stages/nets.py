@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline import paths
-from pipeline.files import Row
-from pipeline.names import DENSE, label
-from pipeline.params import load_block, load_matrix
-from pipeline.pruning.params import PruneParams
-from pipeline.snn.checkpoint import load_network
-from pipeline.stages.entry import required
+from pipeline.io import paths
+from pipeline.io.entry import required
+from pipeline.io.files import Row
+from pipeline.io.names import DENSE, label
+from pipeline.io.params import load_block, load_matrix
 from pipeline.stages.study import Inputs
 from pipeline.studies.nets import Net
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.checkpoint import load_network
 
 
 def pruned_files(experiment: str) -> list[Path]:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import paths
-from pipeline.files import Row
-from pipeline.params import load_matrix
-from pipeline.stages.entry import required, run_stage
+from pipeline.io import paths
+from pipeline.io.entry import required, run_stage
+from pipeline.io.files import Row
+from pipeline.io.params import load_matrix
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.paper import METHODS, draw, fair_rows, paper_rows, summarize
 from pipeline.studies.params import PaperParams

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pipeline import paths
-from pipeline.data.store import FILE, load_dataset
-from pipeline.files import Curve, write_csv, write_json
-from pipeline.methods import load_method
-from pipeline.params import load_block, load_runtime
-from pipeline.params import load_method as load_method_params
-from pipeline.pruning.iterate import accuracies_on_test, one_shot_accuracies, one_shot_masks, prune_levels
-from pipeline.pruning.params import PruneParams
-from pipeline.resume import Resume
-from pipeline.runtime import configure
-from pipeline.snn.checkpoint import load_network, load_parameters, save_network
-from pipeline.stages.entry import experiment_parser, required, run_stage, seed
-from pipeline.training.fit import Epoch
+from pipeline.io import paths
+from pipeline.io.entry import experiment_parser, required, run_stage, seed
+from pipeline.io.files import Curve, write_csv, write_json
+from pipeline.io.params import load_block, load_runtime
+from pipeline.io.params import load_method as load_method_params
+from pipeline.io.resume import Resume
+from pipeline.io.runtime import configure
+from pipeline.io.store import FILE, load_dataset
+from snnprune.methods import load_method
+from snnprune.pruning.iterate import accuracies_on_test, one_shot_accuracies, one_shot_masks, prune_levels
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.checkpoint import load_network, load_parameters, save_network
+from snnprune.training.fit import Epoch
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import paths
 from pipeline.claims.evidence import TABLES, Evidence
 from pipeline.claims.judge import judge
-from pipeline.errors import UserError
-from pipeline.files import read_json, write_json, write_text
+from pipeline.io import paths
+from pipeline.io.entry import experiment_parser, required, run_stage
+from pipeline.io.files import read_json, write_json, write_text
+from pipeline.io.params import load_block
 from pipeline.matrix import studies_of
-from pipeline.params import load_block
 from pipeline.report.page import render_page
 from pipeline.report.sections import Results, page_of
-from pipeline.snn.params import ModelParams
-from pipeline.stages.entry import experiment_parser, required, run_stage
+from snnprune.core.errors import UserError
+from snnprune.snn.params import ModelParams
 
 COMPARED = ("accuracy_against_sparsity", "sparsity_error")
 

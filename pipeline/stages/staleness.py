@@ -5,16 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import paths
-from pipeline.errors import UserError
-from pipeline.files import Row
-from pipeline.methods import load_method
-from pipeline.params import Block
-from pipeline.params import load_method as load_method_params
-from pipeline.stages.entry import required, run_stage
+from pipeline.io import paths
+from pipeline.io.entry import required, run_stage
+from pipeline.io.files import Row
+from pipeline.io.params import load_method as load_method_params
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.params import StalenessParams
 from pipeline.studies.staleness import METHOD, draw, frozen_rows, paired_table, summarize
+from snnprune.core.errors import UserError
+from snnprune.core.schema import Block
+from snnprune.methods import load_method
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,17 +9,19 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from pipeline import paths
 from pipeline.analysis.style import save_svg
-from pipeline.data.store import FILE, Dataset, load_dataset
-from pipeline.files import Row, write_json, write_text
-from pipeline.params import Block, load_block, load_runtime, load_seeds
-from pipeline.pruning.params import PruneParams
-from pipeline.resume import Resume
-from pipeline.runtime import configure
-from pipeline.snn.checkpoint import load_network
-from pipeline.snn.network import SpikingNetwork
-from pipeline.stages.entry import experiment_parser, required
+from pipeline.io import paths
+from pipeline.io.entry import experiment_parser, required
+from pipeline.io.files import Row, write_json, write_text
+from pipeline.io.params import load_block, load_runtime, load_seeds
+from pipeline.io.resume import Resume
+from pipeline.io.runtime import configure
+from pipeline.io.store import FILE, load_dataset
+from snnprune.core.dataset import Dataset
+from snnprune.core.schema import Block
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.checkpoint import load_network
+from snnprune.snn.network import SpikingNetwork
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from pipeline.files import Row
-from pipeline.stages.entry import run_stage
+from pipeline.io.entry import run_stage
+from pipeline.io.files import Row
 from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.temporal import draw, summarize, temporal_rows
-from pipeline.temporal.params import TemporalParams
+from snnprune.temporal.params import TemporalParams
 
 
 def main(argv: Sequence[str] | None = None) -> None:

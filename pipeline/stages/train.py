@@ -6,22 +6,24 @@ from dataclasses import asdict
 
 from safetensors.torch import save_file
 
-from pipeline import paths
-from pipeline.data.store import FILE, load_dataset
-from pipeline.errors import UserError
-from pipeline.files import Curve, replace, write_json
-from pipeline.params import load_block, load_runtime
-from pipeline.progress import Progress
-from pipeline.resume import Resume
-from pipeline.runtime import configure, seed_everything
-from pipeline.snn.checkpoint import save_network
-from pipeline.snn.network import build_network
-from pipeline.snn.params import ModelParams
-from pipeline.stages.entry import experiment_parser, run_stage, seed
-from pipeline.training.evaluate import accuracy
-from pipeline.training.fit import fit, make_optimizer
-from pipeline.training.optimizer_state import optimizer_tensors
-from pipeline.training.params import FitParams
+from pipeline.io import paths
+from pipeline.io.entry import experiment_parser, run_stage, seed
+from pipeline.io.files import Curve, write_json
+from pipeline.io.params import load_block, load_runtime
+from pipeline.io.resume import Resume
+from pipeline.io.runtime import configure
+from pipeline.io.store import FILE, load_dataset
+from snnprune.core.errors import UserError
+from snnprune.core.files import replace
+from snnprune.core.seeds import seed_everything
+from snnprune.snn.checkpoint import save_network
+from snnprune.snn.network import build_network
+from snnprune.snn.params import ModelParams
+from snnprune.training.evaluate import accuracy
+from snnprune.training.fit import fit, make_optimizer
+from snnprune.training.optimizer_state import optimizer_tensors
+from snnprune.training.params import FitParams
+from snnprune.training.progress import Progress
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from safetensors.torch import load_file
 
-from pipeline.files import Row
-from pipeline.params import Block, load_block
-from pipeline.stages.entry import run_stage
+from pipeline.io.entry import run_stage
+from pipeline.io.files import Row
+from pipeline.io.params import load_block
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.params import ZombiesParams
 from pipeline.studies.zombies import SETTINGS, draw, summarize, zombie_rows
-from pipeline.training.params import FitParams
+from snnprune.core.schema import Block
+from snnprune.training.params import FitParams
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,15 +8,15 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.statistics import describe
 from pipeline.analysis.style import SPARE_COLOURS, half_interval, look, panels
-from pipeline.data.store import Dataset
-from pipeline.files import Row
-from pipeline.methods import cqp, load_method
-from pipeline.pruning.iterate import prune_levels
-from pipeline.pruning.params import PruneParams
-from pipeline.resume import ResumePoint
-from pipeline.snn.checkpoint import copy_parameters, load_parameters
-from pipeline.snn.network import SpikingNetwork
+from pipeline.io.files import Row
 from pipeline.studies.params import AlphaParams
+from snnprune.core.dataset import Dataset
+from snnprune.methods import cqp, load_method
+from snnprune.pruning.iterate import prune_levels
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.checkpoint import copy_parameters, load_parameters
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.resume import ResumePoint
 
 METHOD = "cqp"
 

@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.statistics import describe, paired_difference
 from pipeline.analysis.style import panels
-from pipeline.data.store import Dataset, Split
-from pipeline.files import Row
-from pipeline.names import DENSE, label, metric_name, told_methods
-from pipeline.runtime import derive_seed
+from pipeline.io.files import Row
+from pipeline.io.names import DENSE, label, metric_name, told_methods
 from pipeline.studies.nets import Net
-from pipeline.temporal.early_exit import exits_of, run_with_exits
-from pipeline.temporal.params import EarlyExitParams
-from pipeline.temporal.truncation import accuracy_by_step, spikes_of
-from pipeline.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
+from snnprune.core.dataset import Dataset, Split
+from snnprune.core.seeds import derive_seed
+from snnprune.temporal.early_exit import exits_of, run_with_exits
+from snnprune.temporal.params import EarlyExitParams
+from snnprune.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
 
 
 def early_exit_rows(net: Net, dataset: Dataset, params: EarlyExitParams, seed: int) -> list[Row]:

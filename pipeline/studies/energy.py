@@ -9,18 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.data.store import Dataset
-from pipeline.energy.footprint import footprint
-from pipeline.energy.measure import LayerMeans, Measurement, measure
-from pipeline.energy.params import EnergyParams
-from pipeline.energy.profiles import Profile, energy_pj
-from pipeline.errors import UserError
-from pipeline.files import Row
-from pipeline.names import DENSE, label, metric_name, told_methods
-from pipeline.pruning.mask import prunable_weights
+from pipeline.io.files import Row
+from pipeline.io.names import DENSE, label, metric_name, told_methods
 from pipeline.studies.energy_settings import ALL, COUNTS, Settings, all_settings
 from pipeline.studies.energy_tables import front_rows, grid_rows, net_rows
 from pipeline.studies.nets import Net
+from snnprune.core.dataset import Dataset
+from snnprune.core.errors import UserError
+from snnprune.energy.footprint import footprint
+from snnprune.energy.measure import LayerMeans, Measurement, measure
+from snnprune.energy.params import EnergyParams
+from snnprune.energy.profiles import Profile, energy_pj
+from snnprune.pruning.mask import prunable_weights
 
 SUMS = ("synapses", "nnz", *COUNTS)
 SIZES = ("dense_bytes", "csr_bytes", "bitmask_bytes")

@@ -5,8 +5,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pipeline.analysis.style import look, panels
-from pipeline.files import Row
-from pipeline.names import label
+from pipeline.io.files import Row
+from pipeline.io.names import label
 
 SHOWN_POINTS = 10.0  # how far below the best the figure of the front reaches
 

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis.statistics import describe, paired_difference
-from pipeline.energy.front import pareto_front
-from pipeline.energy.profiles import Profile, energy_pj, formula_reduction
-from pipeline.names import DENSE
+from pipeline.io.names import DENSE
+from snnprune.energy.front import pareto_front
+from snnprune.energy.profiles import Profile, energy_pj, formula_reduction
 
 ALL = "all"  # the layer of rows that sum all layers
 COUNTS = ("macs", "acs", "dense_macs", "dense_acs", "neuron_updates")

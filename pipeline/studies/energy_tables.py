@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.energy.profiles import Profile
-from pipeline.files import Row
-from pipeline.names import DENSE
+from pipeline.io.files import Row
+from pipeline.io.names import DENSE
 from pipeline.studies.energy_settings import ALL, Settings
+from snnprune.energy.profiles import Profile
 
 
 def net_rows(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> list[Row]:

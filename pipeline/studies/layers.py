@@ -8,17 +8,17 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.statistics import describe
 from pipeline.analysis.style import half_interval, look, panels, sparsity_axis
-from pipeline.data.store import Dataset
-from pipeline.files import Row
-from pipeline.pruning.iterate import make_problem
-from pipeline.pruning.mask import prunable_weights
-from pipeline.pruning.params import PruneParams
-from pipeline.pruning.scores import importance
-from pipeline.pruning.select import keep_count
-from pipeline.snn.network import SpikingNetwork
+from pipeline.io.files import Row
 from pipeline.studies.one_shot import accuracy_under, mask_of
 from pipeline.studies.params import LayersParams
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Dataset
+from snnprune.pruning.iterate import make_problem
+from snnprune.pruning.mask import prunable_weights
+from snnprune.pruning.params import PruneParams
+from snnprune.pruning.scores import importance
+from snnprune.pruning.select import keep_count
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
 
 LOOKS = [look(name) for name in ("cqp", "magnitude", "regrow", "osqp")]
 

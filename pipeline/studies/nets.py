@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.snn.network import SpikingNetwork
+from snnprune.snn.network import SpikingNetwork
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pipeline.data.store import Split
-from pipeline.pruning.mask import Mask, prunable_weights
-from pipeline.snn.checkpoint import copy_parameters, load_parameters
-from pipeline.snn.network import SpikingNetwork
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Split
+from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.snn.checkpoint import copy_parameters, load_parameters
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
 
 
 def mask_of(network: SpikingNetwork, names: list[str]) -> Mask:

@@ -16,25 +16,25 @@ from torch import Tensor
 
 from pipeline.analysis.statistics import describe, paired_difference
 from pipeline.analysis.style import half_interval, look, panels
-from pipeline.data.store import Dataset, Split
-from pipeline.files import Row
-from pipeline.progress import Progress
-from pipeline.pruning.guard import MaskGuard
-from pipeline.pruning.iterate import FINETUNE, METHOD, make_problem
-from pipeline.pruning.mask import Mask, prunable_weights
-from pipeline.pruning.params import PruneParams
-from pipeline.pruning.problem import Problem
-from pipeline.pruning.schedule import targets
-from pipeline.pruning.scores import by_presynaptic_neuron, normalized
-from pipeline.pruning.select import InfeasibleSelection, keep_count, keep_top
-from pipeline.resume import Resume
-from pipeline.runtime import derive_seed
-from pipeline.snn.checkpoint import copy_parameters, load_parameters
-from pipeline.snn.network import SpikingNetwork
+from pipeline.io.files import Row
+from pipeline.io.resume import Resume
 from pipeline.studies.one_shot import mask_of
 from pipeline.studies.params import PaperParams
-from pipeline.training.evaluate import accuracy
-from pipeline.training.fit import fit, make_optimizer, shuffled_batches
+from snnprune.core.dataset import Dataset, Split
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning.guard import MaskGuard
+from snnprune.pruning.iterate import FINETUNE, METHOD, make_problem
+from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.params import PruneParams
+from snnprune.pruning.problem import Problem
+from snnprune.pruning.schedule import targets
+from snnprune.pruning.scores import by_presynaptic_neuron, normalized
+from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
+from snnprune.snn.checkpoint import copy_parameters, load_parameters
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
+from snnprune.training.fit import fit, make_optimizer, shuffled_batches
+from snnprune.training.progress import Progress
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 # Test accuracy in %: dataset -> level -> method, from the author's public notebooks (Hamza-Faarooq/Pruning-with-SNNs,

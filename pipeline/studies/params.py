@@ -1,15 +1,15 @@
 """Schemas of the study blocks about masks; all but `layers` are optional, and no block means no such study.
 
-Those of time and energy are in `pipeline/temporal/params.py` and `pipeline/energy/params.py`.
+Those of time and energy are in `snnprune/temporal/params.py` and `snnprune/energy/params.py`.
 """
 
 from typing import Annotated, Literal
 
 import pydantic
 
-from pipeline.params import Block, rising
-from pipeline.pruning.params import CriticalityParams, Granularity, Level
-from pipeline.training.params import FitParams
+from snnprune.core.schema import Block, rising
+from snnprune.pruning.params import CriticalityParams, Granularity, Level
+from snnprune.training.params import FitParams
 
 Alpha = Annotated[float, pydantic.Field(ge=0)]
 Tau = Annotated[float, pydantic.Field(ge=0, le=1)]

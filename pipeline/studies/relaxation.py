@@ -17,13 +17,15 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.statistics import describe
 from pipeline.analysis.style import half_interval, look, panels, sparsity_axis
-from pipeline.data.store import Dataset
-from pipeline.files import Row
-from pipeline.pruning.iterate import make_problem
-from pipeline.pruning.mask import flatten, prunable_weights, unflatten
-from pipeline.pruning.params import PruneParams
-from pipeline.pruning.problem import Layers
-from pipeline.pruning.relaxations import (
+from pipeline.io.files import Row
+from pipeline.studies.one_shot import accuracy_under, mask_of
+from pipeline.studies.params import RelaxationParams
+from snnprune.core.dataset import Dataset
+from snnprune.pruning.iterate import make_problem
+from snnprune.pruning.mask import flatten, prunable_weights, unflatten
+from snnprune.pruning.params import PruneParams
+from snnprune.pruning.problem import Layers
+from snnprune.pruning.relaxations import (
     FLOOR,
     Relaxed,
     Solver,
@@ -33,11 +35,9 @@ from pipeline.pruning.relaxations import (
     solve_budget,
     solve_energy_if_feasible,
 )
-from pipeline.pruning.scores import by_presynaptic_neuron, importance, normalized
-from pipeline.pruning.select import InfeasibleSelection, keep_count, keep_top
-from pipeline.snn.network import SpikingNetwork
-from pipeline.studies.one_shot import accuracy_under, mask_of
-from pipeline.studies.params import RelaxationParams
+from snnprune.pruning.scores import by_presynaptic_neuron, importance, normalized
+from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
+from snnprune.snn.network import SpikingNetwork
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
 FORMS = ("budget", "energy")

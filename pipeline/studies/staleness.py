@@ -8,17 +8,17 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.statistics import describe, paired_difference
 from pipeline.analysis.style import half_interval, look, panels, sparsity_axis
-from pipeline.data.store import Dataset
-from pipeline.errors import UserError
-from pipeline.files import Row
-from pipeline.methods import load_method
-from pipeline.params import Block
-from pipeline.pruning.iterate import prune_levels
-from pipeline.pruning.params import PruneParams
-from pipeline.resume import ResumePoint
-from pipeline.snn.checkpoint import load_parameters
-from pipeline.snn.network import SpikingNetwork
-from pipeline.training.evaluate import accuracy
+from pipeline.io.files import Row
+from snnprune.core.dataset import Dataset
+from snnprune.core.errors import UserError
+from snnprune.core.schema import Block
+from snnprune.methods import load_method
+from snnprune.pruning.iterate import prune_levels
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.checkpoint import load_parameters
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
+from snnprune.training.resume import ResumePoint
 
 METHOD = "cqp"
 

@@ -16,17 +16,17 @@ from torch import Tensor
 
 from pipeline.analysis.statistics import describe
 from pipeline.analysis.style import half_interval, look, panels
-from pipeline.data.store import Dataset
-from pipeline.files import Row
-from pipeline.pruning.iterate import make_problem
-from pipeline.pruning.mask import flatten, prunable_weights, unflatten
-from pipeline.pruning.params import PruneParams
-from pipeline.pruning.relaxations import Solver, solve_energy_if_feasible
-from pipeline.pruning.scores import critical_at, importance, normalized
-from pipeline.pruning.select import InfeasibleSelection, keep_top
-from pipeline.snn.network import SpikingNetwork
+from pipeline.io.files import Row
 from pipeline.studies.one_shot import accuracy_under, mask_of
 from pipeline.studies.params import SweepParams
+from snnprune.core.dataset import Dataset
+from snnprune.pruning.iterate import make_problem
+from snnprune.pruning.mask import flatten, prunable_weights, unflatten
+from snnprune.pruning.params import PruneParams
+from snnprune.pruning.relaxations import Solver, solve_energy_if_feasible
+from snnprune.pruning.scores import critical_at, importance, normalized
+from snnprune.pruning.select import InfeasibleSelection, keep_top
+from snnprune.snn.network import SpikingNetwork
 
 RULES = {"energy": look("osqp"), "exact": look("cqp"), "cut": look("gradient")}
 

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 
 from pipeline.analysis.statistics import describe, paired_difference
 from pipeline.analysis.style import half_interval, panels
-from pipeline.data.store import Dataset
-from pipeline.files import Row
-from pipeline.names import DENSE, label, metric_name, told_methods
+from pipeline.io.files import Row
+from pipeline.io.names import DENSE, label, metric_name, told_methods
 from pipeline.studies.nets import Net
-from pipeline.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
-from pipeline.temporal.params import TemporalParams
-from pipeline.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.core.dataset import Dataset
+from snnprune.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
+from snnprune.temporal.params import TemporalParams
+from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 
 SMALLEST_KL = 1e-6  # what the figure shows of a KL of 0
 

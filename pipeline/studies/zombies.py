@@ -10,19 +10,19 @@ from torch.nn import functional
 
 from pipeline.analysis.statistics import describe
 from pipeline.analysis.style import panels
-from pipeline.data.store import Dataset
-from pipeline.files import Row
-from pipeline.pruning.guard import Guards, MaskGuard
-from pipeline.pruning.iterate import make_problem
-from pipeline.pruning.mask import Mask, prunable_weights
-from pipeline.pruning.params import PruneParams
-from pipeline.runtime import derive_seed, seed_everything
-from pipeline.snn.network import SpikingNetwork
+from pipeline.io.files import Row
 from pipeline.studies.params import ZombiesParams
-from pipeline.training.evaluate import accuracy
-from pipeline.training.fit import make_optimizer, shuffled_batches
-from pipeline.training.optimizer_state import restore_optimizer
-from pipeline.training.params import FitParams
+from snnprune.core.dataset import Dataset
+from snnprune.core.seeds import derive_seed, seed_everything
+from snnprune.pruning.guard import Guards, MaskGuard
+from snnprune.pruning.iterate import make_problem
+from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
+from snnprune.training.fit import make_optimizer, shuffled_batches
+from snnprune.training.optimizer_state import restore_optimizer
+from snnprune.training.params import FitParams
 
 ZOMBIES = 4  # tells this study's draws from those of the pruning runs (pruning/iterate.py)
 # From no guard to the full one, which every pruning run uses; only the last is checked at every step.

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis.comparison import headlines, summarize, tidy_table
-from pipeline.errors import UserError
+from snnprune.core.errors import UserError
 
 Levels = dict[tuple[str, int], pd.DataFrame]
 Dense = dict[int, dict[str, float]]

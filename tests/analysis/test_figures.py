@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from pipeline.analysis.comparison import summarize, tidy_table
 from pipeline.analysis.figures import accuracy_against_sparsity, by_method, sparsity_error
 from pipeline.analysis.style import COLOURS, MARKERS, SPARE_COLOURS, half_interval, look, save_svg
-from pipeline.methods import available
+from snnprune.methods import available
 
 FIGURES = [accuracy_against_sparsity, sparsity_error]
 Draw = Callable[[dict[str, Any]], Figure]

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import paths
 from pipeline.analysis.statistics import describe
 from pipeline.blocks import STUDIES
 from pipeline.claims.claims import CLAIMS, Claim, Condition, Reading
 from pipeline.claims.evidence import Evidence, Measured, NotMeasured
 from pipeline.claims.judge import PROTOCOLS, judge, judge_claim
 from pipeline.claims.verdict import RULE, VERDICTS
+from pipeline.io import paths
 from tests.imports import PROJECT
 
 EMPTY = Evidence({"results": []})

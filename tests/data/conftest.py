@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data import idx
 from pipeline.data.sources import ENVIRONMENT_VARIABLE, Pins, PublicSet
+from snnprune.data import idx
 
 SHARED_MNIST = Path(__file__).parents[3] / "shared" / "mnist"
 collect_ignore = [] if SHARED_MNIST.is_dir() else ["test_real_mnist.py"]  # tests download nothing from the internet

@@ -9,11 +9,11 @@ import numpy as np
 import pydantic
 import pytest
 
-from pipeline.data import idx
 from pipeline.data.datasets import DATASETS, load
 from pipeline.data.params import DataParams
-from pipeline.errors import DataError
-from pipeline.params import ParamsError, validate
+from snnprune.core.errors import DataError
+from snnprune.core.schema import ParamsError, validate
+from snnprune.data import idx
 
 PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.idx import decompress, parse_images, parse_labels, require_pairs
-from pipeline.errors import DataError
+from snnprune.core.errors import DataError
+from snnprune.data.idx import decompress, parse_images, parse_labels, require_pairs
 
 PATH = Path("some/train-images-idx3-ubyte")
 

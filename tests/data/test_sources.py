@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data import idx
 from pipeline.data.download import BACKOFF_S, DownloadError, download
 from pipeline.data.sources import (
     ALL_FILES,
@@ -24,7 +23,8 @@ from pipeline.data.sources import (
     locate,
     read_verified,
 )
-from pipeline.errors import DataError
+from snnprune.core.errors import DataError
+from snnprune.data import idx
 
 
 class Mirror:

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.data.datasets import RawDataset, Samples
 from pipeline.data.splits import count_of, split_dataset
-from pipeline.errors import DataError
+from snnprune.core.errors import DataError
 
 
 def dataset(per_class: list[int], test: Samples | None = None) -> RawDataset:

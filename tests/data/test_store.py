@@ -12,8 +12,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from pipeline.data.store import FILE, SUMMARY_FILE, load_dataset, save_dataset
-from pipeline.errors import DataError
+from pipeline.io.store import FILE, SUMMARY_FILE, load_dataset, save_dataset
+from snnprune.core.errors import DataError
 
 ROOT = Path(__file__).parents[2]
 
@@ -191,8 +191,8 @@ def test_missing_damaged_or_foreign_files_are_data_errors(tmp_path: Path) -> Non
 
 def test_loading_does_not_import_what_only_the_data_stage_needs() -> None:
     script = (
-        "import sys, pipeline.data.store\n"
+        "import sys, pipeline.io.store\n"
         "print([name for name in sys.modules if name.split('.')[0] == 'sklearn' or name.startswith('pipeline.data.')])"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "['pipeline.data.store']"
+    assert done.stdout.strip() == "[]"

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.data.datasets import RawDataset, load
 from pipeline.data.splits import split_dataset
-from pipeline.data.store import SPLITS, load_dataset, save_dataset
+from pipeline.io.store import load_dataset, save_dataset
+from snnprune.core.dataset import SPLITS
 
 IMAGES_DIGEST = "6b25b3f204808ab7c2fc39412facdb610e58e112fd61850001c532f7ce41c713"
 LABELS_DIGEST = "5acb29847cc68b2b461ae941d2bbc6e2fca9ffbf8925f44323f526f24963f5d7"

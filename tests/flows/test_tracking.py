@@ -278,9 +278,9 @@ np.save(counts, mlflow.pyfunc.load_model(model).predict(np.load(images)))
 def test_a_logged_network_predicts_anywhere_like_the_one_on_disk(project: Path, tmp_path: Path, monkeypatch) -> None:
     import torch
 
-    from pipeline.snn.checkpoint import load_network, save_network
-    from pipeline.snn.network import build_network
-    from pipeline.snn.params import ModelParams
+    from snnprune.snn.checkpoint import load_network, save_network
+    from snnprune.snn.network import build_network
+    from snnprune.snn.params import ModelParams
 
     model = {"layers": [4, 16, 2], "beta": 0.9, "threshold": 0.1, "timesteps": 5, "encoding": {"name": "direct"}}
     weights = project / "results/tiny/train/seed0/model.safetensors"
@@ -305,7 +305,7 @@ def test_a_model_carries_the_code_it_needs_and_no_more(tracked: Path) -> None:
     code = model_of(tracked, "train/seed0") / "code"
     carried = {path.relative_to(code) for path in code.rglob("*") if path.is_file()}
     needed = imported_files("flows.served_model") - {Path("flows/served_model.py")}
-    inert = {Path("pipeline/__init__.py"), Path("pipeline/snn/__init__.py")}
+    inert = {Path("pipeline/__init__.py"), Path("snnprune/snn/__init__.py")}
     assert carried - inert == needed
 
 

@@ -12,7 +12,7 @@ from flows.narrowed import mlflow_name, tags
 from flows.workspace import LOCK, WorkspaceBusy
 from flows.worktree import WorktreeError, main, prepare
 from pipeline.blocks import REQUIRED, STUDIES
-from pipeline.errors import UserError
+from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc
 from tests.tiny import METHODS, SEEDS, make_repository, run, tiny_params, write_params
 

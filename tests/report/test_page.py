@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import paths
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.judge import judge
+from pipeline.io import paths
 from pipeline.report.page import Fact, Page, PageFigure, PageTable, Section, Source, render_page
 from pipeline.report.tables import of_claims
 from tests.imports import PROJECT

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import paths
+from pipeline.io import paths
 
 # Study -> the function that computes (part of) a seed's rows, as its stage calls it.
 ROWS = {

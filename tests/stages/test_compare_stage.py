@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import matrix, paths
+from pipeline import matrix
 from pipeline.analysis.tables import HEADER
 from pipeline.blocks import STUDIES
 from pipeline.claims.evidence import TABLES
-from pipeline.errors import UserError
-from pipeline.files import write_csv, write_json, write_text
-from pipeline.params import ParamsError, load_matrix
+from pipeline.io import paths
+from pipeline.io.files import write_csv, write_json, write_text
+from pipeline.io.params import load_matrix
 from pipeline.report.sections import SECTIONS
 from pipeline.stages import compare, report
+from snnprune.core.errors import UserError
+from snnprune.core.schema import ParamsError
 from tests.report.parsed import Parsed
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}

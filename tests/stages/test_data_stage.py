@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.sources import ENVIRONMENT_VARIABLE
-from pipeline.data.store import load_dataset
-from pipeline.errors import DataError, UserError
-from pipeline.params import ParamsError
+from pipeline.io.entry import experiment_parser, run_stage
+from pipeline.io.store import load_dataset
 from pipeline.stages.data import main
-from pipeline.stages.entry import experiment_parser, run_stage
+from snnprune.core.errors import DataError, UserError
+from snnprune.core.schema import ParamsError
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """

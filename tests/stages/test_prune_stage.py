@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 
-from pipeline import paths
-from pipeline.data.store import load_dataset, save_dataset
-from pipeline.errors import UserError
-from pipeline.params import ParamsError
-from pipeline.pruning.select import InfeasibleSelection
-from pipeline.snn.checkpoint import load_network
+from pipeline.io import paths
+from pipeline.io.store import load_dataset, save_dataset
 from pipeline.stages import prune, train
-from pipeline.training.evaluate import accuracy
+from snnprune.core.errors import UserError
+from snnprune.core.schema import ParamsError
+from snnprune.pruning.select import InfeasibleSelection
+from snnprune.snn.checkpoint import load_network
+from snnprune.training.evaluate import accuracy
 from tests.imports import PROJECT
 from tests.killing import killed_at
 

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import paths
 from pipeline.blocks import STUDIES
-from pipeline.data.store import load_dataset
-from pipeline.energy.profiles import load_profiles
-from pipeline.resume import ResumePoint
-from pipeline.snn.checkpoint import load_network
+from pipeline.io import paths
+from pipeline.io.store import load_dataset
 from pipeline.stages import prune
-from pipeline.training.evaluate import accuracy
+from snnprune.energy.profiles import load_profiles
+from snnprune.snn.checkpoint import load_network
+from snnprune.training.evaluate import accuracy
+from snnprune.training.resume import ResumePoint
 from tests.stages.study_runs import ROWS, contents, run, stage, summary, table
 from tests.studies.made import (
     LEVELS,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import paths
 from pipeline.blocks import STUDIES
-from pipeline.errors import UserError
-from pipeline.params import ParamsError
+from pipeline.io import paths
+from snnprune.core.errors import UserError
+from snnprune.core.schema import ParamsError
 from tests.stages.study_runs import run, stage
 from tests.studies.made import PARAMS, write_params
 

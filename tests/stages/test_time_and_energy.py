@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import paths
-from pipeline.energy.profiles import load_profiles
-from pipeline.errors import UserError
+from pipeline.io import paths
 from pipeline.stages import compare
+from snnprune.core.errors import UserError
+from snnprune.energy.profiles import load_profiles
 from tests.stages.study_runs import ROWS, run, stage, summary, table
 from tests.studies.made import LEVELS, SEEDS, made_split, save_splits, write_params
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.store import Arrays, save_dataset
-from pipeline.errors import DataError, UserError
-from pipeline.params import ParamsError
-from pipeline.snn.checkpoint import load_network
+from pipeline.io.store import Arrays, save_dataset
 from pipeline.stages.train import main
+from snnprune.core.errors import DataError, UserError
+from snnprune.core.schema import ParamsError
+from snnprune.snn.checkpoint import load_network
 from tests.killing import killed_at
 
 ROOT = Path(__file__).parents[2]

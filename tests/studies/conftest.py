@@ -7,12 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import paths
-from pipeline.data.store import Dataset, load_dataset
-from pipeline.pruning.params import PruneParams
-from pipeline.snn.checkpoint import load_network
-from pipeline.snn.network import SpikingNetwork
+from pipeline.io import paths
+from pipeline.io.store import load_dataset
 from pipeline.stages import train
+from snnprune.core.dataset import Dataset
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.checkpoint import load_network
+from snnprune.snn.network import SpikingNetwork
 from tests.studies.made import PARAMS, save_splits, write_params
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import paths
-from pipeline.data.store import save_dataset
+from pipeline.io import paths
+from pipeline.io.store import save_dataset
 from pipeline.stages import prune, train
 
 LEVELS = [0.5, 0.9]

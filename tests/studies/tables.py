@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.energy.params import EnergyParams
-from pipeline.energy.profiles import Profile
+from snnprune.energy.params import EnergyParams
+from snnprune.energy.profiles import Profile
 
 SEEDS = (0, 1, 2)
 LEVELS = (0.5, 0.7, 0.9, 0.95, 0.98)

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from pipeline.data.store import Dataset
-from pipeline.snn.network import SpikingNetwork
 from pipeline.studies.early_exit import early_exit_rows, summarize
 from pipeline.studies.nets import Net
-from pipeline.temporal.early_exit import exits_of
-from pipeline.temporal.params import EarlyExitParams
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Dataset
+from snnprune.snn.network import SpikingNetwork
+from snnprune.temporal.early_exit import exits_of
+from snnprune.temporal.params import EarlyExitParams
+from snnprune.training.evaluate import accuracy
 from tests.studies.tables import early_exit_table
 
 

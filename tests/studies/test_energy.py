@@ -6,18 +6,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.data.store import Dataset
-from pipeline.energy.front import pareto_front
-from pipeline.energy.params import EnergyParams
-from pipeline.energy.profiles import load_profiles
-from pipeline.errors import UserError
-from pipeline.pruning.mask import prunable_weights
-from pipeline.snn.network import SpikingNetwork
 from pipeline.studies.energy import energy_rows, summarize
 from pipeline.studies.energy_settings import Settings, all_settings
 from pipeline.studies.energy_tables import front_rows, grid_rows, net_rows
 from pipeline.studies.nets import Net
-from pipeline.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.core.dataset import Dataset
+from snnprune.core.errors import UserError
+from snnprune.energy.front import pareto_front
+from snnprune.energy.params import EnergyParams
+from snnprune.energy.profiles import load_profiles
+from snnprune.pruning.mask import prunable_weights
+from snnprune.snn.network import SpikingNetwork
+from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 from tests.studies.tables import ENERGY, PROFILES, energy_table
 
 

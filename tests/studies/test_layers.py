@@ -5,15 +5,15 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from pipeline.data.store import Dataset
-from pipeline.pruning.iterate import CRITICALITY, measure
-from pipeline.pruning.params import PruneParams
-from pipeline.runtime import derive_seed
-from pipeline.snn.network import SpikingNetwork
 from pipeline.studies import layers, one_shot
 from pipeline.studies.layers import layer_rows, summarize
 from pipeline.studies.params import LayersParams
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Dataset
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning.iterate import CRITICALITY, measure
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
 from tests.studies.made import SIZES
 from tests.studies.tables import layers_table
 

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.data.store import Dataset
-from pipeline.files import Row
-from pipeline.pruning.mask import Mask
-from pipeline.pruning.params import CriticalityParams, PruneParams
-from pipeline.pruning.problem import Problem
-from pipeline.pruning.select import InfeasibleSelection, keep_count
-from pipeline.resume import Resume
-from pipeline.snn.network import SpikingNetwork
+from pipeline.io.files import Row
+from pipeline.io.resume import Resume
 from pipeline.studies import paper
 from pipeline.studies.paper import column_scores, fair_rows, keep_columns, paper_rows, summarize
 from pipeline.studies.params import PaperParams
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Dataset
+from snnprune.pruning.mask import Mask
+from snnprune.pruning.params import CriticalityParams, PruneParams
+from snnprune.pruning.problem import Problem
+from snnprune.pruning.select import InfeasibleSelection, keep_count
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
 from tests.studies.made import FINETUNE
 from tests.studies.tables import paper_table
 

@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.data.store import Dataset
-from pipeline.pruning.iterate import CRITICALITY, measure
-from pipeline.pruning.params import PruneParams
-from pipeline.pruning.relaxations import Solver, is_energy_feasible, solve_budget
-from pipeline.runtime import derive_seed
-from pipeline.snn.network import SpikingNetwork
 from pipeline.studies import relaxation
 from pipeline.studies.params import RelaxationParams
 from pipeline.studies.relaxation import relaxation_rows, summarize
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Dataset
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning.iterate import CRITICALITY, measure
+from snnprune.pruning.params import PruneParams
+from snnprune.pruning.relaxations import Solver, is_energy_feasible, solve_budget
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
 from tests.studies.made import SIZES, SYNAPSES
 from tests.studies.tables import LEVELS, relaxation_table
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from pipeline.errors import UserError
 from pipeline.studies.staleness import paired_table, summarize
+from snnprune.core.errors import UserError
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.data.store import Dataset
-from pipeline.pruning.iterate import CRITICALITY, measure
-from pipeline.pruning.params import PruneParams
-from pipeline.pruning.relaxations import Solver, solve_energy
-from pipeline.runtime import derive_seed
-from pipeline.snn.network import SpikingNetwork
 from pipeline.studies.params import SweepParams
 from pipeline.studies.sweep import find_cliff, summarize, sweep_rows
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Dataset
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning.iterate import CRITICALITY, measure
+from snnprune.pruning.params import PruneParams
+from snnprune.pruning.relaxations import Solver, solve_energy
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy
 from tests.studies.tables import sweep_table
 
 Dense = Callable[[], SpikingNetwork]

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from pipeline.data.store import Dataset
-from pipeline.snn.network import SpikingNetwork
 from pipeline.studies.nets import Net
 from pipeline.studies.temporal import chosen_steps, summarize, temporal_rows
-from pipeline.temporal.params import TemporalParams
-from pipeline.temporal.truncation import accuracy_by_step, spikes_of
-from pipeline.training.evaluate import accuracy
+from snnprune.core.dataset import Dataset
+from snnprune.snn.network import SpikingNetwork
+from snnprune.temporal.params import TemporalParams
+from snnprune.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.training.evaluate import accuracy
 from tests.studies.tables import temporal_table
 
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.data.store import Dataset
-from pipeline.pruning.iterate import CRITICALITY, FINETUNE, METHOD
-from pipeline.pruning.params import PruneParams
-from pipeline.runtime import derive_seed
-from pipeline.snn.network import SpikingNetwork
 from pipeline.studies import zombies
 from pipeline.studies.params import ZombiesParams
 from pipeline.studies.zombies import SETTINGS, summarize, zombie_rows
-from pipeline.training.fit import SHUFFLE
-from pipeline.training.params import FitParams
+from snnprune.core.dataset import Dataset
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning.iterate import CRITICALITY, FINETUNE, METHOD
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.fit import SHUFFLE
+from snnprune.training.params import FitParams
 from tests.studies.made import PARAMS, SYNAPSES
 from tests.studies.tables import zombies_table
 

@@ -1,0 +1,131 @@
+"""The stored form of a split dataset: written by the data stage, read by every stage that trains or measures."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+import torch
+from numpy.typing import NDArray
+
+from pipeline.io import files
+from snnprune.core.dataset import SPLITS, Dataset, Split
+from snnprune.core.errors import DataError
+
+FILE = "dataset.safetensors"
+SUMMARY_FILE = "dataset.json"
+DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+
+# One metadata key with everything in it: safetensors does not promise an order of several.
+METADATA_KEY = "dataset"
+
+
+Arrays = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.int64]]
+
+
+def save_dataset(folder: Path, name: str, classes: int, scale: int, splits: Mapping[str, Arrays]) -> dict[str, Any]:
+    """Write `dataset.safetensors` and `dataset.json`, byte-identical for equal content.
+
+    Args:
+        splits: for each of train, validation and test: images [N, H, W] or [N, C, H, W] (uint8, or float32 with
+            scale 1) and labels [N] (int64, 0..classes-1).
+        scale: the stored value that becomes 1.0.
+
+    Returns:
+        What `dataset.json` holds: name, digest, shape [C, H, W], classes, and count and count per class of each split.
+
+    Raises:
+        DataError: another set of splits, an empty split, or shapes, types or values other than described above.
+    """
+    if set(splits) != set(SPLITS):
+        raise DataError(f"{name}: splits {', '.join(splits)}; expected {', '.join(SPLITS)}")
+    arrays = {split: (_with_channel(splits[split][0]), splits[split][1]) for split in SPLITS}
+    shape = arrays["train"][0].shape[1:]
+    for split, (images, labels) in arrays.items():
+        _require_fitting(f"{name}, {split} split", images, labels, shape, classes, scale)
+    digest = content_digest(arrays, scale)
+    tensors = {
+        f"{split}.{kind}": array
+        for split, pair in arrays.items()
+        for kind, array in zip(("images", "labels"), pair, strict=True)
+    }
+    metadata = {METADATA_KEY: json.dumps({"name": name, "classes": classes, "scale": scale, "digest": digest})}
+    files.replace(folder / FILE, lambda partial: safetensors.numpy.save_file(tensors, partial, metadata))
+    summary = {
+        "name": name,
+        "digest": digest,
+        "shape": list(shape),
+        "classes": classes,
+        "splits": {
+            split: {"count": len(labels), "per_class": np.bincount(labels, minlength=classes).tolist()}
+            for split, (_, labels) in arrays.items()
+        },
+    }
+    files.write_json(folder / SUMMARY_FILE, summary)
+    return summary
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Read `dataset.safetensors` of `folder` into memory, images scaled to float32.
+
+    Raises:
+        DataError: the file is missing, damaged, or not written by `save_dataset`.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; make it with the data stage (dvc repro) or fetch it (dvc pull)")
+    try:
+        with safetensors.safe_open(path, framework="pt") as stored:
+            about = json.loads(stored.metadata()[METADATA_KEY])
+            splits = {
+                split: Split(
+                    images=stored.get_tensor(f"{split}.images").to(torch.float32) / about["scale"],
+                    labels=stored.get_tensor(f"{split}.labels"),
+                )
+                for split in SPLITS
+            }
+    except (safetensors.SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: damaged or not a stored dataset ({error}); make it anew with the data stage"
+        ) from error
+    return Dataset(name=about["name"], classes=about["classes"], digest=about["digest"], **splits)
+
+
+def content_digest(splits: Mapping[str, Arrays], scale: int) -> str:
+    """SHA-256 over the scale and, per split, each array's name, type, shape and little-endian bytes, row-major."""
+    digest = hashlib.sha256(f"scale {scale}\n".encode())
+    for split in SPLITS:
+        for kind, array in zip(("images", "labels"), splits[split], strict=True):
+            little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            digest.update(f"{split}.{kind} {array.dtype.name} {array.shape}\n".encode())
+            digest.update(little_endian.data)
+    return digest.hexdigest()
+
+
+def _with_channel(images: NDArray[Any]) -> NDArray[Any]:
+    return images[:, None] if images.ndim == 3 else images
+
+
+def _require_fitting(
+    what: str, images: NDArray[Any], labels: NDArray[Any], shape: tuple[int, ...], classes: int, scale: int
+) -> None:
+    if images.dtype not in DTYPES or images.ndim != 4 or images.shape[1:] != shape:
+        raise DataError(
+            f"{what}: images {images.dtype} {list(images.shape)}; expected uint8 or float32, [N, H, W] or "
+            f"[N, C, H, W], and {list(shape)} per sample as in the train split"
+        )
+    if labels.dtype != np.int64 or labels.shape != images.shape[:1] or not len(labels):
+        raise DataError(
+            f"{what}: labels {labels.dtype} {list(labels.shape)}; expected int64, one for each of "
+            f"{len(images)} images, at least one"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"{what}: labels {labels.min()} to {labels.max()}; expected 0 to {classes - 1}")
+    if images.dtype == np.float32 and (scale != 1 or not np.isfinite(images).all()):
+        raise DataError(f"{what}: float images need scale 1 (found {scale}) and finite values")
+    if images.dtype == np.uint8 and images.max() > scale:
+        raise DataError(f"{what}: pixels up to {images.max()}; expected at most {scale}, the scale")

@@ -1,0 +1,1 @@
+"""Pruning of spiking neural networks: networks, training, methods, time and energy."""

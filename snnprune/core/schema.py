@@ -1,0 +1,97 @@
+"""The base of every parameter schema, and validation whose errors name the key, what was found and what is allowed."""
+
+import itertools
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar, get_args
+
+import pydantic
+
+from snnprune.core.errors import UserError
+
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # an experiment's name is a folder and part of DVC's stage names
+
+
+Schema = TypeVar("Schema", bound="Block")
+
+
+class ParamsError(UserError, ValueError):
+    """params.yaml holds something that is not allowed; the message names the key and what is allowed."""
+
+
+class Block(pydantic.BaseModel):
+    """Base of every params schema: immutable, strict types, unknown keys refused."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def rising(values: list[Any]) -> list[Any]:
+    """The values, for a pydantic AfterValidator. Raises ValueError unless each is larger than the one before."""
+    if any(later <= earlier for earlier, later in itertools.pairwise(values)):
+        raise ValueError("values must rise strictly")
+    return values
+
+
+def validate(schema: type[Schema], value: Any, key: str) -> Schema:
+    """`value` as a `schema` instance; every problem found is listed under its full key.
+
+    Raises:
+        ParamsError: with one line per problem: the key, what was found and what is allowed.
+    """
+    try:
+        return schema.model_validate(value)
+    except pydantic.ValidationError as error:
+        lines = [_describe(schema, key, problem) for problem in error.errors()]
+        raise ParamsError("\n".join(lines)) from error
+
+
+def _describe(schema: type[Block], key: str, problem: Any) -> str:
+    where, there = _locate(schema, key, problem["loc"])
+    kind, found = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        _, parent = _locate(schema, key, problem["loc"][:-1])
+        return f"{where}: unknown key; allowed here: {', '.join(parent.model_fields) or 'no keys'}"
+    if kind == "missing":
+        return f"{where}: missing; it has no default"
+    if kind in ("model_type", "model_attributes_type"):
+        keys = there.model_fields if _is_block(there) else ["name"]
+        return f"{where}: {expected_mapping(keys, found)}"
+    if kind.startswith("union_tag"):
+        name = problem["ctx"]["discriminator"].strip("'")
+        allowed = ", ".join(
+            tag for choice in _blocks_of(there) for tag in get_args(choice.model_fields[name].annotation)
+        )
+        return f"{where}.{name}: allowed are: {allowed}; found {found.get(name)!r}"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}; found {found!r}"
+
+
+def _locate(schema: type[Block], key: str, location: tuple[str | int, ...]) -> tuple[str, Any]:
+    """The full key of pydantic's `location` as params.yaml spells it, and the type expected there."""
+    there: Any = schema
+    for part in location:
+        members = _blocks_of(there)
+        if not _is_block(there) and members:  # pydantic adds the name of a union's member, which is no key of the file
+            there = next(b for b in members if any(part in get_args(f.annotation) for f in b.model_fields.values()))
+            continue
+        if isinstance(part, int):
+            key = f"{key}[{part}]"
+        else:
+            key = f"{key}.{part}"
+            there = there.model_fields[part].annotation if _is_block(there) and part in there.model_fields else None
+        if len(_blocks_of(there)) == 1:  # a list of blocks, or an optional one
+            there = _blocks_of(there)[0]
+    return key, there
+
+
+def _is_block(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Block)
+
+
+def _blocks_of(kind: Any) -> list[type[Block]]:
+    """The schemas inside a union, an optional or a list."""
+    return [member for member in get_args(kind) if _is_block(member)]
+
+
+def expected_mapping(keys: Iterable[str], found: Any) -> str:
+    names = ", ".join(keys)
+    return f"expected a mapping with {f'the keys {names}' if names else 'no keys: {}'}; found {found!r}"

@@ -1,0 +1,16 @@
+"""Seeds: what makes two runs of the same thing draw the same numbers."""
+
+import numpy as np
+import torch
+
+
+def derive_seed(*path: int) -> int:
+    """A 63-bit seed for one place in the run, such as (seed, level, epoch); different paths give unrelated streams."""
+    # The length goes in, too: SeedSequence pads with zeros, so (1,) and (1, 0) would be one.
+    words = np.random.SeedSequence((len(path), *path)).generate_state(2, np.uint32)
+    return (int(words[0]) << 31) ^ int(words[1])
+
+
+def seed_everything(*path: int) -> None:
+    """Seed torch's global generators for one place in the run; see `derive_seed`."""
+    torch.manual_seed(derive_seed(*path))

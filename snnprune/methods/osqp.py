@@ -1,0 +1,68 @@
+"""CQP as solver pipelines do it: a relaxed program solved by OSQP, then rounded at 0.5 (pruning/relaxations.py).
+
+The rounded mask of the form `budget` misses the target to either side, and overshoots it when a dense net is pruned
+hard in one step; that of `energy` keeps what is protected, whatever the target. That is the point of this
+baseline; nothing here corrects it.
+"""
+
+from typing import Annotated, Literal
+
+import pydantic
+import torch
+from torch import Tensor
+
+from snnprune.core.schema import Block
+from snnprune.pruning.mask import Mask
+from snnprune.pruning.params import Granularity
+from snnprune.pruning.problem import Problem
+from snnprune.pruning.relaxations import Solver, solve_budget, solve_energy
+from snnprune.pruning.scores import critical_at, importance, normalized
+
+EXACT = False
+
+
+class Params(Block):
+    """`form` of the program; `granularity` and `alpha` as for cqp; `tau`: `energy` protects synapses with C > tau.
+
+    `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit.
+    """
+
+    form: Literal["budget", "energy"] = "budget"
+    alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
+    tau: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
+    granularity: Granularity = "synapse"
+    tolerance: Annotated[float, pydantic.Field(gt=0, le=0.1)] = 1e-5
+    max_iter: Annotated[int, pydantic.Field(ge=1)] = 20_000
+
+
+def prune(problem: Problem, params: Params) -> Mask:
+    """Keep the synapses whose relaxed mask exceeds 0.5, more or fewer than `problem.keep`.
+
+    An earlier level may have overshot below `problem.keep` already; then the mask stays as it is. The program is over
+    the whole network; scope `layer` solves it per layer.
+
+    Raises:
+        NotSolved: OSQP did not solve a program, or `energy` protects too many synapses.
+    """
+    critical = critical_at(problem.criticality(), params.granularity)
+    solver = Solver(params.tolerance, params.max_iter)
+    if params.form == "budget":
+        scores = importance(problem.weights, critical, params.alpha)
+        return problem.choose(lambda pick, keep: round_budget(pick(scores), keep, solver))
+    protected = {name: score > params.tau for name, score in normalized(critical).items()}
+    return problem.choose(lambda pick, keep: round_energy(pick(problem.weights), pick(protected), keep, solver))
+
+
+def round_budget(importances: Tensor, keep: int, solver: Solver) -> Tensor:
+    """Boolean vector [n]: the relaxed mask of importances [n] rounded at 0.5; all True when n <= keep."""
+    if importances.numel() <= keep:
+        return torch.ones_like(importances, dtype=torch.bool)
+    return torch.from_numpy(solve_budget(importances.double().numpy(), keep, solver).mask > 0.5)
+
+
+def round_energy(weights: Tensor, protected: Tensor, keep: int, solver: Solver) -> Tensor:
+    """Boolean vector [n]: likewise for the form `energy`, from weights [n] and protected synapses [n]."""
+    if weights.numel() <= keep:
+        return torch.ones_like(protected)
+    drop = weights.numel() - keep
+    return torch.from_numpy(solve_energy(weights.double().numpy(), protected.numpy(), drop, solver).mask > 0.5)

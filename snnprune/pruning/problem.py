@@ -1,0 +1,71 @@
+"""What a pruning method is given: the weights as they are, the mask so far, and how many synapses to keep."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from snnprune.pruning.mask import Mask, flatten
+from snnprune.pruning.params import CriticalityKind
+from snnprune.pruning.select import keep_top, share_by_layer
+
+Layers = Mapping[str, Tensor]
+Pick = Callable[[Layers], Tensor]
+
+
+class Measure(Protocol):
+    """Computes criticality, in the weights' shapes, on training data."""
+
+    def __call__(self, kind: CriticalityKind | None = None) -> Layers:
+        """Criticality of this kind; of the experiment's (`prune.criticality.kind`) when none is named."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One pruning step of one network; a method reads it and returns a new mask inside `mask`.
+
+    Attributes:
+        weights: name -> current weight (pruned entries are zero), on the CPU, detached.
+        mask: the mask so far.
+        keep: synapses to keep over the whole network.
+        scope: `global`, one ranking over all layers, or `layer`, the same share of every layer.
+        seed: for methods that draw at random; differs by level.
+        criticality: name -> criticality in the weights' shapes; computed when called, see `Measure`.
+    """
+
+    weights: Layers
+    mask: Mask
+    keep: int
+    scope: str
+    seed: int
+    criticality: Measure
+
+    def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
+        """The mask of exactly `keep` synapses: the protected ones, then the highest scores (see `select.keep_top`).
+
+        Raises:
+            InfeasibleSelection: more are protected, or fewer are left, than are to be kept.
+        """
+        return self.choose(
+            lambda pick, keep: keep_top(pick(scores), keep, None if protected is None else pick(protected))
+        )
+
+    def choose(self, rule: Callable[[Pick, int], Tensor]) -> Mask:
+        """Apply `rule` once over the network, or per layer, after the scope.
+
+        `rule(pick, keep)` returns a boolean vector over the synapses still kept in its part; `pick(layers)` gives the
+        entries of any per-weight tensors at those synapses, in index order.
+        """
+        parts, shares = [list(self.mask)], [self.keep]
+        if self.scope == "layer":
+            parts = [[name] for name in self.mask]
+            shares = share_by_layer(self.keep, [layer.numel() for layer in self.mask.values()])
+        chosen = []
+        for names, share in zip(parts, shares, strict=True):
+            vector = flatten({name: self.mask[name] for name in names})
+            alive = vector.nonzero().squeeze(1)
+            kept = rule(lambda layers, names=names, alive=alive: flatten({n: layers[n] for n in names})[alive], share)
+            chosen.append(torch.zeros_like(vector).index_put((alive,), kept))
+        return self.mask.with_vector(torch.cat(chosen))

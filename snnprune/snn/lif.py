@@ -1,0 +1,106 @@
+"""The leaky integrate-and-fire layer over all time steps in one autograd function.
+
+Equations (snntorch.Leaky with its default reset delay; S[-1] = 0, U[-1] = 0, reset path detached):
+
+    reset by subtraction   U[t] = beta * U[t-1] + I[t] - threshold * S[t-1]
+    reset to zero          U[t] = beta * (1 - S[t-1]) * U[t-1] + I[t]
+    spike                  S[t] = 1 if U[t] > threshold else 0
+
+The operations run in snnTorch's order, so that spikes agree bit for bit; gradients agree to float32 rounding.
+"""
+
+from typing import Any
+
+import snntorch
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from snnprune.snn.params import Surrogate
+from snnprune.snn.surrogate import derivative, snntorch_function
+
+
+class MultiStepLeaky(snntorch.Leaky):
+    """`snntorch.Leaky` that can also run all T steps at once; called on one step it is plain snnTorch."""
+
+    def __init__(self, beta: float, threshold: float, reset: str, surrogate: Surrogate) -> None:
+        super().__init__(beta=beta, threshold=threshold, reset_mechanism=reset, spike_grad=snntorch_function(surrogate))
+        self.surrogate = surrogate
+
+    def multi_step(self, current: Tensor, steps: int | None = None) -> Tensor:
+        """Spikes [T, B, ...] for an input current [T, B, ...], or for a constant one [B, ...] when `steps` is given."""
+        return FusedLif.apply(
+            current, steps, self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero", self.surrogate
+        )
+
+    def surrogate_derivative(self, current: Tensor, steps: int | None = None) -> Tensor:
+        """The surrogate's derivative at the membrane potential [T, B, ...], for a current as in `multi_step`."""
+        beta, threshold, to_zero = self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero"
+        membrane, _ = integrate(current.detach(), steps, beta, threshold, to_zero)
+        return derivative(self.surrogate, membrane - threshold)
+
+
+def integrate(
+    current: Tensor, steps: int | None, beta: float, threshold: float, reset_to_zero: bool
+) -> tuple[Tensor, Tensor]:
+    """Membrane potentials and spikes, both [T, B, ...]. With `steps`, `current` [B, ...] is the same at every step."""
+    total = current.shape[0] if steps is None else steps
+    shape = current.shape[1:] if steps is None else current.shape
+    membrane = current.new_empty((total, *shape))
+    spikes = torch.empty_like(membrane)
+    currents = current.unbind(0) if steps is None else (current,) * steps
+    last_potential = last_spike = None
+    for now, potential, spike in zip(currents, membrane.unbind(0), spikes.unbind(0), strict=True):
+        if last_potential is None:
+            potential.copy_(now)
+        elif reset_to_zero:
+            torch.mul(last_potential, beta, out=potential)
+            potential.masked_fill_(last_spike != 0, 0.0).add_(now)
+        else:
+            torch.mul(last_potential, beta, out=potential)
+            potential.add_(now).sub_(last_spike, alpha=threshold)
+        torch.gt(potential, threshold, out=spike)
+        last_potential, last_spike = potential, spike
+    return membrane, spikes
+
+
+class FusedLif(torch.autograd.Function):
+    """Forward and backward of the module's equations over time-major tensors [T, B, ...], float32 or float64."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        current: Tensor,
+        steps: int | None,
+        beta: float,
+        threshold: float,
+        reset_to_zero: bool,
+        surrogate: Surrogate,
+    ) -> Tensor:
+        """Spikes [T, B, ...]. With `steps`, `current` [B, ...] is the same at every step."""
+        membrane, spikes = integrate(current, steps, beta, threshold, reset_to_zero)
+        ctx.save_for_backward(membrane, spikes)
+        ctx.constant = steps is not None
+        ctx.beta, ctx.threshold, ctx.reset_to_zero, ctx.surrogate = beta, threshold, reset_to_zero, surrogate
+        return spikes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
+        """dL/dI[t] = dL/dS[t] * surrogate'(U[t] - threshold) + dU[t+1]/dU[t] * dL/dI[t+1]."""
+        membrane, spikes = ctx.saved_tensors
+        grad = torch.zeros_like(membrane[0]) if ctx.constant else torch.empty_like(membrane)
+        later = None
+        # The surrogate is taken one step at a time too: temporaries over all T leave the cache and cost page faults.
+        for t in reversed(range(len(membrane))):
+            now = derivative(ctx.surrogate, membrane[t] - ctx.threshold).mul_(grad_spikes[t])
+            if later is not None and ctx.reset_to_zero:
+                now.addcmul_(later, 1 - spikes[t], value=ctx.beta)
+            elif later is not None:
+                now.add_(later, alpha=ctx.beta)
+            if ctx.constant:
+                grad.add_(now)
+            else:
+                grad[t] = now
+            later = now
+        return grad, None, None, None, None, None

@@ -1,0 +1,117 @@
+"""A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from snnprune.snn.architecture import Conv, Dense, Layer, MaxPool, Shape
+from snnprune.snn.dropout import MultiStepDropout
+from snnprune.snn.encoding import encode, is_constant
+from snnprune.snn.lif import MultiStepLeaky
+from snnprune.snn.params import ModelParams
+
+Observe = Callable[[nn.Module, Tensor, bool], None]
+
+
+class SpikingNetwork(nn.Module):
+    """Encoding, a sequence of layers, and the readout (spike counts over time).
+
+    `layers` may hold any module: a `MultiStepLeaky` runs over time, every other one acts on each step alike. So
+    another architecture is another sequence, and nothing outside this package needs to know.
+    """
+
+    def __init__(self, spec: ModelParams, layers: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.layers = nn.Sequential(*layers)
+
+    def spikes(self, images: Tensor, *, seed: int | None = None) -> Tensor:
+        """Output spikes, time-major [T, B, classes], for images [B, C, H, W] in 0..1.
+
+        `seed` fixes a random encoding; without it the encoding draws from torch's global generator.
+        """
+        return self._run(images, seed, None)
+
+    def observe(self, images: Tensor, observe: Observe, *, seed: int | None = None) -> Tensor:
+        """The same as `spikes`, calling `observe` with every layer's input on the way (see `run_fused`)."""
+        return self._run(images, seed, observe)
+
+    def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
+        """Spike counts [B, classes], 0..T each: the logits of the readout."""
+        return self.spikes(images, seed=seed).sum(0)
+
+    def _run(self, images: Tensor, seed: int | None, observe: Observe | None) -> Tensor:
+        encoded = encode(images, self.spec.encoding, self.spec.timesteps, seed)
+        return run_fused(self.layers, encoded, self.spec.timesteps, is_constant(self.spec.encoding), observe)
+
+
+def build_network(spec: ModelParams) -> SpikingNetwork:
+    """A network with freshly drawn weights (from torch's global generator), after the `model` block.
+
+    Every convolution or dense layer feeds spiking neurons; max-pooling after a convolution pools its current, as in
+    snnTorch's tutorial 6.
+    """
+    architecture = spec.architecture
+    modules: list[nn.Module] = []
+    shape, flat = architecture.input_shape, False
+    followers = (*architecture.layers[1:], None)
+    for layer, follower, output_shape in zip(architecture.layers, followers, architecture.shapes, strict=True):
+        if isinstance(layer, Dense) and not flat:
+            modules.append(nn.Flatten())
+            flat = True
+        modules.append(_module(layer, shape))
+        if not isinstance(follower, MaxPool):
+            modules.append(MultiStepLeaky(spec.beta, spec.threshold, spec.reset, spec.surrogate))
+            if spec.dropout > 0 and follower is not None:
+                modules.append(MultiStepDropout(spec.dropout))
+        shape = output_shape
+    return SpikingNetwork(spec, modules)
+
+
+def run_fused(
+    layers: nn.Sequential, values: Tensor, steps: int, constant: bool, observe: Observe | None = None
+) -> Tensor:
+    """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...].
+
+    Each layer sees all steps at once; a constant input stays one step long up to the first spiking layer. Before a
+    layer runs, `observe` is called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...].
+    """
+    for layer in layers:
+        if observe is not None:
+            observe(layer, values, constant)
+        if isinstance(layer, MultiStepLeaky):
+            values = layer.multi_step(values, steps if constant else None)
+            constant = False
+        elif isinstance(layer, MultiStepDropout) and not constant:
+            values = layer.multi_step(values)
+        elif constant:
+            values = layer(values)
+        else:
+            values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))
+    return values.expand(steps, *values.shape) if constant else values
+
+
+def run_loop(layers: nn.Sequential, values: Tensor, steps: int, constant: bool) -> Tensor:
+    """The same as `run_fused` as a user of snnTorch writes it, step by step: the reference for tests and benchmarks."""
+    membranes: dict[int, Tensor | None] = {}
+    outputs = []
+    for t in range(steps):
+        now = values if constant else values[t]
+        for index, layer in enumerate(layers):
+            if isinstance(layer, MultiStepLeaky):
+                membrane = membranes.get(index)
+                now, membranes[index] = layer(now, torch.zeros_like(now) if membrane is None else membrane)
+            else:
+                now = layer(now)
+        outputs.append(now)
+    return torch.stack(outputs)
+
+
+def _module(layer: Layer, inputs: Shape) -> nn.Module:
+    if isinstance(layer, Conv):
+        return nn.Conv2d(inputs[0], layer.channels, layer.kernel)
+    if isinstance(layer, MaxPool):
+        return nn.MaxPool2d(layer.size)
+    return nn.Linear(math.prod(inputs), layer.neurons)

@@ -1,0 +1,29 @@
+"""Accuracy of a network on a split."""
+
+import torch
+from torch import Tensor
+
+from snnprune.core.dataset import Split
+from snnprune.core.seeds import derive_seed
+from snnprune.snn.network import SpikingNetwork
+
+BATCH_SIZE = 1000
+ENCODING_SEED = 1_000_003
+
+
+@torch.no_grad()
+def spike_counts(network: SpikingNetwork, split: Split) -> Tensor:
+    """Spike counts [N, classes] in evaluation mode; random encodings are seeded per batch, so the result is fixed."""
+    training = network.training
+    network.eval()
+    counts = [
+        network(images, seed=derive_seed(ENCODING_SEED, index))
+        for index, images in enumerate(split.images.split(BATCH_SIZE))
+    ]
+    network.train(training)
+    return torch.cat(counts)
+
+
+def accuracy(network: SpikingNetwork, split: Split) -> float:
+    """Share of samples (0..1) whose class has the most spikes; among equals the lowest class index counts."""
+    return (spike_counts(network, split).argmax(1) == split.labels).double().mean().item()

@@ -1,0 +1,137 @@
+"""The one training loop, for dense nets and for fine-tuning under a mask."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from snnprune.core.dataset import Split
+from snnprune.core.seeds import derive_seed, seed_everything
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.augment import augment
+from snnprune.training.evaluate import accuracy
+from snnprune.training.learning_rate import learning_rate
+from snnprune.training.loss import Loss, cross_entropy
+from snnprune.training.params import FitParams
+from snnprune.training.progress import Progress
+from snnprune.training.resume import ResumePoint
+
+SHUFFLE = 1  # tells an epoch's order of samples from its other draws (dropout, noise, augmentation) in the seed
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Figures of one finished epoch: mean training loss, validation accuracy (0..1), learning rate of its last step."""
+
+    epoch: int
+    loss: float
+    validation_accuracy: float
+    lr: float
+
+
+class StepHooks:
+    """What happens around every optimiser step; by default nothing (a dense net)."""
+
+    def before_step(self) -> None:
+        """After the gradients are there, before the optimiser uses them."""
+
+    def after_step(self) -> None:
+        """After the optimiser changed the weights."""
+
+
+def make_optimizer(network: SpikingNetwork, params: FitParams) -> torch.optim.Adam:
+    """Adam or AdamW over every parameter."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[params.optimizer]
+    return kind(network.parameters(), lr=params.lr, weight_decay=params.weight_decay, fused=True)
+
+
+def fit(
+    network: SpikingNetwork,
+    optimizer: torch.optim.Adam,
+    train: Split,
+    validation: Split,
+    params: FitParams,
+    *,
+    seed_path: tuple[int, ...],
+    resume: ResumePoint,
+    progress: Progress,
+    on_epoch: Callable[[Epoch], None],
+    hooks: StepHooks | None = None,
+    loss: Loss = cross_entropy,
+) -> list[Epoch]:
+    """Train `network` in place and return the figures of every epoch.
+
+    Each epoch is seeded by (*seed_path, epoch) alone and saved to `resume`, so a run that was interrupted goes on after
+    its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for every
+    epoch, those before the interruption included.
+    """
+    epochs = _restore(network, optimizer, resume)
+    for done in epochs:
+        on_epoch(done)
+    for number in range(len(epochs) + 1, params.epochs + 1):
+        seed_everything(*seed_path, number)
+        mean_loss, lr = _run_epoch(
+            network, optimizer, train, params, number, seed_path, progress, hooks or StepHooks(), loss
+        )
+        done = Epoch(number, mean_loss, accuracy(network, validation), lr)
+        epochs.append(done)
+        _save(network, optimizer, epochs, resume)
+        progress.epoch_done(number, params.epochs, done.loss, done.validation_accuracy)
+        on_epoch(done)
+    return epochs
+
+
+def shuffled_batches(samples: int, batch_size: int, seed: int) -> tuple[Tensor, ...]:
+    """Index tensors of a seeded permutation of `samples`, `batch_size` long (the last may be shorter)."""
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed)).split(batch_size)
+
+
+def _run_epoch(
+    network: SpikingNetwork,
+    optimizer: torch.optim.Adam,
+    train: Split,
+    params: FitParams,
+    number: int,
+    seed_path: tuple[int, ...],
+    progress: Progress,
+    hooks: StepHooks,
+    loss_of: Loss,
+) -> tuple[float, float]:
+    """One pass over `train`; the mean loss and the last learning rate."""
+    network.train()
+    batches = shuffled_batches(len(train.labels), params.batch_size, derive_seed(*seed_path, number, SHUFFLE))
+    total, lr = 0.0, params.lr
+    for index, chosen in enumerate(progress.batches(batches, number, params.epochs)):
+        lr = learning_rate(params, (number - 1) * len(batches) + index, params.epochs * len(batches))
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.zero_grad()
+        images = augment(train.images[chosen], params.augment)
+        loss = loss_of(network(images), images, train.labels[chosen])
+        loss.backward()
+        hooks.before_step()
+        optimizer.step()
+        hooks.after_step()
+        progress.batch_done(len(chosen), loss.item())
+        total += loss.item() * len(chosen)
+    return total / len(train.labels), lr
+
+
+def _save(network: SpikingNetwork, optimizer: torch.optim.Adam, epochs: list[Epoch], resume: ResumePoint) -> None:
+    resume.save(
+        {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "epochs": [asdict(epoch) for epoch in epochs],
+        }
+    )
+
+
+def _restore(network: SpikingNetwork, optimizer: torch.optim.Adam, resume: ResumePoint) -> list[Epoch]:
+    state = resume.load()
+    if state is None:
+        return []
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    return [Epoch(**epoch) for epoch in state["epochs"]]

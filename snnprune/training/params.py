@@ -1,0 +1,49 @@
+"""Schema of one training run: the `train` block, and `prune.finetune`."""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from snnprune.core.schema import Block
+
+
+class Augment(Block):
+    """Random shift (pixels, each axis) and rotation (degrees, either way) of training images; 0 is off."""
+
+    shift: Annotated[int, pydantic.Field(ge=0, le=14)] = 0
+    rotation: Annotated[float, pydantic.Field(ge=0, le=180)] = 0.0
+
+
+class FitParams(Block):
+    """Optimiser, learning rate and length of a training run.
+
+    optimizer: `adam`, where weight decay is an L2 penalty, or `adamw`, where it is decoupled (arXiv 1711.05101).
+    lr: the highest learning rate. schedule: `cosine` falls from it to 0 along a half cosine, `one_cycle` (arXiv
+        1708.07120, as torch's OneCycleLR with its defaults) rises to it over the first 30 % of all steps, `constant`
+        stays at it.
+    """
+
+    epochs: Annotated[int, pydantic.Field(ge=1)]
+    batch_size: Annotated[int, pydantic.Field(ge=1)]
+    lr: Annotated[float, pydantic.Field(gt=0, le=1)]
+    optimizer: Literal["adam", "adamw"] = "adam"
+    schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
+    weight_decay: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
+    augment: Augment = Augment()
+
+
+class Distillation(Block):
+    """Knowledge distillation from the dense net (Hinton et al., arXiv 1503.02531).
+
+    The loss is (1 - weight) * cross-entropy + weight * temperature^2 * KL(dense || pruned), where both distributions
+    are the softmax of the spike counts divided by `temperature`.
+    """
+
+    temperature: Annotated[float, pydantic.Field(gt=0, le=100)] = 2.0
+    weight: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5
+
+
+class FinetuneParams(FitParams):
+    """Fine-tuning under a mask: the same, and optionally distillation from the dense net."""
+
+    distillation: Distillation | None = None

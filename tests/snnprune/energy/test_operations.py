@@ -1,0 +1,131 @@
+"""Counts against NeuroBench, against brute force, and by hand."""
+
+from typing import Any
+
+import pytest
+import torch
+from neurobench.metrics.workload import SynapticOperations
+from neurobench.models import SNNTorchModel
+from torch import Tensor, nn
+
+from snnprune.energy.operations import LayerCounts, count_operations
+from snnprune.pruning.mask import prunable_weights
+from snnprune.snn.encoding import encode
+from snnprune.snn.lif import MultiStepLeaky
+from snnprune.snn.network import SpikingNetwork, build_network
+from snnprune.snn.params import ModelParams
+
+ENCODINGS = [
+    {"name": "direct"},
+    {"name": "noisy_direct", "sigma": 0.05},
+    {"name": "rate"},
+    {"name": "latency"},
+]
+ARCHITECTURES = [[144, 20, 15, 10], "12x12-3C3-MP2-4C3-6-10"]
+SAMPLES, STEPS, SEED = 7, 5, 3
+
+
+class OneStep(nn.Module):
+    """A network as NeuroBench runs it: one step a call, the membranes kept until `reset`."""
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+        self.membranes: dict[int, Tensor] = {}
+
+    def reset(self) -> None:
+        self.membranes = {}
+
+    def forward(self, now: Tensor) -> tuple[Tensor, None]:
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, MultiStepLeaky):
+                membrane = self.membranes.get(index)
+                now, self.membranes[index] = layer(now, torch.zeros_like(now) if membrane is None else membrane)
+            else:
+                now = layer(now)
+        return now, None
+
+
+def make(layers: Any, encoding: dict[str, Any], sparsity: float = 0.6) -> SpikingNetwork:
+    torch.manual_seed(0)
+    spec = {"layers": layers, "timesteps": STEPS, "encoding": encoding, "threshold": 0.3}
+    network = build_network(ModelParams.model_validate(spec))
+    with torch.no_grad():
+        for weight in prunable_weights(network).values():
+            weight.mul_(torch.rand_like(weight) > sparsity).mul_(3)
+    return network
+
+
+def images() -> Tensor:
+    values = torch.rand((SAMPLES, 1, 12, 12), generator=torch.Generator().manual_seed(1))
+    return values * (values > 0.4)
+
+
+def neurobench(network: SpikingNetwork) -> dict[str, float]:
+    """NeuroBench's own counts of the same network on the same input."""
+    encoded = encode(images(), network.spec.encoding, STEPS, SEED)
+    if encoded.dim() == 4:
+        encoded = encoded.expand(STEPS, *encoded.shape)
+    model = SNNTorchModel(OneStep(network.layers))
+    model.register_hooks()
+    metric = SynapticOperations()
+    data = encoded.transpose(0, 1)
+    with torch.no_grad():
+        predictions = model(data)
+    return metric(model, predictions, (data, torch.zeros(SAMPLES)))
+
+
+def total(counts: list[LayerCounts], *, analogue: bool) -> int:
+    return sum(int(layer.operations.sum()) for layer in counts if layer.analogue == analogue)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding["name"])
+@pytest.mark.parametrize("layers", ARCHITECTURES, ids=["linear", "conv"])
+def test_counts_equal_neurobench_to_the_digit(layers: Any, encoding: dict[str, Any]) -> None:
+    network = make(layers, encoding)
+    spikes, counts = count_operations(network, images(), seed=SEED)
+    found = neurobench(network)
+    assert total(counts, analogue=True) == round(found["Effective_MACs"] * SAMPLES)
+    assert total(counts, analogue=False) == round(found["Effective_ACs"] * SAMPLES)
+    assert torch.equal(spikes, network.spikes(images(), seed=SEED))
+    assert sum(layer.dense for layer in counts) == found["Dense"]
+    assert sum(int(layer.spikes.sum()) for layer in counts[:-1]) > 0
+
+
+def test_zero_weights_are_not_counted() -> None:
+    dense, sparse = make([144, 20, 10], {"name": "direct"}, sparsity=0.0), make([144, 20, 10], {"name": "direct"})
+    first_dense, first_sparse = (count_operations(network, images())[1][0] for network in (dense, sparse))
+    expected = sum(
+        STEPS * int(((image != 0).flatten() & (row != 0)).sum())
+        for image in images()
+        for row in prunable_weights(sparse)["layers.1.weight"]
+    )
+    assert int(first_sparse.operations.sum()) == expected < int(first_dense.operations.sum())
+    assert first_sparse.dense == first_dense.dense == STEPS * 144 * 20
+
+
+def test_by_hand() -> None:
+    """Two inputs, two hidden neurons, one output, two steps; hidden neuron 0 fires at both steps, neuron 1 never."""
+    network = build_network(ModelParams.model_validate({"layers": [2, 2, 1], "timesteps": 2, "beta": 0.5}))
+    weights = prunable_weights(network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        weights["layers.1.weight"].copy_(torch.tensor([[4.0, 0.0], [0.1, 0.1]]))
+        weights["layers.3.weight"].copy_(torch.tensor([[0.5, 0.5]]))
+    _, (first, second) = count_operations(network, torch.tensor([[[[1.0, 0.5]]], [[[1.0, 0.0]]]]))
+    assert first.analogue and not second.analogue
+    assert first.operations.tolist() == [2 * 3, 2 * 2]  # input 0 meets two synapses, input 1 one, at each of two steps
+    assert second.operations.tolist() == [2, 2]  # two spikes of neuron 0, one synapse
+    assert first.spikes.tolist() == [2, 2]
+    assert (first.dense, second.dense) == (2 * 4, 2 * 2)
+    assert (first.neuron_updates, second.neuron_updates) == (4, 2)
+
+
+def test_fewer_steps_count_less() -> None:
+    network = make([144, 20, 10], {"name": "direct"})
+    _, short = count_operations(network, images(), 2)
+    _, whole = count_operations(network, images())
+    assert (STEPS * short[0].operations == 2 * whole[0].operations).all()  # the same current at every step
+    assert 0 < short[1].operations.sum() < whole[1].operations.sum()
+    assert [layer.neuron_updates for layer in short] == [2 * 20, 2 * 10]

@@ -1,0 +1,178 @@
+"""One contract for every pruning method: laws that hold whatever it ranks by."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from snnprune.core.dataset import Split
+from snnprune.core.errors import UserError
+from snnprune.core.schema import ParamsError, validate
+from snnprune.methods import available, load_method
+from snnprune.pruning.iterate import make_problem
+from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.params import CriticalityParams, PruneParams
+from snnprune.pruning.problem import Problem
+from snnprune.pruning.scores import by_presynaptic_neuron, importance
+from snnprune.pruning.select import keep_count
+from snnprune.snn.lif import MultiStepLeaky
+from snnprune.snn.network import SpikingNetwork, build_network
+from snnprune.snn.params import ModelParams, Surrogate
+from snnprune.training.params import FinetuneParams
+from tests.imports import PROJECT
+
+LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]
+SPEC = ModelParams(layers=[36, 10, 4], timesteps=3, threshold=0.2)  # low, so that every layer spikes
+
+# What a method ranks by, where that is known: whatever it keeps must score at least as high as what it prunes.
+SCORES: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
+    "cqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "magnitude": lambda problem: {name: weight.abs() for name, weight in problem.weights.items()},
+    "osqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "gradient": lambda problem: problem.criticality("sensitivity"),
+    "membrane": lambda problem: problem.criticality("membrane"),
+}
+# Parameters other than the defaults that choose another score, and that score.
+VARIANTS: list[tuple[str, dict[str, object], Callable[[Problem], dict[str, Tensor]] | None]] = [
+    (
+        "cqp",
+        {"alpha": 2.0, "granularity": "neuron"},
+        lambda problem: importance(problem.weights, by_presynaptic_neuron(problem.criticality()), 2.0),
+    ),
+    (
+        "osqp",
+        {"alpha": 1.0, "granularity": "neuron"},
+        lambda problem: importance(problem.weights, by_presynaptic_neuron(problem.criticality()), 1.0),
+    ),
+    ("gradient", {"kind": "taylor"}, lambda problem: problem.criticality("taylor")),
+    ("regrow", {"regrowth": [{"upto": 0.5, "r": 0.5}, {"upto": 0.9, "r": 1.0}]}, None),
+]
+CASES = [(name, {}, SCORES.get(name)) for name in available()] + VARIANTS
+
+
+def dense_network() -> SpikingNetwork:
+    torch.manual_seed(0)
+    return build_network(SPEC)
+
+
+def conv_network() -> SpikingNetwork:
+    """Two convolutions and one dense layer on 6 x 6 pixels: 18 + 72 + 48 synapses."""
+    torch.manual_seed(0)
+    neuron = (SPEC.beta, SPEC.threshold, SPEC.reset, Surrogate())
+    layers = [
+        nn.Conv2d(1, 2, 3),
+        MultiStepLeaky(*neuron),
+        nn.Conv2d(2, 4, 3),
+        MultiStepLeaky(*neuron),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4, 12),
+        MultiStepLeaky(*neuron),
+    ]
+    return SpikingNetwork(SPEC, layers)
+
+
+NETWORKS = {"dense": dense_network, "conv": conv_network}
+
+
+def problem_of(network: SpikingNetwork, mask: Mask, level: float, scope: str, seed: int = 0) -> Problem:
+    generator = torch.Generator().manual_seed(1)
+    images = 3 * torch.rand((40, 1, 6, 6), generator=generator)
+    train = Split(images, torch.randint(4, (40,), generator=generator))
+    params = PruneParams(
+        levels=[level],
+        scope=scope,
+        criticality=CriticalityParams(batches=2, batch_size=20),
+        finetune=FinetuneParams(epochs=1, batch_size=1, lr=1.0),
+    )
+    return make_problem(network, mask, level, train, params, seed_path=(seed, LEVELS.index(level)))
+
+
+def test_all_are_found() -> None:
+    assert {"cqp", "gradient", "magnitude", "membrane", "osqp", "random", "regrow"} <= set(available())
+    assert available() == sorted(available())
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize(("name", "given", "score"), CASES)
+def test_contract(
+    name: str,
+    given: dict[str, object],
+    score: Callable[[Problem], dict[str, Tensor]] | None,
+    kind: str,
+    scope: str,
+) -> None:
+    method, network = load_method(name), NETWORKS[kind]()
+    params = validate(method.params, given, name)
+    mask = Mask.dense(prunable_weights(network))
+    for level in LEVELS:
+        problem = problem_of(network, mask, level, scope)
+        assert problem.keep == keep_count(level, mask.size)
+        weights = {key: weight.clone() for key, weight in problem.weights.items()}
+        kept_before = mask.vector()
+        found = method.prune(problem, params)
+
+        assert {key: layer.shape for key, layer in found.items()} == {key: w.shape for key, w in weights.items()}
+        assert found.inside(mask)
+        assert not method.exact or found.nnz == problem.keep
+        assert torch.equal(found.vector(), method.prune(problem, params).vector())
+        assert torch.equal(mask.vector(), kept_before)
+        assert all(torch.equal(problem.weights[key], weights[key]) for key in weights)
+        assert all(torch.equal(w.detach(), weights[key]) for key, w in prunable_weights(network).items())
+        if score is not None:
+            require_ranked(score(problem), mask, found, scope)
+
+        mask = found
+        mask.apply(prunable_weights(network))
+    assert mask.nnz < mask.size / 2
+
+
+def require_ranked(scores: dict[str, Tensor], before: Mask, after: Mask, scope: str) -> None:
+    """Every kept score is at least as high as every one pruned at this step, over the network or in each layer."""
+    parts = [list(scores)] if scope == "global" else [[name] for name in scores]
+    for names in parts:
+        kept = torch.cat([scores[name][after[name]] for name in names])
+        pruned = torch.cat([scores[name][before[name] & ~after[name]] for name in names])
+        assert not len(kept) or not len(pruned) or kept.min() >= pruned.max()
+
+
+@pytest.mark.parametrize("name", available())
+def test_layer_scope_keeps_the_same_share_of_every_layer(name: str) -> None:
+    method, network = load_method(name), conv_network()
+    mask = Mask.dense(prunable_weights(network))
+    problem = problem_of(network, mask, 0.5, "layer")
+    assert all(bool(layer.any()) for layer in problem.criticality().values())
+    found = method.prune(problem, method.params())
+    if method.exact:
+        assert [int(layer.sum()) for layer in found.values()] == [9, 36, 24]
+    assert all(bool(layer.any()) for layer in found.values())
+
+
+@pytest.mark.parametrize("name", available())
+def test_unknown_parameters_are_refused(name: str) -> None:
+    with pytest.raises(ParamsError, match=f"methods.{name}.alhpa: unknown key; allowed here: "):
+        validate(load_method(name).params, {"alhpa": 0.5}, f"methods.{name}")
+
+
+def test_an_unknown_method_is_an_error_that_lists_the_choices() -> None:
+    with pytest.raises(UserError, match=f"unknown pruning method 'cpq'; available are: {', '.join(available())}"):
+        load_method("cpq")
+
+
+def test_loading_a_method_imports_no_other_one() -> None:
+    # dvc.yaml makes a prune stage depend on its own method's file alone.
+    script = (
+        "import sys, snnprune.methods as methods\n"
+        "for name in methods.available():\n"
+        "    for other in methods.available():\n"
+        "        sys.modules.pop(f'snnprune.methods.{other}', None)\n"
+        "        vars(methods).pop(other, None)\n"
+        "    methods.load_method(name)\n"
+        "    print(name, *(key for key in sys.modules if key.startswith('snnprune.methods.')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{name} snnprune.methods.{name}" for name in available()]

@@ -1,0 +1,122 @@
+"""Encodings: shapes, seeds, what each does to a pixel, and equality with snnTorch's spike generators."""
+
+import pytest
+import torch
+from snntorch import spikegen
+from torch import Tensor
+
+from snnprune.snn.encoding import encode, is_constant
+from snnprune.snn.params import Direct, Encoding, Latency, NoisyDirect, Rate
+
+DIRECT = Direct(name="direct")
+NOISY = NoisyDirect(name="noisy_direct", sigma=0.05)
+RATE = Rate(name="rate")
+LATENCY = Latency(name="latency")
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.rand((5, 1, 3, 4), generator=torch.Generator().manual_seed(0))
+
+
+def test_direct_is_the_image_itself(images: Tensor) -> None:
+    assert encode(images, DIRECT, 7) is images
+    assert is_constant(DIRECT)
+
+
+@pytest.mark.parametrize("encoding", [NOISY, RATE, LATENCY], ids=lambda encoding: encoding.name)
+def test_others_are_time_major(images: Tensor, encoding: Encoding) -> None:
+    encoded = encode(images, encoding, 7, seed=0)
+    assert encoded.shape == (7, 5, 1, 3, 4)
+    assert encoded.dtype == torch.float32
+    assert not is_constant(encoding)
+    assert not torch.equal(encoded[0], encoded[1])
+
+
+@pytest.mark.parametrize("encoding", [NOISY, RATE], ids=lambda encoding: encoding.name)
+def test_a_seeded_draw_depends_on_its_seed_alone(images: Tensor, encoding: Encoding) -> None:
+    torch.manual_seed(1)
+    first = encode(images, encoding, 7, seed=5)
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    assert torch.equal(encode(images, encoding, 7, seed=5), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(encode(images, encoding, 7, seed=6), first)
+
+
+@pytest.mark.parametrize("encoding", [NOISY, RATE], ids=lambda encoding: encoding.name)
+def test_without_a_seed_the_global_generator_is_drawn_from(images: Tensor, encoding: Encoding) -> None:
+    torch.manual_seed(5)
+    first = encode(images, encoding, 7)
+    assert not torch.equal(encode(images, encoding, 7), first)
+    torch.manual_seed(5)
+    assert torch.equal(encode(images, encoding, 7), first)
+    assert torch.equal(encode(images, encoding, 7, seed=5), first)
+
+
+def test_noise_has_its_sigma_at_each_step_anew() -> None:
+    images = torch.full((100, 1, 10, 10), 0.5)
+    noise = encode(images, NoisyDirect(name="noisy_direct", sigma=0.2), 10, seed=0) - 0.5
+    # 100,000 draws: the mean's standard error is 0.2 / 316 = 0.0006, that of the deviation 0.0005.
+    assert noise.mean().item() == pytest.approx(0, abs=0.003)
+    assert noise.std().item() == pytest.approx(0.2, abs=0.003)
+    # Steps are independent: their correlation over 10,000 pixels has a standard error of 0.01.
+    assert torch.corrcoef(noise.flatten(1)).triu(1).abs().max() < 0.05
+
+
+def test_noise_is_added_to_the_image(images: Tensor) -> None:
+    torch.manual_seed(0)
+    expected = images + 0.05 * torch.randn((7, *images.shape))
+    assert torch.allclose(encode(images, NOISY, 7, seed=0), expected, atol=1e-7)
+
+
+def test_rate_spikes_as_often_as_the_pixel_is_bright() -> None:
+    images = torch.tensor([0.0, 0.25, 0.75, 1.0]).view(1, 1, 1, 4)
+    spikes = encode(images, RATE, 10_000, seed=0)
+    assert set(spikes.unique().tolist()) == {0.0, 1.0}
+    rates = spikes.mean(0).flatten().tolist()
+    # Standard error of 10,000 draws at p = 1/4: 0.0043.
+    assert rates == pytest.approx([0, 0.25, 0.75, 1], abs=0.02)
+    assert (rates[0], rates[3]) == (0, 1)
+
+
+def test_gain_scales_the_rate_and_clips_at_one() -> None:
+    images = torch.tensor([0.25, 0.75]).view(1, 2)
+    rates = encode(images, Rate(name="rate", gain=2.0), 10_000, seed=0).mean(0).flatten()
+    assert rates.tolist() == pytest.approx([0.5, 1.0], abs=0.02)
+    assert rates[1] == 1
+
+
+def test_rate_is_spikegens(images: Tensor) -> None:
+    torch.manual_seed(3)
+    expected = spikegen.rate(images, num_steps=7, gain=0.8)
+    assert torch.equal(encode(images, Rate(name="rate", gain=0.8), 7, seed=3), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tau": 1.0, "threshold": 0.01, "linear": True, "normalize": True, "clip": True},
+        {"tau": 1.0, "threshold": 0.2, "linear": False, "normalize": True, "clip": False},
+        {"tau": 3.0, "threshold": 0.1, "linear": True, "normalize": False, "clip": True},
+    ],
+)
+def test_latency_is_spikegens(images: Tensor, options: dict[str, float | bool]) -> None:
+    expected = spikegen.latency(images, num_steps=7, **options)
+    found = encode(images, Latency(name="latency", **options), 7)
+    assert torch.equal(found, expected)
+    assert found.sum() > 0
+
+
+def test_latency_spikes_once_and_earlier_for_brighter_pixels() -> None:
+    pixels = torch.tensor([1.0, 0.8, 0.6, 0.3, 0.02, 0.005, 0.0])
+    spikes = encode(pixels.view(1, -1), LATENCY, 11)[:, 0]
+    # Linear and normalised over 11 steps: round(10 * (1 - pixel)); below the threshold 0.01 no spike at all.
+    assert spikes.sum(0).tolist() == [1, 1, 1, 1, 1, 0, 0]
+    assert spikes[:, :5].argmax(0).tolist() == [0, 2, 4, 7, 10]
+
+
+def test_latency_takes_no_random_number(images: Tensor) -> None:
+    state = torch.get_rng_state()
+    assert torch.equal(encode(images, LATENCY, 7, seed=0), encode(images, LATENCY, 7, seed=1))
+    assert torch.equal(torch.get_rng_state(), state)

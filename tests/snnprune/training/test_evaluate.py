@@ -1,0 +1,86 @@
+"""Accuracy: hand-worked with a stub net, ties, batches, and nothing of the net or the generator changed."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from snnprune.core.dataset import Split
+from snnprune.snn.network import SpikingNetwork, build_network
+from snnprune.snn.params import ModelParams, Rate
+from snnprune.training import evaluate
+from snnprune.training.evaluate import accuracy, spike_counts
+
+
+class Stub(SpikingNetwork):
+    """A net whose spike counts are the images themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(ModelParams(layers=[3, 3]), [])
+        self.modes: list[bool] = []
+
+    def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
+        self.modes.append(self.training)
+        return images
+
+
+def split(counts: list[list[float]], labels: list[int]) -> Split:
+    return Split(torch.tensor(counts), torch.tensor(labels))
+
+
+def test_accuracy_by_hand() -> None:
+    # Predicted 1, 0, 2, 2 against 1, 0, 0, 2: three of four.
+    counts = [[0.0, 5.0, 1.0], [9.0, 1.0, 1.0], [0.0, 1.0, 2.0], [0.0, 0.0, 1.0]]
+    assert accuracy(Stub(), split(counts, [1, 0, 0, 2])) == 0.75
+
+
+def test_ties_go_to_the_lowest_class() -> None:
+    counts = [[4.0, 4.0, 4.0], [1.0, 4.0, 4.0], [0.0, 0.0, 0.0]]
+    assert accuracy(Stub(), split(counts, [0, 1, 0])) == 1.0
+    assert accuracy(Stub(), split(counts, [1, 2, 2])) == 0.0
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_measures_in_evaluation_mode_and_puts_the_mode_back(training: bool) -> None:
+    network = Stub().train(training)
+    accuracy(network, split([[1.0, 0.0, 0.0]], [0]))
+    assert network.modes == [False]
+    assert network.training is training
+
+
+def test_batches_of_any_size_are_joined_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.arange(21.0).view(7, 3)
+    monkeypatch.setattr(evaluate, "BATCH_SIZE", 3)
+    network = Stub()
+    assert torch.equal(spike_counts(network, Split(images, torch.zeros(7, dtype=torch.int64))), images)
+    assert len(network.modes) == 3
+
+
+def noisy() -> tuple[SpikingNetwork, Split]:
+    torch.manual_seed(0)
+    spec = ModelParams(layers=[16, 30, 4], timesteps=8, threshold=0.2, encoding=Rate(name="rate"), dropout=0.5)
+    images = torch.rand((40, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    return build_network(spec), Split(images, torch.arange(40) % 4)
+
+
+def test_the_result_is_fixed_whatever_the_global_generator_holds() -> None:
+    network, data = noisy()
+    torch.manual_seed(1)
+    first = spike_counts(network, data)
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    assert torch.equal(spike_counts(network, data), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert first.mean() > 0.1
+
+
+def test_each_batch_has_a_draw_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, data = noisy()
+    monkeypatch.setattr(evaluate, "BATCH_SIZE", 20)
+    twice = Split(data.images[:20].repeat(2, 1, 1, 1), data.labels)
+    counts = spike_counts(network, twice)
+    assert not torch.equal(counts[:20], counts[20:])
+
+
+def test_no_gradient_is_kept() -> None:
+    network, data = noisy()
+    assert not spike_counts(network, data).requires_grad
