@@ -54,7 +54,7 @@ def report_page(experiment: str) -> Path:
 
 def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
-    from pipeline.analysis.tables import render_text
+    from pipeline.report.comparison.tables import render_text
 
     table = render_text(read_json(compare_folder(experiment) / "summary.json"))
     return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
@@ -62,7 +62,7 @@ def comparison_text(experiment: str) -> str:
 
 def comparison_markdown(experiment: str) -> str:
     """The table for Prefect's pages, with where to look next."""
-    from pipeline.analysis.tables import render_markdown
+    from pipeline.report.comparison.tables import render_markdown
 
     table = render_markdown(read_json(compare_folder(experiment) / "summary.json"))
     return f"{table}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"

@@ -15,7 +15,7 @@ NOTE_TAG = "mlflow.note.content"
 VIEW_TAG = "mlflow.sharedViewState."
 COLOUR_TAG = "mlflow.runColor"
 
-# One colour a method as in the report's figures (pipeline/analysis/style.py, which takes a second to import).
+# One colour a method as in the report's figures (pipeline/report/style.py, which takes a second to import).
 COLOURS = {
     "dense": "#000000",
     "cqp": "#0072B2",

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import Row
+from pipeline.report.studies.alpha import draw, summarize
 from pipeline.stages.study import Inputs, run_study
-from pipeline.studies.alpha import alpha_rows, draw, summarize
+from pipeline.studies.alpha import alpha_rows
 from pipeline.studies.params import AlphaParams
 
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.analysis.comparison import headlines, summarize, tidy_table, with_energy
-from pipeline.analysis.figures import accuracy_against_sparsity, sparsity_error
-from pipeline.analysis.style import save_svg
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_matrix
 from pipeline.matrix import require_current, studies_of
+from pipeline.report.comparison.figures import accuracy_against_sparsity, sparsity_error
+from pipeline.report.comparison.summary import headlines, summarize, tidy_table, with_energy
+from pipeline.report.style import save_svg
 
 
 def main(argv: Sequence[str] | None = None) -> None:

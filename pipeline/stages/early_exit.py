@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import Row
+from pipeline.report.studies.early_exit import draw, summarize
 from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
-from pipeline.studies.early_exit import draw, early_exit_rows, summarize
+from pipeline.studies.early_exit import early_exit_rows
 from snnprune.temporal.params import EarlyExitParams
 
 

@@ -10,10 +10,11 @@ from pipeline.io import paths
 from pipeline.io.entry import required, run_stage
 from pipeline.io.files import Row
 from pipeline.io.names import label
+from pipeline.report.studies.energy import summarize
+from pipeline.report.studies.energy_figure import draw
 from pipeline.stages.nets import pruned_files, rows_of_nets
 from pipeline.stages.study import Inputs, run_study
-from pipeline.studies.energy import energy_rows, summarize
-from pipeline.studies.energy_figure import draw
+from pipeline.studies.energy import energy_rows
 from pipeline.studies.nets import Net
 from pipeline.studies.temporal import chosen_steps
 from snnprune.core.errors import UserError

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import Row
+from pipeline.report.studies.layers import draw, summarize
 from pipeline.stages.study import Inputs, run_study
-from pipeline.studies.layers import draw, layer_rows, summarize
+from pipeline.studies.layers import layer_rows
 from pipeline.studies.params import LayersParams
 
 

@@ -9,8 +9,9 @@ from pipeline.io import paths
 from pipeline.io.entry import required, run_stage
 from pipeline.io.files import Row
 from pipeline.io.params import load_matrix
+from pipeline.report.studies.paper import draw, fair_rows, summarize
 from pipeline.stages.study import Inputs, run_study
-from pipeline.studies.paper import METHODS, draw, fair_rows, paper_rows, summarize
+from pipeline.studies.paper import METHODS, paper_rows
 from pipeline.studies.params import PaperParams
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import Row
+from pipeline.report.studies.relaxation import draw, summarize
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.params import RelaxationParams
-from pipeline.studies.relaxation import draw, relaxation_rows, summarize
+from pipeline.studies.relaxation import relaxation_rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.claims.evidence import TABLES, Evidence
-from pipeline.claims.judge import judge
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_block
 from pipeline.matrix import studies_of
-from pipeline.report.page import render_page
-from pipeline.report.sections import Results, page_of
+from pipeline.report.claims.evidence import TABLES, Evidence
+from pipeline.report.claims.judge import judge
+from pipeline.report.page.page import render_page
+from pipeline.report.page.sections import Results, page_of
 from snnprune.core.errors import UserError
 from snnprune.snn.params import ModelParams
 

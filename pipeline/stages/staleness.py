@@ -9,9 +9,10 @@ from pipeline.io import paths
 from pipeline.io.entry import required, run_stage
 from pipeline.io.files import Row
 from pipeline.io.params import load_method as load_method_params
+from pipeline.report.studies.staleness import draw, paired_table, summarize
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.params import StalenessParams
-from pipeline.studies.staleness import METHOD, draw, frozen_rows, paired_table, summarize
+from pipeline.studies.staleness import METHOD, frozen_rows
 from snnprune.core.errors import UserError
 from snnprune.core.schema import Block
 from snnprune.methods import load_method

@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from pipeline.analysis.style import save_svg
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required
 from pipeline.io.files import Row, write_json, write_text
@@ -17,6 +16,7 @@ from pipeline.io.params import load_block, load_runtime, load_seeds
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
 from pipeline.io.store import FILE, load_dataset
+from pipeline.report.style import save_svg
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block
 from snnprune.pruning.params import PruneParams

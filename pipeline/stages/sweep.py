@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import Row
+from pipeline.report.studies.sweep import draw, summarize
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.params import SweepParams
-from pipeline.studies.sweep import draw, summarize, sweep_rows
+from pipeline.studies.sweep import sweep_rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,9 +7,10 @@ from safetensors.torch import load_file
 from pipeline.io.entry import run_stage
 from pipeline.io.files import Row
 from pipeline.io.params import load_block
+from pipeline.report.studies.zombies import draw, summarize
 from pipeline.stages.study import Inputs, run_study
 from pipeline.studies.params import ZombiesParams
-from pipeline.studies.zombies import SETTINGS, draw, summarize, zombie_rows
+from pipeline.studies.zombies import SETTINGS, zombie_rows
 from snnprune.core.schema import Block
 from snnprune.training.params import FitParams
 

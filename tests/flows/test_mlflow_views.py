@@ -12,7 +12,7 @@ from flows.lockfile import read_lock
 from flows.mlflow_views import COLOURS, NOTE_TAG, VIEW_TAG, VIEWS, View, colour_tag, experiment_tags, link
 from flows.results import Part, place_of, read_result
 from flows.tracking import main
-from pipeline.analysis import style
+from pipeline.report import style
 from tests.flows.conftest import store_of
 from tests.imports import PROJECT
 

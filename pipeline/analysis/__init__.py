@@ -1,1 +1,0 @@
-"""From result files to the comparison: statistics, tables, figures."""

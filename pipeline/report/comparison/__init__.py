@@ -1,0 +1,1 @@
+"""The comparison of methods: one table, its summary over seeds, figures."""

@@ -1,0 +1,1 @@
+"""What each study says: its rows summarised over seeds, in numbers, sentences and a figure."""

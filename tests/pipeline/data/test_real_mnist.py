@@ -1,0 +1,42 @@
+"""The real MNIST beside the checkout (conftest.py leaves this file out where there is none)."""
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data import sources
+from pipeline.data.datasets import RawDataset, load
+
+SHARED_MNIST = Path(__file__).parents[4] / "shared" / "mnist"
+
+
+@pytest.fixture(scope="module")
+def mnist() -> RawDataset:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(sources.ENVIRONMENT_VARIABLE, str(SHARED_MNIST))
+        return load("mnist", {}, with_test=True)
+
+
+def test_content_has_the_pinned_digests() -> None:
+    for stem, digest in sources.MNIST.pins.sha256.items():
+        content = gzip.decompress((SHARED_MNIST / f"{stem}.gz").read_bytes())
+        assert hashlib.sha256(content).hexdigest() == digest
+
+
+def test_official_counts_and_types(mnist: RawDataset) -> None:
+    assert mnist.test is not None
+    assert mnist.samples.images.shape == (60000, 28, 28)
+    assert mnist.test.images.shape == (10000, 28, 28)
+    assert np.bincount(mnist.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert (mnist.scale, mnist.classes) == (255, 10)
+    assert (mnist.samples.images.dtype, mnist.samples.labels.dtype) == (np.uint8, np.int64)
+    assert mnist.samples.images.max() == 255
+
+
+def test_it_is_not_taken_for_fashion_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sources.ENVIRONMENT_VARIABLE, str(SHARED_MNIST))
+    with pytest.raises(ValueError, match="SHA-256 is ba891046.*, expected c59f468a.*another dataset's"):
+        load("fashion_mnist", {}, with_test=True)

@@ -1,0 +1,198 @@
+"""The stored dataset: what goes in comes out scaled, equal content gives equal bytes, and nothing else is accepted."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from pipeline.io.store import FILE, SUMMARY_FILE, load_dataset, save_dataset
+from snnprune.core.errors import DataError
+
+ROOT = Path(__file__).parents[3]
+
+
+def made() -> dict[str, Any]:
+    """Arguments of `save_dataset`: 4 + 2 + 1 images of 2 x 2 pixels in 0..16, 2 classes."""
+    train = np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
+    return {
+        "name": "made",
+        "classes": 2,
+        "scale": 16,
+        "splits": {
+            "train": (train, np.array([0, 1, 0, 0])),
+            "validation": (train[:2] + 1, np.array([1, 0])),
+            "test": (np.full((1, 2, 2), 16, np.uint8), np.array([1])),
+        },
+    }
+
+
+def with_split(split: str, images: Any = None, labels: Any = None) -> dict[str, Any]:
+    arguments = made()
+    old_images, old_labels = arguments["splits"][split]
+    arguments["splits"][split] = (
+        old_images if images is None else images,
+        old_labels if labels is None else labels,
+    )
+    return arguments
+
+
+def test_round_trip_scales_and_adds_the_channel(tmp_path: Path) -> None:
+    summary = save_dataset(tmp_path, **made())
+    dataset = load_dataset(tmp_path)
+    assert (dataset.name, dataset.classes, dataset.digest) == ("made", 2, summary["digest"])
+    assert dataset.train.images.dtype == torch.float32
+    assert dataset.train.images.shape == (4, 1, 2, 2)
+    assert dataset.train.images[1, 0].tolist() == [[4 / 16, 5 / 16], [6 / 16, 7 / 16]]
+    assert dataset.test.images.tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
+    assert dataset.validation.labels.dtype == torch.int64
+    assert dataset.validation.labels.tolist() == [1, 0]
+
+
+def test_tensors_are_stored_as_bytes_and_loading_needs_no_other_file(tmp_path: Path) -> None:
+    save_dataset(tmp_path, **made())
+    (tmp_path / SUMMARY_FILE).unlink()
+    assert load_dataset(tmp_path).train.labels.tolist() == [0, 1, 0, 0]
+    assert safetensors.torch.load_file(tmp_path / FILE)["train.images"].dtype == torch.uint8
+
+
+def test_channels_are_kept(tmp_path: Path) -> None:
+    arguments = made()
+    colour = {
+        split: (np.repeat(images[:, None], 3, axis=1), labels)
+        for split, (images, labels) in arguments["splits"].items()
+    }
+    summary = save_dataset(tmp_path, **(arguments | {"splits": colour}))
+    assert summary["shape"] == [3, 2, 2]
+    assert load_dataset(tmp_path).train.images.shape == (4, 3, 2, 2)
+
+
+def test_float_features_are_kept_exactly(tmp_path: Path) -> None:
+    features = np.array([[[[-1.5, 0.1]]], [[[3.25, 1e-30]]]], np.float32)
+    labels = np.array([0, 1])
+    splits = dict.fromkeys(("train", "validation", "test"), (features, labels))
+    save_dataset(tmp_path, "synthetic", classes=2, scale=1, splits=splits)
+    assert torch.equal(load_dataset(tmp_path).train.images, torch.from_numpy(features))
+
+
+def test_summary_file(tmp_path: Path) -> None:
+    summary = save_dataset(tmp_path, **made())
+    assert json.loads((tmp_path / SUMMARY_FILE).read_text()) == summary
+    assert summary == {
+        "name": "made",
+        "digest": summary["digest"],
+        "shape": [1, 2, 2],
+        "classes": 2,
+        "splits": {
+            "train": {"count": 4, "per_class": [3, 1]},
+            "validation": {"count": 2, "per_class": [1, 1]},
+            "test": {"count": 1, "per_class": [0, 1]},
+        },
+    }
+
+
+def test_digest_by_hand(tmp_path: Path) -> None:
+    parts = []
+    for split, (images, labels) in made()["splits"].items():
+        parts += [f"{split}.images uint8 ({len(images)}, 1, 2, 2)\n".encode(), images.tobytes()]
+        parts += [f"{split}.labels int64 ({len(labels)},)\n".encode(), labels.astype("<i8").tobytes()]
+    by_hand = hashlib.sha256(b"scale 16\n" + b"".join(parts)).hexdigest()
+    assert save_dataset(tmp_path, **made())["digest"] == by_hand
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_split("train", images=made()["splits"]["train"][0][::-1]),
+        with_split("test", labels=np.array([0])),
+        made() | {"scale": 17},
+    ],
+    ids=["images", "labels", "scale"],
+)
+def test_digest_changes_with_the_content(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert save_dataset(tmp_path, **change)["digest"] != save_dataset(tmp_path, **made())["digest"]
+
+
+def test_digest_is_of_the_content_not_of_the_memory_layout(tmp_path: Path) -> None:
+    turned = np.asfortranarray(made()["splits"]["train"][0])
+    assert not turned.flags.c_contiguous
+    assert save_dataset(tmp_path, **with_split("train", images=turned)) == save_dataset(tmp_path, **made())
+    assert load_dataset(tmp_path).train.images[0, 0].tolist() == [[0.0, 1 / 16], [2 / 16, 3 / 16]]
+
+
+def test_equal_content_gives_equal_files_in_another_process_and_nothing_is_left_beside_them(tmp_path: Path) -> None:
+    script = (
+        "import sys, importlib.util, pathlib\n"
+        "spec = importlib.util.spec_from_file_location('made', sys.argv[1])\n"
+        "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)\n"
+        "module.save_dataset(pathlib.Path(sys.argv[2]), **module.made())\n"
+    )
+    subprocess.run([sys.executable, "-c", script, __file__, tmp_path / "other"], check=True, cwd=ROOT)
+    save_dataset(tmp_path / "here", **made())
+    save_dataset(tmp_path / "here", **made())
+    for folder in ("here", "other"):
+        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == [SUMMARY_FILE, FILE]
+    for name in (FILE, SUMMARY_FILE):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (with_split("train", images=np.zeros((4, 4), np.uint8)), r"made, train split: images uint8 \[4, 4\]"),
+        (with_split("test", images=np.zeros((1, 2, 3), np.uint8)), r"made, test split: images uint8 \[1, 1, 2, 3\]"),
+        (with_split("train", images=np.zeros((4, 2, 2), np.float64)), "train split: images float64"),
+        (with_split("train", images=np.zeros((4, 2, 2), np.float32)), r"scale 1 \(found 16\)"),
+        (
+            with_split("test", images=np.full((1, 2, 2), 17, np.uint8)),
+            "test split: pixels up to 17; expected at most 16",
+        ),
+        (with_split("test", labels=np.array([1, 1])), r"test split: labels int64 \[2\]"),
+        (with_split("test", labels=np.array([1], np.int32)), "test split: labels int32"),
+        (with_split("test", images=np.zeros((0, 2, 2), np.uint8), labels=np.zeros(0, np.int64)), "at least one"),
+        (with_split("test", labels=np.array([2])), "test split: labels 2 to 2; expected 0 to 1"),
+        (with_split("test", labels=np.array([-1])), "test split: labels -1 to -1; expected 0 to 1"),
+        (made() | {"splits": {"train": made()["splits"]["train"]}}, "made: splits train; expected train, validation"),
+    ],
+)
+def test_unfit_arrays_are_refused_and_nothing_is_written(
+    tmp_path: Path, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        save_dataset(tmp_path, **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_float_features_must_be_finite(tmp_path: Path) -> None:
+    features = np.array([[[np.nan]]], np.float32)
+    splits = dict.fromkeys(("train", "validation", "test"), (features, np.array([0])))
+    with pytest.raises(DataError, match="finite"):
+        save_dataset(tmp_path, "synthetic", classes=1, scale=1, splits=splits)
+
+
+def test_missing_damaged_or_foreign_files_are_data_errors(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    with pytest.raises(DataError, match=f"{path}: no such file"):
+        load_dataset(tmp_path)
+    save_dataset(tmp_path, **made())
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=f"{path}: damaged"):
+        load_dataset(tmp_path)
+    safetensors.torch.save_file({"train.images": torch.zeros(1)}, path)
+    with pytest.raises(DataError, match=f"{path}: damaged or not a stored dataset"):
+        load_dataset(tmp_path)
+
+
+def test_loading_does_not_import_what_only_the_data_stage_needs() -> None:
+    script = (
+        "import sys, pipeline.io.store\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'sklearn' or name.startswith('pipeline.data.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

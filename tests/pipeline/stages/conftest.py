@@ -1,0 +1,31 @@
+"""A project folder in which every study was run."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import matrix
+from pipeline.blocks import STUDIES
+from tests.pipeline.stages.study_runs import run
+from tests.pipeline.studies.made import copy_project, make_project
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with data, dense and pruned nets, and the files of every study."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_project()
+        for study in STUDIES:
+            run(study)
+        matrix.update()
+    return folder
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy of the project folder as working directory."""
+    copy_project(made, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,110 @@
+"""The data stage from its command line: what it writes, that it repeats itself, and how it fails."""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.sources import ENVIRONMENT_VARIABLE
+from pipeline.io.entry import experiment_parser, run_stage
+from pipeline.io.store import load_dataset
+from pipeline.stages.data import main
+from snnprune.core.errors import DataError, UserError
+from snnprune.core.schema import ParamsError
+
+ROOT = Path(__file__).parents[3]
+PARAMS = """
+experiments:
+  digits:
+    data: {dataset: digits, validation: 0.2, test: 0.2, split_seed: 0}
+  reseeded:
+    data: {dataset: digits, validation: 0.2, test: 0.2, split_seed: 1}
+  own:
+    data: {dataset: "idx:mine", validation: 4, test: 6, split_seed: 0}
+  typo:
+    data: {dataset: digit, validation: 0.2, test: 0.2, split_seed: 0}
+  absent:
+    data: {dataset: mnist, validation: 0.2, split_seed: 0}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with params.yaml as working directory."""
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    return tmp_path
+
+
+def written(project: Path, experiment: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project / "results" / experiment / "data").iterdir()}
+
+
+def test_digits_are_stored_and_rerun_to_the_byte(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--experiment", "digits"])
+    first = written(project, "digits")
+    assert set(first) == {"dataset.safetensors", "dataset.json"}
+    dataset = load_dataset(project / "results" / "digits" / "data")
+    assert [len(split.labels) for split in (dataset.train, dataset.validation, dataset.test)] == [1079, 359, 359]
+    assert (dataset.train.images.min(), dataset.train.images.max()) == (0.0, 1.0)
+    line = capsys.readouterr().out
+    assert "digits from scikit-learn" in line
+    assert "1079 train, 359 validation, 359 test samples of 1 x 8 x 8, 10 classes" in line
+    main(["--experiment", "digits"])
+    assert written(project, "digits") == first
+
+
+def test_seed_changes_the_digest(project: Path) -> None:
+    main(["--experiment", "digits"])
+    main(["--experiment", "reseeded"])
+    assert written(project, "digits")["dataset.json"] != written(project, "reseeded")["dataset.json"]
+
+
+def test_own_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = project / "mine"
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 20, 1, 2) + bytes([0, 255] * 20))
+    (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 20) + bytes([0, 1] * 10))
+    main(["--experiment", "own"])
+    assert load_dataset(project / "results" / "own" / "data").train.images.shape == (10, 1, 1, 2)
+    assert "idx:mine from mine: 10 train, 4 validation, 6 test" in capsys.readouterr().out
+
+
+def test_errors_in_process_are_user_errors(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ParamsError, match="experiments.none: no such experiment"):
+        main(["--experiment", "none"])
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "nowhere")
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        main(["--experiment", "absent"])
+    assert issubclass(ParamsError, UserError)
+    assert not (project / "results").exists()
+
+
+def test_command_line_reports_errors_without_traceback(project: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.stages.data", "--experiment", "typo"]
+    done = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: experiments.typo.data.dataset: ")
+    assert "digits, mnist, fashion_mnist, kmnist, synthetic, idx:<folder>" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_stage_lets_unexpected_errors_through() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_stage(broken)
+
+
+def test_experiment_is_required_and_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = experiment_parser("A stage.")
+    assert parser.parse_args(["--experiment", "digits"]).experiment == "digits"
+    for arguments in ([], ["--exp", "digits"]):
+        with pytest.raises(SystemExit):
+            parser.parse_args(arguments)
+        assert "--experiment" in capsys.readouterr().err

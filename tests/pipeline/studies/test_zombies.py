@@ -1,0 +1,212 @@
+"""The zombie study: counts by another count, equal batches, the restored optimiser, and its summary by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional
+
+from pipeline.report.studies.zombies import summarize
+from pipeline.studies import zombies
+from pipeline.studies.params import ZombiesParams
+from pipeline.studies.zombies import SETTINGS, zombie_rows
+from snnprune.core.dataset import Dataset
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning.iterate import CRITICALITY, FINETUNE, METHOD
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.network import SpikingNetwork
+from snnprune.training.fit import SHUFFLE
+from snnprune.training.params import FitParams
+from tests.pipeline.studies.made import PARAMS, SYNAPSES
+from tests.pipeline.studies.tables import zombies_table
+
+Dense = Callable[[], SpikingNetwork]
+State = dict[str, torch.Tensor]
+TRAIN = FitParams.model_validate(PARAMS["experiments"]["tiny"]["train"])
+PARAMS_OF_STUDY = ZombiesParams(level=0.75, steps=8, every=3, lr=0.002)
+
+
+def weights_of(network: SpikingNetwork) -> torch.Tensor:
+    linears = [module for module in network.layers if isinstance(module, torch.nn.Linear)]
+    return torch.cat([linear.weight.detach().flatten() for linear in linears])
+
+
+@pytest.fixture
+def rows_of(dense: Dense, state: State, dataset: Dataset, prune: PruneParams) -> Callable[..., list[dict[str, Any]]]:
+    def call(setting: str, network: SpikingNetwork | None = None) -> list[dict[str, Any]]:
+        return zombie_rows(network or dense(), state, dataset, PARAMS_OF_STUDY, prune, TRAIN, setting, seed=0)
+
+    return call
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_counts_are_those_of_the_weights(
+    rows_of: Callable[..., list[dict[str, Any]]],
+    dense: Dense,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+) -> None:
+    order = weights_of(dense()).abs().argsort(descending=True, stable=True)
+    pruned = torch.ones(SYNAPSES, dtype=torch.bool)
+    pruned[order[: SYNAPSES // 4]] = False
+    network = dense()
+    counted = []
+    original = zombies._row
+
+    def row(*args: Any, **kwargs: Any) -> Any:
+        weights = weights_of(network)
+        counted.append((int((weights[pruned] != 0).sum()), float((weights == 0).double().mean())))
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(zombies, "_row", row)
+    rows = rows_of(setting, network)
+    assert [(row["zombies"], row["sparsity"]) for row in rows] == counted
+    assert [row["step"] for row in rows] == list(range(9))
+    assert [row["step"] for row in rows if row["validation_accuracy"] is not None] == [0, 3, 6, 8]
+    assert counted[0] == (0, 0.75)
+    after = [count for count, _ in counted[1:]]
+    if setting in ("none", "gradients"):
+        assert min(after) > 0
+        assert counted[-1][1] < 0.75
+    else:
+        assert max(after) == 0
+
+
+def test_every_setting_sees_the_same_batches_and_draws(
+    rows_of: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = SpikingNetwork.forward
+    seen: dict[str, list[torch.Tensor]] = {}
+    draws: dict[str, list[torch.Tensor]] = {}
+
+    def watched(self: SpikingNetwork, images: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        if self.training:
+            seen[setting].append(images.clone())
+            draws[setting].append(torch.get_rng_state())
+        return forward(self, images, **kwargs)
+
+    monkeypatch.setattr(SpikingNetwork, "forward", watched)
+    for setting in SETTINGS:
+        seen[setting], draws[setting] = [], []
+        rows_of(setting)
+        assert len(seen[setting]) == 8
+    for setting in SETTINGS:
+        assert all(torch.equal(a, b) for a, b in zip(seen[setting], seen["none"], strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(draws[setting], draws["none"], strict=True))
+    # 60 samples in batches of 10: six batches are an epoch, each sample once; the next epoch has another order.
+    first, second = torch.cat(seen["none"][:6]), torch.cat(seen["none"][6:])
+    assert len(first) == 60
+    assert not torch.equal(first[:20], second)
+
+
+def test_the_draws_are_the_studys_own(
+    rows_of: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No place of a training or a pruning run has the same seed: not its batches, not its dropout."""
+    paths: list[tuple[int, ...]] = []
+
+    def recording(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*path: int) -> Any:
+            paths.append(path)
+            return original(*path)
+
+        return call
+
+    for name in ("derive_seed", "seed_everything"):
+        monkeypatch.setattr(zombies, name, recording(getattr(zombies, name)))
+    rows_of("none")
+    # Eight batches of six an epoch: two epochs.
+    assert paths == [(0, 0, zombies.ZOMBIES), (0, 0, zombies.ZOMBIES, 1), (0, 0, zombies.ZOMBIES, 2)]
+    assert zombies.ZOMBIES not in (FINETUNE, CRITICALITY, METHOD)  # the third of (seed, level, what draws, ...)
+    own = {derive_seed(*path) for path in paths}
+    epochs = range(1, 4)
+    dense = [(0,), *((0, epoch) for epoch in epochs), *((0, epoch, SHUFFLE) for epoch in epochs)]
+    pruned = [(0, level, kind) for level in range(3) for kind in (FINETUNE, CRITICALITY, METHOD)]
+    pruned += [(*path, epoch, *more) for path in pruned for epoch in epochs for more in ((), (SHUFFLE,))]
+    assert not own & {derive_seed(*path) for path in (*dense, *pruned)}
+
+
+def test_the_first_step_is_adams_with_the_state_of_the_dense_training(
+    rows_of: Callable[..., list[dict[str, Any]]],
+    dense: Dense,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Adam by hand, m and v from the file; without a guard a pruned weight moves by them at once."""
+    network = dense()
+    before: dict[str, torch.Tensor] = {}
+    gradients: dict[str, torch.Tensor] = {}
+    original = functional.cross_entropy
+
+    def loss(counts: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if not before:
+            before.update({name: p.detach().clone() for name, p in network.named_parameters()})
+            found = torch.autograd.grad(original(counts, labels), list(network.parameters()), retain_graph=True)
+            gradients.update(zip(before, found, strict=True))
+        return original(counts, labels)
+
+    monkeypatch.setattr(zombies.functional, "cross_entropy", loss)
+    after: list[dict[str, torch.Tensor]] = []
+    original_row = zombies._row
+
+    def row(*args: Any, **kwargs: Any) -> Any:
+        after.append({name: p.detach().clone() for name, p in network.named_parameters()})
+        return original_row(*args, **kwargs)
+
+    monkeypatch.setattr(zombies, "_row", row)
+    rows_of("none", network)
+    for name, start in before.items():
+        step = state[f"{name}.step"].item() + 1
+        assert step == 61  # ten epochs of six batches
+        mean = 0.9 * state[f"{name}.exp_avg"] + 0.1 * gradients[name]
+        square = 0.999 * state[f"{name}.exp_avg_sq"] + 0.001 * gradients[name] ** 2
+        change = 0.002 * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+        assert torch.allclose(after[1][name], start - change, atol=1e-6), name
+
+
+def test_the_state_given_is_not_changed(rows_of: Callable[..., list[dict[str, Any]]], state: State) -> None:
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    rows_of("+ weights")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state.items())
+
+
+def test_a_fresh_adam_with_masked_gradients_has_no_zombies(
+    dense: Dense, state: State, dataset: Dataset, prune: PruneParams
+) -> None:
+    fresh = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+    rows = zombie_rows(dense(), fresh, dataset, PARAMS_OF_STUDY, prune, TRAIN, "gradients", seed=0)
+    assert {row["zombies"] for row in rows} == {0}
+
+
+def test_summary_by_hand() -> None:
+    summary = summarize(zombies_table())
+    by = {result["setting"]: result for result in summary["results"]}
+    assert list(by) == list(SETTINGS)
+    # After step 1: 19000, 19001 and 19002; after step 200 all 190000 and 0, 1 or 2.
+    assert by["none"]["zombies_first"]["mean"] == 19_001
+    assert by["none"]["zombies_last"]["mean"] == 190_001
+    assert by["none"]["zombies_most"] == 190_002
+    assert by["none"]["sparsity"]["mean"] == pytest.approx(0.9 - 190_001 / 235_146)
+    assert by["+ weights"]["zombies_most"] == 0
+    curve = by["gradients"]["curve"]
+    assert curve["step"] == list(range(201))
+    assert curve["zombies"][:2] == [0.0, 9001.0]
+    measured = [step for step, value in zip(curve["step"], curve["validation_accuracy"], strict=True) if value]
+    assert measured == list(range(0, 201, 20))
+    assert curve["validation_accuracy"][0] == pytest.approx(0.901)
+    assert set(summary["metrics"]) == {
+        f"{key}/{setting}"
+        for key in ("zombies", "zombies_most", "sparsity")
+        for setting in ("none", "gradients", "moments", "weights")
+    }
+    assert summary["metrics"]["zombies/moments"] == 0
+    assert summary["findings"][3] == (
+        "guards + weights: 0 zombies after the last step (0 at most), sparsity 90.00 %, validation accuracy 98.08 %"
+    )
+
+
+def test_the_table_goes_through_a_csv_file(tmp_path: Any) -> None:
+    zombies_table().to_csv(tmp_path / "table.csv", index=False)
+    assert summarize(pd.read_csv(tmp_path / "table.csv"))["findings"] == summarize(zombies_table())["findings"]
