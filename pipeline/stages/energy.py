@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.io import paths
 from pipeline.io.entry import required, run_stage
 from pipeline.io.files import Row
-from pipeline.io.names import label
+from pipeline.io.nets import net_name
 from pipeline.report.studies.energy import summarize
 from pipeline.report.studies.energy_figure import draw
 from pipeline.stages.nets import pruned_files, rows_of_nets
@@ -45,7 +45,7 @@ def _rows(inputs: Inputs, seed: int) -> list[Row]:
         key = (seed, net.method, net.level)
         if key not in steps:
             raise UserError(
-                f"temporal@{inputs.experiment} has no row of {label(net.method, net.level)}, seed {seed}; "
+                f"temporal@{inputs.experiment} has no row of {net_name(net.method, net.level)}, seed {seed}; "
                 f"run it again: dvc repro temporal@{inputs.experiment}"
             )
         return energy_rows(net, inputs.dataset, inputs.params, steps[key], profiles, seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.io import paths
 from pipeline.io.entry import required
 from pipeline.io.files import Row
-from pipeline.io.names import DENSE, label
+from pipeline.io.nets import DENSE, net_name
 from pipeline.io.params import load_block, load_matrix
 from pipeline.stages.study import Inputs
 from pipeline.studies.nets import Net
@@ -41,7 +41,7 @@ def rows_of_nets(inputs: Inputs, seed: int, rows_of: Callable[[Net], list[Row]])
         if done is None:
             done = {"rows": rows_of(net)}
             point.save(done)
-            print(f"  seed {seed}, {label(net.method, net.level)}: done", flush=True)
+            print(f"  seed {seed}, {net_name(net.method, net.level)}: done", flush=True)
         rows += done["rows"]
     return rows
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline.io.names import DENSE
+from pipeline.io.nets import DENSE
 from pipeline.report.claims import evidence
 from pipeline.report.claims.evidence import Evidence, Measured
 from pipeline.report.claims.verdict import Side

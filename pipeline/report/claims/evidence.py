@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.names import DENSE
+from pipeline.io.nets import DENSE
 from pipeline.report.statistics import Figures, describe, paired_difference
 from snnprune.energy.profiles import formula_reduction
 

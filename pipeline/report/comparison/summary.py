@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.names import DENSE, label
+from pipeline.io.nets import DENSE, net_name
 from pipeline.report.statistics import describe, paired_difference
 from snnprune.core.errors import UserError
 
@@ -66,7 +66,7 @@ def with_energy(table: pd.DataFrame, energy: pd.DataFrame) -> pd.DataFrame:
     joined = table.merge(energy[[*KEY, *names]], on=KEY, how="left", validate="one_to_one")
     missing = joined[joined[names].isna().any(axis=1)]
     if not missing.empty:
-        nets = ", ".join(f"{label(row.method, row.level)} seed {row.seed}" for row in missing.itertuples())
+        nets = ", ".join(f"{net_name(row.method, row.level)} seed {row.seed}" for row in missing.itertuples())
         experiment = table["experiment"].iloc[0]
         raise UserError(f"energy@{experiment} has no row of {nets}; run it again: dvc repro energy@{experiment}")
     return joined

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from pipeline.io.names import DENSE, label
+from pipeline.io.nets import DENSE, net_name
 from pipeline.report.style import STYLE, half_interval, look, panels
 
 SHOWN_POINTS = 10.0  # how far below the best the front's figure and table reach
@@ -79,7 +79,7 @@ def energy_by_layer(layers: list[dict[str, Any]], profile: str) -> Figure:
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for row, end in enumerate(ends):
         axes.annotate(f"{end:.3g} µJ", (end, row), (4, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.set_yticks(range(len(nets)), [label(*net) for net in nets])
+    axes.set_yticks(range(len(nets)), [net_name(*net) for net in nets])
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("energy of a sample (µJ)")

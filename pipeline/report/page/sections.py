@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.names import DENSE
+from pipeline.io.nets import DENSE
 from pipeline.report.comparison.tables import HEADER, caption, cells, with_interval
 from pipeline.report.page.figures import (
     SHOWN_POINTS,

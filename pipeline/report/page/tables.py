@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.names import label
+from pipeline.io.nets import net_name
 from pipeline.report.claims.judge import PROTOCOLS, told
 from pipeline.report.comparison.tables import with_interval
 from pipeline.report.page.page import PageTable
@@ -49,7 +49,7 @@ def of_front(front: pd.DataFrame, profile: str, points: float) -> PageTable:
     shown = mine[100 * mine["accuracy"] >= 100 * mine["accuracy"].max() - points]
     rows = [
         [
-            label(row["method"], row["level"]),
+            net_name(row["method"], row["level"]),
             f"T' = {row['steps']:.1f}" if row["truncated"] else f"{row['steps']:g}",
             f"{100 * row['sparsity']:.2f} %",
             _share(row, "accuracy"),
@@ -71,7 +71,7 @@ def of_savings(summary: dict[str, Any], profile: str) -> PageTable:
     """Energy saved by formula and by count of the nets that are told of, at T and at T'; what their weights take."""
     rows = [
         [
-            label(result["method"], result["level"]),
+            net_name(result["method"], result["level"]),
             f"T' = {result['mean_steps']:.1f}" if result["truncated"] else f"{result['mean_steps']:g}",
             with_interval(result["formula"]),
             with_interval(result["reduction"][profile]),
@@ -129,7 +129,7 @@ def of_claims(claims: dict[str, Any]) -> list[dict[str, Any]]:
 def setting_name(result: dict[str, Any], timesteps: int) -> str:
     """`cqp at 0.95, 5 of 10 steps`."""
     steps = f"T' = {result['mean_steps']:.1f}" if result["truncated"] else f"{result['mean_steps']:g}"
-    return f"{label(result['method'], result['level'])}, {steps} of {timesteps} steps"
+    return f"{net_name(result['method'], result['level'])}, {steps} of {timesteps} steps"
 
 
 def _condition(condition: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from pipeline.io.names import DENSE, label, metric_name, told_methods
+from pipeline.io.nets import DENSE, headline_methods, metric_name, net_name
 from pipeline.report.statistics import describe, paired_difference
 from pipeline.report.style import panels
 
@@ -22,7 +22,7 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         name = metric_name(result["method"], result["level"])
         metrics[f"steps/{name}"] = result["steps"]["mean"]
         metrics[f"accuracy/{name}"] = result["accuracy"]["mean"]
-    told = told_methods(result["method"] for result in results)
+    told = headline_methods(result["method"] for result in results)
     findings = [_say(result) for result in results if result["method"] in told]
     return {"findings": findings, "metrics": metrics, "results": results}
 
@@ -30,7 +30,7 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
 def draw(summary: dict[str, Any]) -> Figure:
     """Accuracy over mean steps, a curve a net (dense, the first method); crosses: test at the chosen threshold."""
     figure, (axes,) = panels(1, "early exit: accuracy against mean time steps", (7.5, 5.2))
-    told = told_methods(result["method"] for result in summary["results"])
+    told = headline_methods(result["method"] for result in summary["results"])
     shown = [result for result in summary["results"] if result["method"] in told]
     colours = colormaps["viridis"].resampled(max(len(shown), 2))
     for index, result in enumerate(shown):
@@ -40,7 +40,7 @@ def draw(summary: dict[str, Any]) -> Figure:
             [100 * point["accuracy"] for point in result["curve"]],
             marker=".",
             color=colour,
-            label=label(result["method"], result["level"]),
+            label=net_name(result["method"], result["level"]),
         )
         axes.plot(result["steps"]["mean"], 100 * result["accuracy"]["mean"], "x", markersize=9, color=colour)
     axes.set_xlabel("mean time steps of a sample")
@@ -71,6 +71,6 @@ def _result(method: str, level: float, group: pd.DataFrame) -> dict[str, Any]:
 
 def _say(result: dict[str, Any]) -> str:
     return (
-        f"{label(result['method'], result['level'])}: {result['steps']['mean']:.2f} steps on the mean, test accuracy "
-        f"{100 * result['accuracy']['mean']:.2f} % ({100 * result['difference']['mean']:+.2f} points)"
+        f"{net_name(result['method'], result['level'])}: {result['steps']['mean']:.2f} steps on the mean, "
+        f"test accuracy {100 * result['accuracy']['mean']:.2f} % ({100 * result['difference']['mean']:+.2f} points)"
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.names import DENSE, label, metric_name, told_methods
+from pipeline.io.nets import DENSE, headline_methods, metric_name, net_name
 from pipeline.report.studies.energy_settings import ALL, COUNTS, Settings, all_settings
 from pipeline.report.studies.energy_tables import front_rows, grid_rows, net_rows
 from snnprune.core.errors import UserError
@@ -18,7 +18,7 @@ SIZES = ("dense_bytes", "csr_bytes", "bitmask_bytes")
 def summarize(table: pd.DataFrame, params: EnergyParams, profiles: Mapping[str, Profile]) -> dict[str, Any]:
     """What is told, and under `tables` the rows of every net, of every setting and of the front.
 
-    `results` are the nets of `told_methods` over seeds at T and at T' (`energy_settings.describe_setting` says what
+    `results` are the nets of `headline_methods` over seeds at T and at T' (`energy_settings.describe_setting` says what
     stands there). `cheapest` is, by profile, the setting with the lowest mean validation energy among those whose mean
     validation accuracy is at most `max_loss` below the dense net's; it is told in figures of test.
 
@@ -29,7 +29,7 @@ def summarize(table: pd.DataFrame, params: EnergyParams, profiles: Mapping[str, 
     timesteps = int(table["timesteps"].max())
     settings = all_settings(table, params.steps, profiles)
     cheapest = {name: settings.test[settings.cheapest(name, params.max_loss)] for name in profiles}
-    told = told_methods(result["method"] for result in settings.test)
+    told = headline_methods(result["method"] for result in settings.test)
     results = [r for r in settings.test if r["method"] in told and (r["truncated"] or r["steps"] == timesteps)]
     return {
         "findings": _findings(results, cheapest, timesteps, params.max_loss),
@@ -103,7 +103,7 @@ def _findings(results: list[dict[str, Any]], cheapest: Mapping[str, Any], timest
         f"{_percent(result['reduction'][name])} at {100 * result['difference']['mean']:+.2f} points of test accuracy"
         for name, result in cheapest.items()
     ]
-    sizes = [f"{label(r['method'], r['level'])} {' / '.join(f'{r[key]:,.0f}' for key in SIZES)}" for r in whole]
+    sizes = [f"{net_name(r['method'], r['level'])} {' / '.join(f'{r[key]:,.0f}' for key in SIZES)}" for r in whole]
     lines.append(f"bytes of the weights, dense / CSR / bit mask: {'; '.join(sizes)}")
     return lines
 
@@ -120,7 +120,7 @@ def _saved(result: dict[str, Any], timesteps: int, profile: str) -> str:
 
 def _name(result: dict[str, Any], timesteps: int) -> str:
     steps = f"T' = {result['mean_steps']:.1f}" if result["truncated"] else result["steps"]
-    return f"{label(result['method'], result['level'])}, {steps} of {timesteps} steps"
+    return f"{net_name(result['method'], result['level'])}, {steps} of {timesteps} steps"
 
 
 def _percent(figures: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pipeline.io.files import Row
-from pipeline.io.names import label
+from pipeline.io.nets import net_name
 from pipeline.report.style import look, panels
 
 SHOWN_POINTS = 10.0  # how far below the best the figure of the front reaches
@@ -60,7 +60,7 @@ def _draw_layers(axes: Any, summary: dict[str, Any], profile: str) -> None:
         ]
         axes.bar(range(len(nets)), heights, bottom=bottom, color=shades[index % len(shades)], label=name)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
-    axes.set_xticks(range(len(nets)), [label(*net) for net in nets], rotation=60, ha="right", fontsize=8)
+    axes.set_xticks(range(len(nets)), [net_name(*net) for net in nets], rotation=60, ha="right", fontsize=8)
     axes.set_ylabel("energy of a sample by layer (µJ)")
     axes.legend(frameon=False, fontsize=8)
 

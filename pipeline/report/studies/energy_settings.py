@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.names import DENSE
+from pipeline.io.nets import DENSE
 from pipeline.report.statistics import describe, paired_difference
 from snnprune.energy.front import pareto_front
 from snnprune.energy.profiles import Profile, energy_pj, formula_reduction

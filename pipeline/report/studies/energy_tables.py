@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.io.files import Row
-from pipeline.io.names import DENSE
+from pipeline.io.nets import DENSE
 from pipeline.report.studies.energy_settings import ALL, Settings
 from snnprune.energy.profiles import Profile
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from pipeline.io.names import DENSE, label, metric_name, told_methods
+from pipeline.io.nets import DENSE, headline_methods, metric_name, net_name
 from pipeline.report.statistics import describe, paired_difference
 from pipeline.report.style import half_interval, panels
 
@@ -30,7 +30,7 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
         metrics[f"truncated_accuracy/{name}"] = result["truncated_accuracy"]["mean"]
         metrics[f"authors_steps/{name}"] = result["authors_steps"]["mean"]
         metrics[f"authors_accuracy/{name}"] = result["authors_accuracy"]["mean"]
-    told = told_methods(result["method"] for result in results)
+    told = headline_methods(result["method"] for result in results)
     findings = [_say(result, timesteps) for result in results if result["method"] in told]
     return {"findings": findings, "metrics": metrics, "timesteps": timesteps, "results": results}
 
@@ -38,16 +38,16 @@ def summarize(table: pd.DataFrame) -> dict[str, Any]:
 def draw(summary: dict[str, Any]) -> Figure:
     """KL_t (left, but for T, where it is 0) and validation accuracy over steps; dots mark the mean T'.
 
-    Shown are the nets of `told_methods`.
+    Shown are the nets of `headline_methods`.
     """
     figure, (left, right) = panels(2, "how many time steps are enough?", (11, 4.6))
-    told = told_methods(result["method"] for result in summary["results"])
+    told = headline_methods(result["method"] for result in summary["results"])
     shown = [result for result in summary["results"] if result["method"] in told]
     colours = colormaps["viridis"].resampled(max(len(shown), 2))
     for index, result in enumerate(shown):
         colour = "black" if result["method"] == DENSE else colours(index)
         steps = range(1, summary["timesteps"] + 1)
-        name = label(result["method"], result["level"])
+        name = net_name(result["method"], result["level"])
         kl = [max(value, SMALLEST_KL) for value in result["kl"][:-1]]
         left.plot(steps[:-1], kl, color=colour, label=name)
         accuracies = [100 * figures["mean"] for figures in result["validation_accuracy"]]
@@ -94,7 +94,7 @@ def _say(result: dict[str, Any], timesteps: int) -> str:
     steps = result["steps"]["mean"]
     enough = "no step is redundant" if steps == timesteps else f"{steps:.1f} of {timesteps} steps are enough"
     return (
-        f"{label(result['method'], result['level'])}: {enough}; "
+        f"{net_name(result['method'], result['level'])}: {enough}; "
         f"test accuracy {100 * result['accuracy']['mean']:.2f} -> {100 * result['truncated_accuracy']['mean']:.2f} % "
         f"({100 * difference['mean']:+.2f}{interval} points); by the author's rule "
         f"{result['authors_steps']['mean']:.1f} steps, {100 * result['authors_accuracy']['mean']:.2f} %"

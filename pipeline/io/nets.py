@@ -1,0 +1,28 @@
+"""How a net is spelled, everywhere: `cqp@0.90/seed0`; the dense one `dense/seed0`."""
+
+from collections.abc import Iterable
+
+DENSE = "dense"
+
+
+def level_text(level: float) -> str:
+    """A level with two digits where they are exact (`0.90`), else with as many as it takes (`0.9775`)."""
+    text = f"{level:.2f}"
+    return text if float(text) == level else repr(float(level))
+
+
+def net_name(method: str, level: float, seed: int | None = None) -> str:
+    """`cqp@0.90/seed0`; `cqp@0.90` for all seeds together; `dense/seed0`, `dense`."""
+    net = method if method == DENSE else f"{method}@{level_text(level)}"
+    return net if seed is None else f"{net}/seed{seed}"
+
+
+def metric_name(method: str, level: float) -> str:
+    """`net_name` of all seeds as part of a metric's name, where MLflow does not allow an @: `cqp_0.90`."""
+    return net_name(method, level).replace("@", "_")
+
+
+def headline_methods(methods: Iterable[str]) -> list[str]:
+    """The methods in sentences and crowded figures: the dense net, and the first one that prunes."""
+    pruning = [method for method in methods if method != DENSE]
+    return [DENSE, *pruning[:1]]
