@@ -10,6 +10,7 @@ from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage, seed
 from pipeline.io.files import Curve, write_json
 from pipeline.io.params import load_block, load_runtime
+from pipeline.io.progress import TerminalProgress
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
 from pipeline.io.store import FILE, load_dataset
@@ -23,7 +24,6 @@ from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import fit, make_optimizer
 from snnprune.training.optimizer_state import optimizer_tensors
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         params,
         seed_path=(options.seed,),
         resume=resume.point("dense"),
-        progress=Progress(f"train seed {options.seed}"),
+        progress=TerminalProgress(f"train seed {options.seed}"),
         on_epoch=lambda epoch: curve.append(asdict(epoch)),
     )
     save_network(folder / "model.safetensors", network)

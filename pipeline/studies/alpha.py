@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from pipeline.studies.params import AlphaParams
 from snnprune.core.dataset import Dataset
 from snnprune.methods import cqp, load_method
@@ -32,14 +33,14 @@ def alpha_rows(
         load_parameters(network, dense)
         levels = prune_levels(
             network,
-            dataset,
+            dataset.train,
+            dataset.validation,
             method,
             cqp.Params(alpha=alpha),
             shorter,
             seed=seed,
             point=lambda level, alpha=alpha: point(alpha, level),
-            title=f"alpha {alpha:g} seed {seed}",
-            on_epoch=lambda level, epoch: None,
+            progress=TerminalProgress(f"alpha {alpha:g} seed {seed}"),
         )
         rows += [
             {"alpha": alpha, "level": level.level, "nnz": level.mask.nnz, "validation_accuracy": level.validation}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from pipeline.io.resume import Resume
 from pipeline.studies.one_shot import mask_of
 from pipeline.studies.params import PaperParams
@@ -28,7 +29,6 @@ from snnprune.snn.checkpoint import copy_parameters, load_parameters
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import fit, make_optimizer, shuffled_batches
-from snnprune.training.progress import Progress
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 
@@ -118,8 +118,7 @@ def _columns_in_rounds(
             params.finetune,
             seed_path=(*path, FINETUNE),
             resume=resume.point(f"seed{seed}-level-{level}-round-{number}"),
-            progress=Progress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
-            on_epoch=lambda epoch: None,
+            progress=TerminalProgress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
             hooks=MaskGuard(network, optimizer, mask),
         )
     return mask

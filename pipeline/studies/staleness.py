@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block
 from snnprune.methods import load_method
@@ -28,14 +29,14 @@ def frozen_rows(
     frozen = prune.model_copy(update={"criticality": prune.criticality.model_copy(update={"frozen": True})})
     levels = prune_levels(
         network,
-        dataset,
+        dataset.train,
+        dataset.validation,
         load_method(METHOD),
         method_params,
         frozen,
         seed=seed,
         point=point,
-        title=f"frozen cqp seed {seed}",
-        on_epoch=lambda level, epoch: None,
+        progress=TerminalProgress(f"frozen cqp seed {seed}"),
     )
     rows = []
     for level in levels:

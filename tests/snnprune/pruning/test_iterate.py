@@ -51,13 +51,13 @@ def prune(
         folder.clear()
     return prune_levels(
         network,
-        dataset,
+        dataset.train,
+        dataset.validation,
         method,
         method.params(),
         params,
         seed=seed,
         point=lambda level: folder.point(f"level-{level}"),
-        title="test",
         on_epoch=on_epoch,
     )
 
