@@ -20,13 +20,18 @@ def prune_folder(experiment: str, method: str, seed: int) -> Path:
     return RESULTS / experiment / "prune" / method / f"seed{seed}"
 
 
+def net_file(experiment: str, method: str, seed: int, level: float) -> Path:
+    """The pruned network of one level."""
+    return prune_folder(experiment, method, seed) / "models" / f"level-{level}.safetensors"
+
+
 def compare_folder(experiment: str) -> Path:
     """`comparison.csv`, `summary.json`, `metrics/<method>.json` and the figures."""
     return RESULTS / experiment / "compare"
 
 
 def studies_folder(experiment: str, study: str) -> Path:
-    """`table.csv`, `summary.json` and the figures of one study."""
+    """`table.csv`: the rows that one study measured."""
     return RESULTS / experiment / "studies" / study
 
 
