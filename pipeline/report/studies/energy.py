@@ -8,8 +8,8 @@ import pandas as pd
 from pipeline.io.nets import DENSE, headline_methods, metric_name, net_name
 from pipeline.report.studies.energy_settings import ALL, COUNTS, Settings, all_settings
 from pipeline.report.studies.energy_tables import front_rows, grid_rows, net_rows
+from pipeline.studies.energy import Params as EnergyParams
 from snnprune.core.errors import UserError
-from snnprune.energy.params import EnergyParams
 from snnprune.energy.profiles import Profile
 
 SIZES = ("dense_bytes", "csr_bytes", "bitmask_bytes")
