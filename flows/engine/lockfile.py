@@ -53,7 +53,11 @@ def _file_md5(path: Path) -> str:
 
 
 def _folder_md5(folder: Path) -> str:
-    """DVC's hash of a folder: the MD5 of the JSON list of its files' MD5s and relative paths."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    """DVC's hash of a folder: the MD5 of the JSON list of its files' MD5s and relative paths.
+
+    Hidden files are none of it: what DVC and a stage at work leave beside results begins with a dot (.dvcignore).
+    """
+    paths = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    files = {name.as_posix(): path for name, path in paths.items() if not any(p.startswith(".") for p in name.parts)}
     listing = [{"md5": _file_md5(files[name]), "relpath": name} for name in sorted(files)]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest() + ".dir"

@@ -16,16 +16,16 @@ def store_uri(root: Path) -> str:
 
 
 def store_folder(root: Path) -> Path:
-    """Where the lock and the files of a store that is a database lie: beside a local one, else in the project.
+    """Where the lock, and the artifacts of a store that is a database, lie: beside a local one, else in the project.
 
-    The worktree of a scheduled run is not the place: what it holds goes with the next run.
+    A scheduled run works in a worktree that the next one replaces; the project's own folder stays.
     """
     database = local_database(root)
     return Path(os.environ.get(PROJECT_VARIABLE) or root) / FOLDER if database is None else database.parent
 
 
 def local_database(root: Path) -> Path | None:
-    """The file of a local store, whether it is there or not; None for a server's."""
+    """The file of a local store, whether it exists or not; None for a server or another database."""
     uri = store_uri(root)
     return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
 

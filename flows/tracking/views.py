@@ -68,8 +68,8 @@ VIEWS = (
     View(
         key="sparsity",
         name="Accuracy against sparsity",
-        runs="attributes.run_name LIKE 'prune/%'",
-        columns=["metrics.`accuracy_at_0.9`"],
+        runs="tags.kind = 'series'",
+        columns=["params.`seed`"],
         charts=[
             _curve("by_level/accuracy", against="by_level/sparsity", lowest=0.9),
             _curve("by_level/accuracy", against="by_level/sparsity"),
@@ -79,14 +79,14 @@ VIEWS = (
     View(
         key="level",
         name="Methods at 90 % sparsity",
-        runs="tags.stage = 'prune' and params.level = '0.90'",
+        runs="tags.kind = 'net' and params.level = '0.90'",
         columns=["metrics.`sparsity`", "metrics.`accuracy`", "metrics.`one_shot_accuracy`"],
         charts=[_bars("accuracy"), _bars("one_shot_accuracy")],
     ),
     View(
         key="energy",
         name="Accuracy against energy, seed 0",
-        runs="tags.stage = 'energy' and params.seed = '0'",
+        runs="tags.kind = 'net' and params.seed = '0'",
         columns=["params.`level`", "metrics.`accuracy`", "metrics.`energy_pj_loihi`"],
         charts=[_points("energy_pj_loihi", "accuracy"), _points("energy_pj_horowitz_45nm_int8", "accuracy")],
         averaged=False,
@@ -94,8 +94,8 @@ VIEWS = (
     View(
         key="training",
         name="Training curves",
-        runs="attributes.run_name LIKE 'train/%'",
-        columns=["params.`seed`", "metrics.`accuracy`"],
+        runs="tags.stage = 'train'",
+        columns=["params.`seed`", "metrics.`validation_accuracy`"],
         charts=[_curve("curve/validation_accuracy"), _curve("curve/loss")],
         by_method=False,
     ),
@@ -104,9 +104,10 @@ VIEWS = (
 DESCRIPTION = """\
 **Open:** {links}
 
-Each DVC stage is a run (`prune/cqp/seed0`), and each sparsity level a run inside it (`cqp@0.90/seed0`). To compare by
-hand: *Group by* the param `method`, then the chart button; `tags.current = 'true'` leaves out results since replaced.
-Figures and tables are among the artifacts of `compare` and of each study, lineage in each run's description.
+Each DVC stage is a run (`prune/cqp/seed0`). Under `evaluate` each net is a run with its test accuracy, costs and model
+(`cqp@0.90/seed0`), and each method and seed one with its curve over the levels (`cqp/seed0`). To compare by hand:
+*Group by* the param `method`, then the chart button; `tags.current = 'true'` leaves out results since replaced.
+Figures and tables are among the artifacts of `compare` and `report`, lineage in each run's description.
 """
 
 

@@ -1,7 +1,7 @@
-"""The pruned or dense network as an MLflow model: `predict(images)` gives spike counts per class.
+"""A dense or pruned network as an MLflow model: `predict(images)` gives spike counts per class.
 
-MLflow copies this file and the package `snnprune` beside the weights ("models from code"), so a logged model loads
-without the project's folder, given the packages in its requirements.
+MLflow copies this file and what it imports of `snnprune` beside the weights ("models from code"), so a logged model
+loads without the project's folder, given the packages in its requirements.
 """
 
 from typing import Any
