@@ -182,7 +182,7 @@ def run_target(
         if out_of_date:
             before_work()
             tracking.prepare()
-            executor.prepare()
+            executor.prepare(stage for stage in stages if stage.address in out_of_date)
         work = Work(project, executor, tracking, out_of_date, stop)
         done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report)
     say(count_outcomes(done))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +45,10 @@ class LocalExecutor:
         self._starting = Lock()
         self._warm: WarmInterpreter | None = None
 
-    def prepare(self) -> None:
-        """Let the warm interpreter load its libraries."""
-        with self._starting:
-            if self._is_warm and (self._warm is None or not self._warm.is_alive()):
-                self._warm = WarmInterpreter()
+    def prepare(self, stages: Iterable[Stage]) -> None:
+        """Let the warm interpreter load its libraries, if there is something for it to run."""
+        if self._is_warm and any(PLAIN_MODULE.fullmatch(command) for stage in stages for command in stage.commands):
+            self._warm_interpreter()
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
         """See `Executor.run`."""
@@ -105,9 +104,8 @@ class LocalExecutor:
 
     def _start(self, command: str, folder: Path, environment: Mapping[str, str]) -> Child:
         if self._is_warm and PLAIN_MODULE.fullmatch(command):
-            self.prepare()
             with suppress(OSError, ValueError):  # it was killed: the command runs without it
-                return self._warm.start(shlex.split(command)[2:], folder, environment)
+                return self._warm_interpreter().start(shlex.split(command)[2:], folder, environment)
         process = subprocess.Popen(
             [os.environ.get("SHELL") or "/bin/sh", "-c", command],
             cwd=folder,
@@ -118,6 +116,12 @@ class LocalExecutor:
             start_new_session=True,
         )
         return Child(process.pid, process.stdout, process.wait)
+
+    def _warm_interpreter(self) -> "WarmInterpreter":
+        with self._starting:
+            if self._warm is None or not self._warm.is_alive():
+                self._warm = WarmInterpreter()
+            return self._warm
 
 
 class WarmInterpreter:

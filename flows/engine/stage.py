@@ -1,6 +1,6 @@
 """What travels through the engine: a stage of the graph, how it ended, and what runs its command."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -31,8 +31,8 @@ class Stage:
 class Executor(Protocol):
     """Runs the commands of stages; it may be called from several threads."""
 
-    def prepare(self) -> None:
-        """Stages will be run: what takes time to start may start now. Returns at once."""
+    def prepare(self, stages: Iterable[Stage]) -> None:
+        """These will be run: what takes time to start may start now. Returns at once."""
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
         """Run a stage's commands to their end, every line of output to `say`; tags that say where it ran.
