@@ -242,7 +242,7 @@ def enter(template: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _make_store(folder: Path) -> None:
-    from flows.mlflow_store import Store
+    from flows.tracking.store import Store
 
     folder.mkdir()
     Store(folder)
