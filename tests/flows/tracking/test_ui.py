@@ -1,94 +1,76 @@
-"""What a person meets in MLflow's pages, in a real browser: runs, grouping, charts, a figure, the lineage."""
+"""`snnprune ui` serves the project's store, and a person finds the views of an experiment in a real browser."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from flows.tracking import main
-from scripts.mlflow_ui import enter, serve, wait_for_image, wait_for_points, wait_for_text
-from tests.flows.conftest import enter as enter_project
-from tests.flows.conftest import store_of
+from flows.tracking.replay import track
+from flows.tracking.ui import open_ui
+from scripts.mlflow_ui import enter, wait_for, wait_for_points, wait_for_text
+from tests.flows.tracking.tiny import METHODS
+from tests.imports import PROJECT
+from tests.ports import free_port
 
-pytestmark = pytest.mark.slow
-
-METHODS = ("cqp", "magnitude")
-
-
-@pytest.fixture(scope="module")
-def project(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose results have all been shown in MLflow."""
-    root = tmp_path_factory.mktemp("shown") / "project"
-    with pytest.MonkeyPatch.context() as patched:
-        enter_project(templates / "done", root, patched)
-        assert main([]) == 0
-    return root
+COMMAND = "import sys; from flows.tracking.ui import open_ui; sys.exit(open_ui(int(sys.argv[1])))"
 
 
-@pytest.fixture(scope="module")
-def address(project: Path, browser: Chrome) -> Iterator[str]:
-    """The server's address; the browser has been through its first page."""
-    with serve(project / "mlruns/mlflow.db") as served:
-        enter(browser, served)
-        yield served
-
-
-def run_id(project: Path, name: str) -> str:
-    client = MlflowClient(store_of(project))
-    experiment = client.get_experiment_by_name("tiny")
-    (run,) = client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
-    return run.info.run_id
-
-
-def test_from_the_first_page_to_accuracy_against_sparsity(address: str, browser: Chrome) -> None:
-    browser.get(address)
-    wait_for_text(browser, "tiny")
-    browser.find_element(By.LINK_TEXT, "tiny").click()
-    wait_for_text(browser, "train/seed0", "prune/cqp/seed0", "compare")
-    view = browser.find_element(By.LINK_TEXT, "Accuracy against sparsity").get_attribute("href")
-    assert view.startswith(address)
-    browser.get(view)  # the link opens in another tab
-    wait_for_text(browser, "Group by: method", *(f"Group: {method}" for method in METHODS), "by_level/sparsity")
-    wait_for_points(browser, len(METHODS) * 2 * 2)  # levels, charts
-    assert "prune/cqp/seed0" not in browser.find_element(By.TAG_NAME, "body").text  # groups begin closed
-
-
-def test_every_view_stands_in_the_menu(address: str, browser: Chrome) -> None:
-    browser.get(f"{address}#/experiments/1/runs")
-    wait_for_text(browser, "Views")
-    browser.find_element(By.CSS_SELECTOR, "[data-testid=saved-views-trigger]").click()
-    menu = (
-        "Accuracy against sparsity",
-        "Methods at 90 % sparsity",
-        "Accuracy against energy, seed 0",
-        "Training curves",
+@contextmanager
+def opened(port: int) -> Iterator[str]:
+    """The address that the command prints, once it answers; Ctrl-C ends it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(port)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
-    wait_for_text(browser, "SAVED VIEWS", *menu)
+    try:
+        address = process.stdout.readline().split()[1]
+        wait_for(f"{address}/health", process)
+        yield f"{address}/"
+    finally:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        process.wait(timeout=30)
 
 
-def test_training_curves_are_drawn(address: str, browser: Chrome) -> None:
-    browser.get(f"{address}#/experiments/1/runs?compareRunsMode=CHART&viewStateShareKey=training")
-    wait_for_text(browser, "train/seed0", "curve/loss")
-    wait_for_points(browser, 2)
+@pytest.mark.slow
+def test_from_the_first_page_to_accuracy_against_sparsity(project: Path, browser: Chrome) -> None:
+    assert track() == 0
+    with opened(free_port()) as address:
+        enter(browser, address)
+        wait_for_text(browser, "tiny")
+        browser.find_element(By.LINK_TEXT, "tiny").click()
+        wait_for_text(browser, "train/seed0", "prune/cqp/seed0", "evaluate", "compare")
+        view = browser.find_element(By.LINK_TEXT, "Accuracy against sparsity").get_attribute("href")
+        assert view.startswith(address)
+        browser.get(view)  # the link opens in another tab
+        wait_for_text(browser, "Group by: method", *(f"Group: {method}" for method in METHODS), "by_level/sparsity")
+        wait_for_points(browser, len(METHODS) * 2 * 2)  # levels, charts
 
 
-def test_a_figure_is_seen_among_the_artifacts(project: Path, address: str, browser: Chrome) -> None:
-    compare = run_id(project, "compare")
-    browser.get(f"{address}#/experiments/1/runs/{compare}/artifacts/figures/curve.svg")
-    wait_for_image(browser)
-
-
-def test_a_run_shows_its_lineage_dataset_and_numbers(project: Path, address: str, browser: Chrome) -> None:
-    run = MlflowClient(store_of(project)).get_run(run_id(project, "prune/cqp/seed0"))
-    browser.get(f"{address}#/experiments/1/runs/{run.info.run_id}")
-    wait_for_text(browser, run.data.tags["git_commit"], run.data.tags["dvc_hash"], "python stage.py prune tiny cqp 0")
-    wait_for_text(browser, "tiny-images", "cqp@0.50/seed0", "accuracy_at_0.5", "prune.finetune.epochs")
-
-
-def test_a_level_has_a_model(project: Path, address: str, browser: Chrome) -> None:
-    level = run_id(project, "cqp@0.50/seed0")
-    browser.get(f"{address}#/experiments/1/runs/{level}")
-    wait_for_text(browser, "Logged models", "cqp@0-50-seed0")
+def test_a_port_in_use_a_missing_store_and_a_server_are_named(project: Path, monkeypatch, capsys) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert open_ui(port) == 1
+    assert (
+        capsys.readouterr().err
+        == f"error: port {port} cannot be used (Address already in use); choose another: --port\n"
+    )
+    (project / "mlruns/mlflow.db").unlink()
+    assert open_ui(port) == 1
+    assert "mlruns/mlflow.db was not found; `snnprune run` or `snnprune track` makes it" in capsys.readouterr().err
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert open_ui(port) == 0
+    assert capsys.readouterr().out == "MLFLOW_TRACKING_URI is set: open http://host:5000\n"
