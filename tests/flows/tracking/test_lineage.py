@@ -1,6 +1,6 @@
 """The lineage in a run's description, to the letter."""
 
-from flows.lineage import lineage_note
+from flows.tracking.lineage import lineage_note
 
 TAGS = {
     "git_commit": "c503aa9",
@@ -27,7 +27,7 @@ def test_prefect_runs_are_links_where_a_server_showed_them() -> None:
     assert "- Prefect task run: `t1`" in lines
 
 
-def test_changes_not_committed_are_told() -> None:
+def test_changes_not_committed_are_named() -> None:
     assert lineage_note({"git_commit": "c5", "git_dirty": "true"}).endswith("`c5`, with changes not committed")
 
 

@@ -10,22 +10,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.flows.tracking.tiny import RUNS
 from tests.imports import PROJECT
 from tests.tiny import environment
 
 pytestmark = pytest.mark.slow
 
-STAGES = 7
-MLFLOW_RUNS = 10  # one for each stage but track, and two levels for each of two prune stages
-# The tiny project has neither the real params nor the real summary; everything else is the real command.
-COMMAND = """\
-import sys
-from flows import experiment, prefect_flow
-prefect_flow.validate_params = lambda: None
-prefect_flow.comparison_markdown = experiment.comparison_text = lambda name: f"table of {name}"
-sys.exit(experiment.main(["--experiment", "tiny", "--workers", "2"]))
-"""
 SCRIPT = PROJECT / "scripts/postgres.sh"
+FLOW = "from prefect import flow; flow(lambda: None, name='tiny')()"
 
 
 @pytest.fixture(scope="module")
@@ -40,26 +32,26 @@ def urls() -> Iterator[dict[str, str]]:
         shutil.rmtree(folder)
 
 
-def test_a_flow_is_recorded_in_postgres_once(urls: dict[str, str], fresh: Path) -> None:
-    shutil.rmtree(fresh / "mlruns")
-    assert f"{STAGES} stages: {STAGES} ran" in experiment(fresh, urls)
+def test_results_are_recorded_in_postgres_once_and_their_files_in_the_project(
+    urls: dict[str, str], project: Path
+) -> None:
+    shutil.rmtree(project / "mlruns")
+    run(project, urls, "-m", "flows.tracking.replay")
     first = recorded_runs(urls)
-    assert len(first) == MLFLOW_RUNS
+    assert sorted(name for name, *_ in first) == RUNS
     assert {status for _, status, _ in first} == {"FINISHED"}
-    assert not (fresh / "mlruns/mlflow.db").exists()
-    for _, _, artifacts in first:
-        assert artifacts.startswith((fresh / "mlruns/artifacts/tiny").as_uri())
-    assert list((fresh / "mlruns/artifacts/tiny").rglob("curve.svg"))
-
-    assert f"{STAGES} stages: {STAGES} unchanged" in experiment(fresh, urls)
+    assert not (project / "mlruns/mlflow.db").exists()
+    for *_, artifacts in first:
+        assert artifacts.startswith((project / "mlruns/artifacts/tiny").as_uri())
+    assert list((project / "mlruns/artifacts/tiny").rglob("curve.svg"))
+    assert "0 results logged, 8 already there" in run(project, urls, "-m", "flows.tracking.replay")
     assert recorded_runs(urls) == first
-    flows = rows(urls["PREFECT_SERVER_DATABASE_CONNECTION_URL"], "select name, state_type from flow_run")
-    assert flows == [("tiny", "COMPLETED")] * 2
-    tasks = rows(
-        urls["PREFECT_SERVER_DATABASE_CONNECTION_URL"],
-        "select state_name, count(*) from task_run group by state_name order by state_name",
-    )
-    assert tasks == [("Ran", STAGES), ("Unchanged", STAGES)]
+
+
+def test_prefect_records_its_flows_there(urls: dict[str, str], project: Path) -> None:
+    run(project, urls, "-c", FLOW)
+    flows = rows(urls["PREFECT_SERVER_DATABASE_CONNECTION_URL"], "select state_type from flow_run")
+    assert flows == [("COMPLETED",)]
 
 
 def test_the_script_starts_a_server_once_and_names_wrong_use(urls: dict[str, str]) -> None:
@@ -70,12 +62,12 @@ def test_the_script_starts_a_server_once_and_names_wrong_use(urls: dict[str, str
     assert urls["MLFLOW_TRACKING_URI"] in again.stdout
 
 
-def experiment(project: Path, urls: dict[str, str]) -> str:
-    """What the flow printed; it fails the test when it fails."""
+def run(project: Path, urls: dict[str, str], *arguments: str) -> str:
+    """What a Python command in the project printed; it fails the test when it fails."""
     done = subprocess.run(
-        [sys.executable, "-c", COMMAND],
+        [sys.executable, *arguments],
         cwd=project,
-        env=environment(project) | urls,
+        env=environment(project) | urls | {"PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -85,8 +77,8 @@ def experiment(project: Path, urls: dict[str, str]) -> str:
 
 
 def recorded_runs(urls: dict[str, str]) -> list[tuple]:
-    """Id, status and artifact location of every MLflow run."""
-    return rows(urls["MLFLOW_TRACKING_URI"], "select run_uuid, status, artifact_uri from runs order by run_uuid")
+    """Name, status and artifact location of every MLflow run."""
+    return rows(urls["MLFLOW_TRACKING_URI"], "select name, status, artifact_uri from runs order by run_uuid")
 
 
 def rows(url: str, query: str) -> list[tuple]:

@@ -1,4 +1,4 @@
-"""The saved views name what the project's own results have, and a user's changes to them stay."""
+"""The saved views find the runs that they show, which have what they draw; a user's changes to them stay."""
 
 import json
 from pathlib import Path
@@ -8,33 +8,32 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
-from flows.lockfile import read_lock
-from flows.mlflow_views import COLOURS, NOTE_TAG, VIEW_TAG, VIEWS, View, colour_tag, experiment_tags, link
-from flows.results import Part, place_of, read_result
-from flows.tracking import main
+from flows.tracking.replay import track
+from flows.tracking.views import COLOURS, NOTE_TAG, VIEW_TAG, VIEWS, View, colour_tag, experiment_tags, link
 from pipeline.report import style
-from tests.flows.conftest import store_of
-from tests.imports import PROJECT
+from tests.flows.tracking.conftest import enter, search, store_of
+from tests.flows.tracking.tiny import NETS, SERIES
 
-# A stage of the default experiment whose result each view shows, as a whole or its levels.
-SHOWN = {"sparsity": "prune@digits-cqp-0", "level": "prune@digits-cqp-0", "energy": "energy@digits"}
-SHOWN |= {"training": "train@digits-0"}
-WHOLE = ("sparsity", "training")
-
-
-def state_of(key: str) -> dict[str, Any]:
-    return json.loads(json.loads(experiment_tags("1")[f"{VIEW_TAG}{key}"])["state"])
+FOUND = {
+    "sparsity": set(SERIES),
+    "level": {"cqp@0.50/seed0", "magnitude@0.50/seed0"},
+    "energy": set(NETS),
+    "training": {"train/seed0"},
+}
 
 
-def parts_of(view: View) -> list[Part]:
-    address = SHOWN[view.key]
-    entry = read_lock(PROJECT)[address]
-    result = read_result(PROJECT, place_of(entry), entry)
-    return [result.whole] if view.key in WHOLE else result.levels
+@pytest.fixture(scope="module")
+def tracked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose results are all in MLflow; only to be looked at."""
+    root = tmp_path_factory.mktemp("viewed") / "project"
+    with pytest.MonkeyPatch.context() as patched:
+        enter(tiny, root, patched)
+        assert track() == 0
+    return root
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.key)
-def test_charts_and_columns_name_what_results_have(view: View) -> None:
+def test_a_view_finds_its_runs_which_have_what_it_draws(view: View, tracked: Path) -> None:
     state = state_of(view.key)
     charts = state["compareRunCharts"]
     metrics = {chart["metricKey"] for chart in charts if "metricKey" in chart}
@@ -44,27 +43,12 @@ def test_charts_and_columns_name_what_results_have(view: View) -> None:
     metrics |= {name.strip("`") for kind, name in columns if kind == "metrics"}
     params = {name.strip("`") for kind, name in columns if kind == "params"}
     params |= {key["groupByData"] for key in (state["groupBy"] or {"groupByKeys": []})["groupByKeys"]}
-    parts = parts_of(view)
-    assert parts and metrics
-    for part in parts:
-        assert metrics <= {point.name for point in part.points}
-        assert params <= part.params.keys()
-
-
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.key)
-def test_its_filter_finds_these_runs(view: View, project: Path) -> None:
-    """The search is one that MLflow understands, and what is shown by the tiny project is found by it."""
-    main([])
-    client = MlflowClient(store_of(project))
-    query = state_of(view.key)["searchFilter"].replace("'0.90'", "'0.50'")
-    found = {run.info.run_name for run in client.search_runs(["1"], query)}
-    expected = {
-        "sparsity": {"prune/cqp/seed0", "prune/magnitude/seed0"},
-        "level": {"cqp@0.50/seed0", "magnitude@0.50/seed0"},
-        "energy": set(),  # the tiny project has no such study
-        "training": {"train/seed0"},
-    }
-    assert found == expected[view.key]
+    runs = search(tracked, state["searchFilter"].replace("'0.90'", "'0.50'"))
+    assert {run.info.run_name for run in runs} == FOUND[view.key]
+    assert metrics
+    for run in runs:
+        assert metrics <= run.data.metrics.keys()
+        assert params <= run.data.params.keys()
 
 
 def test_the_tags_are_short_enough_and_the_description_links_each_view() -> None:
@@ -81,13 +65,17 @@ def test_colours_are_those_of_the_figures() -> None:
 
 
 def test_what_a_user_has_changed_stays(project: Path) -> None:
-    main([])
+    track()
     client = MlflowClient(store_of(project))
     experiment = client.get_experiment_by_name("tiny")
     assert experiment.tags.items() >= experiment_tags(experiment.experiment_id).items()
     client.set_experiment_tag(experiment.experiment_id, NOTE_TAG, "mine")
     client.delete_experiment_tag(experiment.experiment_id, f"{VIEW_TAG}energy")
-    main([])
+    track()
     tags = client.get_experiment_by_name("tiny").tags
     assert tags[NOTE_TAG] == "mine"
     assert f"{VIEW_TAG}energy" in tags  # what is missing comes back
+
+
+def state_of(key: str) -> dict[str, Any]:
+    return json.loads(json.loads(experiment_tags("1")[f"{VIEW_TAG}{key}"])["state"])

@@ -14,27 +14,33 @@ import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
 
+from flows.engine.lockfile import read_lock
 from flows.environment import stage_environment
-from flows.mlflow_store import StoreError
-from flows.tracker import Tracker
-from flows.tracking import main
-from tests.flows.test_tracking import CHILDREN, PARENTS, search, show
+from flows.tracking.replay import track
+from flows.tracking.results import place_of
+from flows.tracking.store import StoreError
+from flows.tracking.tracker import Tracker
+from tests.flows.tracking.conftest import search
+from tests.flows.tracking.tiny import RUNS, STAGES
+from tests.imports import PROJECT
+
+ENVIRONMENT = {**stage_environment(), "PYTHONPATH": str(PROJECT)}
 
 
 def test_an_unreachable_server_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert main(["--receipt", "receipt.json"]) == 0
+    assert track(receipt=Path("receipt.json")) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "MLflow cannot be used" in line
-    assert "`make track`" in line
+    assert "`snnprune track`" in line
     assert Path("receipt.json").read_text() == "{}\n"
 
 
 def test_a_server_that_goes_away_in_between_is_an_error_of_the_store(project: Path, monkeypatch) -> None:
-    tracker = Tracker(project)
+    tracker, entry = Tracker(project), read_lock(project)["data@tiny"]
     monkeypatch.setattr(tracker._store, "_client", MlflowClient("http://127.0.0.1:9"))
     with pytest.raises(StoreError, match=r"127\.0\.0\.1"):
-        show(project, "data@tiny", tracker)
+        tracker.log("data@tiny", place_of(entry), entry)
 
 
 class FullServer(BaseHTTPRequestHandler):
@@ -77,7 +83,7 @@ def full_server() -> Iterator[str]:
 
 def test_a_server_that_refuses_files_costs_one_line(project: Path, full_server: str, monkeypatch, capsys) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", full_server)
-    assert main([]) == 0
+    assert track() == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "MLflow cannot be used (403 Client Error" in line
 
@@ -87,41 +93,35 @@ def test_a_store_that_cannot_be_written_costs_one_line(project: Path, name: str,
     if name == "mlruns":
         shutil.rmtree(project / name)
     (project / name).write_bytes(b"a file that is no store" * 100)
-    assert main([]) == 0
+    assert track() == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "MLflow cannot be used" in line
 
 
 def test_a_missing_driver_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+pg8000://127.0.0.1:9/mlflow")
-    assert main([]) == 0
+    assert track() == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "MLflow cannot be used (No module named 'pg8000')" in line
 
 
 def test_a_store_that_somebody_holds_for_too_long_costs_one_line(project: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("flows.mlflow_store.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("flows.tracking.store.LOCK_SECONDS", 0.1)
     with FileLock(project / "mlruns/tracking.lock"):
-        assert main([]) == 0
+        assert track() == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "MLflow cannot be used" in line
 
 
-TRACK_DATA = """
-from pathlib import Path
-from flows.lockfile import read_lock
-from flows.results import place_of
-from flows.tracker import Tracker
-entry = read_lock(Path.cwd())["data@tiny"]
-Tracker(Path.cwd()).track("data@tiny", place_of(entry), entry)
-"""
-
-
-def test_two_processes_that_find_no_store_create_it_once_and_log_once(project: Path) -> None:
+def test_four_processes_that_find_no_store_create_it_once_and_log_everything_once(project: Path) -> None:
     shutil.rmtree(project / "mlruns")
-    both = [subprocess.Popen([sys.executable, "-c", TRACK_DATA], env=stage_environment()) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
-    assert [run.info.run_name for run in search(project)] == ["data"]
+    command = [sys.executable, "-m", "flows.tracking.replay"]
+    writers = [subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [writer.communicate()[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 4
+    assert sum(int(line.split()[1]) for line in said) == len(STAGES)  # tracking: <n> results logged, ...
+    assert sorted(run.info.run_name for run in search(project)) == RUNS
+    assert {run.info.status for run in search(project)} == {"FINISHED"}
 
 
 KILLED_WHILE_CREATING = """
@@ -131,16 +131,16 @@ from pathlib import Path
 from mlflow.store.db import utils
 # The tables are made then, but not the note of their version.
 utils._upgrade_db = lambda engine: os.kill(os.getpid(), signal.SIGKILL)
-from flows.mlflow_store import Store
+from flows.tracking.store import Store
 Store(Path.cwd())
 """
 
 
 def test_a_store_whose_making_was_killed_is_made_anew(project: Path) -> None:
     shutil.rmtree(project / "mlruns")
-    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=stage_environment(), check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=ENVIRONMENT, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert list((project / "mlruns").glob("*.unfinished*"))
-    assert main([]) == 0
-    assert {run.info.run_name for run in search(project)} == PARENTS | CHILDREN
+    assert track() == 0
+    assert sorted(run.info.run_name for run in search(project)) == RUNS
     assert not list((project / "mlruns").glob("*.unfinished*"))
