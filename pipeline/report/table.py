@@ -9,7 +9,7 @@ from pipeline.io.entry import required
 
 def read_table(path: Path, stage: str) -> pd.DataFrame:
     """A CSV file; only an empty cell is missing. Raises UserError when it is not there: `stage` makes it."""
-    return pd.read_csv(required(path, stage), float_precision="round_trip", keep_default_na=False, na_values=[""])
+    return pd.read_csv(required(path, stage), keep_default_na=False, na_values=[""])
 
 
 def to_csv(table: pd.DataFrame) -> str:

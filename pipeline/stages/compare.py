@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for method in matrix.methods
         for seed in matrix.seeds
     }
-    evaluated = read_table(paths.evaluate_folder(experiment) / "levels.csv", f"evaluate@{experiment}")
+    evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     table = tidy_table(experiment, dense, levels, evaluated)
     summary = summarize(table)
     folder = paths.compare_folder(experiment)

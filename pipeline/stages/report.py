@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name in COMPARISON_FIGURES
     }
     dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
-    evaluated = read_table(paths.evaluate_folder(experiment) / "levels.csv", f"evaluate@{experiment}")
+    evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     tables = {
-        study: read_table(paths.studies_folder(experiment, study) / "table.csv", f"study@{experiment}-{study}")
+        study: read_table(paths.table_file(experiment, study), f"study@{experiment}-{study}")
         for study in studies_of(experiment)
     }
     profiles = load_profiles()

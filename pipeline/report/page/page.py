@@ -4,13 +4,44 @@ The page lies in `results/<experiment>/report/`; it links to other files of the 
 """
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.report.page.content import Page
+from pipeline.report.claims.judge import Judgement
+from pipeline.report.page.content import Fact, Section, Source
 from pipeline.report.page.svg import inline_svg, width_of
 from pipeline.report.page.tables import claim_table
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that is on the page; `notes` say how numbers are counted."""
+
+    experiment: str
+    lead: str
+    facts: Sequence[Fact]
+    headline: Section
+    judgement: Judgement
+    sections: Sequence[Section]
+    notes: Sequence[str]
+
+    @property
+    def made(self) -> list[tuple[Source, list[tuple[str, str]]]]:
+        """Every stage with all its files that the page cites, and the sections (anchor, title) that cite them."""
+        files: dict[str, dict[str, None]] = {}
+        cited: dict[str, dict[tuple[str, str], None]] = {}
+        for section in (self.headline, *self.sections):
+            for source in section.sources:
+                files.setdefault(source.stage, {}).update(dict.fromkeys(source.files))
+                cited.setdefault(source.stage, {})[section.key, section.title] = None
+        for claim in self.judgement.claims:
+            for maker in claim.made_by:
+                if maker.stage in files:
+                    cited[maker.stage]["claims", "The paper's claims"] = None
+        return [(Source(stage, list(files[stage])), list(cited[stage])) for stage in files]
 
 
 def render_page(page: Page) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 from pipeline.report.claims.judge import Judgement
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.comparison.tables import HEADER, caption, cells
-from pipeline.report.page.content import Fact, Page, PageFigure, PageTable, Section, Source
+from pipeline.report.page.content import Fact, PageFigure, PageTable, Section, Source
+from pipeline.report.page.page import Page
 from pipeline.report.page.tables import by_level
 from pipeline.report.studies import StudyReport, StudySummary
 
 NOTES = (
     "Sparsity is zero synapses over prunable synapses, of all layers together; at a level round((1 - level) n) of n "
-    "synapses are kept, exactly. A rounded relaxed mask misses its level: the sparsity it achieved is listed beside it.",
+    "synapses are kept, exactly. A rounded relaxed mask misses its level: its achieved sparsity is listed beside it.",
     "Protocol fair: the same dense nets, levels, epochs, optimiser, learning rate and batches for every method. "
     "Protocol paper: the rules of the paper author's code.",
     "Every choice is made on validation. Accuracies are test accuracies, read once, unless a figure says validation.",
@@ -25,8 +26,8 @@ NOTES = (
 COMPARISON_FIGURES = {  # name -> what it is, what to look at
     "accuracy_against_sparsity": (
         "Test accuracy of every method over sparsity, with 95 % intervals; right a close-up of the best",
-        "Follow a line to the right, where fewer and fewer synapses are left: the higher it ends, the better the method "
-        "chose them. Bars are 95 % intervals over seeds, the dotted line is the dense net.",
+        "Follow a line to the right, where fewer and fewer synapses are left: the higher it ends, the better the "
+        "method chose them. Bars are 95 % intervals over seeds, the dotted line is the dense net.",
     ),
     "sparsity_error": (
         "Achieved minus target sparsity of every method, in one step and level after level",

@@ -1,4 +1,4 @@
-"""The study `paper`: the same dense nets under the rules of the paper author's code, and under those of this project."""
+"""The study `paper`: the same dense nets under the rules of the paper author's code and under ours."""
 
 from dataclasses import dataclass
 

@@ -128,7 +128,7 @@ REPORT = StudyReport(
     (
         Drawing(
             "relaxation",
-            "Masks of both relaxed programs: achieved minus target sparsity; test accuracy fractional, rounded and exact",
+            "Masks of both relaxed programs: achieved minus target sparsity; accuracy fractional, rounded and exact",
             "A relaxed mask rounded at 0.5 misses the requested sparsity (left, off zero), and so its accuracy differs "
             "from that of the exact mask (right, dashed against solid).",
             draw,

@@ -9,7 +9,7 @@ from pipeline.io.nets import level_text
 from pipeline.report.statistics import Difference, Interval, describe, paired_difference
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
-from pipeline.studies.params import StalenessParams
+from pipeline.studies.staleness import Params
 from snnprune.core.errors import UserError
 
 METHOD = "cqp"
@@ -100,9 +100,9 @@ REPORT = StudyReport(
         Drawing(
             "staleness",
             "Test accuracy with criticality recomputed at every level or frozen at the dense net, and the paired gain",
-            "Where the interval of the right curve lies above zero, it was worth recomputing criticality at that level.",
+            "Where the interval on the right lies above zero, recomputing criticality at that level was worth it.",
             draw,
         ),
     ),
-    StalenessParams,
+    Params,
 )

@@ -131,7 +131,11 @@ def draw(summary: SweepSummary) -> Figure:
                 [result.tau for result in infeasible],
                 [100 * getattr(result, key).mean for result in infeasible],
                 label="infeasible for some seed",
-                **{"linestyle": "none", "marker": "o", "markersize": 14, "color": "black", "markerfacecolor": "none"},
+                linestyle="none",
+                marker="o",
+                markersize=14,
+                color="black",
+                markerfacecolor="none",
             )
         axes.set_xlabel("tau (criticality / its maximum)")
     both[0].set_ylabel("test accuracy (%)")

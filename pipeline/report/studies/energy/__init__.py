@@ -4,7 +4,7 @@ from pipeline.report.studies import Drawing, StudyReport
 from pipeline.report.studies.energy.figures import draw_formula, draw_front, draw_layers
 from pipeline.report.studies.energy.summary import summarize
 from pipeline.report.studies.energy.tables import BEST_POINTS
-from snnprune.energy.params import EnergyParams
+from pipeline.studies.energy import Params
 
 REPORT = StudyReport(
     "Accuracy and energy",
@@ -31,5 +31,5 @@ REPORT = StudyReport(
             draw_formula,
         ),
     ),
-    EnergyParams,
+    Params,
 )
