@@ -12,7 +12,7 @@ from snnprune.training.evaluate import accuracy
 
 METHOD = "cqp"
 NEEDS = DENSE
-READS = {f"methods.{METHOD}": cqp.Params}
+READS = {"methods.cqp": cqp.Params}  # keys are literal: pipeline/slots.py reads them without importing this file
 
 
 class Params(Block):
