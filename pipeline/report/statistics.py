@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -56,7 +57,7 @@ def describe(values: Sequence[float]) -> Interval:
     if len(values) == 1:
         return Interval(1, mean)
     sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * sd / len(values) ** 0.5
+    half = _quantile(len(values) - 1) * sd / len(values) ** 0.5
     return Interval(len(values), mean, sd, mean - half, mean + half)
 
 
@@ -76,3 +77,8 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Dif
         p = float(stats.ttest_rel(values, baseline).pvalue)
     found = describe(differences.tolist())
     return Difference(found.n, found.mean, found.sd, found.low, found.high, p)
+
+
+@cache
+def _quantile(degrees: int) -> float:
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -83,70 +84,79 @@ class Settings:
 def all_settings(table: pd.DataFrame, steps: Sequence[int], profiles: Mapping[str, Profile]) -> Settings:
     """Every net of the study's table at the grid's steps, at T, and at its own T'."""
     timesteps = int(table["timesteps"].max())
-    keys = [
-        (str(method), float(level), count)
-        for method, level in table[["method", "level"]].drop_duplicates().itertuples(index=False)
-        for count in [*sorted({*steps, timesteps}), None]
-    ]
-    whole = table[table["layer"] == ALL]
-    by_split = {
-        split: [describe_setting(whole[whole["split"] == split], *key, timesteps, profiles) for key in keys]
-        for split in ("validation", "test")
-    }
-    return Settings(**by_split, timesteps=timesteps)
+    whole = table[table["layer"] == ALL].sort_values("seed", kind="stable")
+    nets = [(str(method), float(level)) for method, level in table[["method", "level"]].drop_duplicates().to_numpy()]
+    settings: dict[str, list[Setting]] = {}
+    for split in ("validation", "test"):
+        rows: dict[tuple[str, float], list[Any]] = {net: [] for net in nets}
+        for row in whole[whole["split"] == split].itertuples(index=False):
+            rows[row.method, row.level].append(row)
+        dense = [row for row in rows[DENSE, 0.0] if row.steps == timesteps]
+        settings[split] = [
+            describe_setting(rows[net], dense, count, profiles)
+            for net in nets
+            for count in [*sorted({*steps, timesteps}), None]
+        ]
+    return Settings(**settings, timesteps=timesteps)
 
 
 def describe_setting(
-    table: pd.DataFrame, method: str, level: float, steps: int | None, timesteps: int, profiles: Mapping[str, Profile]
+    runs: Sequence[Any], dense: Sequence[Any], steps: int | None, profiles: Mapping[str, Profile]
 ) -> Setting:
-    """One setting over seeds, from the rows of all layers together of one split."""
-    whole = table[table["steps"] == timesteps].sort_values("seed")
-    dense = whole[whole["method"] == DENSE]
-    same = whole[(whole["method"] == method) & (whole["level"] == level)]
-    mine = table[(table["method"] == method) & (table["level"] == level)]
-    mine = (mine[mine["truncated"]] if steps is None else mine[mine["steps"] == steps]).sort_values("seed")
-    rows = list(mine.itertuples(index=False))
+    """One setting over seeds, from the rows of a net (`runs`) and of the dense net at T, of one split, by seed."""
+    mine = [row for row in runs if (row.truncated if steps is None else row.steps == steps)]
+    same = [row for row in runs if row.steps == row.timesteps]
 
     def over_seeds(value: Callable[[Any], float]) -> Interval:
-        return describe([value(row) for row in rows])
+        return describe([value(row) for row in mine])
 
-    def reduction(column: str, base: pd.DataFrame) -> Interval:
-        return describe([1 - ours / theirs for ours, theirs in zip(mine[column], base[column], strict=True)])
+    def reduction(profile: str, base: Sequence[Any]) -> Interval:
+        column = f"energy_pj_{profile}"
+        pairs = zip(mine, base, strict=True)
+        return describe([1 - getattr(ours, column) / getattr(theirs, column) for ours, theirs in pairs])
 
     return Setting(
-        method=method,
-        level=level,
+        method=str(mine[0].method),
+        level=float(mine[0].level),
         steps=steps,
         truncated=steps is None,
-        mean_steps=float(mine["steps"].mean()),
+        mean_steps=_mean([row.steps for row in mine]),
         sparsity=over_seeds(lambda row: 1 - row.nnz / row.synapses),
-        difference=paired_difference(mine["accuracy"].tolist(), dense["accuracy"].tolist()),
-        **{key: describe(mine[key].tolist()) for key in ("accuracy", *COUNTS, "spike_rate")},
-        formula=over_seeds(lambda row: formula_reduction(1 - row.nnz / row.synapses, row.steps, timesteps)),
-        energy_pj={name: describe(mine[f"energy_pj_{name}"].tolist()) for name in profiles},
-        reduction={name: reduction(f"energy_pj_{name}", dense) for name in profiles},
-        truncation={name: reduction(f"energy_pj_{name}", same) for name in profiles},
-        gap={name: _gap(mine, dense, timesteps, profile) for name, profile in profiles.items()},
-        **{key: float(mine[key].mean()) for key in SIZES},
+        difference=paired_difference([row.accuracy for row in mine], [row.accuracy for row in dense]),
+        **{key: over_seeds(attrgetter(key)) for key in ("accuracy", *COUNTS, "spike_rate")},
+        formula=over_seeds(_formula),
+        energy_pj={name: over_seeds(attrgetter(f"energy_pj_{name}")) for name in profiles},
+        reduction={name: reduction(name, dense) for name in profiles},
+        truncation={name: reduction(name, same) for name in profiles},
+        gap={name: _gap(mine, dense, profile) for name, profile in profiles.items()},
+        **{key: _mean([getattr(row, key) for row in mine]) for key in SIZES},
     )
 
 
-def _gap(mine: pd.DataFrame, dense: pd.DataFrame, timesteps: int, profile: Profile) -> dict[str, float]:
+def _gap(mine: Sequence[Any], dense: Sequence[Any], profile: Profile) -> dict[str, float]:
     """From the paper's formula to the reduction by count, as differences of saved shares, means over seeds.
 
     activity: what stays is busier, or less busy, than what went (effective operations instead of synapses times steps).
     prices: MACs and ACs cost differently. neuron_updates: they cost too, and no mask removes them.
     """
     parts: dict[str, list[float]] = {"activity": [], "prices": [], "neuron_updates": []}
-    for ours, theirs in zip(mine.itertuples(index=False), dense.itertuples(index=False), strict=True):
-        formula = formula_reduction(1 - ours.nnz / ours.synapses, ours.steps, timesteps)
+    for ours, theirs in zip(mine, dense, strict=True):
         operations = 1 - (ours.macs + ours.acs) / (theirs.macs + theirs.acs)
         priced = 1 - energy_pj(ours.macs, ours.acs, 0, profile) / energy_pj(theirs.macs, theirs.acs, 0, profile)
         counted = 1 - _energy(ours, profile) / _energy(theirs, profile)
-        for name, part in zip(parts, (operations - formula, priced - operations, counted - priced), strict=True):
+        steps = (operations - _formula(ours), priced - operations, counted - priced)
+        for name, part in zip(parts, steps, strict=True):
             parts[name].append(part)
-    return {name: sum(values) / len(values) for name, values in parts.items()}
+    return {name: _mean(values) for name, values in parts.items()}
+
+
+def _formula(row: Any) -> float:
+    return formula_reduction(1 - row.nnz / row.synapses, row.steps, row.timesteps)
 
 
 def _energy(row: Any, profile: Profile) -> float:
     return energy_pj(row.macs, row.acs, row.neuron_updates, profile)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
