@@ -40,7 +40,7 @@ def stages_of(tree: dict[str, Any]) -> Stages:
     if problems := [line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])]:
         raise ParamsError("\n".join(problems))
     for experiment, entry in matrix.items():
-        studies = [study for study in available() if study in tree["experiments"][experiment]]
+        studies = [block for block in tree["experiments"][experiment] if block in available()]  # in params.yaml's order
         for stage, items in _stages_of_one(experiment, entry, studies).items():
             stages[stage] |= items
     return stages

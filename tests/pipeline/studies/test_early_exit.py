@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
+from pipeline.studies.nets import Net
+from snnprune.temporal.params import EarlyExitParams
 
 from pipeline.report.studies.early_exit import summarize
 from pipeline.studies.early_exit import early_exit_rows
-from pipeline.studies.nets import Net
 from snnprune.core.dataset import Dataset
 from snnprune.snn.network import SpikingNetwork
 from snnprune.temporal.early_exit import exits_of
-from snnprune.temporal.params import EarlyExitParams
 from snnprune.training.evaluate import accuracy
 from tests.pipeline.studies.tables import early_exit_table
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from pipeline.studies.params import LayersParams
 
 from pipeline.report.studies.layers import summarize
 from pipeline.studies import layers, one_shot
 from pipeline.studies.layers import layer_rows
-from pipeline.studies.params import LayersParams
 from snnprune.core.dataset import Dataset
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.iterate import CRITICALITY, measure

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from pipeline.studies.params import PaperParams
 from torch import Tensor
 
 from pipeline.io.files import Row
@@ -14,7 +15,6 @@ from pipeline.io.resume import Resume
 from pipeline.report.studies.paper import fair_rows, summarize
 from pipeline.studies import paper
 from pipeline.studies.paper import column_scores, keep_columns, paper_rows
-from pipeline.studies.params import PaperParams
 from snnprune.core.dataset import Dataset
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams, PruneParams

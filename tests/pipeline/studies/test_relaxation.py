@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pipeline.studies.params import RelaxationParams
 
 from pipeline.report.studies.relaxation import summarize
 from pipeline.studies import relaxation
-from pipeline.studies.params import RelaxationParams
 from pipeline.studies.relaxation import relaxation_rows
 from snnprune.core.dataset import Dataset
 from snnprune.core.seeds import derive_seed

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pipeline.studies.params import SweepParams
 
 from pipeline.report.studies.sweep import find_cliff, summarize
-from pipeline.studies.params import SweepParams
 from pipeline.studies.sweep import sweep_rows
 from snnprune.core.dataset import Dataset
 from snnprune.core.seeds import derive_seed

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
+from pipeline.studies.nets import Net
+from snnprune.temporal.params import TemporalParams
 
 from pipeline.report.studies.temporal import summarize
-from pipeline.studies.nets import Net
 from pipeline.studies.temporal import chosen_steps, temporal_rows
 from snnprune.core.dataset import Dataset
 from snnprune.snn.network import SpikingNetwork
-from snnprune.temporal.params import TemporalParams
 from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 from snnprune.training.evaluate import accuracy
 from tests.pipeline.studies.tables import temporal_table

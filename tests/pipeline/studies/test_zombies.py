@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from pipeline.studies.params import ZombiesParams
 from torch.nn import functional
 
 from pipeline.report.studies.zombies import summarize
 from pipeline.studies import zombies
-from pipeline.studies.params import ZombiesParams
 from pipeline.studies.zombies import SETTINGS, zombie_rows
 from snnprune.core.dataset import Dataset
 from snnprune.core.seeds import derive_seed

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
+from pipeline.studies.nets import Net
+from snnprune.temporal.params import EarlyExitParams
 
 from pipeline.studies.early_exit import early_exit_rows
-from pipeline.studies.nets import Net
 from snnprune.core.dataset import Split
 from snnprune.energy.measure import measure
 from snnprune.snn.network import build_network
 from snnprune.snn.params import ModelParams
 from snnprune.temporal.early_exit import exits_of
-from snnprune.temporal.params import EarlyExitParams
 from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 from snnprune.training.evaluate import BATCH_SIZE, accuracy
 
