@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from snnprune.core.schema import Block
+from snnprune.core.schema import Block, rising
 from snnprune.pruning.schedule import ScheduleName, targets
 from snnprune.training.params import FinetuneParams
 
 Level = Annotated[float, pydantic.Field(gt=0, lt=1)]
+Levels = Annotated[list[Level], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
 CriticalityKind = Literal["sensitivity", "taylor", "membrane"]
 Granularity = Literal["synapse", "neuron"]
 
