@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
-from pipeline.report.studies.energy import summarize
 from pipeline.report.studies.energy_settings import Settings, all_settings
 from pipeline.report.studies.energy_tables import front_rows, grid_rows, net_rows
+
+from pipeline.report.studies.energy import summarize
 from pipeline.studies.energy import Params as EnergyParams
 from snnprune.core.errors import UserError
 from snnprune.energy.front import pareto_front
