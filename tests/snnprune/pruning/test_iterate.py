@@ -323,7 +323,6 @@ def test_accuracies_are_those_of_the_networks(dense: Dense, dataset: Dataset, wo
         assert level.validation == accuracy(network, dataset.validation)
     found = [value for level in levels for value in (level.validation_before, level.validation)]
     assert len(set(found)) > 2  # they differ, so a mix-up would show
-    assert found[-1] > 0.4
 
 
 def test_an_interrupted_run_goes_on_and_ends_the_same(dense: Dense, dataset: Dataset, work: Path) -> None:
