@@ -13,6 +13,8 @@ from snnprune.core.errors import UserError
 FOLDER = Path(__file__).with_name("studies")
 SHARED = ("core", "methods", "pruning", "snn", "training")  # what every study imports of snnprune
 # A slot that a study does not use names a part of what it depends on anyway (DVC lists a path named twice twice).
+# In a project without code of its own (`snnprune init`) that, and all code, is the pinned version of this package.
+PIN = "requirements.txt"
 UNUSED = {"code": "pipeline/io/entry.py", "nets": "pipeline/io/nets.py", "table": "pipeline/io/paths.py"}
 
 
@@ -31,13 +33,14 @@ def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, st
     reads = _assigned(tree, "READS") or ast.Dict(keys=[], values=[])
     blocks = [f"experiments.{experiment}.{ast.literal_eval(key)}" for key in reads.keys]
     code = _own_code(tree)
+    unused = UNUSED if Path("pipeline").is_dir() else dict.fromkeys(UNUSED, PIN)
     for name, found in (("READS", blocks), ("imports beside the shared ones", code)):
         if len(found) > 1:
             raise UserError(f"{file}: {name}: one is allowed, dvc.yaml has one slot for it; found {', '.join(found)}")
     return {
-        "code": code[0] if code else UNUSED["code"],
-        "nets": UNUSED["nets"] if needs == "dense" else str(paths.RESULTS / experiment / "prune"),
-        "table": UNUSED["table"] if needs in ("dense", "nets") else str(paths.table_file(experiment, needs)),
+        "code": code[0] if code and unused is UNUSED else unused["code"],
+        "nets": unused["nets"] if needs == "dense" else str(paths.RESULTS / experiment / "prune"),
+        "table": unused["table"] if needs in ("dense", "nets") else str(paths.table_file(experiment, needs)),
         "matrix": f"matrix.{experiment}.seeds" if needs == "dense" else f"matrix.{experiment}",
         "reads": blocks[0] if blocks else f"experiments.{experiment}.{study}",
     }
