@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.io.nets import level_text
+
 RESULTS = Path("results")
 
 
@@ -15,14 +17,29 @@ def train_folder(experiment: str, seed: int) -> Path:
     return RESULTS / experiment / "train" / f"seed{seed}"
 
 
+def dense_file(experiment: str, seed: int) -> Path:
+    """The dense net of one seed."""
+    return train_folder(experiment, seed) / "model.safetensors"
+
+
 def prune_folder(experiment: str, method: str, seed: int) -> Path:
-    """`levels.csv`, `curve.csv`, `metrics.json` and `models/level-<level>.safetensors`."""
+    """`levels.csv`, `curve.csv`, `metrics.json`, `nets/level-<level>.safetensors` and `nets/one_shot.safetensors`."""
     return RESULTS / experiment / "prune" / method / f"seed{seed}"
 
 
 def net_file(experiment: str, method: str, seed: int, level: float) -> Path:
-    """The pruned network of one level."""
-    return prune_folder(experiment, method, seed) / "models" / f"level-{level}.safetensors"
+    """The pruned net of one level."""
+    return prune_folder(experiment, method, seed) / "nets" / f"level-{level_text(level)}.safetensors"
+
+
+def one_shot_file(experiment: str, method: str, seed: int) -> Path:
+    """The masks of pruning in one step, by `level_text`."""
+    return prune_folder(experiment, method, seed) / "nets" / "one_shot.safetensors"
+
+
+def evaluate_table(experiment: str) -> Path:
+    """What every net, dense or pruned, does on the test split: one row each."""
+    return RESULTS / experiment / "evaluate" / "levels.csv"
 
 
 def compare_folder(experiment: str) -> Path:
@@ -35,6 +52,11 @@ def studies_folder(experiment: str, study: str) -> Path:
     return RESULTS / experiment / "studies" / study
 
 
+def table_file(experiment: str, study: str) -> Path:
+    """The rows that one study measured."""
+    return studies_folder(experiment, study) / "table.csv"
+
+
 def report_folder(experiment: str) -> Path:
-    """`index.html`."""
+    """`index.html`, `claims.json`, and of each study its figure, summary and metrics."""
     return RESULTS / experiment / "report"

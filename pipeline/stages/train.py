@@ -1,4 +1,4 @@
-"""Stage train: train one experiment's dense net with one seed."""
+"""Stage train: train one experiment's dense net with one seed. Test is not read."""
 
 import math
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage, seed
 from pipeline.io.files import Curve, write_json
 from pipeline.io.params import load_block, load_runtime
+from pipeline.io.progress import TerminalProgress
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
 from pipeline.io.store import FILE, load_dataset
@@ -19,11 +20,9 @@ from snnprune.core.seeds import seed_everything
 from snnprune.snn.checkpoint import save_network
 from snnprune.snn.network import build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import fit, make_optimizer
 from snnprune.training.optimizer_state import optimizer_tensors
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -62,19 +61,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         params,
         seed_path=(options.seed,),
         resume=resume.point("dense"),
-        progress=Progress(f"train seed {options.seed}"),
+        progress=TerminalProgress(f"train seed {options.seed}"),
         on_epoch=lambda epoch: curve.append(asdict(epoch)),
     )
     save_network(folder / "model.safetensors", network)
     replace(folder / "optimizer.safetensors", lambda partial: save_file(optimizer_tensors(network, optimizer), partial))
-    metrics = {
-        "loss": epochs[-1].loss,
-        "validation_accuracy": epochs[-1].validation_accuracy,
-        "accuracy": accuracy(network, dataset.test),
-    }
+    metrics = {"loss": epochs[-1].loss, "validation_accuracy": epochs[-1].validation_accuracy}
     write_json(folder / "metrics.json", metrics)
     resume.clear()
-    print(f"dense net, seed {options.seed}: test accuracy {metrics['accuracy']:.2%}")
+    print(f"dense net, seed {options.seed}: validation accuracy {epochs[-1].validation_accuracy:.2%}")
 
 
 def _require_fitting(model: ModelParams, image_shape: tuple[int, ...], classes: int) -> None:
