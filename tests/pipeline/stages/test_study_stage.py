@@ -59,7 +59,7 @@ def run(study: str) -> None:
 
 
 def file(study: str) -> Path:
-    return paths.studies_folder("tiny", study) / "table.csv"
+    return paths.table_file("tiny", study)
 
 
 def table(study: str) -> pd.DataFrame:
