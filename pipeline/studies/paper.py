@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, NO_NEURON_MEANS, Experiment
 from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
@@ -31,7 +32,6 @@ from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import fit, make_optimizer, shuffled_batches
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 NEEDS = DENSE
@@ -153,8 +153,7 @@ def _columns_in_rounds(inputs: Inputs[Params], network: SpikingNetwork, level: f
             params.finetune,
             seed_path=(*path, FINETUNE),
             resume=inputs.resume.point(f"seed{seed}-level-{level}-round-{number}"),
-            progress=Progress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
-            on_epoch=lambda epoch: None,
+            progress=TerminalProgress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
             hooks=MaskGuard(network, optimizer, mask),
         )
     return mask

@@ -2,6 +2,7 @@
 
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, Experiment
 from snnprune.core.schema import Block
 from snnprune.methods import cqp, load_method
@@ -41,14 +42,14 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     network = inputs.dense(seed)
     levels = prune_levels(
         network,
-        inputs.dataset,
+        inputs.dataset.train,
+        inputs.dataset.validation,
         load_method(METHOD),
         inputs.blocks[f"methods.{METHOD}"],
         inputs.prune.model_copy(update={"criticality": criticality}),
         seed=seed,
         point=lambda level: inputs.resume.point(f"seed{seed}-level-{level}"),
-        title=f"frozen {METHOD} seed {seed}",
-        on_epoch=lambda level, epoch: None,
+        progress=TerminalProgress(f"frozen {METHOD} seed {seed}"),
     )
     found: list[Row] = []
     for level in levels:
