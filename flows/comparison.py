@@ -6,7 +6,6 @@ from pathlib import Path
 from flows.graph import Pipeline, UnknownTarget
 from flows.tracking import SHOW
 from pipeline import matrix
-from pipeline.io.files import read_json
 from pipeline.io.params import PARAMS_FILE
 from pipeline.io.paths import compare_folder, report_folder
 
@@ -54,15 +53,17 @@ def report_page(experiment: str) -> Path:
 
 def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
+    from pipeline.report.comparison.summary import from_json
     from pipeline.report.comparison.tables import render_text
 
-    table = render_text(read_json(compare_folder(experiment) / "summary.json"))
+    table = render_text(from_json((compare_folder(experiment) / "summary.json").read_text(encoding="utf-8")))
     return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
 
 
 def comparison_markdown(experiment: str) -> str:
     """The table for Prefect's pages, with where to look next."""
+    from pipeline.report.comparison.summary import from_json
     from pipeline.report.comparison.tables import render_markdown
 
-    table = render_markdown(read_json(compare_folder(experiment) / "summary.json"))
+    table = render_markdown(from_json((compare_folder(experiment) / "summary.json").read_text(encoding="utf-8")))
     return f"{table}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"

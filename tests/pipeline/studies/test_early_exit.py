@@ -4,18 +4,6 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
-<<<<<<< HEAD
-from pipeline.studies.nets import Net
-from snnprune.temporal.params import EarlyExitParams
-
-from pipeline.report.studies.early_exit import summarize
-from pipeline.studies.early_exit import early_exit_rows
-from snnprune.core.dataset import Dataset
-from snnprune.snn.network import SpikingNetwork
-from snnprune.temporal.early_exit import exits_of
-from snnprune.training.evaluate import accuracy
-from tests.pipeline.studies.tables import early_exit_table
-=======
 import torch
 
 from pipeline.inputs import Net
@@ -26,7 +14,6 @@ from snnprune.snn.params import ModelParams
 from snnprune.temporal.early_exit import exits_of
 from snnprune.temporal.truncation import spikes_of
 from snnprune.training.evaluate import BATCH_SIZE, accuracy
->>>>>>> studies
 
 
 def rows(network: SpikingNetwork, dataset: Dataset, delta: float, thresholds: list[float]) -> pd.DataFrame:

@@ -4,22 +4,10 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
-from pipeline.studies.nets import Net
-from snnprune.energy.params import EnergyParams
 
-<<<<<<< HEAD
-from pipeline.report.studies.energy import summarize
-from pipeline.report.studies.energy_settings import Settings, all_settings
-from pipeline.report.studies.energy_tables import front_rows, grid_rows, net_rows
-from pipeline.studies.energy import energy_rows
-from snnprune.core.dataset import Dataset
-from snnprune.core.errors import UserError
-from snnprune.energy.front import pareto_front
-=======
 from pipeline.inputs import Net
 from pipeline.studies.energy import SUMS, Params, rows_of_net
 from snnprune.core.dataset import Dataset
->>>>>>> studies
 from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import SpikingNetwork

@@ -5,16 +5,9 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 import torch
-from pipeline.studies.params import LayersParams
 
-<<<<<<< HEAD
-from pipeline.report.studies.layers import summarize
-from pipeline.studies import layers, one_shot
-from pipeline.studies.layers import layer_rows
-=======
 from pipeline.inputs import Inputs
 from pipeline.studies import load_study
->>>>>>> studies
 from snnprune.core.dataset import Dataset
 from snnprune.pruning import one_shot
 from snnprune.snn.network import SpikingNetwork

@@ -7,15 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from pipeline.studies.params import PaperParams
 from torch import Tensor
 
 from pipeline.studies import paper
-<<<<<<< HEAD
-from pipeline.studies.paper import column_scores, keep_columns, paper_rows
-=======
 from pipeline.studies.paper import Params, column_scores, keep_columns
->>>>>>> studies
 from snnprune.core.dataset import Dataset
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams, PruneParams

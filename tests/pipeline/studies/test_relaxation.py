@@ -6,13 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pipeline.studies.params import RelaxationParams
 
 from pipeline.studies import relaxation
-<<<<<<< HEAD
-from pipeline.studies.relaxation import relaxation_rows
-=======
->>>>>>> studies
 from snnprune.core.dataset import Dataset
 from snnprune.pruning.relaxations import Solver, is_energy_feasible, solve_budget
 from snnprune.snn.network import SpikingNetwork

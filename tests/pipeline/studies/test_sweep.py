@@ -6,13 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pipeline.studies.params import SweepParams
 
-<<<<<<< HEAD
-from pipeline.report.studies.sweep import find_cliff, summarize
-from pipeline.studies.sweep import sweep_rows
-=======
->>>>>>> studies
 from snnprune.core.dataset import Dataset
 from snnprune.pruning.relaxations import Solver, solve_energy
 from snnprune.snn.network import SpikingNetwork

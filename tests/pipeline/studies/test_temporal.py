@@ -4,16 +4,9 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
-from pipeline.studies.nets import Net
-from snnprune.temporal.params import TemporalParams
 
-<<<<<<< HEAD
-from pipeline.report.studies.temporal import summarize
-from pipeline.studies.temporal import chosen_steps, temporal_rows
-=======
 from pipeline.inputs import Net
 from pipeline.studies.temporal import Params, rows_of_net
->>>>>>> studies
 from snnprune.core.dataset import Dataset
 from snnprune.snn.network import SpikingNetwork
 from snnprune.temporal.truncation import accuracy_by_step, spikes_of
