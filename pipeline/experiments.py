@@ -10,7 +10,7 @@ from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Matrix
 from pipeline.studies import DENSE, NETS, Experiment, Study
 from snnprune import methods
-from snnprune.core.schema import Block, ParamsError
+from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.pruning.params import PruneParams
 from snnprune.snn.params import ModelParams
 from snnprune.training.params import FitParams
@@ -42,7 +42,7 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
         valid: dict[str, Block] = {}
         for block in [block for block in schemas if block in blocks]:
             try:
-                valid[block] = params.load_block(name, block, schemas[block], path)
+                valid[block] = validate(schemas[block], blocks[block], f"experiments.{name}.{block}")
             except ParamsError as error:
                 problems.append(str(error))
         if "methods" in blocks:
@@ -59,13 +59,13 @@ def _method_problems(experiment: str, path: Path) -> list[str]:
     except ParamsError as error:
         return [str(error)]
     problems = []
-    for method in listed:
+    for method, values in listed.items():
+        where = f"experiments.{experiment}.methods.{method}"
         if method not in methods.available():
-            where = f"experiments.{experiment}.methods.{method}"
             problems.append(f"{where}: unknown method; available are: {', '.join(methods.available())}")
             continue
         try:
-            params.load_method(experiment, method, methods.load_method(method).params, path)
+            validate(methods.load_method(method).params, values, where)
         except ParamsError as error:
             problems.append(str(error))
     return problems
@@ -78,6 +78,12 @@ def _study_problems(there: list[Study], experiment: Experiment, blocks: Collecti
         if study.needs not in (DENSE, NETS, *blocks):
             where = f"experiments.{experiment.name}.{study.name}"
             problems.append(f"{where}: needs the block {study.needs} beside it, whose table it reads")
+        problems += [
+            f"experiments.{experiment.name}.{study.name}: needs {method} in matrix.{experiment.name}.methods; "
+            f"found {experiment.matrix.methods!r}"
+            for method in study.beside
+            if method not in experiment.matrix.methods
+        ]
         if study.name in experiment.blocks:
             problems += study.problems(experiment.blocks[study.name], experiment)
     return problems

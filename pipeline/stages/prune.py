@@ -9,6 +9,7 @@ from pipeline.io.files import Curve, write_csv, write_json
 from pipeline.io.nets import level_text
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.params import load_method as load_method_params
+from pipeline.io.progress import TerminalProgress
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
 from pipeline.io.store import FILE, load_dataset
@@ -58,13 +59,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     levels = prune_levels(
         load_network(dense).to(device),
-        dataset,
+        dataset.train,
+        dataset.validation,
         method,
         method_params,
         params,
         seed=options.seed,
         point=lambda level: resume.point(f"level-{level}"),
-        title=f"{options.method} seed {options.seed}",
+        progress=TerminalProgress(f"{options.method} seed {options.seed}"),
         on_epoch=on_epoch,
     )
     network = load_network(dense).to(device)

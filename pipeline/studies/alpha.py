@@ -6,6 +6,7 @@ import pydantic
 
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, Experiment
 from snnprune.core.schema import Block, rising
 from snnprune.methods import cqp, load_method
@@ -45,14 +46,14 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     for alpha in inputs.params.values:
         levels = prune_levels(
             inputs.dense(seed),
-            inputs.dataset,
+            inputs.dataset.train,
+            inputs.dataset.validation,
             method,
             cqp.Params(alpha=alpha),
             prune,
             seed=seed,
             point=lambda level, alpha=alpha: inputs.resume.point(f"seed{seed}-alpha-{alpha}-level-{level}"),
-            title=f"alpha {alpha:g} seed {seed}",
-            on_epoch=lambda level, epoch: None,
+            progress=TerminalProgress(f"alpha {alpha:g} seed {seed}"),
         )
         found += [
             {"alpha": alpha, "level": level.level, "nnz": level.mask.nnz, "validation_accuracy": level.validation}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, NO_NEURON_MEANS, Experiment
 from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
@@ -31,10 +32,10 @@ from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import fit, make_optimizer, shuffled_batches
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 NEEDS = DENSE
+BESIDE = ("cqp", "magnitude")
 
 
 class Params(Block):
@@ -62,21 +63,13 @@ class Params(Block):
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:
-    """The report puts protocol `fair` beside it: that needs both methods, and the levels among those pruned to."""
-    where, methods = f"experiments.{experiment.name}", experiment.matrix.methods
-    found = [
-        f"{where}.paper: needs {method} in matrix.{experiment.name}.methods; found {methods!r}"
-        for method in ("cqp", "magnitude")
-        if method not in methods
+    """The report puts protocol `fair` beside it: that needs the levels among those pruned to."""
+    where, prune = f"experiments.{experiment.name}", experiment.blocks.get("prune")
+    return [
+        f"{where}.paper.levels: {level} is none of the levels in {where}.prune: {', '.join(map(str, prune.targets))}"
+        for level in params.levels
+        if prune and level not in prune.targets
     ]
-    if prune := experiment.blocks.get("prune"):
-        found += [
-            f"{where}.paper.levels: {level} is none of the levels in {where}.prune: "
-            f"{', '.join(map(str, prune.targets))}"
-            for level in params.levels
-            if level not in prune.targets
-        ]
-    return found
 
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
@@ -153,8 +146,7 @@ def _columns_in_rounds(inputs: Inputs[Params], network: SpikingNetwork, level: f
             params.finetune,
             seed_path=(*path, FINETUNE),
             resume=inputs.resume.point(f"seed{seed}-level-{level}-round-{number}"),
-            progress=Progress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
-            on_epoch=lambda epoch: None,
+            progress=TerminalProgress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
             hooks=MaskGuard(network, optimizer, mask),
         )
     return mask

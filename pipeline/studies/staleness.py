@@ -2,6 +2,7 @@
 
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
+from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, Experiment
 from snnprune.core.schema import Block
 from snnprune.methods import cqp, load_method
@@ -12,6 +13,7 @@ from snnprune.training.evaluate import accuracy
 
 METHOD = "cqp"
 NEEDS = DENSE
+BESIDE = (METHOD,)
 READS = {"methods.cqp": cqp.Params}  # keys are literal: pipeline/slots.py reads them without importing this file
 
 
@@ -22,12 +24,9 @@ class Params(Block):
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:
-    """There must be something to compare with: CQP pruned with fresh criticality to a level that counts."""
-    where = f"experiments.{experiment.name}"
-    methods, prune = experiment.matrix.methods, experiment.blocks.get("prune")
+    """The stage `prune` must measure criticality anew, and reach a level that counts."""
+    where, prune = f"experiments.{experiment.name}", experiment.blocks.get("prune")
     found = []
-    if METHOD not in methods:
-        found.append(f"{where}.staleness: needs {METHOD} in matrix.{experiment.name}.methods; found {methods!r}")
     if prune and prune.criticality.frozen:
         found.append(f"{where}.prune.criticality.frozen: must be false where there is a staleness block; found true")
     if prune and max(prune.targets) < params.above:
@@ -41,14 +40,14 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     network = inputs.dense(seed)
     levels = prune_levels(
         network,
-        inputs.dataset,
+        inputs.dataset.train,
+        inputs.dataset.validation,
         load_method(METHOD),
         inputs.blocks[f"methods.{METHOD}"],
         inputs.prune.model_copy(update={"criticality": criticality}),
         seed=seed,
         point=lambda level: inputs.resume.point(f"seed{seed}-level-{level}"),
-        title=f"frozen {METHOD} seed {seed}",
-        on_epoch=lambda level, epoch: None,
+        progress=TerminalProgress(f"frozen {METHOD} seed {seed}"),
     )
     found: list[Row] = []
     for level in levels:

@@ -49,18 +49,17 @@ class Schedule(Block):
         return self
 
 
-class PruneParams(Block):
-    """How every method prunes: to `levels` (or by `schedule`) one after the other, with fine-tuning after each.
+class Pruning(Block):
+    """How to prune: to `levels` (or by `schedule`) one after the other, with fine-tuning after each unless it is None.
 
     The levels are cumulative target sparsities; `targets` gives them in either case.
     """
 
-    protocol: Literal["fair"] = "fair"
     levels: list[Level] | None = None
     schedule: Schedule | None = None
     scope: Literal["global", "layer"] = "global"
     criticality: CriticalityParams = CriticalityParams()
-    finetune: FinetuneParams
+    finetune: FinetuneParams | None = None
 
     @pydantic.field_validator("levels")
     @classmethod
@@ -72,7 +71,7 @@ class PruneParams(Block):
         return levels
 
     @pydantic.model_validator(mode="after")
-    def _levels_or_schedule(self) -> "PruneParams":
+    def _levels_or_schedule(self) -> "Pruning":
         if (self.levels is None) == (self.schedule is None):
             raise ValueError("give either levels, e.g. [0.5, 0.9], or schedule")
         return self
@@ -83,3 +82,10 @@ class PruneParams(Block):
         if self.levels is not None:
             return list(self.levels)
         return targets(self.schedule.name, self.schedule.final, self.schedule.rounds)
+
+
+class PruneParams(Pruning):
+    """The block `prune` of an experiment: one setting for every method, always with fine-tuning."""
+
+    protocol: Literal["fair"] = "fair"
+    finetune: FinetuneParams

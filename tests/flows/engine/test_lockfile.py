@@ -1,0 +1,46 @@
+"""dvc.lock: the identity of a result, and content checks held against DVC's own hashes."""
+
+from pathlib import Path
+
+import pytest
+from flows.lockfile import ContentChanged, key_of, read_entry, read_lock, require_content
+
+
+def test_without_a_lock_file_there_is_nothing(tmp_path: Path) -> None:
+    assert read_lock(tmp_path) == {}
+
+
+def test_an_empty_lock_file_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").touch()
+    assert read_lock(tmp_path) == {}
+
+
+def test_the_key_is_that_of_the_content_not_of_its_order() -> None:
+    entry = {"cmd": "run", "outs": [{"path": "a", "md5": "1"}]}
+    assert key_of(entry) == key_of(dict(reversed(entry.items())))
+    assert key_of(entry) != key_of({"cmd": "run", "outs": [{"path": "a", "md5": "2"}]})
+    assert len(key_of(entry)) == 32
+
+
+def test_one_entry_alone_is_the_same_as_among_all(project: Path) -> None:
+    entries = read_lock(project)
+    assert {address: read_entry(project, address) for address in entries} == entries
+    assert read_entry(project, "nothing@tiny") is None
+    assert read_entry(project, "folder/dvc.yaml:data@tiny") is None
+
+
+def test_every_file_and_folder_has_the_hash_that_dvc_gave_it(project: Path) -> None:
+    outs = [out for entry in read_lock(project).values() for out in entry["outs"]]
+    assert any(out["md5"].endswith(".dir") for out in outs)
+    for out in outs:
+        require_content(project / out["path"], out["md5"])
+
+
+def test_an_altered_folder_and_a_missing_file_are_named(project: Path) -> None:
+    models = "results/tiny/prune/cqp/seed0/models"
+    md5 = next(out["md5"] for out in read_lock(project)["prune@tiny-cqp-0"]["outs"] if out["path"] == models)
+    (project / models / "level-0.5.safetensors").unlink()
+    with pytest.raises(ContentChanged, match="models differs"):
+        require_content(project / models, md5)
+    with pytest.raises(ContentChanged, match="none is missing"):
+        require_content(project / "none", md5)

@@ -1,0 +1,30 @@
+"""One flow per folder, and what a killed DVC left behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flows.workspace import WorkspaceBusy, workspace
+
+HOLD = """
+import sys
+from pathlib import Path
+from flows.workspace import workspace
+with workspace(Path.cwd()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_flow_is_told_that_the_folder_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(WorkspaceBusy, match=f"another flow is running in {tmp_path}"), workspace(tmp_path):
+            pass
+        other.stdin.close()
+    with workspace(tmp_path):
+        pass
