@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from ruamel.yaml import YAML
 
 LOCK_FILE = Path("dvc.lock")
 KEY_LENGTH = 32
-ADDRESS_LINE = re.compile(r"^  (\S.*):$", flags=re.MULTILINE)  # where an entry begins in what DVC writes
 
 Entry = Mapping[str, Any]
 
@@ -21,35 +19,13 @@ class ContentChanged(RuntimeError):
 
 
 def read_lock(root: Path) -> dict[str, Entry]:
-    """Every stage's entry by address, sorted; empty when nothing has been run yet.
-
-    DVC rewrites the file in place: read it by `Pipeline.lock_entries` where stages may be running.
-    """
+    """Every stage's entry by address, sorted; empty when nothing has been run yet."""
     path = root / LOCK_FILE
     if not path.is_file():
         return {}
     content = YAML(typ="safe").load(path) or {}  # an empty file is None
     stages = content.get("stages") or {}
     return {address: stages[address] for address in sorted(stages)}
-
-
-def entry_text(root: Path, address: str) -> str:
-    """A stage's entry as it is written, empty when there is none: quick to compare with another time's.
-
-    A stage of another folder, `folder/dvc.yaml:name`, is looked up there.
-    """
-    file, _, name = address.rpartition(":")
-    path = root / Path(file).parent / LOCK_FILE
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    starts = [*ADDRESS_LINE.finditer(text)]
-    ends = [*(found.start() for found in starts[1:]), len(text)]
-    return next((text[found.start() : end] for found, end in zip(starts, ends, strict=False) if found[1] == name), "")
-
-
-def read_entry(root: Path, address: str) -> Entry | None:
-    """One stage's entry, much quicker than all of them; None when dvc.lock has none of it, or another folder's does."""
-    text = "" if ":" in address else entry_text(root, address)
-    return YAML(typ="safe").load(text)[address] if text else None
 
 
 def key_of(entry: Entry) -> str:
