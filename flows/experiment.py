@@ -43,7 +43,7 @@ def run_on_prefect(experiment: str, workers: int | None, dask: str | None) -> No
     Raises what `run_target` does; ExchangeError; Interrupted if cancelled in Prefect.
     """
     target_of(experiment, open_pipeline(print_line))  # a wrong name should not wait for Prefect to start
-    from flows.prefect_flow import run_experiment  # takes seconds
+    from flows.scheduled.prefect_flow import run_experiment  # takes seconds
 
     run_experiment(experiment, workers, dask)
 

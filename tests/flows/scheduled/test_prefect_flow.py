@@ -16,12 +16,12 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelling
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import prefect_cancel, prefect_flow
 from flows.engine import Done, FlowFailed
 from flows.interrupt import Interrupted
 from flows.lockfile import key_of, read_lock
-from flows.prefect_flow import experiment_flow, run_experiment
-from flows.prefect_tasks import artifact_key, run_tags
+from flows.scheduled import prefect_flow, prefect_tasks
+from flows.scheduled.prefect_flow import experiment_flow, run_experiment
+from flows.scheduled.prefect_tasks import artifact_key, run_tags
 from tests.flows.conftest import store_of
 from tests.flows.test_guard import alive, within
 
@@ -91,7 +91,7 @@ def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: 
 
 
 def test_cancelling_the_run_ends_its_stages(tiny: Path, server: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefect_cancel, "INTERVAL", 0.1)
+    monkeypatch.setattr(prefect_tasks, "CANCEL_INTERVAL", 0.1)
     (tiny / "results/tiny/compare/summary.json").unlink()
     stage = tiny / "stage.py"
     wait = "import os, time; Path('pid.partial').write_text(str(os.getpid())); os.replace('pid.partial', 'pid')"
