@@ -68,10 +68,12 @@ def _keep_up(url: str, port: int) -> None:
     with _running("server", ["prefect", "server", "start", "--host", HOST, "--port", str(port)]) as server:
         _wait_for(url, server)
         with _running("serve", ["flows.scheduled.serve"]) as serving:
+            print(f"up: {url} lists runs and schedules; logs are in {HOME}; Ctrl-C ends it all")
+            print(f"to run one: PREFECT_API_URL={url}/api prefect deployment run experiment/smoke", flush=True)
             while server.poll() is None and serving.poll() is None:
                 Event().wait(0.5)
-    ended = "server" if serving.returncode is None else "serve"
-    raise DeployError(f"a part has ended; see {_log(ended)}")
+            ended = "server" if serving.returncode is None else "serve"
+    raise DeployError(f"the {ended} process has ended; see {_log(ended)}")
 
 
 @contextmanager

@@ -1,27 +1,51 @@
-"""Serves the deployments of prefect.yaml from this process: `python -m flows.scheduled.serve`, in the project's folder.
+"""The flow of the deployments, and the process that serves them: `python -m flows.scheduled.serve`.
 
-PREFECT_API_URL names the server. One run at a time, because each takes all cores.
+Prefect loads this file by its path for each run. It imports nothing of the project before it is in the run's worktree,
+so that nothing a person is editing takes part in a run.
 """
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
-from prefect import serve
+from prefect import flow, serve
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
-from prefect.states import Crashed
+from prefect.runtime import deployment
+from prefect.states import Crashed, State
 from ruamel.yaml import YAML
-
-from flows.scheduled.served import experiment_in_worktree
 
 FILE = Path("prefect.yaml")
 UNFINISHED = ["RUNNING", "PENDING", "CANCELLING"]
 
 
+@flow(name="experiment", flow_run_name="{experiment}")
+def experiment_in_worktree(
+    experiment: str, overrides: list[str] | None = None, workers: int | None = None, dask: str | None = None
+) -> State | None:
+    """`experiment_flow` in `.worktrees/<name of the deployment>`, at the project's current commit.
+
+    Raises RuntimeError when git cannot make the worktree or a flow runs in it, else what `experiment_flow` raises.
+    """
+    command = [sys.executable, "-m", "flows.scheduled.worktree", deployment.name or "by-hand"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise RuntimeError(made.stderr.strip())
+    worktree = json.loads(made.stdout)
+    os.environ.update(worktree["environment"])
+    os.chdir(worktree["folder"])
+    sys.path.insert(0, worktree["folder"])
+    from flows.scheduled.prefect_flow import experiment_flow
+
+    return experiment_flow.fn(experiment, overrides, workers, dask)
+
+
 def read_deployments(path: Path = FILE) -> list[RunnerDeployment]:
-    """The deployments of the file, to be served instead of given to its work pool."""
+    """The deployments of the file, to be served here instead of by its work pool."""
     return [
         experiment_in_worktree.to_deployment(
             entry["name"],
@@ -33,39 +57,16 @@ def read_deployments(path: Path = FILE) -> list[RunnerDeployment]:
     ]
 
 
-def describe(deployment: RunnerDeployment) -> str:
-    """The name to run it by, what it is for, and when it runs by itself."""
-    schedules = [entry.schedule for entry in deployment.schedules or []]
-    times = "; ".join(f"cron {schedule.cron}, {schedule.timezone}" for schedule in schedules)
-    return f"{deployment.full_name}: {deployment.description} ({times or 'by hand'})"
-
-
 def mark_lost_runs() -> None:
     """Call every unfinished run of a deployment crashed: nothing is served yet, so what ran them is gone."""
-    unfinished = FlowRunFilter.model_validate(
-        {"state": {"type": {"any_": UNFINISHED}}, "deployment_id": {"is_null_": False}}
-    )
+    unfinished = {"state": {"type": {"any_": UNFINISHED}}, "deployment_id": {"is_null_": False}}
+    state = Crashed(message="the process of this run was ended; the next run goes on from there")
     with get_client(sync_client=True) as client:
-        while lost := client.read_flow_runs(flow_run_filter=unfinished):
+        while lost := client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(unfinished)):
             for run in lost:
-                state = Crashed(message="the process of this run was ended; the next run goes on from there")
                 client.set_flow_run_state(run.id, state, force=True)
 
 
-def main() -> None:
-    """Put right what an earlier process left, register the deployments, list them, and serve them until killed."""
-    mark_lost_runs()
-    deployments = read_deployments()
-    print("deployments:")
-    for deployment in deployments:
-        deployment.apply()
-        print(f"  {describe(deployment)}")
-    url = os.environ["PREFECT_API_URL"]
-    print(f"run one by hand: PREFECT_API_URL={url} prefect deployment run experiment/smoke")
-    print(f"up: {url.removesuffix('/api')} lists runs and schedules; Ctrl-C ends it", flush=True)
-    os.dup2(2, 1)  # from here on it is the output of runs
-    serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
-
-
 if __name__ == "__main__":
-    main()
+    mark_lost_runs()
+    serve(*read_deployments(), limit=1, pause_on_shutdown=False)  # one at a time: each run takes all cores

@@ -73,7 +73,7 @@ class Deployed:
             self.process = subprocess.Popen(
                 self.command, cwd=self.folder, env=self.environment, stdout=stream, stderr=stream
             )
-        up = within(150, lambda: "up: " in log.read_text() or self.process.poll() is not None)
+        up = within(150, lambda: "deployments are being served" in log.read_text() or self.process.poll() is not None)
         assert up and self.process.poll() is None, log.read_text()
 
     def end(self, number: int) -> None:
@@ -146,8 +146,11 @@ def scheduled(deployed: Deployed) -> dict:
 
 def test_it_lists_the_deployments_and_a_second_deploy_says_that_it_is_up(deployed: Deployed) -> None:
     assert f"up: {deployed.url} lists" in deployed.said
-    assert f"  experiment/nightly: mnist, every night (cron {EVERY_15_SECONDS}, UTC)\n" in deployed.said
-    assert "  experiment/on-demand: any experiment, params changed by overrides (by hand)\n" in deployed.said
+    listed = {entry["name"]: entry for entry in deployed.ask("deployments/filter")}
+    assert all(f"experiment/{name}" in deployed.said for name in ("nightly", "on-demand", "smoke"))
+    crons = {name: [each["schedule"]["cron"] for each in entry["schedules"]] for name, entry in listed.items()}
+    assert crons == {"nightly": [EVERY_15_SECONDS], "on-demand": [], "smoke": ["0 6 * * 1"]}
+    assert listed["on-demand"]["description"] == "any experiment, params changed by overrides"
     second = subprocess.run(
         deployed.command, cwd=deployed.folder, env=deployed.environment, capture_output=True, text=True
     )
