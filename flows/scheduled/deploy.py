@@ -19,9 +19,9 @@ from urllib.request import urlopen
 
 from filelock import FileLock, Timeout
 
+from flows.engine.interrupt import Interrupted, interruptible
+from flows.engine.sweep import sweep_at_end
 from flows.environment import set_defaults, stage_environment
-from flows.interrupt import Interrupted, interruptible
-from flows.sweep import sweep_at_end
 
 HOST = "127.0.0.1"
 HOME = Path(".prefect")

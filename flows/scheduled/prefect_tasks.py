@@ -15,10 +15,9 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import task_run
 from prefect.states import Completed, Failed, State
 
-from flows.engine import Done, Work
-from flows.graph import Stage
-from flows.progress import Progress
-from flows.stop import Stop
+from flows.engine.engine import Done, Progress, Work
+from flows.engine.stage import Stage
+from flows.engine.stop import Stop
 
 CANCEL_INTERVAL = 2.0  # seconds between two looks at the run's state
 

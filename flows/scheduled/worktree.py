@@ -12,10 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from flows.engine.dvc import cache_folder
+from flows.engine.workspace import WorkspaceBusy, workspace
 from flows.environment import PROJECT_VARIABLE
-from flows.scheduled.dvc_stub import cache_folder
-from flows.store_place import local_database, local_uri
-from flows.workspace import WorkspaceBusy, workspace
+from flows.tracking.location import local_database, local_uri
 from pipeline.data.sources import ENVIRONMENT_VARIABLE as DATA_VARIABLE
 
 FOLDER = Path(".worktrees")

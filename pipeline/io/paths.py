@@ -15,9 +15,19 @@ def train_folder(experiment: str, seed: int) -> Path:
     return RESULTS / experiment / "train" / f"seed{seed}"
 
 
+def dense_file(experiment: str, seed: int) -> Path:
+    """The dense net of one seed."""
+    return train_folder(experiment, seed) / "model.safetensors"
+
+
 def prune_folder(experiment: str, method: str, seed: int) -> Path:
-    """`levels.csv`, `curve.csv`, `metrics.json` and `models/level-<level>.safetensors`."""
+    """`levels.csv`, `curve.csv`, `metrics.json`, `nets/level-<level>.safetensors` and `nets/one_shot.safetensors`."""
     return RESULTS / experiment / "prune" / method / f"seed{seed}"
+
+
+def evaluate_table(experiment: str) -> Path:
+    """What every net, dense or pruned, does on the test split: one row each."""
+    return RESULTS / experiment / "evaluate" / "levels.csv"
 
 
 def compare_folder(experiment: str) -> Path:
@@ -26,10 +36,10 @@ def compare_folder(experiment: str) -> Path:
 
 
 def studies_folder(experiment: str, study: str) -> Path:
-    """`table.csv`, `summary.json` and the figures of one study."""
+    """`table.csv`: the rows that one study measured."""
     return RESULTS / experiment / "studies" / study
 
 
 def report_folder(experiment: str) -> Path:
-    """`index.html`."""
+    """`index.html`, `claims.json`, and of each study its figure, summary and metrics."""
     return RESULTS / experiment / "report"

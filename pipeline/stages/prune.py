@@ -1,4 +1,4 @@
-"""Stage prune: prune one dense net by one method to every level, with fine-tuning after each."""
+"""Stage prune: prune one dense net by one method to every level, with fine-tuning after each. Test is not read."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,20 +6,21 @@ from dataclasses import asdict
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage, seed
 from pipeline.io.files import Curve, write_csv, write_json
+from pipeline.io.nets import ONE_SHOT_FILE, level_text, net_file
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.params import load_method as load_method_params
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
 from pipeline.io.store import FILE, load_dataset
 from snnprune.methods import load_method
-from snnprune.pruning.iterate import accuracies_on_test, one_shot_accuracies, one_shot_masks, prune_levels
+from snnprune.pruning.iterate import one_shot_masks, prune_levels
 from snnprune.pruning.params import PruneParams
-from snnprune.snn.checkpoint import load_network, load_parameters, save_network
+from snnprune.snn.checkpoint import load_network, load_parameters, save_masks, save_network
 from snnprune.training.fit import Epoch
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `levels.csv`, the fine-tuning curve, the metrics and the network of every level.
+    """Write `levels.csv`, the fine-tuning curve, the metrics, the net of every level and the masks of one step.
 
     Raises:
         ParamsError: a block is missing or holds something that is not allowed.
@@ -36,10 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     runtime = load_runtime()
     device = configure(runtime)
     dataset = load_dataset(paths.data_folder(options.experiment)).to(device)
-    dense = required(
-        paths.train_folder(options.experiment, options.seed) / "model.safetensors",
-        f"train@{options.experiment}-{options.seed}",
-    )
+    dense = required(paths.dense_file(options.experiment, options.seed), f"train@{options.experiment}-{options.seed}")
     folder = paths.prune_folder(options.experiment, options.method, options.seed)
     blocks = {"prune": params, "method": method_params, "runtime": runtime}
     resume = Resume(
@@ -71,8 +69,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     network = load_network(dense).to(device)
     masks = one_shot_masks(network, dataset.train, method, method_params, params, seed=options.seed)
-    one_shot = one_shot_accuracies(network, masks, dataset.test)
-    tested = accuracies_on_test(network, levels, dataset.test)
     rows = [
         {
             "protocol": params.protocol,
@@ -83,19 +79,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             "synapses": level.mask.size,
             "validation_accuracy_before": level.validation_before,
             "validation_accuracy": level.validation,
-            "accuracy_before": before,
-            "accuracy": after,
             "one_shot_sparsity": mask.sparsity,
-            "one_shot_accuracy": straight,
             "timesteps": network.spec.timesteps,
         }
-        for level, (before, after), mask, straight in zip(levels, tested, masks, one_shot, strict=True)
+        for level, mask in zip(levels, masks, strict=True)
     ]
     for level in levels:
         load_parameters(network, level.parameters)
-        save_network(folder / "models" / f"level-{level.level}.safetensors", network)
+        save_network(folder / "nets" / net_file(level.level), network, level.mask)
+    one_shot = {level_text(level.level): mask for level, mask in zip(levels, masks, strict=True)}
+    save_masks(folder / "nets" / ONE_SHOT_FILE, one_shot)
     write_csv(folder / "levels.csv", rows)
-    write_json(folder / "metrics.json", {f"accuracy_at_{row['level']}": row["accuracy"] for row in rows})
+    metrics = {f"validation_accuracy_at_{level_text(row['level'])}": row["validation_accuracy"] for row in rows}
+    write_json(folder / "metrics.json", metrics)
     resume.clear()
 
 

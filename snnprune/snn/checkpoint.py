@@ -1,17 +1,22 @@
-"""Saves a network as safetensors together with the `model` block that rebuilds it."""
+"""Saves a network as safetensors together with the `model` block that rebuilds it; a pruned one sparse."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
+
+MASK, KEPT = ".mask", ".kept"  # endings of the two tensors of a weight that is stored sparse
+
+Masks = Mapping[str, Tensor]
 
 
 class NetworkFileError(UserError, ValueError):
@@ -38,27 +43,104 @@ def load_parameters(network: SpikingNetwork, tensors: Mapping[str, Tensor]) -> N
             parameter.copy_(tensors[name])
 
 
-def save_network(path: Path, network: SpikingNetwork) -> None:
-    """Write weights and biases, and the spec as JSON in the header; byte-identical for equal networks."""
+def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None) -> None:
+    """Write weights and biases, and the spec as JSON in the header; byte-identical for equal networks and masks.
+
+    A weight that `mask` names (name -> boolean tensor of the weight's shape, True = kept) is stored sparse: its mask in
+    bits as `<name>.mask`, its kept values row by row as `<name>.kept`. Everything else is stored whole.
+
+    Raises:
+        ValueError: a mask does not fit the network, or a pruned weight is not zero.
+    """
+    tensors = copy_parameters(network)
+    for name, layer in (mask or {}).items():
+        if name not in tensors or tensors[name].shape != layer.shape:
+            raise ValueError(f"mask of {name}, {list(layer.shape)}: the network has no weight of this name and shape")
+        weight, kept = tensors.pop(name), layer.detach().cpu()
+        if weight[~kept].any():
+            raise ValueError(f"{name}: {int(weight[~kept].count_nonzero())} weights outside the mask are not zero")
+        tensors |= {name + MASK: _packed(kept), name + KEPT: weight[kept]}
     metadata = {"model": network.spec.model_dump_json()}
-    replace(path, lambda partial: save_file(copy_parameters(network), partial, metadata=metadata))
+    replace(path, lambda partial: save_file(tensors, partial, metadata=metadata))
 
 
 def load_network(path: Path) -> SpikingNetwork:
-    """Rebuild a saved network, in evaluation mode, on the CPU.
+    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0.
 
     Raises:
         NetworkFileError: the file is damaged, or no network written by `save_network`.
         ValueError: its weights do not fit its spec.
     """
-    try:
-        with safe_open(path, framework="pt") as stream:
-            metadata = stream.metadata() or {}
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not iterable)
-    except SafetensorError as error:
-        raise NetworkFileError(f"{path}: damaged or not a safetensors file ({error})") from error
-    if "model" not in metadata:
-        raise NetworkFileError(f"{path}: no network in this file (its header has no 'model' entry)")
-    network = build_network(ModelParams.model_validate_json(metadata["model"]))
+    network, tensors = _read(path)
+    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    for name in _masked(tensors):
+        kept = _unpacked(tensors.pop(name + MASK), shapes, name, path)
+        values = tensors.pop(name + KEPT, None)
+        if values is None or len(values) != kept.count_nonzero():
+            raise NetworkFileError(f"{path}: {name} has not one value for each synapse that its mask keeps")
+        tensors[name] = torch.zeros(shapes[name]).masked_scatter_(kept, values)
     load_parameters(network, tensors)
     return network.eval()
+
+
+def load_mask(path: Path) -> dict[str, Tensor]:
+    """The mask that a network was saved with: weight -> boolean tensor; empty when it was saved without one.
+
+    Raises:
+        NetworkFileError: see `load_network`.
+    """
+    network, tensors = _read(path)
+    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    return {name: _unpacked(tensors[name + MASK], shapes, name, path) for name in _masked(tensors)}
+
+
+def save_masks(path: Path, masks: Mapping[str, Masks]) -> None:
+    """Write several masks of one network in bits, by a name each, such as its level's."""
+    tensors = {f"{key}/{name}": _packed(layer) for key, mask in masks.items() for name, layer in mask.items()}
+    replace(path, lambda partial: save_file(tensors, partial))
+
+
+def load_masks(path: Path, network: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """The masks of `network` in a file of `save_masks`, by their names in alphabetical order.
+
+    Raises:
+        NetworkFileError: the file is damaged, or its masks are not those of such a network.
+    """
+    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    masks: dict[str, dict[str, Tensor]] = {}
+    for full, packed in sorted(_tensors(path)[1].items()):
+        key, _, name = full.partition("/")
+        masks.setdefault(key, {})[name] = _unpacked(packed, shapes, name, path)
+    return {key: {name: mask[name] for name in shapes if name in mask} for key, mask in masks.items()}
+
+
+def _read(path: Path) -> tuple[SpikingNetwork, dict[str, Tensor]]:
+    """A network of the spec in a file, with weights that mean nothing yet, and the file's tensors."""
+    metadata, tensors = _tensors(path)
+    if "model" not in metadata:
+        raise NetworkFileError(f"{path}: no network in this file (its header has no 'model' entry)")
+    return build_network(ModelParams.model_validate_json(metadata["model"])), tensors
+
+
+def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as stream:
+            return stream.metadata() or {}, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise NetworkFileError(f"{path}: damaged or not a safetensors file ({error})") from error
+
+
+def _masked(tensors: Mapping[str, Tensor]) -> list[str]:
+    return [name.removesuffix(MASK) for name in tensors if name.endswith(MASK)]
+
+
+def _packed(mask: Tensor) -> Tensor:
+    """A boolean tensor row by row in bits, uint8 [entries / 8, rounded up]; the first entry is the highest bit."""
+    return torch.from_numpy(np.packbits(mask.detach().cpu().numpy()))
+
+
+def _unpacked(packed: Tensor, shapes: Mapping[str, torch.Size], name: str, path: Path) -> Tensor:
+    shape = shapes.get(name)
+    if shape is None or packed.dtype != torch.uint8 or len(packed) != -(-shape.numel() // 8):
+        raise NetworkFileError(f"{path}: the mask of {name} does not fit the network")
+    return torch.from_numpy(np.unpackbits(packed.numpy(), count=shape.numel()).astype(bool)).reshape(shape)

@@ -3,8 +3,11 @@
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows.environment import set_defaults, stage_environment
@@ -68,7 +71,7 @@ stages:
       params:
         - experiments.${item.experiment}.prune
       outs:
-        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/models
+        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/nets
       plots:
         - results/${item.experiment}/prune/${item.method}/seed${item.seed}/levels.csv:
             cache: false
@@ -77,14 +80,37 @@ stages:
       metrics:
         - results/${item.experiment}/prune/${item.method}/seed${item.seed}/metrics.json:
             cache: false
+  evaluate:
+    foreach: ${stages.compare}
+    do:
+      cmd: python stage.py evaluate ${item.experiment}
+      deps:
+        - stage.py
+        - results/${item.experiment}/train
+        - results/${item.experiment}/prune
+      plots:
+        - results/${item.experiment}/evaluate/levels.csv:
+            cache: false
+  study:
+    foreach:
+      tiny-layers: {experiment: tiny, study: layers}
+    do:
+      cmd: python stage.py studies ${item.experiment} ${item.study}
+      deps:
+        - stage.py
+        - results/${item.experiment}/train
+      params:
+        - experiments.${item.experiment}.${item.study}
+      plots:
+        - results/${item.experiment}/studies/${item.study}/table.csv:
+            cache: false
   compare:
     foreach: ${stages.compare}
     do:
       cmd: python stage.py compare ${item.experiment}
       deps:
         - stage.py
-        - results/${item.experiment}/train
-        - results/${item.experiment}/prune
+        - results/${item.experiment}/evaluate
       outs:
         - results/${item.experiment}/compare/summary.json:
             cache: false
@@ -93,31 +119,28 @@ stages:
       metrics:
         - results/${item.experiment}/compare/metrics:
             cache: false
-  layers:
-    foreach: ${stages.layers}
+  report:
+    foreach: ${stages.report}
     do:
-      cmd: python stage.py layers ${item.experiment}
+      cmd: python stage.py report ${item.experiment}
       deps:
         - stage.py
-        - results/${item.experiment}/train
-      params:
-        - experiments.${item.experiment}.layers
-        - matrix.${item.experiment}
-      plots:
-        - results/${item.experiment}/studies/layers/table.csv:
-            cache: false
-        - results/${item.experiment}/studies/layers/figures:
+        - results/${item.experiment}/compare
+        - results/${item.experiment}/studies
+      outs:
+        - results/${item.experiment}/report/index.html:
             cache: false
       metrics:
-        - results/${item.experiment}/studies/layers/summary.json:
+        - results/${item.experiment}/report/metrics:
             cache: false
   track:
     foreach: ${stages.track}
     do:
-      cmd: python -m flows.tracking --experiment ${item.experiment} --receipt mlruns/tracked-${item.experiment}.json
+      cmd: >-
+        python -m flows.tracking.replay --experiment ${item.experiment}
+        --receipt mlruns/tracked-${item.experiment}.json
       deps:
-        - results/${item.experiment}/compare
-        - results/${item.experiment}/studies
+        - results/${item.experiment}/report
       outs:
         - mlruns/tracked-${item.experiment}.json:
             cache: false
@@ -133,8 +156,8 @@ import time
 from pathlib import Path
 
 kind, experiment, *rest = sys.argv[1:]
-studies = ["studies"] if kind == "layers" else []
-folder = Path("results", experiment, *studies, kind, *rest[:-1], *(f"seed{seed}" for seed in rest[-1:]))
+seeds = [f"seed{seed}" for seed in rest[-1:]] if kind in ("train", "prune") else rest
+folder = Path("results", experiment, kind, *rest[:-1], *seeds)
 folder.mkdir(parents=True, exist_ok=True)
 print(f"{kind} at work", flush=True)
 if Path(f"break-{kind}").exists():
@@ -151,29 +174,32 @@ if kind == "data":
 if kind == "train":
     (folder / "model.safetensors").write_bytes(f"dense {rest}".encode())
     (folder / "curve.csv").write_text("epoch,loss\\n1,0.75\\n2,0.25\\n")
-    (folder / "metrics.json").write_text(json.dumps({"accuracy": 0.9}))
+    (folder / "metrics.json").write_text(json.dumps({"validation_accuracy": 0.9}))
 if kind == "prune":
-    (folder / "models").mkdir()
-    for level in ("0.5", "0.995"):
-        (folder / "models" / f"level-{level}.safetensors").write_bytes(f"{level} {rest}".encode())
+    (folder / "nets").mkdir()
+    for level in ("0.50", "0.995"):
+        (folder / "nets" / f"level-{level}.safetensors").write_bytes(f"{level} {rest}".encode())
     (folder / "levels.csv").write_text(
-        "protocol,level,sparsity,accuracy\\nfair,0.5,0.5,0.875\\nfair,0.995,0.9951,0.625\\n"
+        "protocol,level,sparsity,validation_accuracy\\nfair,0.5,0.5,0.875\\nfair,0.995,0.9951,0.625\\n"
     )
     (folder / "curve.csv").write_text("epoch,loss,level\\n1,0.5,0.5\\n2,0.4,0.5\\n3,0.9,0.995\\n4,0.8,0.995\\n")
-    (folder / "metrics.json").write_text(json.dumps({"accuracy_at_0.5": 0.875}))
+    (folder / "metrics.json").write_text(json.dumps({"validation_accuracy_at_0.50": 0.875}))
+if kind == "evaluate":
+    rows = [f"{method},0,{level},0.8" for method in ("cqp", "magnitude") for level in (0.5, 0.995)]
+    (folder / "levels.csv").write_text("\\n".join(["method,seed,level,accuracy", "dense,0,0,0.9", *rows, ""]))
+if kind == "studies":
+    (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
 if kind == "compare":
     (folder / "summary.json").write_text(json.dumps({"levels": [0.5]}))
     (folder / "figures").mkdir()
     (folder / "figures" / "curve.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>')
     (folder / "metrics").mkdir()
     (folder / "metrics" / "dense.json").write_text(json.dumps({"accuracy": 0.9}))
-    (folder / "metrics" / "cqp.json").write_text(json.dumps({"accuracy_at_0.5": 0.875}))
-if kind == "layers":
-    (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
-    (folder / "figures").mkdir()
-    (folder / "figures" / "layers.svg").write_text("<svg/>")
-    summary = {"metrics": {"drop_first": 0.25, "layers": 2}, "findings": ["words"], "rows": [{"mean": 0.5}]}
-    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "metrics" / "cqp.json").write_text(json.dumps({"accuracy_at_0.50": 0.875}))
+if kind == "report":
+    (folder / "index.html").write_text("<p>report</p>")
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "layers.json").write_text(json.dumps({"drop_first": 0.25}))
 '''
 
 
@@ -184,7 +210,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _make_store(folder / "store")
     _make_project(folder / "fresh", folder / "store")
     shutil.copytree(folder / "fresh", folder / "done")
-    dvc(folder / "done", "repro", "-q", "compare@tiny", "layers@tiny")
+    dvc(folder / "done", "repro", "-q", "report@tiny")
     return folder
 
 
@@ -215,18 +241,6 @@ def git(root: Path, *arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], cwd=root, check=True)
 
 
-def clone_of(root: Path, folder: Path) -> Path:
-    """A clone of the project's commits at `folder`."""
-    git(root, "clone", "-q", str(root), str(folder))
-    return folder
-
-
-def with_remote(root: Path, folder: Path) -> None:
-    """Commit `folder` as the project's default DVC remote."""
-    (root / ".dvc/config").write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {folder}\n")
-    git(root, "commit", "-qam", "Remote")
-
-
 def store_of(root: Path) -> str:
     """The URI of the project's MLflow store, whatever the environment says by now (MLflow itself sets it)."""
     return f"sqlite:///{root}/mlruns/mlflow.db"
@@ -241,8 +255,35 @@ def enter(template: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def toy(root: Path, stages: str, files: Mapping[str, str] | None = None) -> Path:
+    """A DVC project without git that has these stages (YAML below `stages:`) and files, and nothing of ours."""
+    root.mkdir(exist_ok=True)
+    dvc(root, "init", "-q", "--no-scm")
+    for name, text in {"dvc.yaml": f"stages:\n{stages}", **(files or {})}.items():
+        (root / name).write_text(text)
+    return root
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead but that nobody has waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true in that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
 def _make_store(folder: Path) -> None:
-    from flows.mlflow_store import Store
+    from flows.tracking.store import Store
 
     folder.mkdir()
     Store(folder)
@@ -254,7 +295,7 @@ def _make_project(root: Path, store: Path) -> None:
     matrix.update(root / "params.yaml", root / "matrix.yaml")
     (root / "dvc.yaml").write_text(DVC_YAML)
     (root / "stage.py").write_text(STAGE)
-    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nmodels/\n/break-*\n/wait-*\n")
+    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nnets/\n/break-*\n/wait-*\n")
     git(root, "init", "-q")
     dvc(root, "init", "-q")
     git(root, "add", ".")

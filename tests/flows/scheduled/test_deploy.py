@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 MARK = "DEPLOY_MARK"
 BROKEN = "\n# a person is editing: this is neither YAML nor Python }{\n }{\n"
-EDITED = ("params.yaml", "flows/commit.py", "stage.py")
+EDITED = ("params.yaml", "flows/engine/engine.py", "stage.py")
 SUMMARY = """{
     "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
     "dense": {"mean": 0.9, "low": None}

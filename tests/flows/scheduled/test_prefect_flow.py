@@ -16,14 +16,13 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelling
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.engine import Done, FlowFailed
-from flows.interrupt import Interrupted
-from flows.lockfile import key_of, read_lock
+from flows.engine.engine import Done, FlowFailed
+from flows.engine.interrupt import Interrupted
+from flows.engine.lockfile import key_of, read_lock
 from flows.scheduled import prefect_flow, prefect_tasks
 from flows.scheduled.prefect_flow import experiment_flow, run_experiment
 from flows.scheduled.prefect_tasks import artifact_key, run_tags
-from tests.flows.conftest import store_of
-from tests.flows.test_guard import alive, within
+from tests.flows.conftest import alive, store_of, within
 
 
 @pytest.fixture(scope="module")

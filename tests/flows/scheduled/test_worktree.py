@@ -8,9 +8,10 @@ import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from flows.scheduled.overrides import override
+from flows.engine.dvc import ProjectError
+from flows.engine.workspace import LOCK, WorkspaceBusy
+from flows.scheduled.prefect_flow import override
 from flows.scheduled.worktree import WorktreeError, is_for_runs, main, prepare, run_environment
-from flows.workspace import LOCK, WorkspaceBusy
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc
 from tests.tiny import make_repository, run
@@ -139,7 +140,7 @@ def test_overrides_change_the_worktree_alone(root: Path, monkeypatch: pytest.Mon
 )
 def test_overrides_that_are_not_allowed_are_named(root: Path, monkeypatch, wanted: str, message: str) -> None:
     monkeypatch.chdir(prepare(root, "on-demand"))
-    with pytest.raises(UserError, match=message):
+    with pytest.raises((UserError, ProjectError), match=message):
         override([wanted])
 
 

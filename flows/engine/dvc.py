@@ -1,0 +1,337 @@
+"""DVC as a library: the one file that knows its internals (DVC is pinned, and tests hold every step against `dvc`).
+
+A stage is brought up to date as `dvc repro` does it, but in this process and with the command run by somebody else:
+`begin` decides, takes a result from the run cache, or clears the way for the command; `finish` looks whether the
+inputs are still the same, and only then takes the outputs into the cache and the entry into dvc.lock.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+import networkx
+import psutil
+from dvc.dependency.base import DependencyDoesNotExistError
+from dvc.dependency.param import MissingParamsError
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.repo import Repo
+from dvc.rwlock import rwlock
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml, loads_yaml
+
+from flows.engine.lockfile import Entry
+from flows.engine.stage import Stage, StageFailed
+
+HEAD = "schema: '2.0'\nstages:\n"
+NEXT_ENTRY = re.compile(r"^  \S", flags=re.MULTILINE)
+TOP_LEVEL = re.compile(r"^\S", flags=re.MULTILINE)
+
+
+class UnknownTarget(LookupError):
+    """No stage has this address; the message lists those that exist."""
+
+
+class ProjectError(RuntimeError):
+    """DVC cannot read the project: no project here, or dvc.yaml or params.yaml do not fit together."""
+
+
+class Project:
+    """The DVC project in a folder. It may be used from several threads; they take turns."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the project, with the stages as dvc.yaml and dvc.lock have them now. Raises ProjectError."""
+        self.root = root.resolve()
+        self._turn = RLock()
+        self._running: dict[str, tuple[ExitStack, Mapping[str, Any]]] = {}
+        with _project_errors(root):
+            # Waiting for the lock is what `dvc --wait-for-lock` does: others hold it for moments only.
+            self._repo = Repo(str(root), _wait_for_lock=True)
+            with self._repo.lock:
+                self._graph = self._repo.index.graph  # an edge leads from a stage to what it depends on
+        stages = [stage for stage in self._graph if stage.cmd]
+        if elsewhere := sorted({stage.path for stage in stages if Path(stage.path) != self.root / "dvc.yaml"}):
+            raise ProjectError(f"stages of other folders are not run by a flow: {', '.join(elsewhere)}")
+        self._stages = {stage.name: stage for stage in stages}
+        recorded = stages[0].dvcfile.lockfile_contents.get("stages", {}) if stages else {}
+        self._entries: dict[str, Entry] = dict(recorded)
+
+    def addresses(self) -> list[str]:
+        """The addresses of all stages, sorted."""
+        return sorted(self._stages)
+
+    def entry(self, address: str) -> Entry | None:
+        """What dvc.lock has of a stage, as this object read or wrote it."""
+        return self._entries.get(address)
+
+    def needed_for(self, target: str) -> list[Stage]:
+        """The stages that `target` needs and itself, each after those it waits for; the same order every time.
+
+        Of those that could come next, the one that most others wait for comes first, so that workers seldom idle.
+
+        Raises:
+            UnknownTarget: no stage has that address.
+            ProjectError: a stage's `meta` holds a timeout that is none.
+        """
+        if target not in self._stages:
+            raise UnknownTarget(f"no stage {target!r}; there are: {', '.join(self.addresses())}")
+        needed = networkx.descendants(self._graph, self._stages[target]) | {self._stages[target]}
+        graph = self._graph.subgraph(stage for stage in needed if stage.cmd)
+        waiting = _count_ancestors(graph)
+        order = networkx.lexicographical_topological_sort(
+            graph.reverse(copy=False), key=lambda stage: (-waiting[stage], stage.name)
+        )
+        return [self._describe(stage, graph) for stage in order]
+
+    def out_of_date(self, stages: Sequence[Stage]) -> set[str]:
+        """Of the stages those that DVC takes for changed. Raises ProjectError, also while another DVC runs one."""
+        with self._turn, _project_errors(self.root), self._repo.lock:
+            _forget_dead_holders(Path(self._repo.tmp_dir) / "rwlock")
+            return {stage.address for stage in stages if self._stages[stage.address].changed()}
+
+    def begin(self, address: str) -> Literal["unchanged", "cached", "ran"]:
+        """What is to become of a stage: nothing, its result has come from the run cache, or its command must run.
+
+        Unless nothing, `finish` or `abandon` must follow; until then DVC takes the stage for running in this process.
+
+        Raises:
+            StageFailed: an input is missing, or another DVC works on the stage.
+        """
+        stage = self._stages[address]
+        with self._changing(address):
+            if stage.frozen or not stage.changed():
+                return "unchanged"
+            stage.remove_outs(ignore_remove=False, force=False)
+            outcome = "cached"
+            try:
+                self._repo.stage_cache.restore(stage)
+            except RunCacheNotFoundError:
+                outcome = "ran"
+            stage.save_deps()
+            held = ExitStack()
+            held.enter_context(
+                rwlock(
+                    self._repo.tmp_dir,
+                    self._repo.fs,
+                    f"the flow's {address}",
+                    [dep.fs_path for dep in stage.deps],
+                    [out.fs_path for out in stage.outs],
+                    self._repo.config["core"].get("hardlink_lock", False),
+                )
+            )
+            self._running[address] = held, _inputs(stage)
+            return outcome
+
+    def finish(self, address: str) -> list[str]:
+        """Take a stage's outputs into the cache and its entry into dvc.lock, unless inputs were edited since `begin`.
+
+        Those edited are returned, `params.yaml: KEY` for a param; nothing is recorded then and it can begin again.
+
+        Raises:
+            StageFailed: an output is missing.
+        """
+        stage = self._stages[address]
+        with self._changing(address):
+            held, before = self._running.pop(address)
+            held.close()
+            try:
+                stage.save(run_cache=False)
+            except (DependencyDoesNotExistError, MissingParamsError) as error:
+                self._reload(address)
+                return [str(error)]
+            after = _inputs(stage)
+            if edited := sorted(name for name in before | after if before.get(name) != after.get(name)):
+                self._reload(address)
+                return edited
+            if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):  # DVC's own rule
+                self._repo.stage_cache.save(stage)
+            stage.commit()
+            self._record(stage)
+            return []
+
+    def abandon(self, address: str) -> None:
+        """A stage that began will not finish: it can begin again."""
+        with self._turn, self._repo.lock:
+            self._running.pop(address)[0].close()
+            self._reload(address)
+
+    def why(self, address: str) -> tuple[str, list[str]]:
+        """What `begin` would do, without doing it, and why: the changed inputs and missing or changed outputs."""
+        stage = self._stages[address]
+        with self._turn, _project_errors(self.root):
+            deps = [name for dep in stage.deps for name in _names(dep.status())]
+            outs = [out.def_path for out in stage.outs if out.status()]
+            reasons = [*deps, *outs, *(["its command"] if stage.changed_stage() else [])]
+            if not reasons:
+                return "unchanged", []
+            if address not in self._entries:
+                reasons = ["not built"]
+            try:
+                self._repo.stage_cache.restore(stage, dry=True)
+            except (RunCacheNotFoundError, DependencyDoesNotExistError, MissingParamsError):
+                return "ran", reasons
+            return "cached", reasons
+
+    def _reload(self, address: str) -> None:
+        """Forget what DVC's object noted of an attempt: it decides by what dvc.lock has."""
+        self._stages[address] = self._stages[address].reload()
+
+    def _record(self, stage: Any) -> None:
+        """Write a stage's entry into dvc.lock, whole or not at all; the bytes are those that DVC writes.
+
+        DVC parses and writes the whole file, which takes seconds once it has thousands of lines. A link, and another
+        layout than DVC's own, are left to DVC.
+        """
+        entry = _unshared(to_lockfile(stage))
+        lockfile = stage.dvcfile._lockfile
+        path = Path(lockfile.path)
+        text = path.read_text(encoding="utf-8") if path.is_file() else HEAD
+        if path.is_symlink() or not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
+            lockfile.dump(stage)
+        elif (updated := with_entry(text, entry)) != text:
+            partial = Path(self._repo.tmp_dir) / "dvc.lock.partial"
+            with partial.open("w", encoding="utf-8") as stream:
+                stream.write(updated)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+            self._repo.scm_context.track_file(lockfile.relpath)
+        self._entries |= loads_yaml(dumps_yaml(entry))  # as whoever reads the file will have it
+
+    def _describe(self, stage: Any, graph: networkx.DiGraph) -> Stage:
+        return Stage(
+            address=stage.name,
+            upstream=tuple(sorted(other.name for other in graph.successors(stage))),
+            outs=tuple(out.def_path for out in stage.outs),
+            commands=tuple(stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()),
+            root=self.root,
+            folder=Path(stage.wdir),
+            timeout=timeout_of(stage.name, stage.meta),
+        )
+
+    @contextmanager
+    def _changing(self, address: str) -> Iterator[None]:
+        """Keep other threads and other DVCs out; what DVC complains of is the stage's failure."""
+        with self._turn, self._repo.lock:
+            try:
+                with self._repo.scm_context(quiet=True):
+                    yield
+            except DvcException as error:
+                self._running.pop(address, (ExitStack(), {}))[0].close()
+                self._reload(address)
+                raise StageFailed(address, f"DVC: {error}") from error
+
+
+def timeout_of(address: str, meta: Any) -> float | None:
+    """The seconds of `meta: {timeout: SECONDS}` in dvc.yaml; other keys of `meta` are anybody's. Raises ProjectError."""
+    found = meta.get("timeout") if isinstance(meta, dict) else None
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
+        raise ProjectError(f"{address}: meta.timeout: expected seconds, a number above 0; found {found!r}")
+    return float(found)
+
+
+def with_entry(text: str, entry: Mapping[str, Any]) -> str:
+    """The text of a dvc.lock with one stage's entry, `{address: ...}`, in the place of its old one or at the end."""
+    new = dumps_yaml({"stages": entry}).removeprefix("stages:\n")
+    key = new[: new.index("\n") + 1]
+    start = f"\n{text}".find(f"\n{key}")
+    if start < 0:
+        return text + new
+    following = NEXT_ENTRY.search(text, start + len(key))
+    return text[:start] + new + (text[following.start() :] if following else "")
+
+
+def apply_overrides(params: Path, overrides: list[str]) -> None:
+    """Change params.yaml by overrides in the syntax of `dvc exp run -S`. Raises ProjectError for one that is none."""
+    from dvc.utils.hydra import apply_overrides as apply  # takes a moment
+
+    try:
+        apply(str(params), overrides)
+    except DvcException as error:
+        raise ProjectError(f"{error}: {' '.join(overrides)}: {error.__cause__}") from error
+
+
+def cache_folder(root: Path) -> str:
+    """The absolute path of a project's DVC cache. Raises ProjectError."""
+    with _project_errors(root):
+        return Repo(str(root)).cache.local_cache_dir
+
+
+@contextmanager
+def _project_errors(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except NotDvcRepoError as error:
+        raise ProjectError(f"{root} is no DVC project; run from the project's root folder") from error
+    except DvcException as error:
+        raise ProjectError(f"DVC: {error}") from error
+
+
+def _count_ancestors(graph: networkx.DiGraph) -> dict[Any, int]:
+    """How many stages wait for each, directly or not. A set is a number with a bit per stage, which is quick."""
+    above: dict[Any, int] = {}
+    for index, stage in enumerate(networkx.topological_sort(graph)):
+        reached = above.get(stage, 0)
+        above[stage] = reached
+        for other in graph.successors(stage):
+            above[other] = above.get(other, 0) | reached | (1 << index)
+    return {stage: reached.bit_count() for stage, reached in above.items()}
+
+
+def _inputs(stage: Any) -> dict[str, Any]:
+    """What the stage depends on as DVC's object has it: path -> hash, `params.yaml: KEY` -> value."""
+    found: dict[str, Any] = {}
+    for dep in stage.deps:
+        value = dep.hash_info.value
+        if isinstance(value, dict):
+            found |= {f"{dep.def_path}: {key}": part for key, part in value.items()}
+        else:
+            found[dep.def_path] = value
+    return found
+
+
+def _names(status: Mapping[str, Any]) -> list[str]:
+    """The changed inputs in what `status` of one says: of a file its path, of a file of params its keys."""
+    return [
+        name
+        for path, found in status.items()
+        for name in ([f"{path}: {key}" for key in found] if isinstance(found, dict) else [path])
+    ]
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which no list or dict stands twice: YAML would write an alias, the same one for every entry."""
+    if isinstance(value, dict):
+        return {key: _unshared(part) for key, part in value.items()}
+    return [_unshared(part) for part in value] if isinstance(value, list) else value
+
+
+def _forget_dead_holders(path: Path) -> None:
+    """Remove DVC's list of the files that its processes have in use when nobody living has any.
+
+    DVC looks only whether a process of that number exists. One that is dead but that nobody has waited for does, and so
+    does another's after a container was killed and started again. Called under DVC's lock and that of the flow.
+    """
+    try:
+        lists = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except json.JSONDecodeError:  # its writer was killed
+        lists = {}
+    holders = [*lists.get("write", {}).values(), *(one for several in lists.get("read", {}).values() for one in several)]
+    if not any(_is_dvc(holder["pid"]) for holder in holders):
+        path.unlink()
+
+
+def _is_dvc(pid: int) -> bool:
+    try:
+        return any("dvc" in part for part in psutil.Process(pid).cmdline())  # a dead one's is empty
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False

@@ -1,0 +1,262 @@
+"""Brings a DVC target up to date stage by stage, in the order of DVC's graph, and tracks each result.
+
+It knows nothing of what the stages compute, and nothing of Prefect: how one stage is carried out is handed in.
+"""
+
+import heapq
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+
+from flows.engine.dvc import Project
+from flows.engine.local import LocalExecutor
+from flows.engine.lockfile import key_of
+from flows.engine.stage import Executor, Outcome, Say, Stage, StageFailed
+from flows.engine.stop import Stop
+from flows.engine.tracking import NoTracking, Tracking
+from flows.engine.workspace import workspace
+
+RETRIES = 2  # of a stage whose process was killed
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a stage ended, in how many seconds, why if it failed, its result's hash, and the MLflow run that shows it."""
+
+    address: str
+    outcome: Outcome
+    seconds: float = 0.0
+    error: StageFailed | None = None
+    dvc_hash: str | None = None
+    mlflow_run: str | None = None
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether stages that wait for it may run."""
+        return self.outcome not in ("failed", "skipped")
+
+    def __str__(self) -> str:
+        time_taken = "" if self.outcome in ("unchanged", "skipped") else f" in {self.seconds:.0f} s"
+        return f"{self.address}: {self.outcome}{time_taken}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Stages in all and done (skipped ones included), the addresses of those running, and the seconds so far."""
+
+    total: int
+    done: int
+    running: tuple[str, ...]
+    seconds: float
+
+    @property
+    def percent(self) -> float:
+        """Of the stages, those done."""
+        return 100 * self.done / self.total
+
+    def __str__(self) -> str:
+        left = self.total - self.done - len(self.running)
+        minutes, seconds = divmod(round(self.seconds), 60)
+        clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+        return f"{len(self.running)} running, {left} left, {clock} so far"
+
+
+class FlowFailed(RuntimeError):
+    """Some stages failed; the message holds each one's last lines, how to run it again, and what was skipped for it."""
+
+    def __init__(self, done: Mapping[str, Done]) -> None:
+        super().__init__(done)
+        self.done = done
+
+    def __str__(self) -> str:
+        failed = [str(stage.error) for stage in self.done.values() if stage.outcome == "failed"]
+        skipped = [stage.address for stage in self.done.values() if stage.outcome == "skipped"]
+        return "\n".join([*failed, *([f"skipped, as they need what failed: {', '.join(skipped)}"] if skipped else [])])
+
+
+class Work:
+    """What there is to do for one stage, whoever carries it out."""
+
+    def __init__(
+        self, project: Project, executor: Executor, tracking: Tracking, out_of_date: Set[str], stop: Stop
+    ) -> None:
+        """`out_of_date` holds the addresses that are so before anything is run."""
+        self._project = project
+        self._executor = executor
+        self._tracking = tracking
+        self._out_of_date = out_of_date
+        self._stop = stop
+        self._made: set[str] = set()
+
+    def bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> Done:
+        """Bring a stage up to date whose upstream is, and log its result with `tags`.
+
+        Raises:
+            Stopped: a request to stop ended it.
+        """
+        start = time.monotonic()
+        outcome: Outcome = "unchanged"
+        if stage.address in self._out_of_date or self._made.intersection(stage.upstream):
+            try:
+                outcome, where = self._bring_about(stage, say, tags)
+            except StageFailed as error:
+                return Done(stage.address, "failed", time.monotonic() - start, error)
+            tags = {**tags, **where}
+        if outcome != "unchanged":
+            self._made.add(stage.address)
+        seconds = time.monotonic() - start
+        entry = self._project.entry(stage.address)
+        if entry is None:  # a frozen stage
+            return Done(stage.address, outcome, seconds)
+        mlflow_run = self._tracking.log(stage.address, entry, {"outcome": outcome, **tags})
+        return Done(stage.address, outcome, seconds, dvc_hash=key_of(entry), mlflow_run=mlflow_run)
+
+    def _bring_about(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> tuple[Outcome, Mapping[str, str]]:
+        """Run the stage unless DVC has its result; again after its process was killed, and once after an edit.
+
+        A result whose inputs were edited meanwhile is never recorded: of which of them it is, nobody knows.
+        """
+        retries, is_second_run = RETRIES, False
+        while True:
+            outcome = self._project.begin(stage.address)
+            if outcome == "unchanged":
+                return outcome, {}
+            where: Mapping[str, str] = {}
+            try:
+                if outcome == "ran":
+                    with self._tracking.follow(stage.address, stage.outs, tags):
+                        where = self._executor.run(stage, say, self._stop)
+            except BaseException as error:
+                self._project.abandon(stage.address)
+                if not isinstance(error, StageFailed) or not error.is_transient or retries == 0:
+                    raise
+                retries -= 1
+                say(f"{stage.address}: {error.reason}; running it again")
+                continue
+            edited = self._project.finish(stage.address)
+            if not edited:
+                return outcome, where
+            if is_second_run:
+                raise StageFailed(stage.address, f"edited while it ran, twice: {', '.join(edited)}")
+            is_second_run = True
+            say(f"{stage.address}: edited while it ran: {', '.join(edited)}; running it again")
+
+
+CarryOut = Callable[[Work, Stage], Done]
+Report = Callable[[Progress], None]
+
+
+def run_target(
+    project: Project,
+    target: str,
+    *,
+    say: Say,
+    carry_out: CarryOut,
+    before_work: Callable[[], None] = lambda: None,
+    tracking: Tracking | None = None,
+    executor: Executor | None = None,
+    workers: int = 1,
+    report: Report = lambda progress: None,
+    stop: Stop | None = None,
+) -> dict[str, Done]:
+    """Bring a target and all that it needs up to date, up to `workers` stages at a time.
+
+    `before_work` is called first if anything is out of date; `carry_out` must be safe to call from several threads when
+    there are several workers; `executor` runs the commands, by default on this machine; `report` gets how far all is
+    whenever a stage starts or ends; a request to `stop`, from whichever thread, ends all.
+
+    Raises:
+        UnknownTarget: no stage has that address.
+        WorkspaceBusy: another flow runs in this folder.
+        FlowFailed: a stage failed; all that does not need it has been done.
+        Stopped: a request to stop ended it.
+        ProjectError: DVC cannot read the project, or another DVC runs a stage of the target.
+    """
+    stages = project.needed_for(target)
+    stop, tracking, executor = stop or Stop(), tracking or NoTracking(), executor or LocalExecutor()
+    with workspace(project.root):
+        out_of_date = project.out_of_date(stages)
+        if out_of_date:
+            before_work()
+            tracking.prepare()
+            executor.prepare(stage for stage in stages if stage.address in out_of_date)
+        work = Work(project, executor, tracking, out_of_date, stop)
+        done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report)
+    say(count_outcomes(done))
+    tracking.summarize()
+    if not all(stage.is_up_to_date for stage in done.values()):
+        raise FlowFailed(done)
+    return done
+
+
+def run_all(
+    stages: Sequence[Stage],
+    run: Callable[[Stage], Done],
+    say: Say,
+    workers: int,
+    stop: Stop,
+    report: Report = lambda progress: None,
+) -> dict[str, Done]:
+    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended.
+
+    A stage that needs a failed one is skipped. What is raised, an interruption of this thread included, ends all.
+    """
+    start = time.monotonic()
+    done: dict[str, Done] = {}
+    running: dict[Future[Done], str] = {}
+    place = {stage.address: index for index, stage in enumerate(stages)}
+    waits_for = {stage.address: set(stage.upstream) for stage in stages}
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for stage in stages:
+        for other in stage.upstream:
+            waiting[other].append(stage.address)
+    ready = [place[address] for address, others in waits_for.items() if not others]
+    heapq.heapify(ready)
+
+    def tell(line: str | None = None) -> None:
+        progress = Progress(len(stages), len(done), tuple(running.values()), time.monotonic() - start)
+        if line is not None:
+            say(f"[{progress.done}/{progress.total}] {line}; {progress}")
+        report(progress)
+
+    def end(finished: Done) -> None:
+        ended = [finished]
+        while ended:
+            one = ended.pop()
+            if one.address in done:
+                continue
+            done[one.address] = one
+            tell(str(one))
+            for address in waiting[one.address]:
+                waits_for[address].discard(one.address)
+                if not one.is_up_to_date:
+                    ended.append(Done(address, "skipped"))
+                elif not waits_for[address]:
+                    heapq.heappush(ready, place[address])
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while len(done) < len(stages):
+                while ready and len(running) < workers:
+                    stage = stages[heapq.heappop(ready)]
+                    # Prefect's context goes along.
+                    running[pool.submit(copy_context().run, run, stage)] = stage.address
+                    tell()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    running.pop(future)
+                    end(future.result())
+        except BaseException:
+            stop.ask()
+            if running:
+                say(f"stopping {', '.join(running.values())}")
+            raise
+    return done
+
+
+def count_outcomes(done: Mapping[str, Done]) -> str:
+    """`19 stages: 12 ran, 7 unchanged`."""
+    counts = Counter(finished.outcome for finished in done.values())
+    return f"{len(done)} stages: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))

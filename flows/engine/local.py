@@ -1,0 +1,209 @@
+"""Runs a stage's commands in processes of this machine and passes their output on; none outlives the stage."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock, Thread, Timer
+from typing import IO
+
+from flows.engine import warm
+from flows.engine.stage import Say, Stage, StageFailed, Stopped
+from flows.engine.stop import Stop
+from flows.engine.sweep import VARIABLE, new_mark, sweep
+from flows.environment import stage_environment
+
+TAIL_LINES = 20
+PROGRESS_SECONDS = 2.0  # a progress bar redraws many times a second; a log needs it this often
+PLAIN_MODULE = re.compile(r"python -m [\w./:=@,+ -]+")  # nothing that a shell would see more in
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process at the head of a session of its own; `wait` returns its exit code, negative for a signal's."""
+
+    pid: int
+    stdout: IO[bytes]
+    wait: Callable[[], int]
+
+
+class LocalExecutor:
+    """Runs commands here: `python -m X` in a fork of a warm interpreter, anything else by the shell."""
+
+    def __init__(self, *, is_warm: bool = True) -> None:
+        """Nothing is started yet; without `is_warm` all goes by the shell."""
+        self._is_warm = is_warm
+        self._starting = Lock()
+        self._warm: WarmInterpreter | None = None
+
+    def prepare(self, stages: Iterable[Stage]) -> None:
+        """Let the warm interpreter load its libraries, if there is something for it to run."""
+        if self._is_warm and any(PLAIN_MODULE.fullmatch(command) for stage in stages for command in stage.commands):
+            self._warm_interpreter()
+
+    def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
+        """See `Executor.run`."""
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+        def pass_on(line: str) -> None:
+            if line.strip():
+                tail.append(line)
+                say(line)
+
+        late = Event()
+        for command in stage.commands:
+            code = self._run(stage, command, pass_on, stop, late)
+            if late.is_set():
+                raise StageFailed(stage.address, f"it took longer than its timeout of {stage.timeout:g} s", tuple(tail))
+            if stop.asked:
+                raise Stopped(stage.address)
+            if code:
+                is_killed = code < 0 or 128 < code <= 128 + signal.NSIG  # so a shell says that its command was killed
+                reason = f"killed by signal {-code if code < 0 else code - 128}" if is_killed else f"exit code {code}"
+                raise StageFailed(stage.address, reason, tuple(tail), is_killed)
+        return {}
+
+    def _run(self, stage: Stage, command: str, say: Say, stop: Stop, late: Event) -> int:
+        if stop.asked:
+            raise Stopped(stage.address)
+        mark = new_mark()
+        by_dvc = {"DVC_ROOT": str(stage.root), "DVC_STAGE": stage.address}
+        environment = stage_environment() | by_dvc | {VARIABLE: mark}
+        child = self._start(command, stage.folder, environment)
+
+        def end() -> None:
+            sweep(mark, child.pid)
+
+        codes: list[int] = []
+
+        def wait() -> None:
+            codes.append(child.wait())
+            end()  # whatever it left running, which may hold its output open
+
+        waiting = Thread(target=wait)
+        waiting.start()
+        try:
+            with stop.calling(end), _after(stage.timeout, late, end), child.stdout:
+                for line in lines_of(child.stdout):
+                    say(line)
+        except BaseException:
+            end()
+            raise
+        finally:
+            waiting.join()
+        return codes[0]
+
+    def _start(self, command: str, folder: Path, environment: Mapping[str, str]) -> Child:
+        if self._is_warm and PLAIN_MODULE.fullmatch(command):
+            with suppress(OSError, ValueError):  # it was killed: the command runs without it
+                return self._warm_interpreter().start(shlex.split(command)[2:], folder, environment)
+        process = subprocess.Popen(
+            [os.environ.get("SHELL") or "/bin/sh", "-c", command],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return Child(process.pid, process.stdout, process.wait)
+
+    def _warm_interpreter(self) -> "WarmInterpreter":
+        with self._starting:
+            if self._warm is None or not self._warm.is_alive():
+                self._warm = WarmInterpreter()
+            return self._warm
+
+
+class WarmInterpreter:
+    """The process of `warm.py`, which ends with this one."""
+
+    def __init__(self) -> None:
+        """It is started, and loads its libraries."""
+        new_mark()
+        ours, its = socket.socketpair()
+        self._control, self._turn = ours, Lock()
+        with its:
+            self._process = subprocess.Popen(
+                [sys.executable, warm.__file__, str(its.fileno())],
+                env=stage_environment(),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[its.fileno()],
+                start_new_session=True,
+            )
+
+    def is_alive(self) -> bool:
+        """Whether it still serves."""
+        return self._process.poll() is None
+
+    def start(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> Child:
+        """Run a module, `words[0]`, with its arguments. Raises OSError or ValueError when the interpreter is gone."""
+        (output, its_output), (status, its_status) = os.pipe(), os.pipe()
+        told, stdout = os.fdopen(status, "rb"), os.fdopen(output, "rb")
+        try:
+            with self._turn:
+                warm.send(self._control, words, str(folder), dict(environment), [its_output, its_status])
+        finally:
+            os.close(its_output)
+            os.close(its_status)
+
+        def wait() -> int:
+            with told:
+                return int(told.readline() or -signal.SIGKILL)
+
+        return Child(int(told.readline()), stdout, wait)
+
+
+@contextmanager
+def _after(seconds: float | None, late: Event, end: Callable[[], None]) -> Iterator[None]:
+    """Set `late` and call `end` when this lasts longer than so many seconds."""
+    timer = Timer(seconds or 0, lambda: (late.set(), end()))
+    if seconds is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def lines_of(stream: IO[bytes], clock: Callable[[], float] = time.monotonic) -> Iterator[str]:
+    """The lines of a byte stream until its end, as they come.
+
+    A progress bar redraws itself with carriage returns: at most one state per `PROGRESS_SECONDS` is passed on, and
+    always the last one.
+    """
+    rest = b""
+    shown = -PROGRESS_SECONDS
+    while chunk := stream.read1():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield _visible(line)
+        if b"\r" in rest:
+            now = clock()
+            if now - shown >= PROGRESS_SECONDS:
+                shown = now
+                yield _visible(rest)
+            rest = _forget_overwritten(rest)
+    if rest.strip():
+        yield _visible(rest)
+
+
+def _visible(line: bytes) -> str:
+    """What a terminal shows of a line after its carriage returns."""
+    states = [state for state in line.split(b"\r") if state.strip()]
+    return states[-1].decode("utf-8", errors="replace").rstrip() if states else ""
+
+
+def _forget_overwritten(line: bytes) -> bytes:
+    """The line without the states that later ones overwrote, so that a long bar does not pile up in memory."""
+    head, carriage, last = line.rpartition(b"\r")
+    return carriage + last if last.strip() else head.rpartition(b"\r")[2] + carriage

@@ -1,0 +1,66 @@
+"""What travels through the engine: a stage of the graph, how it ended, and what runs its command."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from flows.engine.stop import Stop
+
+Outcome = Literal["ran", "cached", "unchanged", "failed", "skipped"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its address (`prune@digits-cqp-0`), the addresses it waits for, what it runs and what it writes.
+
+    outs: paths as dvc.yaml has them. commands: shell commands, run one after the other in `folder` of the project in
+    `root`. timeout: seconds after which each is killed, from dvc.yaml's `meta: {timeout: ...}`.
+    """
+
+    address: str
+    upstream: tuple[str, ...] = ()
+    outs: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    root: Path = Path()
+    folder: Path = Path()
+    timeout: float | None = None
+
+
+class Executor(Protocol):
+    """Runs the commands of stages; it may be called from several threads."""
+
+    def prepare(self, stages: Iterable[Stage]) -> None:
+        """These will be run: what takes time to start may start now. Returns at once."""
+
+    def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
+        """Run a stage's commands to their end, every line of output to `say`; tags that say where it ran.
+
+        No process of it is left, however it ends.
+
+        Raises:
+            StageFailed: a command failed, was killed, or took longer than the stage's timeout.
+            Stopped: a request to stop ended it.
+        """
+
+
+class StageFailed(RuntimeError):
+    """A stage did not finish; the message holds its last lines and the command that runs it again."""
+
+    def __init__(self, address: str, reason: str, tail: tuple[str, ...] = (), is_transient: bool = False) -> None:
+        """`reason` completes "stage X failed: ..."; `is_transient`: trying again may help."""
+        super().__init__(address, reason, tail, is_transient)
+        self.address = address
+        self.reason = reason
+        self.tail = tail
+        self.is_transient = is_transient
+
+    def __str__(self) -> str:
+        lines = "".join(f"  | {line}\n" for line in self.tail)
+        shown = f"; its last lines:\n{lines}" if lines else "\n"
+        return f"stage {self.address} failed: {self.reason}{shown}to run it again: dvc repro {self.address}"
+
+
+class Stopped(RuntimeError):
+    """A stage was ended because the whole flow is."""

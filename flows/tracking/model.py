@@ -1,0 +1,72 @@
+"""Logs a network as an MLflow model with a signature, its code and its requirements, so that it loads anywhere."""
+
+import re
+import shutil
+import warnings
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow.pyfunc
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+import snnprune
+from flows.tracking.results import Content
+
+CODE = Path(__file__).with_name("served_model.py")
+PACKAGE = Path(snnprune.__file__).parent
+PARTS = ("__init__.py", "core", "snn")  # what CODE imports of it
+REQUIREMENTS = ("mlflow", "numpy", "pydantic", "safetensors", "snntorch", "torch")
+FLOATS = np.dtype("float32")
+SIGNATURE = ModelSignature(
+    inputs=Schema([TensorSpec(FLOATS, (-1, -1, -1, -1))]),  # images [B, C, H, W]
+    outputs=Schema([TensorSpec(FLOATS, (-1, -1))]),  # spike counts [B, classes]
+)
+
+
+def log_model(client: MlflowClient, experiment_id: str, run_id: str, content: Content) -> None:
+    """Log the network in `content.weights` as a model of the run."""
+    model = client.create_logged_model(
+        experiment_id,
+        name=re.sub(r"[^\w@-]", "-", content.name),
+        source_run_id=run_id,
+        params=dict(content.params),
+        tags=dict(content.labels),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")  # no type hints, no input example
+        Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            model_id=model.model_id,
+            python_model=str(CODE),
+            artifacts={"weights": str(content.weights)},
+            code_paths=[str(Path(_code().name) / PACKAGE.name)],
+            signature=SIGNATURE,
+            pip_requirements=requirements(),
+        )
+
+
+@cache
+def requirements() -> list[str]:
+    """The packages in use; `+cpu` and the like is left out, for the public index has no such version."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
+
+
+@cache
+def _code() -> TemporaryDirectory:
+    """A folder with the parts of the package that a served model needs; it is removed when the process ends."""
+    folder = TemporaryDirectory(prefix="served-code-")
+    for part in PARTS:
+        source, copy = PACKAGE / part, Path(folder.name) / PACKAGE.name / part
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            copy.parent.mkdir()
+            shutil.copy(source, copy)
+    return folder

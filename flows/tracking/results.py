@@ -1,0 +1,290 @@
+"""Reads a stage's result files into what its MLflow runs show: one run a stage, and under `evaluate` one a net.
+
+Everything comes from the stage's dvc.lock entry and the files it lists as outputs (`pipeline.io.paths` says where they
+lie). By name: `metrics.json` and `dataset.json` are flat numbers, `metrics/<name>.json` the same for one method or
+study each, `curve.csv` has one row per epoch, `levels.csv` one per level, and in `evaluate` one per net.
+"""
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.engine.lockfile import Entry, require_content
+from pipeline.io.files import read_json
+from pipeline.io.nets import DENSE, level_text, net_file, net_name
+from pipeline.io.paths import RESULTS, dense_file, evaluate_table, prune_folder
+
+EVALUATE = "evaluate"
+LEVELS_FILE = "levels.csv"
+CURVE_FILE = "curve.csv"
+NUMBER_FILES = ("metrics.json", "dataset.json")
+NUMBER_FOLDER = "metrics"
+DATASET_FILE = "dataset.safetensors"
+NOT_READ = (".safetensors", "nets")  # large, and the nets are looked up row by row
+LOGGED_SUFFIXES = (".svg", ".png", ".html", ".csv", ".json")
+LOGGED_BYTES = 5_000_000
+STEP = "epoch"
+NET_COLUMNS = ("method", "seed", "level")
+SERIES = ("sparsity", "accuracy_before", "accuracy", "one_shot_accuracy")  # drawn over the level
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the path of a result says: `results/<experiment>/<stage>[/<method or study>][/seed<seed>]`."""
+
+    experiment: str
+    name: str  # prune/cqp/seed0
+    labels: Mapping[str, str]  # stage, and method, seed or study
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric; `step` is 0 for a metric that is no curve."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one run shows."""
+
+    name: str
+    labels: Mapping[str, str]
+    params: Mapping[str, str]
+    points: Sequence[Point] = ()
+    artifacts: Sequence[tuple[Path, str]] = ()  # a file, and the folder to log it in
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The data that a stage read: name, DVC's MD5, path, and what dataset.json says of it."""
+
+    name: str
+    md5: str
+    path: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A stage's run, its children, the dataset, and whether weights were absent (then no model is logged)."""
+
+    stage: Content
+    children: Sequence[Content]
+    dataset: Dataset | None
+    weights_absent: bool
+
+
+def place_of(entry: Entry) -> Place | None:
+    """Where the stage's results lie; None for a stage with none under results/."""
+    return place_of_paths(out["path"] for out in entry.get("outs", ()))
+
+
+def place_of_paths(outs: Iterable[str]) -> Place | None:
+    """The same from the paths that the stage writes."""
+    for parts in (Path(out).parts for out in outs):
+        if parts[0] == RESULTS.name and len(parts) > 3:
+            experiment, *folders = parts[1:-1]
+            match folders:
+                case ["train", seed]:
+                    labels = {"stage": "train", "seed": seed.removeprefix("seed")}
+                case ["prune", method, seed]:
+                    labels = {"stage": "prune", "method": method, "seed": seed.removeprefix("seed")}
+                case ["studies", study]:
+                    folders, labels = ["study", study], {"stage": "study", "study": study}
+                case _:
+                    labels = {"stage": folders[0]}
+            return Place(experiment, "/".join(folders), labels)
+    return None
+
+
+def read_result(root: Path, place: Place, entry: Entry) -> Result:
+    """Read and check the result files of one stage.
+
+    Weights may be absent (a clone without `dvc pull`); everything else must be what dvc.lock names.
+
+    Raises:
+        ContentChanged: a file is missing or differs from dvc.lock.
+    """
+    outs = {Path(out["path"]): out["md5"] for out in entry.get("outs", ())}
+    read = [path for path in outs if not path.name.endswith(NOT_READ)]
+    for path in read:
+        require_content(root / path, outs[path])
+    files = {path.name: root / path for path in read}
+    is_evaluate, has_weights = place.labels["stage"] == EVALUATE, are_weights_here(root, place)
+    rows = _read_rows(files.get(LEVELS_FILE))
+    if is_evaluate and has_weights:
+        _require_nets(root, place, entry)
+    return Result(
+        stage=_stage(place, entry, files, [] if is_evaluate else rows),
+        children=[*_nets(root, place, rows, has_weights), *_series(rows)] if is_evaluate else [],
+        dataset=_dataset(root, place, entry),
+        weights_absent=not has_weights,
+    )
+
+
+def are_weights_here(root: Path, place: Place) -> bool:
+    """Whether the workspace has the weights of every net that the result names."""
+    if place.labels["stage"] != EVALUATE:
+        return True
+    table = root / evaluate_table(place.experiment)
+    return table.is_file() and all((root / _weights(place, row)).is_file() for row in _read_rows(table))
+
+
+def growing_curve(path: Path) -> list[Point]:
+    """The points of a curve that a stage is still writing: its whole lines so far, none while there is no file."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return _curve(list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines())))
+
+
+def _stage(place: Place, entry: Entry, files: Mapping[str, Path], levels: Sequence[Row]) -> Content:
+    params, points = _params(place, entry), []
+    for tree, prefix in _numbers(files):
+        numbers, texts = _split(_flatten(tree, prefix))
+        params |= texts
+        points += [Point(key, value) for key, value in numbers.items()]
+    points += [point for row in levels for point in _by_level(row)] + _curve(_read_rows(files.get(CURVE_FILE)))
+    artifacts = [item for path in files.values() for item in _artifacts(path)]
+    return Content(place.name, place.labels, params, points, artifacts)
+
+
+def _nets(root: Path, place: Place, rows: Sequence[Row], has_weights: bool) -> Iterator[Content]:
+    for row in rows:
+        method, seed, level = row["method"], row["seed"], float(row["level"])
+        numbers, texts = _split({name: value for name, value in row.items() if name not in NET_COLUMNS})
+        params = {"method": method, "seed": seed, "level": level_text(level)}
+        yield Content(
+            name=net_name(method, level, int(seed)),
+            labels={"stage": EVALUATE, "kind": "net", **params},
+            params=params | texts,
+            points=[Point(key, value) for key, value in numbers.items()],
+            weights=root / _weights(place, row) if has_weights else None,
+        )
+
+
+def _series(rows: Sequence[Row]) -> Iterator[Content]:
+    """A run per method and seed with its nets as curves over the level: MLflow groups and averages runs, not points."""
+    nets: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["method"] != DENSE:
+            nets[row["method"], row["seed"]].append(row)
+    for (method, seed), found in nets.items():
+        params = {"method": method, "seed": seed}
+        points = [point for row in found for point in _by_level({name: row[name] for name in ("level", *SERIES)})]
+        yield Content(f"{method}/seed{seed}", {"stage": EVALUATE, "kind": "series", **params}, params, points)
+
+
+def _weights(place: Place, row: Row) -> Path:
+    """Where a net of evaluate's table lies, relative to the project."""
+    method, seed = row["method"], int(row["seed"])
+    if method == DENSE:
+        return dense_file(place.experiment, seed)
+    return prune_folder(place.experiment, method, seed) / "nets" / net_file(float(row["level"]))
+
+
+def _require_nets(root: Path, place: Place, entry: Entry) -> None:
+    """Check the folders of nets that the stage read (raises ContentChanged)."""
+    for dep in entry.get("deps", ()):
+        path = Path(dep["path"])
+        if path in (RESULTS / place.experiment / "train", RESULTS / place.experiment / "prune"):
+            require_content(root / path, dep["md5"])
+
+
+def _numbers(files: Mapping[str, Path]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The numbers in the files, each with what to put before their names (`cqp/` for `metrics/cqp.json`)."""
+    for name in NUMBER_FILES:
+        if name in files:
+            yield read_json(files[name]), ""
+    if NUMBER_FOLDER in files:
+        for file in sorted(files[NUMBER_FOLDER].glob("*.json")):
+            yield read_json(file), f"{file.stem}/"
+
+
+def _params(place: Place, entry: Entry) -> dict[str, str]:
+    """The params that DVC recorded, flat, without the experiment's name in their keys; method, seed or study."""
+    flat: dict[str, str] = {}
+    for blocks in (entry.get("params") or {}).values():
+        for key, value in _flatten(blocks).items():
+            name = key.removeprefix(f"experiments.{place.experiment}.")
+            flat[name.replace(f"matrix.{place.experiment}.", "matrix.")] = _text(value)
+    return flat | {name: value for name, value in place.labels.items() if name != "stage"}
+
+
+def _by_level(row: Row) -> list[Point]:
+    """A row's numbers over its level in per mille, so that a chart shows accuracy against sparsity."""
+    numbers, _ = _split(row)
+    step = round(1000 * numbers.pop("level"))
+    return [Point(f"by_level/{key}", value, step) for key, value in numbers.items()]
+
+
+def _curve(rows: Iterable[Row]) -> list[Point]:
+    points = []
+    for row in rows:
+        numbers, _ = _split(row)
+        step = int(numbers.pop(STEP))
+        points += [Point(f"curve/{key}", value, step) for key, value in numbers.items()]
+    return points
+
+
+def _dataset(root: Path, place: Place, entry: Entry) -> Dataset | None:
+    for item in [*entry.get("deps", ()), *entry.get("outs", ())]:
+        if Path(item["path"]).name == DATASET_FILE:
+            about = (root / item["path"]).with_suffix(".json")
+            profile = read_json(about) if about.is_file() else {}
+            return Dataset(profile.get("name", place.experiment), item["md5"], item["path"], json.dumps(profile))
+    return None
+
+
+def _artifacts(path: Path) -> Iterator[tuple[Path, str]]:
+    """The small, readable files at or below `path`, each with the folder to log it in."""
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.suffix in LOGGED_SUFFIXES and file.stat().st_size <= LOGGED_BYTES:
+            yield file, file.parent.relative_to(path.parent).as_posix() if path.is_dir() else ""
+
+
+def _read_rows(path: Path | None) -> list[dict[str, str]]:
+    if path is None:
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _split(values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
+    """Numbers (also those written as text) and the rest; empty values are neither."""
+    numbers, texts = {}, {}
+    for key, value in values.items():
+        if value is None or value == "":
+            continue
+        if isinstance(value, bool):
+            texts[key] = _text(value)
+            continue
+        try:
+            numbers[key] = float(value)
+        except (TypeError, ValueError):
+            texts[key] = _text(value)
+    return numbers, texts
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

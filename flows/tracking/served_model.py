@@ -1,0 +1,30 @@
+"""A dense or pruned network as an MLflow model: `predict(images)` gives spike counts per class.
+
+MLflow copies this file and what it imports of `snnprune` beside the weights ("models from code"), so a logged model
+loads without the project's folder, given the packages in its requirements.
+"""
+
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+
+
+class SpikeCounts(mlflow.pyfunc.PythonModel):
+    """Loads the weights file (artifact `weights`) when the model is loaded."""
+
+    def load_context(self, context: Any) -> None:  # MLflow looks at the name `context`
+        """Rebuild the network. torch is imported here: logging a model does not need it."""
+        from snnprune.snn.checkpoint import load_network
+
+        self._network = load_network(context.artifacts["weights"])
+
+    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
+        """Spike counts, float32 [B, classes], for images in 0..1, float32 [B, C, H, W]."""
+        import torch
+
+        with torch.inference_mode():
+            return self._network(torch.as_tensor(model_input, dtype=torch.float32)).numpy()
+
+
+mlflow.models.set_model(SpikeCounts())

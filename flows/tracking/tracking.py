@@ -1,0 +1,145 @@
+"""Logs results to MLflow beside the work of the engine (its protocol: `flows.engine.tracking.Tracking`).
+
+A result is known by the hash of its dvc.lock entry: logging it again finds the run that is there. When MLflow cannot be
+used, one line says so and the work goes on; `snnprune track` logs what is missing.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, TypeVar
+
+from flows.engine.lockfile import ContentChanged, Entry, key_of
+from flows.tracking.follow import following
+from flows.tracking.ledger import Logged, read_ledger
+from flows.tracking.location import local_database
+from flows.tracking.results import CURVE_FILE, Place, are_weights_here, place_of, place_of_paths
+
+if TYPE_CHECKING:
+    from flows.tracking.tracker import Tracker
+
+Used = TypeVar("Used")
+
+
+class Tracking:
+    """Logs what it is given and never stops the work. It may be called from several threads; they take turns."""
+
+    def __init__(
+        self,
+        root: Path,
+        say: Callable[[str], None],
+        lineage: Mapping[str, str] | None = None,
+        *,
+        experiment_suffix: str = "",
+        use_ledger: bool = True,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            root: the project's folder.
+            say: takes a line about what was done or failed.
+            lineage: tags for every run.
+            experiment_suffix: the results of `digits` are logged to the MLflow experiment `digits<suffix>`.
+            use_ledger: ask MLflow only for what the ledger does not know, else for everything.
+        """
+        self._root = root
+        self._say = say
+        self._suffix = experiment_suffix
+        self._arguments = (root, lineage, experiment_suffix)
+        self._database = local_database(root)
+        self._ledger = read_ledger(self._database) if use_ledger and self._database else None
+        self._tracker: Tracker | None = None
+        self._failed = False
+        self._turn = Lock()
+        self._experiments: set[str] = set()
+        self.counts: Counter[str] = Counter()
+        self.keys: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Open the store in a thread of its own, beside the first stage: it takes seconds, and a result will come."""
+        Thread(target=self._use, args=[lambda tracker: None], daemon=True).start()
+
+    @contextmanager
+    def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> Iterator[None]:
+        """While in here, log the points of the curve that a stage writes among its `outs`, if there is one.
+
+        They go to a run of their own, which ends as failed when an exception passes; `log` replaces it.
+        """
+        curve = next((self._root / out for out in outs if Path(out).name == CURVE_FILE), None)
+        place = place_of_paths(outs)
+        if curve is None or place is None:
+            yield
+            return
+        try:
+            with following(curve, lambda points: self._use(lambda t: t.grow(address, place, points, tags))):
+                yield
+        except BaseException:
+            if self._tracker is not None:
+                self._use(lambda tracker: tracker.fail(address))
+            raise
+
+    def log(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
+        """Log one result, if it has one under results/; the page of its run, or the run's id in a local store.
+
+        `keys` gets its key when it is logged with all its weights, `counts` says how often what happened.
+        """
+        place = place_of(entry)
+        if place is None:
+            return None
+        try:
+            done = self._from_ledger(address, place, entry) or self._use(lambda t: t.log(address, place, entry, tags))
+        except ContentChanged as error:
+            self.counts["left out"] += 1
+            self._say(f"tracking: {address} is left out: {error}")
+            return None
+        if done is None:
+            return None
+        outcome, logged, page = done
+        with self._turn:
+            self.counts[outcome] += 1
+            self._experiments.add(place.experiment)
+            if logged.is_whole:
+                self.keys[address] = logged.key
+        return page
+
+    def summarize(self) -> None:
+        """One line of what was done, unless MLflow could not be used, which has been said; and the ledger."""
+        if self._tracker is not None:
+            self._use(lambda tracker: tracker.write_ledger(self._experiments))
+        if not self._failed:
+            left_out = f", {self.counts['left out']} left out" if self.counts["left out"] else ""
+            self._say(
+                f"tracking: {self.counts['logged']} results logged, {self.counts['present']} already there{left_out}; "
+                "`snnprune ui` opens MLflow"
+            )
+
+    def _from_ledger(self, address: str, place: Place, entry: Entry) -> "tuple[str, Logged, str] | None":
+        """What `Tracker.log` would return when nothing is left to do, by the ledger of a local store."""
+        if self._ledger is None:
+            return None
+        logged = self._ledger.find(self._database, place.experiment + self._suffix, address)
+        if logged is None or logged.key != key_of(entry):
+            return None
+        is_settled = logged.is_whole or not are_weights_here(self._root, place)
+        return ("present", logged, logged.run_id) if is_settled else None
+
+    def _use(self, use: "Callable[[Tracker], Used]") -> "Used | None":
+        """What `use` returns, one caller at a time; None when MLflow cannot be used, which is said once."""
+        from flows.tracking.store import StoreError  # takes seconds
+        from flows.tracking.tracker import Tracker
+
+        with self._turn:
+            if self._failed:
+                return None
+            try:
+                if self._tracker is None:
+                    self._tracker = Tracker(*self._arguments)
+                return use(self._tracker)
+            except StoreError as error:
+                self._failed = True
+                self._say(
+                    f"tracking: MLflow cannot be used ({error}); the results are kept, run `snnprune track` later"
+                )
+                return None
