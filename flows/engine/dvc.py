@@ -325,7 +325,10 @@ def _forget_dead_holders(path: Path) -> None:
         return
     except json.JSONDecodeError:  # its writer was killed
         lists = {}
-    holders = [*lists.get("write", {}).values(), *(one for several in lists.get("read", {}).values() for one in several)]
+    holders = [
+        *lists.get("write", {}).values(),
+        *(one for several in lists.get("read", {}).values() for one in several),
+    ]
     if not any(_is_dvc(holder["pid"]) for holder in holders):
         path.unlink()
 

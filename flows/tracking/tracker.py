@@ -88,6 +88,8 @@ class Tracker:
                 logged[name] = {
                     address: Logged(run.key, run.run_id, not run.weights_absent) for address, run in found.items()
                 }
+            if stamp is None:
+                return
             try:
                 write_ledger(self._store.database, Ledger(stamp, logged))
             except OSError as error:

@@ -1,8 +1,8 @@
 """Where the IDX files of a dataset come from: local folders first, then public mirrors, always verified.
 
-Folders are tried in this order: `$SNN_DATA_DIR/<name>`, `$SNN_DATA_DIR` itself, `data/raw/<name>`, `../shared/<name>`.
-The first that holds any of the four files is the one that counts: if it is incomplete or damaged, that is an error,
-never a reason to look further.
+Folders are tried in this order: `$SNN_DATA_DIR/<name>`, `$SNN_DATA_DIR` itself, `data/raw/<name>`. `-` and `_` in a
+folder's name are the same. The first folder that holds any of the four files is the one that counts: if it is
+incomplete or damaged, that is an error, never a reason to look further.
 
 Pinned digests. mnist and fashion_mnist: SHA-256 of each file's *decompressed* content, so plain, original and
 recompressed copies are all accepted. kmnist: published digests exist for the gzip files only, so just the
@@ -25,7 +25,6 @@ from snnprune.data import idx
 
 ENVIRONMENT_VARIABLE = "SNN_DATA_DIR"
 RAW = Path("data/raw")
-SHARED = Path("../shared")
 ALL_FILES = idx.TRAIN_FILES + idx.TEST_FILES
 
 
@@ -121,13 +120,12 @@ def local_folders(name: str) -> list[Path]:
     Raises:
         DataError: the environment variable SNN_DATA_DIR names something that is not a folder.
     """
-    folders = [RAW / name, SHARED / name]
+    spellings = dict.fromkeys((name, name.replace("_", "-"), name.replace("-", "_")))
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    if not chosen:
-        return folders
-    if not Path(chosen).is_dir():
+    if chosen and not Path(chosen).is_dir():
         raise DataError(f"{chosen}: no such folder; correct or unset the environment variable {ENVIRONMENT_VARIABLE}")
-    return [Path(chosen) / name, Path(chosen), *folders]
+    elsewhere = [*(Path(chosen, spelling) for spelling in spellings), Path(chosen)] if chosen else []
+    return [*elsewhere, *(RAW / spelling for spelling in spellings)]
 
 
 def require_file(folder: Path, stem: str) -> Path:

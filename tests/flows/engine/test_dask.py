@@ -15,16 +15,16 @@ from typing import TypeVar
 
 import psutil
 import pytest
-from mlflow import MlflowClient
-from prefect.settings import PREFECT_API_URL, temporary_settings
-
-from flows import prefect_flow
 from flows.dask_workers import dask_workers
-from flows.environment import stage_environment
 from flows.exchange import ExchangeError
 from flows.lockfile import read_lock
-from tests.flows.conftest import ROOT, clone_of, dvc, git, store_of, with_remote
+from mlflow import MlflowClient
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from tests.flows.test_guard import alive, within
+
+from flows import prefect_flow
+from flows.environment import stage_environment
+from tests.flows.conftest import ROOT, clone_of, dvc, git, store_of, with_remote
 from tests.ports import free_port
 
 DEADLINE_SECONDS = 240

@@ -9,11 +9,11 @@ import pytest
 from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml
-
-from flows import dvc_quick
 from flows.lockfile import read_lock
 from flows.process import reproduce
 from flows.stop import Stop
+
+from flows import dvc_quick
 from tests.flows.conftest import dvc
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from flows.lockfile import read_lock
+from tests.flows.test_guard import alive, within
 
 from flows import unproven
 from flows.engine import FlowFailed
-from flows.lockfile import read_lock
 from tests.flows import foreign
 from tests.flows.conftest import dvc
-from tests.flows.test_guard import alive, within
 from tests.imports import PROJECT
 
 # Counts its runs in `runs`, and does what `behave.py` says in the n-th.

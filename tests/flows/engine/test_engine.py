@@ -9,17 +9,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
-
-from flows.engine import Done, FlowFailed, Work, count_outcomes, ready, run_all, run_target
 from flows.experiment import main, print_line
 from flows.graph import Pipeline, PipelineError, Stage, UnknownTarget
 from flows.hints import Hints
 from flows.lockfile import Entry
 from flows.process import StageFailed, Stopped
 from flows.stop import Stop
-from flows.tracking import Tracking
 from flows.workers import default_workers
+from mlflow import MlflowClient
+
+from flows.engine import Done, FlowFailed, Work, count_outcomes, ready, run_all, run_target
+from flows.tracking import Tracking
 from tests.flows.conftest import store_of
 
 STAGES = 5  # data, train, 2 prune, compare

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import dvc.lock
 import pytest
 from dvc.repo import Repo
-
 from flows.graph import Pipeline, PipelineError, UnknownTarget
 from flows.lockfile import read_lock
+
 from tests.flows import foreign
 
 

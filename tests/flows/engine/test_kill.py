@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.flows.test_guard import alive, within
 
 from tests.flows import foreign
-from tests.flows.test_guard import alive, within
 
 # Waits for ever when it runs for the first time, with a child of its own.
 STAGE = """

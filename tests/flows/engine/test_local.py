@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-
 from flows.process import PROGRESS_SECONDS, StageFailed, Stopped, lines_of, reproduce
 from flows.stop import Stop
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from flows.lockfile import ContentChanged, key_of, read_entry, read_lock, require_content
 
 

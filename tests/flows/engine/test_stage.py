@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-
 from flows.graph import Pipeline
 from flows.hints import HintError, Hints, hints_of
 from flows.lockfile import read_lock
+
 from tests.flows import foreign
 from tests.flows.conftest import dvc
 

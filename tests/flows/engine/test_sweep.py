@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.flows.test_guard import alive, within
+
 from tests.imports import PROJECT
 
 # Starts a child in a session of its own by way of a parent that dies at once, then ends as it is told.

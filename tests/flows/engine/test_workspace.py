@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from flows.workspace import WorkspaceBusy, workspace
 
 HOLD = """

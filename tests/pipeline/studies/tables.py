@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from snnprune.energy.params import EnergyParams
+from pipeline.studies.energy import Params as EnergyParams
 from snnprune.energy.profiles import Profile
 
 SEEDS = (0, 1, 2)

@@ -22,6 +22,7 @@ from snnprune.snn.network import SpikingNetwork
 from snnprune.training import fit as fit_module
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import Epoch
+from snnprune.training.loss import Loss
 from snnprune.training.params import Distillation, FinetuneParams
 
 LEVELS = [0.5, 0.8, 0.95]
@@ -51,13 +52,13 @@ def prune(
         folder.clear()
     return prune_levels(
         network,
-        dataset,
+        dataset.train,
+        dataset.validation,
         method,
         method.params(),
         params,
         seed=seed,
         point=lambda level: folder.point(f"level-{level}"),
-        title="test",
         on_epoch=on_epoch,
     )
 
@@ -239,9 +240,9 @@ def test_distillation_is_from_the_dense_net_at_every_level(
     teachers: list[SpikingNetwork] = []
     original = iterate.distilled
 
-    def spy(teacher: SpikingNetwork, params: Distillation) -> object:
+    def spy(teacher: SpikingNetwork, params: Distillation, base: Loss) -> Loss:
         teachers.append(teacher)
-        return original(teacher, params)
+        return original(teacher, params, base)
 
     monkeypatch.setattr(iterate, "distilled", spy)
     finetune = FinetuneParams(epochs=2, batch_size=20, lr=0.01, distillation=Distillation(temperature=2.0, weight=0.5))
