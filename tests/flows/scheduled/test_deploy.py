@@ -114,7 +114,7 @@ class Deployed:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """All is up, with trivial stages; nightly is due every 15 seconds; a person's edits have broken the project."""
     folder = make_repository(tmp_path_factory.mktemp("deploy") / "project")
-    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "dvc.yaml").write_text(DVC_YAML.replace("tiny", "digits"))
     (folder / "stage.py").write_text(STAGE.replace('{"levels": [0.5]}', SUMMARY))
     write_params(folder, tiny_params(methods=["magnitude"], seeds=[0]))
     yaml = (PROJECT / "prefect.yaml").read_text().replace("experiment: mnist", "experiment: digits")
