@@ -31,7 +31,7 @@ BROKEN = "\n# a person is editing: this is neither YAML nor Python }{\n }{\n"
 EDITED = ("params.yaml", "flows/engine/engine.py", "stage.py")
 SUMMARY = """{
     "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
-    "dense": {"mean": 0.9, "low": None}
+    "dense": {"n": 1, "mean": 0.9}
 }"""
 EVERY_15_SECONDS = "* * * * * */15"
 
