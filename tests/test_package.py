@@ -63,7 +63,9 @@ def test_outside_a_project_the_command_says_what_is_missing(wheel: Path, tmp_pat
     done = python(wheel, tmp_path, "-m", "flows.cli", "run", "digits")
     assert done.returncode == 1
     assert done.stderr == f"error: no project here (no params.yaml in {tmp_path}); make one: snnprune init FOLDER\n"
-    without = "import sys; sys.modules['dvc'] = None; sys.argv[1:] = ['ui']; from flows.cli import main; main()"
+    without = (
+        "import sys; sys.modules['dvc'] = None; sys.argv[1:] = ['run', 'digits']; from flows.cli import main; main()"
+    )
     done = python(wheel, tmp_path, "-c", without)
     assert (done.returncode, done.stderr) == (
         1,

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork
+from snnprune.snn.network import SpikingNetwork, first_steps
 from snnprune.snn.params import Direct, NoisyDirect
-from snnprune.temporal.truncation import first_steps
 
 
 @dataclass(frozen=True)

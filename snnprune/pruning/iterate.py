@@ -10,9 +10,9 @@ from torch import Tensor
 from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
-from snnprune.methods import Method
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.method import Method
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
 from snnprune.pruning.problem import Layers, Measure, Problem
 from snnprune.pruning.scores import criticality
