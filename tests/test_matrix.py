@@ -71,33 +71,39 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "own", "matrix_key", "reads"),
+    ("text", "own", "matrix_key", "blocks"),
     [
-        ("NEEDS = DENSE\nfrom snnprune.pruning.mask import Mask", [], ".seeds", "study"),
-        ("from snnprune.temporal.x import kl\nNEEDS = NETS", ["snnprune/temporal", "results/e/prune"], "", "study"),
+        ("NEEDS = DENSE\nfrom snnprune.pruning.mask import Mask", [], ".seeds", ["prune", "study"]),
+        (
+            "from snnprune.temporal.x import kl\nNEEDS = NETS",
+            ["snnprune/temporal", "results/e/prune"],
+            "",
+            ["study", "study"],
+        ),
         (
             "NEEDS = DENSE\nREADS = {'train': X}\ndef rows():\n    from snnprune.methods import cqp, load_method",
             ["snnprune/methods/__init__.py", "snnprune/methods/cqp.py"],
             ".seeds",
-            "train",
+            ["prune", "train"],
         ),
         (
             "NEEDS = 'timed'\nREADS = {'methods.cqp': X}",
             ["results/e/prune", "results/e/studies/timed/table.csv"],
             "",
-            "methods.cqp",
+            ["methods.cqp", "study"],
         ),
     ],
 )
 def test_a_studys_slots_are_read_from_its_file(
-    folder: Path, text: str, own: list[str], matrix_key: str, reads: str
+    folder: Path, text: str, own: list[str], matrix_key: str, blocks: list[str]
 ) -> None:
     Path("study.py").write_text(text)
     paths = [*own, *UNUSED][:3]
     assert slots_of("e", "study", folder) == {
         **dict(zip(("first", "second", "third"), paths, strict=True)),
         "matrix": f"matrix.e{matrix_key}",
-        "reads": f"experiments.e.{reads}",
+        "block1": f"experiments.e.{blocks[0]}",
+        "block2": f"experiments.e.{blocks[1]}",
     }
 
 
@@ -106,8 +112,8 @@ def test_a_studys_slots_are_read_from_its_file(
     [
         ("pass", "study.py: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads"),
         (
-            "NEEDS = NETS\nREADS = {'model': M, 'train': T}",
-            "READS: dvc.yaml has room for 1; found experiments.e.mo",
+            "NEEDS = DENSE\nREADS = {'model': M, 'train': T}",
+            "blocks: dvc.yaml has room for 2; found prune, model, train",
         ),
         (
             "NEEDS = 'x'\nfrom snnprune.energy.x import y\nfrom snnprune.temporal.x import z",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import matrix
+from pipeline import matrix, matrix_file
 from pipeline.io import paths
 from pipeline.io.files import read_json, write_csv, write_json, write_text
 from pipeline.io.params import load_matrix
@@ -185,7 +185,7 @@ def test_a_matrix_yaml_that_is_out_of_date_is_an_error(
     with pytest.raises(UserError, match=r"matrix\.yaml does not fit matrix\.tiny .*: python -m pipeline\.matrix$"):
         compare.main(ARGUMENTS)
     matrix.update()
-    matrix.require_current("tiny", load_matrix("tiny"))
+    matrix_file.require_current("tiny", load_matrix("tiny"))
 
 
 def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) -> None:
