@@ -14,6 +14,8 @@ FOLDER = Path(__file__).with_name("studies")
 METHODS = Path(__file__).parents[1] / "snnprune" / "methods"
 SHARED = ("core", "pruning", "snn", "training")  # what every study imports of snnprune
 # A slot that a study has no use for names a part of what it depends on anyway: DVC would list a path named twice twice.
+# In a project without code of its own (`snnprune init`) that, and all code, is the pinned version of this package.
+PIN = "requirements.txt"
 UNUSED = ("pipeline/io/entry.py", "pipeline/io/nets.py", "pipeline/io/paths.py")
 
 
@@ -29,7 +31,8 @@ def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, st
     if needs is None:
         raise UserError(f"{file}: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads")
     needs = needs.id.lower() if isinstance(needs, ast.Name) else ast.literal_eval(needs)
-    own = _own_code(tree)
+    code_is_here = Path("pipeline").is_dir()
+    own, unused = (_own_code(tree), UNUSED) if code_is_here else ([], [PIN] * len(UNUSED))
     if needs != "dense":
         own.append(str(paths.RESULTS / experiment / "prune"))
     if needs not in ("dense", "nets"):
@@ -40,7 +43,7 @@ def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, st
         if len(found) > most:
             raise UserError(f"{file}: {what}: dvc.yaml has room for {most}; found {', '.join(found)}")
     return {
-        **dict(zip(("first", "second", "third"), [*own, *UNUSED], strict=False)),
+        **dict(zip(("first", "second", "third"), [*own, *unused], strict=False)),
         "matrix": f"matrix.{experiment}.seeds" if needs == "dense" else f"matrix.{experiment}",
         **{
             slot: f"experiments.{experiment}.{name}"
