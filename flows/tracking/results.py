@@ -15,8 +15,8 @@ from typing import Any
 
 from flows.engine.lockfile import Entry, require_content
 from pipeline.io.files import read_json
-from pipeline.io.nets import DENSE, level_text, net_file, net_name
-from pipeline.io.paths import RESULTS, dense_file, evaluate_table, prune_folder
+from pipeline.io.nets import DENSE, level_text, net_name
+from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
 
 EVALUATE = "evaluate"
 LEVELS_FILE = "levels.csv"
@@ -190,7 +190,7 @@ def _weights(place: Place, row: Row) -> Path:
     method, seed = row["method"], int(row["seed"])
     if method == DENSE:
         return dense_file(place.experiment, seed)
-    return prune_folder(place.experiment, method, seed) / "nets" / net_file(float(row["level"]))
+    return net_file(place.experiment, method, seed, float(row["level"]))
 
 
 def _params(place: Place, entry: Entry) -> dict[str, str]:
