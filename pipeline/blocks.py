@@ -1,24 +1,22 @@
-"""The blocks an experiment has in params.yaml, and the studies it may have.
+"""The blocks an experiment has in params.yaml: those that every one needs, and one for each study.
 
-Not in `params.py`, which every stage depends on: a new study must not make DVC train anything anew.
+Not in `io/params.py`, which every stage depends on: a new study must not make DVC train anything anew.
 """
 
 from collections.abc import Iterable
 
+from pipeline.studies import available
+
 REQUIRED = ("data", "model", "train", "prune", "methods", "layers")
-STUDIES = (  # a DVC stage where there is such a block
-    *("layers", "relaxation", "zombies", "staleness", "sweep", "alpha", "paper"),
-    *("temporal", "early_exit", "energy"),
-)
-ALLOWED = tuple(dict.fromkeys((*REQUIRED, *STUDIES)))
 
 
 def unknown_blocks(experiment: str, blocks: Iterable[str]) -> list[str]:
     """One line for every block of the experiment that has no meaning."""
+    allowed = dict.fromkeys([*REQUIRED, *available()])
     return [
-        f"experiments.{experiment}.{name}: unknown key; allowed here: {', '.join(ALLOWED)}"
+        f"experiments.{experiment}.{name}: unknown key; allowed here: {', '.join(allowed)}"
         for name in blocks
-        if name not in ALLOWED
+        if name not in allowed
     ]
 
 

@@ -1,45 +1,21 @@
 """Validates params.yaml as a whole, before any work: every block of every experiment, and what must fit together."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
+from pipeline import studies
 from pipeline.blocks import missing_blocks, unknown_blocks
 from pipeline.data.params import DataParams
 from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Matrix
-from pipeline.studies.params import (
-    AlphaParams,
-    LayersParams,
-    PaperParams,
-    RelaxationParams,
-    StalenessParams,
-    SweepParams,
-    ZombiesParams,
-)
-from snnprune.core.schema import Block, ParamsError
-from snnprune.energy.params import EnergyParams
-from snnprune.methods import available, load_method
+from pipeline.studies import DENSE, NETS, Experiment, Study
+from snnprune import methods
+from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.pruning.params import PruneParams
 from snnprune.snn.params import ModelParams
-from snnprune.temporal.params import EarlyExitParams, TemporalParams
 from snnprune.training.params import FitParams
 
-SCHEMAS: dict[str, type[Block]] = {
-    "data": DataParams,
-    "model": ModelParams,
-    "train": FitParams,
-    "prune": PruneParams,
-    "layers": LayersParams,
-    "relaxation": RelaxationParams,
-    "zombies": ZombiesParams,
-    "staleness": StalenessParams,
-    "sweep": SweepParams,
-    "alpha": AlphaParams,
-    "paper": PaperParams,
-    "temporal": TemporalParams,
-    "early_exit": EarlyExitParams,
-    "energy": EnergyParams,
-}
+SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "train": FitParams, "prune": PruneParams}
 
 
 def validate_params(path: Path = PARAMS_FILE) -> None:
@@ -60,19 +36,19 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
     except ParamsError as error:
         problems.append(str(error))
     for name, blocks in tree["experiments"].items():
-        valid: dict[str, Block] = {}
         problems += unknown_blocks(name, blocks) + missing_blocks(name, blocks)
-        for block in [block for block in SCHEMAS if block in blocks]:
+        there = [studies.load_study(study) for study in studies.available() if study in blocks]
+        schemas = SCHEMAS | {study.name: study.params for study in there}
+        valid: dict[str, Block] = {}
+        for block in [block for block in schemas if block in blocks]:
             try:
-                valid[block] = params.load_block(name, block, SCHEMAS[block], path)
+                valid[block] = validate(schemas[block], blocks[block], f"experiments.{name}.{block}")
             except ParamsError as error:
                 problems.append(str(error))
         if "methods" in blocks:
             problems += _method_problems(name, path)
-        if "energy" in valid:
-            problems += _energy_problems(name, blocks, valid)
         if name in matrix:
-            problems += _study_problems(name, matrix[name], valid)
+            problems += _study_problems(there, Experiment(name, matrix[name], valid), blocks)
     if problems:
         raise ParamsError("\n".join(problems))
 
@@ -83,77 +59,31 @@ def _method_problems(experiment: str, path: Path) -> list[str]:
     except ParamsError as error:
         return [str(error)]
     problems = []
-    for method in listed:
-        if method not in available():
-            where = f"experiments.{experiment}.methods.{method}"
-            problems.append(f"{where}: unknown method; available are: {', '.join(available())}")
+    for method, values in listed.items():
+        where = f"experiments.{experiment}.methods.{method}"
+        if method not in methods.available():
+            problems.append(f"{where}: unknown method; available are: {', '.join(methods.available())}")
             continue
         try:
-            params.load_method(experiment, method, load_method(method).params, path)
+            validate(methods.load_method(method).params, values, where)
         except ParamsError as error:
             problems.append(str(error))
     return problems
 
 
-def _study_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block]) -> list[str]:
-    """Problems of studies that need results which the experiment's entry in the matrix does not give."""
+def _study_problems(there: list[Study], experiment: Experiment, blocks: Collection[str]) -> list[str]:
+    """Problems of studies that need what the experiment does not have; `blocks` are its keys, valid or not."""
     problems = []
-    if "alpha" in blocks:
+    for study in there:
+        if study.needs not in (DENSE, NETS, *blocks):
+            where = f"experiments.{experiment.name}.{study.name}"
+            problems.append(f"{where}: needs the block {study.needs} beside it, whose table it reads")
         problems += [
-            f"experiments.{experiment}.alpha.seeds: {seed} is none of those in matrix.{experiment}.seeds: "
-            f"{', '.join(map(str, entry.seeds))}"
-            for seed in blocks["alpha"].seeds
-            if seed not in entry.seeds
+            f"experiments.{experiment.name}.{study.name}: needs {method} in matrix.{experiment.name}.methods; "
+            f"found {experiment.matrix.methods!r}"
+            for method in study.beside
+            if method not in experiment.matrix.methods
         ]
-    if "prune" in blocks and blocks["prune"].criticality.kind == "membrane":
-        problems += [
-            f"experiments.{experiment}.{study}: averages criticality over presynaptic neurons, but with "
-            "prune.criticality.kind membrane all synapses of a neuron have one number; use sensitivity or taylor"
-            for study in ("sweep", "relaxation")
-            if study in blocks and getattr(blocks[study], "granularity", "neuron") == "neuron"
-        ]
-    if "paper" in blocks:
-        problems += _paper_problems(experiment, entry, blocks)
-    if "staleness" in blocks and "cqp" not in entry.methods:
-        problems.append(
-            f"experiments.{experiment}.staleness: needs cqp in matrix.{experiment}.methods; found {entry.methods!r}"
-        )
-    return problems
-
-
-def _energy_problems(experiment: str, there: Collection[str], blocks: Mapping[str, Block]) -> list[str]:
-    where = f"experiments.{experiment}.energy"
-    problems = [] if "temporal" in there else [f"{where}: needs the block temporal beside it, which says what T' is"]
-    if "model" in blocks and max(blocks["energy"].steps) > blocks["model"].timesteps:
-        problems.append(
-            f"{where}.steps: at most {blocks['model'].timesteps} are allowed, model.timesteps; "
-            f"found {blocks['energy'].steps}"
-        )
-    return problems
-
-
-def _paper_problems(experiment: str, entry: Matrix, blocks: Mapping[str, Block]) -> list[str]:
-    """The study puts protocol `fair` beside `paper`: that needs both methods, and the levels among those pruned to.
-
-    Its own criticality is averaged over the synapses of an input.
-    """
-    where = f"experiments.{experiment}.paper"
-    problems = [
-        f"{where}: needs {method} in matrix.{experiment}.methods; found {entry.methods!r}"
-        for method in ("cqp", "magnitude")
-        if method not in entry.methods
-    ]
-    if blocks["paper"].criticality.kind == "membrane":
-        problems.append(
-            f"{where}.criticality.kind: averages over presynaptic neurons, but with membrane all synapses of a neuron "
-            "have one number; use sensitivity or taylor"
-        )
-    if "prune" in blocks:
-        targets = blocks["prune"].targets
-        problems += [
-            f"{where}.levels: {level} is none of the levels in experiments.{experiment}.prune: "
-            f"{', '.join(map(str, targets))}"
-            for level in blocks["paper"].levels
-            if level not in targets
-        ]
+        if study.name in experiment.blocks:
+            problems += study.problems(experiment.blocks[study.name], experiment)
     return problems

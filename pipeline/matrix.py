@@ -5,26 +5,26 @@ DVC's own `matrix` is one cartesian product; here each experiment has its own me
 """
 
 import io
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.blocks import STUDIES, unknown_blocks
-from pipeline.io import paths
+from pipeline.blocks import unknown_blocks
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
 from pipeline.io.params import PARAMS_FILE, Matrix, matrix_of, read_params
-from snnprune.core.errors import UserError
+from pipeline.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
+from pipeline.slots import slots_of
+from pipeline.studies import available
 from snnprune.core.schema import ParamsError
 
-MATRIX_FILE = Path("matrix.yaml")
-COMMAND = "python -m pipeline.matrix"
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
-ONCE_PER_EXPERIMENT = ("report", "track")
+READ_BY_THE_REPORT = ("energy", "staleness")
+STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
 
-Stages = dict[str, dict[str, dict[str, Any]]]
+Stages = dict[str, Items]
 
 
 def stages_of(tree: dict[str, Any]) -> Stages:
@@ -32,13 +32,15 @@ def stages_of(tree: dict[str, Any]) -> Stages:
 
     Raises:
         ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block.
+        UserError: a study's file does not say what it needs.
     """
-    stages: Stages = {stage: {} for stage in ("data", "train", "prune", "compare", *ONCE_PER_EXPERIMENT, *STUDIES)}
+    stages: Stages = {stage: {} for stage in STAGES}
     matrix = matrix_of(tree)
     if problems := [line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])]:
         raise ParamsError("\n".join(problems))
     for experiment, entry in matrix.items():
-        for stage, items in _stages_of_one(experiment, entry, tree["experiments"][experiment]).items():
+        studies = [block for block in tree["experiments"][experiment] if block in available()]  # in params.yaml's order
+        for stage, items in _stages_of_one(experiment, entry, studies).items():
             stages[stage] |= items
     return stages
 
@@ -56,61 +58,32 @@ def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
     return True
 
 
-def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
-    """The studies for which matrix.yaml gives the experiment a stage (raises UserError when there is no such file)."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; `{COMMAND}` makes it")
-    stages = YAML(typ="safe").load(path)["stages"]
-    return [study for study in STUDIES if experiment in stages[study]]
-
-
-def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
-    """Check that matrix.yaml has the stages of an experiment's `entry`, and no others of it.
-
-    Raises:
-        UserError: it has not; the message says which command puts it right.
-    """
-    stages = YAML(typ="safe").load(path)["stages"] if path.is_file() else {}
-    studies = [study for study in STUDIES if experiment in stages.get(study, {})]
-    for stage, items in _stages_of_one(experiment, entry, studies).items():
-        found = {name: item for name, item in stages.get(stage, {}).items() if item["experiment"] == experiment}
-        if found != items:
-            raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
-
-
 def main() -> None:
     """Write matrix.yaml and say whether it changed. Raises ParamsError."""
     print(f"{MATRIX_FILE}: {'brought up to date with' if update() else 'already fits'} {PARAMS_FILE}")
 
 
-def _stages_of_one(experiment: str, entry: Matrix, blocks: Collection[str]) -> Stages:
+def _stages_of_one(experiment: str, entry: Matrix, studies: Iterable[str]) -> Stages:
     once = {experiment: {"experiment": experiment}}
     return {
-        "data": once,
-        "train": {f"{experiment}-{seed}": {"experiment": experiment, "seed": seed} for seed in entry.seeds},
-        "prune": {
-            f"{experiment}-{method}-{seed}": {"experiment": experiment, "method": method, "seed": seed}
-            for method in entry.methods
-            for seed in entry.seeds
+        **dict.fromkeys(STAGES, once),
+        **nets_of(experiment, entry),
+        "study": {
+            f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots_of(experiment, study)}
+            for study in studies
         },
-        "compare": {experiment: {"experiment": experiment, "energy": _energy_of(experiment, blocks)}},
-        **dict.fromkeys(ONCE_PER_EXPERIMENT, once),
-        **{study: once for study in STUDIES if study in blocks},
+        "report": {experiment: {"experiment": experiment, **_blocks_of_report(experiment, studies)}},
     }
 
 
-def _energy_of(experiment: str, blocks: Collection[str]) -> str:
-    """What the comparison depends on for its energies.
-
-    DVC's templates know no condition: without a study `energy` it is what the comparison depends on anyway.
-    """
-    study = paths.studies_folder(experiment, "energy") / "levels.csv"
-    return str(study if "energy" in blocks else paths.RESULTS / experiment / "prune")
+def _blocks_of_report(experiment: str, studies: Iterable[str]) -> dict[str, str]:
+    """The blocks of studies that the report reads; where there is no such study, one that it reads anyway."""
+    return {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in READ_BY_THE_REPORT}
 
 
 def _render(stages: Stages) -> str:
     yaml = YAML()
-    yaml.default_flow_style, yaml.width = None, 200  # one line per stage
+    yaml.default_flow_style, yaml.width = None, 400  # one line per stage
     yaml.representer.ignore_aliases = lambda _: True
     text = io.StringIO()
     yaml.dump({"stages": stages}, text)

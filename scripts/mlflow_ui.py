@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from flows.environment import stage_environment
+from flows.tracking.location import local_uri
+from flows.tracking.ui import HOST, server_command, server_environment
 
-COMMAND = (sys.executable, "-m", "mlflow", "ui", "--workers", "1")
 STARTS_WITHIN = 120.0  # seconds; it takes 10 on two idle cores
 SHOWS_WITHIN = 60.0
 
@@ -31,19 +30,18 @@ def serve(database: Path) -> Iterator[str]:
         RuntimeError: the server ended, or does not answer in time.
     """
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    host, port = address.split(":")
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
     server = subprocess.Popen(
-        [*COMMAND, "--host", host, "--port", port, "--backend-store-uri", f"sqlite:///{database}"],
-        env={**stage_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        server_command(local_uri(database), port),
+        env=server_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # it starts processes of its own, which are ended with it
     )
     try:
-        _wait_for(f"http://{address}/health", server)
-        yield f"http://{address}/"
+        wait_for(f"http://{HOST}:{port}/health", server)
+        yield f"http://{HOST}:{port}/"
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
@@ -84,7 +82,8 @@ def enter(browser: Chrome, address: str) -> None:
         WebDriverWait(browser, SHOWS_WITHIN).until(element_to_be_clickable(part)).click()
 
 
-def _wait_for(url: str, server: subprocess.Popen) -> None:
+def wait_for(url: str, server: subprocess.Popen) -> None:
+    """Wait until a server answers. Raises RuntimeError when it ended, or does not in time."""
     end = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < end:
         if server.poll() is not None:

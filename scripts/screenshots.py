@@ -1,6 +1,6 @@
 """Takes the README's pictures: MLflow's pages for a real store, and DVC's plots, in a real browser.
 
-`make track` fills the store first. The pictures are PNG, 1280 pixels wide, in docs/images/.
+`snnprune track` fills the store first. The pictures are PNG, 1280 pixels wide, in docs/images/.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from flows.mlflow_views import link
+from flows.tracking.views import link
 from scripts.browser import BrowserMissing, open_browser
 from scripts.mlflow_ui import SHOWS_WITHIN, enter, serve, wait_for_image, wait_for_points, wait_for_text
 from scripts.plots_page import page
@@ -38,7 +38,7 @@ def take_mlflow(database: Path, experiment: str, folder: Path) -> list[Path]:
     client = MlflowClient(f"sqlite:///{database}")
     found = client.get_experiment_by_name(experiment)
     if found is None:
-        raise LookupError(f"{database} has no experiment {experiment!r}; run `make track` first")
+        raise LookupError(f"{database} has no experiment {experiment!r}; run `snnprune track` first")
     experiment_id = found.experiment_id
     run, compare = (_run_id(client, experiment_id, name) for name in (RUN, "compare"))
     runs = f"#/experiments/{experiment_id}/runs"
@@ -105,7 +105,7 @@ def _all_drawn(browser: Chrome, experiment: str) -> bool:
 def _run_id(client: MlflowClient, experiment_id: str, name: str) -> str:
     runs = client.search_runs([experiment_id], f"attributes.run_name = '{name}' and tags.current = 'true'")
     if not runs:
-        raise LookupError(f"the store has no run {name}; run `make track` first")
+        raise LookupError(f"the store has no run {name}; run `snnprune track` first")
     return runs[0].info.run_id
 
 
@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=Path("mlruns/mlflow.db"), help="the SQLite file of the runs")
     options = parser.parse_args(arguments)
     if not options.store.is_file():
-        print(f"error: {options.store} is not there; run `make track` first", file=sys.stderr)
+        print(f"error: {options.store} is not there; run `snnprune track` first", file=sys.stderr)
         return 1
     try:
         written = take_mlflow(options.store.absolute(), options.experiment, FOLDER)

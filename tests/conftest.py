@@ -1,13 +1,18 @@
-"""A browser for the tests of the pages that people look at."""
+"""Where the tests find real data, and a browser for those of the pages that people look at."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared"
+if BESIDE.is_dir():
+    os.environ.setdefault("SNN_DATA_DIR", str(BESIDE))
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import matrix
-from pipeline.blocks import STUDIES
 from pipeline.io.params import Matrix, read_params
+from pipeline.slots import UNUSED, slots_of
+from pipeline.studies import available
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from tests.imports import PROJECT
@@ -58,17 +59,57 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
         "small-random-7": small | {"method": "random", "seed": 7},
         "big-cqp-0": big | {"method": "cqp", "seed": 0},
     }
-    for stage in ("data", "report", "track", "layers"):
+    for stage in ("data", "evaluate", "compare", "report", "track"):
         assert stages[stage] == {"small": small, "big": big}
-    assert stages["sweep"] == {"big": big}
-    # The comparison waits for energies where they are counted; else it names twice what it waits for anyway.
-    assert stages["compare"] == {
-        "small": small | {"energy": "results/small/studies/energy/levels.csv"},
-        "big": big | {"energy": "results/big/prune"},
+    assert {name: (item["experiment"], item["study"]) for name, item in stages["study"].items()} == {
+        "small-layers": ("small", "layers"),
+        "small-energy": ("small", "energy"),
+        "big-layers": ("big", "layers"),
+        "big-sweep": ("big", "sweep"),
     }
-    assert stages["energy"] == {"small": small}
-    others = [study for study in STUDIES if study not in ("layers", "sweep", "energy")]
-    assert {study: stages[study] for study in others} == {study: {} for study in others}
+
+
+def test_a_studys_slots_are_read_from_its_file(folder: Path) -> None:
+    Path("plain.py").write_text("NEEDS = DENSE\nfrom snnprune.pruning.mask import Mask\n")
+    Path("timed.py").write_text("NEEDS = NETS\ndef rows():\n    from snnprune.temporal.divergence import kl\n")
+    Path("by_cqp.py").write_text("from snnprune.methods import cqp, load_method\nNEEDS = DENSE\nREADS = {'train': X}\n")
+    Path("after.py").write_text("NEEDS = 'timed'\nREADS = {'methods.cqp': X}\n")
+    assert slots_of("e", "plain", folder) == UNUSED | {"matrix": "matrix.e.seeds", "reads": "experiments.e.plain"}
+    assert slots_of("e", "timed", folder) == {
+        "code": "snnprune/temporal",
+        "nets": "results/e/prune",
+        "table": UNUSED["table"],
+        "matrix": "matrix.e",
+        "reads": "experiments.e.timed",
+    }
+    by_cqp = {"code": "snnprune/methods/cqp.py", "matrix": "matrix.e.seeds", "reads": "experiments.e.train"}
+    assert slots_of("e", "by_cqp", folder) == UNUSED | by_cqp
+    after = slots_of("e", "after", folder)
+    assert (after["table"], after["reads"]) == ("results/e/studies/timed/table.csv", "experiments.e.methods.cqp")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pass", "bad.py: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads"),
+        ("NEEDS = NETS\nREADS = {'model': M, 'train': T}", "READS: one is allowed.*found experiments.e.model, exper"),
+        (
+            "NEEDS = NETS\nfrom snnprune.energy.x import y\nfrom snnprune.temporal.x import z",
+            "imports .*one is allowed",
+        ),
+    ],
+)
+def test_a_study_that_does_not_fit_the_slots_is_an_error(folder: Path, text: str, message: str) -> None:
+    Path("bad.py").write_text(text)
+    with pytest.raises(UserError, match=message):
+        slots_of("e", "bad", folder)
+
+
+@pytest.mark.parametrize("study", available())
+def test_no_two_slots_of_a_study_are_the_same_path(study: str) -> None:
+    """DVC would list it twice, and its dvc.lock with it."""
+    slots = slots_of("e", study)
+    assert len({slots[name] for name in UNUSED}) == len(UNUSED)
 
 
 def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
@@ -95,10 +136,10 @@ def test_a_block_without_meaning_is_named(folder: Path) -> None:
     tree = {**TREE, "experiments": {**TREE["experiments"], "small": blocks}}
     with pytest.raises(ParamsError) as caught:
         matrix.stages_of(tree)
-    assert str(caught.value).splitlines() == [
-        "experiments.small.trian: unknown key; allowed here: data, model, train, prune, methods, layers, relaxation, "
-        "zombies, staleness, sweep, alpha, paper, temporal, early_exit, energy",
-    ]
+    assert str(caught.value) == (
+        "experiments.small.trian: unknown key; allowed here: data, model, train, prune, methods, layers, "
+        + ", ".join(study for study in available() if study != "layers")
+    )
 
 
 def test_the_command_says_what_it_did_or_what_is_wrong(folder: Path) -> None:

@@ -13,9 +13,9 @@ from pipeline.io.files import read_json, write_json
 
 HEADER_BYTES = 100
 CHANGE_COUNTER = slice(24, 28)  # SQLite counts its writes there (https://www.sqlite.org/fileformat.html, 1.3.7)
-BESIDE = ("-wal", "-journal")  # what a writer that did not finish leaves
+JOURNALS = ("-wal", "-journal")  # there while somebody writes, or was killed writing
 
-Stamp = list[int | None]
+Stamp = list[int]
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,15 @@ class Ledger:
 
 
 def stamp_of(database: Path) -> Stamp | None:
-    """What every write changes: size, time and count of the database, and its journals; None when there is none."""
+    """What every write changes: size, time and count of writes; None without a database, or while one is written."""
     try:
         found = database.stat()
         with database.open("rb") as stream:
             count = int.from_bytes(stream.read(HEADER_BYTES)[CHANGE_COUNTER])
     except OSError:
         return None
-    stamp: Stamp = [found.st_size, found.st_mtime_ns, count]
-    for path in (Path(f"{database}{end}") for end in BESIDE):
-        beside = path.stat() if path.exists() else None
-        stamp += [beside.st_size, beside.st_mtime_ns] if beside else [None, None]
-    return stamp
+    is_written = any(Path(f"{database}{end}").exists() for end in JOURNALS)
+    return None if is_written else [found.st_size, found.st_mtime_ns, count]
 
 
 def read_ledger(database: Path) -> Ledger | None:

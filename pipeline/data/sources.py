@@ -1,8 +1,8 @@
 """Where the IDX files of a dataset come from: local folders first, then public mirrors, always verified.
 
-Folders are tried in this order: `$SNN_DATA_DIR/<name>`, `$SNN_DATA_DIR` itself, `data/raw/<name>`, `../shared/<name>`.
-The first that holds any of the four files is the one that counts: if it is incomplete or damaged, that is an error,
-never a reason to look further.
+Folders are tried in this order: `$SNN_DATA_DIR/<name>`, `$SNN_DATA_DIR` itself, `data/raw/<name>`. `-` and `_` in a
+folder's name are the same. The first folder that holds any of the four files is the one that counts: if it is
+incomplete or damaged, that is an error, never a reason to look further.
 
 Pinned digests. mnist and fashion_mnist: SHA-256 of each file's *decompressed* content, so plain, original and
 recompressed copies are all accepted. kmnist: published digests exist for the gzip files only, so just the
@@ -25,7 +25,6 @@ from snnprune.data import idx
 
 ENVIRONMENT_VARIABLE = "SNN_DATA_DIR"
 RAW = Path("data/raw")
-SHARED = Path("../shared")
 ALL_FILES = idx.TRAIN_FILES + idx.TEST_FILES
 
 
@@ -108,9 +107,9 @@ def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:
     """
     folders = local_folders(public.name)
     for folder in folders:
-        if any(_find(folder, stem) for stem in ALL_FILES):
+        if any(idx.find(folder, stem) for stem in ALL_FILES):
             for stem in ALL_FILES:
-                require_file(folder, stem)
+                idx.require_file(folder, stem)
             return folder
     return _fetch(public, folders, sleep)
 
@@ -121,29 +120,12 @@ def local_folders(name: str) -> list[Path]:
     Raises:
         DataError: the environment variable SNN_DATA_DIR names something that is not a folder.
     """
-    folders = [RAW / name, SHARED / name]
+    spellings = dict.fromkeys((name, name.replace("_", "-"), name.replace("-", "_")))
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    if not chosen:
-        return folders
-    if not Path(chosen).is_dir():
+    if chosen and not Path(chosen).is_dir():
         raise DataError(f"{chosen}: no such folder; correct or unset the environment variable {ENVIRONMENT_VARIABLE}")
-    return [Path(chosen) / name, Path(chosen), *folders]
-
-
-def require_file(folder: Path, stem: str) -> Path:
-    """The path of `<stem>.gz` or `<stem>` in `folder`, in this order.
-
-    Raises:
-        DataError: there is neither; names the file and those of the dataset that are there.
-    """
-    path = _find(folder, stem)
-    if path is None:
-        present = [found.name for found in (_find(folder, other) for other in ALL_FILES) if found]
-        raise DataError(
-            f"{folder / stem}[.gz]: missing; the folder holds {', '.join(present) or 'none of the IDX files'}; "
-            "add the missing file"
-        )
-    return path
+    elsewhere = [*(Path(chosen, spelling) for spelling in spellings), Path(chosen)] if chosen else []
+    return [*elsewhere, *(RAW / spelling for spelling in spellings)]
 
 
 def read_verified(path: Path, stem: str, pins: Pins) -> bytes:
@@ -179,17 +161,13 @@ def _require_digest(data: bytes, expected: str, path: Path, whose: str) -> None:
         )
 
 
-def _find(folder: Path, stem: str) -> Path | None:
-    return next((path for path in (folder / f"{stem}.gz", folder / stem) if path.is_file()), None)
-
-
 def _fetch(public: PublicSet, looked_at: Sequence[Path], sleep: Sleep) -> Path:
     """Download the four files beside `data/raw/<name>`, verify them, then move the whole folder there at once."""
     target = RAW / public.name
     staging = RAW / f".{public.name}.partial"
     RAW.mkdir(parents=True, exist_ok=True)
     with FileLock(RAW / f".{public.name}.lock"):  # experiments on the same dataset may start side by side
-        if all(_find(target, stem) for stem in ALL_FILES):
+        if all(idx.find(target, stem) for stem in ALL_FILES):
             return target
         if target.exists() and any(target.iterdir()):
             raise DataError(f"{target}: holds other files, but none of {public.name}'s; move them away to download it")

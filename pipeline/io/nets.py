@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 DENSE = "dense"
-ONE_SHOT_FILE = "one_shot.safetensors"  # the masks of pruning in one step, by `level_text`
 
 
 def level_text(level: float) -> str:
@@ -16,11 +15,6 @@ def net_name(method: str, level: float, seed: int | None = None) -> str:
     """`cqp@0.90/seed0`; `cqp@0.90` for all seeds together; `dense/seed0`, `dense`."""
     net = method if method == DENSE else f"{method}@{level_text(level)}"
     return net if seed is None else f"{net}/seed{seed}"
-
-
-def net_file(level: float) -> str:
-    """The file of a pruned net: `level-0.90.safetensors`."""
-    return f"level-{level_text(level)}.safetensors"
 
 
 def metric_name(method: str, level: float) -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.io.nets import level_text
+
 RESULTS = Path("results")
 
 
@@ -25,6 +27,16 @@ def prune_folder(experiment: str, method: str, seed: int) -> Path:
     return RESULTS / experiment / "prune" / method / f"seed{seed}"
 
 
+def net_file(experiment: str, method: str, seed: int, level: float) -> Path:
+    """The pruned net of one level."""
+    return prune_folder(experiment, method, seed) / "nets" / f"level-{level_text(level)}.safetensors"
+
+
+def one_shot_file(experiment: str, method: str, seed: int) -> Path:
+    """The masks of pruning in one step, by `level_text`."""
+    return prune_folder(experiment, method, seed) / "nets" / "one_shot.safetensors"
+
+
 def evaluate_table(experiment: str) -> Path:
     """What every net, dense or pruned, does on the test split: one row each."""
     return RESULTS / experiment / "evaluate" / "levels.csv"
@@ -38,6 +50,11 @@ def compare_folder(experiment: str) -> Path:
 def studies_folder(experiment: str, study: str) -> Path:
     """`table.csv`: the rows that one study measured."""
     return RESULTS / experiment / "studies" / study
+
+
+def table_file(experiment: str, study: str) -> Path:
+    """The rows that one study measured."""
+    return studies_folder(experiment, study) / "table.csv"
 
 
 def report_folder(experiment: str) -> Path:

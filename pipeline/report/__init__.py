@@ -1,1 +1,1 @@
-"""The page people look at."""
+"""Summarises, judges and draws what the stages measured; it runs in seconds and measures nothing itself."""

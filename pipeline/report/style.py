@@ -1,16 +1,19 @@
 """How every figure looks: one colour and marker a method everywhere, SVG with the same bytes for the same data."""
 
-from pathlib import Path
+import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnprune.core.files import replace
+from pipeline.io.nets import DENSE
+from pipeline.report.statistics import Interval
 
 # Okabe & Ito's colour-blind-safe palette; methods that are not named take what is left.
 COLOURS = {
@@ -48,9 +51,16 @@ def look(method: str, index: int = 0) -> dict[str, Any]:
     return {"color": colour, "marker": MARKERS.get(method, "D"), "linewidth": 1.5, "markersize": 5}
 
 
-def half_interval(figures: dict[str, Any], scale: float = 100) -> float:
-    """Half the width of an interval (`statistics.describe`), times `scale`; 0 when the spread is unknown."""
-    return 0.0 if figures["low"] is None else scale * (figures["high"] - figures["mean"])
+def colours_of_nets(methods: Sequence[str]) -> list[Any]:
+    """A colour per net: black for the dense one, a sequential scale for the levels of a method."""
+    scale = colormaps["viridis"].resampled(max(len(methods), 2))
+    return ["black" if method == DENSE else scale(index) for index, method in enumerate(methods)]
+
+
+def draw_intervals(axes: Axes, x: Sequence[float], y: Sequence[Interval], scale: float = 100, **options: Any) -> None:
+    """A line through the means, each with its interval as a bar; `options` are those of `Axes.errorbar`."""
+    means, halves = [scale * one.mean for one in y], [scale * one.half for one in y]
+    axes.errorbar(x, means, yerr=halves, **{"capsize": 3} | options)
 
 
 def sparsity_axis(axes: Axes, levels: list[float], label: str = "sparsity (%, log scale of the share kept)") -> None:
@@ -62,8 +72,17 @@ def sparsity_axis(axes: Axes, levels: list[float], label: str = "sparsity (%, lo
     axes.set_xlabel(label)
 
 
-def save_svg(figure: Figure, path: Path) -> None:
-    """Write the figure without a date, and close it."""
+def legend_below(figure: Figure, axes: Axes, columns: int, size: float = 9) -> None:
+    """The legend of `axes` under the whole figure."""
+    figure.legend(
+        *axes.get_legend_handles_labels(), frameon=False, fontsize=size, loc="outside lower center", ncols=columns
+    )
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as an SVG document without a date; it is closed."""
+    text = io.StringIO()
     with plt.rc_context(STYLE):
-        replace(path, lambda partial: figure.savefig(partial, format="svg", metadata={"Date": None}))
+        figure.savefig(text, format="svg", metadata={"Date": None})
     plt.close(figure)
+    return text.getvalue()

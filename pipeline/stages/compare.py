@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_matrix
-from pipeline.matrix import require_current, studies_of
+from pipeline.matrix_file import require_current
 from pipeline.report.comparison.figures import accuracy_against_sparsity, sparsity_error
-from pipeline.report.comparison.summary import headlines, summarize, tidy_table, with_energy
-from pipeline.report.style import save_svg
+from pipeline.report.comparison.summary import headlines, summarize, tidy_table, to_json
+from pipeline.report.style import as_svg
+from pipeline.report.table import read_table, to_csv
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,24 +28,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in matrix.seeds
     }
     levels = {
-        (method, seed): pd.read_csv(
-            required(paths.prune_folder(experiment, method, seed) / "levels.csv", f"prune@{experiment}-{method}-{seed}")
+        (method, seed): read_table(
+            paths.prune_folder(experiment, method, seed) / "levels.csv", f"prune@{experiment}-{method}-{seed}"
         )
         for method in matrix.methods
         for seed in matrix.seeds
     }
-    table = tidy_table(experiment, dense, levels)
-    if "energy" in studies_of(experiment):
-        energy = paths.studies_folder(experiment, "energy") / "levels.csv"
-        table = with_energy(table, pd.read_csv(required(energy, f"energy@{experiment}")))
+    evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
+    table = tidy_table(experiment, dense, levels, evaluated)
     summary = summarize(table)
     folder = paths.compare_folder(experiment)
-    write_text(folder / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_json(folder / "summary.json", summary)
+    write_text(folder / "comparison.csv", to_csv(table))
+    write_json(folder / "summary.json", to_json(summary))
     for method, means in headlines(summary).items():
         write_json(folder / "metrics" / f"{method}.json", means)
-    save_svg(accuracy_against_sparsity(summary), folder / "figures" / "accuracy_against_sparsity.svg")
-    save_svg(sparsity_error(summary), folder / "figures" / "sparsity_error.svg")
+    for draw in (accuracy_against_sparsity, sparsity_error):
+        write_text(folder / "figures" / f"{draw.__name__}.svg", as_svg(draw(summary)))
     print(f"compared {len(matrix.methods)} methods over {len(matrix.seeds)} seeds: {len(table)} rows")
 
 

@@ -10,7 +10,7 @@ from pipeline.evaluation import FinishedNet, evaluated
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import write_csv
-from pipeline.io.nets import DENSE, ONE_SHOT_FILE, level_text, net_file, net_name
+from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.params import Matrix, load_matrix, load_runtime
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         {"device": device.type, "runtime": runtime.model_dump()},
         [paths.data_folder(experiment) / FILE, PROFILES, *files],
     )
-    count = sum(file.name != ONE_SHOT_FILE for file in files)
+    count = len(files) - len(matrix.methods) * len(matrix.seeds)  # one file of each is masks only
     rows = []
     for net in _nets(experiment, matrix, device):
         point = resume.point(f"{net.method}-{net.level}-seed{net.seed}")
@@ -68,11 +68,10 @@ def _nets(experiment: str, matrix: Matrix, device: torch.device) -> Iterator[Fin
     for method in matrix.methods:
         for seed in matrix.seeds:
             dense = paths.dense_file(experiment, seed)
-            folder = paths.prune_folder(experiment, method, seed)
-            one_shot = load_masks(folder / "nets" / ONE_SHOT_FILE, load_network(dense))
+            one_shot = load_masks(paths.one_shot_file(experiment, method, seed), load_network(dense))
             previous = dense
-            for level in _levels(folder):
-                path = folder / "nets" / net_file(level)
+            for level in _levels(experiment, method, seed):
+                path = paths.net_file(experiment, method, seed, level)
                 mask = Mask(load_mask(path))
                 yield FinishedNet(
                     method,
@@ -91,15 +90,16 @@ def _files(experiment: str, matrix: Matrix) -> list[Path]:
     files = [required(paths.dense_file(experiment, seed), f"train@{experiment}-{seed}") for seed in matrix.seeds]
     for method in matrix.methods:
         for seed in matrix.seeds:
-            folder, stage = paths.prune_folder(experiment, method, seed), f"prune@{experiment}-{method}-{seed}"
-            required(folder / "levels.csv", stage)
-            names = [ONE_SHOT_FILE, *(net_file(level) for level in _levels(folder))]
-            files += [required(folder / "nets" / name, stage) for name in names]
+            levels = [paths.net_file(experiment, method, seed, level) for level in _levels(experiment, method, seed)]
+            masks = paths.one_shot_file(experiment, method, seed)
+            files += [required(path, f"prune@{experiment}-{method}-{seed}") for path in (masks, *levels)]
     return files
 
 
-def _levels(folder: Path) -> list[float]:
-    return pd.read_csv(folder / "levels.csv")["level"].tolist()
+def _levels(experiment: str, method: str, seed: int) -> list[float]:
+    """The levels that one dense net was pruned to."""
+    path = paths.prune_folder(experiment, method, seed) / "levels.csv"
+    return pd.read_csv(required(path, f"prune@{experiment}-{method}-{seed}"))["level"].tolist()
 
 
 def _under(path: Path, mask: Mask, device: torch.device) -> SpikingNetwork:

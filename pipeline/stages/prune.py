@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage, seed
 from pipeline.io.files import Curve, write_csv, write_json
-from pipeline.io.nets import ONE_SHOT_FILE, level_text, net_file
+from pipeline.io.nets import level_text
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.params import load_method as load_method_params
+from pipeline.io.progress import TerminalProgress
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
 from pipeline.io.store import FILE, load_dataset
@@ -58,13 +59,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     levels = prune_levels(
         load_network(dense).to(device),
-        dataset,
+        dataset.train,
+        dataset.validation,
         method,
         method_params,
         params,
         seed=options.seed,
         point=lambda level: resume.point(f"level-{level}"),
-        title=f"{options.method} seed {options.seed}",
+        progress=TerminalProgress(f"{options.method} seed {options.seed}"),
         on_epoch=on_epoch,
     )
     network = load_network(dense).to(device)
@@ -86,9 +88,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     for level in levels:
         load_parameters(network, level.parameters)
-        save_network(folder / "nets" / net_file(level.level), network, level.mask)
+        path = paths.net_file(options.experiment, options.method, options.seed, level.level)
+        save_network(path, network, level.mask)
     one_shot = {level_text(level.level): mask for level, mask in zip(levels, masks, strict=True)}
-    save_masks(folder / "nets" / ONE_SHOT_FILE, one_shot)
+    save_masks(paths.one_shot_file(options.experiment, options.method, options.seed), one_shot)
     write_csv(folder / "levels.csv", rows)
     metrics = {f"validation_accuracy_at_{level_text(row['level'])}": row["validation_accuracy"] for row in rows}
     write_json(folder / "metrics.json", metrics)

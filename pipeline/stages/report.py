@@ -1,85 +1,75 @@
-"""Stage report: one experiment's results as a page, and the paper's claims held against them."""
+"""Stage report: one experiment's studies summarised and drawn, the paper's claims judged, and all of it as a page."""
 
 from collections.abc import Sequence
-from pathlib import Path
-
-import pandas as pd
+from dataclasses import asdict
 
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_block
-from pipeline.matrix import studies_of
-from pipeline.report.claims.evidence import TABLES, Evidence
+from pipeline.matrix_file import studies_of
+from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
+from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.page import render_page
-from pipeline.report.page.sections import Results, page_of
+from pipeline.report.page.sections import COMPARISON_FIGURES, ReportedStudy, Results, page_of
+from pipeline.report.studies import Context, load_report
+from pipeline.report.style import as_svg
+from pipeline.report.table import read_table, to_csv
 from snnprune.core.errors import UserError
+from snnprune.energy.profiles import load_profiles
 from snnprune.snn.params import ModelParams
-
-COMPARED = ("accuracy_against_sparsity", "sparsity_error")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `index.html` and `claims.json`.
+    """Write `index.html`, `claims.json`, the figures, and every study's summary, metrics and tables.
 
     Raises:
-        ParamsError: the experiment's block `model` is missing or holds something that is not allowed.
-        UserError: the comparison, a study's figure, summary or table, dataset.json or matrix.yaml is missing; a figure
-            is no SVG.
+        ParamsError: the block `model` or that of a study is missing or holds something that is not allowed.
+        UserError: a result or matrix.yaml is missing, a study has no report, or a figure of the comparison is no SVG.
     """
-    experiment = experiment_parser("Render one experiment's page.").parse_args(argv).experiment
-    evidence = _evidence(experiment, studies_of(experiment))
-    claims = judge(evidence, experiment)
-    content = page_of(_results(experiment, evidence, claims))
+    experiment = experiment_parser("Report one experiment.").parse_args(argv).experiment
+    model = load_block(experiment, "model", ModelParams)
+    compared = paths.compare_folder(experiment)
+    summary = required(compared / "summary.json", f"compare@{experiment}")
+    comparison = from_json(summary.read_text(encoding="utf-8"))
+    svgs = {
+        name: required(compared / "figures" / f"{name}.svg", f"compare@{experiment}").read_text(encoding="utf-8")
+        for name in COMPARISON_FIGURES
+    }
+    dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
+    evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
+    tables = {
+        study: read_table(paths.table_file(experiment, study), f"study@{experiment}-{study}")
+        for study in studies_of(experiment)
+    }
+    profiles = load_profiles()
+    studies: dict[str, ReportedStudy] = {}
+    for study, table in tables.items():
+        report = load_report(study)
+        params = None if report.params is None else load_block(experiment, study, report.params)
+        found = report.summarize(table, Context(params, evaluated, dataset["name"], profiles))
+        drawn = {drawing.name: as_svg(drawing.draw(found)) for drawing in report.drawings}
+        studies[study] = ReportedStudy(report, found, drawn)
+    summaries = {study: one.summary for study, one in studies.items()}
+    judgement = judge(Evidence(comparison, tables, summaries), experiment)
+    network = model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers))
+    results = Results(experiment, dataset, network, model.timesteps, comparison, svgs, studies, judgement)
     try:
-        page = render_page(content)
+        page = render_page(page_of(results))
     except ValueError as error:
         raise UserError(f"{experiment}: a figure cannot be shown: {error}") from error
     folder = paths.report_folder(experiment)
-    write_json(folder / "claims.json", claims)
+    for study, one in studies.items():
+        write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
+        write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)
+        for name, part in one.summary.csv_tables.items():
+            write_text(folder / "studies" / f"{study}-{name}.csv", to_csv(part))
+        for name, svg in one.svgs.items():
+            write_text(folder / "figures" / f"{name}.svg", svg)
+    write_json(folder / "claims.json", asdict(judgement))
     write_text(folder / "index.html", page)
     print(f"report: {folder / 'index.html'}")
-
-
-def _evidence(experiment: str, studies: Sequence[str]) -> Evidence:
-    """What the claims are read from."""
-    return Evidence(
-        read_json(_compared(experiment, "summary.json")),
-        {study: read_json(_studied(experiment, study, "summary.json")) for study in studies},
-        {study: pd.read_csv(_studied(experiment, study, name)) for study, name in TABLES.items() if study in studies},
-    )
-
-
-def _results(experiment: str, evidence: Evidence, claims: dict) -> Results:
-    """What the page is made of."""
-    model = load_block(experiment, "model", ModelParams)
-    figures = {name: _compared(experiment, f"figures/{name}.svg") for name in COMPARED}
-    figures |= {study: _studied(experiment, study, f"figures/{study}.svg") for study in evidence.summaries}
-    energy = {
-        name: pd.read_csv(_studied(experiment, "energy", f"{name}.csv"))
-        for name in ("grid", "front")
-        if "energy" in evidence.summaries
-    }
-    return Results(
-        experiment=experiment,
-        dataset=read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}")),
-        network=model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers)),
-        timesteps=model.timesteps,
-        comparison=dict(evidence.comparison),
-        studies=dict(evidence.summaries),
-        figures={name: file.read_text(encoding="utf-8") for name, file in figures.items()},
-        claims=claims,
-        **energy,
-    )
-
-
-def _compared(experiment: str, name: str) -> Path:
-    return required(paths.compare_folder(experiment) / name, f"compare@{experiment}")
-
-
-def _studied(experiment: str, study: str, name: str) -> Path:
-    return required(paths.studies_folder(experiment, study) / name, f"{study}@{experiment}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage, seed
 from pipeline.io.files import Curve, write_json
 from pipeline.io.params import load_block, load_runtime
+from pipeline.io.progress import TerminalProgress
 from pipeline.io.resume import Resume
 from pipeline.io.runtime import configure
 from pipeline.io.store import FILE, load_dataset
@@ -22,7 +23,6 @@ from snnprune.snn.params import ModelParams
 from snnprune.training.fit import fit, make_optimizer
 from snnprune.training.optimizer_state import optimizer_tensors
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         params,
         seed_path=(options.seed,),
         resume=resume.point("dense"),
-        progress=Progress(f"train seed {options.seed}"),
+        progress=TerminalProgress(f"train seed {options.seed}"),
         on_epoch=lambda epoch: curve.append(asdict(epoch)),
     )
     save_network(folder / "model.safetensors", network)

@@ -1,48 +1,62 @@
 """Alpha sweep: the weight of criticality in |w| * C^alpha, chosen by validation accuracy after fine-tuning."""
 
-from collections.abc import Callable
+from typing import Annotated
 
+import pydantic
+
+from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies.params import AlphaParams
-from snnprune.core.dataset import Dataset
+from pipeline.io.progress import TerminalProgress
+from pipeline.studies import DENSE, Experiment
+from snnprune.core.schema import Block, rising
 from snnprune.methods import cqp, load_method
 from snnprune.pruning.iterate import prune_levels
-from snnprune.pruning.params import PruneParams
-from snnprune.snn.checkpoint import copy_parameters, load_parameters
-from snnprune.snn.network import SpikingNetwork
-from snnprune.training.resume import ResumePoint
+from snnprune.pruning.params import Levels
 
-METHOD = "cqp"
+NEEDS = DENSE
 
 
-def alpha_rows(
-    network: SpikingNetwork,
-    dataset: Dataset,
-    params: AlphaParams,
-    prune: PruneParams,
-    seed: int,
-    point: Callable[[float, float], ResumePoint],
-) -> list[Row]:
-    """One row per alpha and level. Training is saved at `point(alpha, level)`. Test is not read."""
-    method = load_method(METHOD)
-    dense = copy_parameters(network)
-    shorter = prune.model_copy(update={"levels": params.levels, "schedule": None})
-    rows = []
-    for alpha in params.values:
-        load_parameters(network, dense)
+class Params(Block):
+    """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`, on `seeds`.
+
+    The choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read.
+    """
+
+    values: Annotated[list[pydantic.NonNegativeFloat], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
+    levels: Levels
+    seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)]
+
+
+def problems(params: Params, experiment: Experiment) -> list[str]:
+    """It needs the dense nets of its seeds."""
+    allowed = experiment.matrix.seeds
+    return [
+        f"experiments.{experiment.name}.alpha.seeds: {seed} is none of those in matrix.{experiment.name}.seeds: "
+        f"{', '.join(map(str, allowed))}"
+        for seed in params.seeds
+        if seed not in allowed
+    ]
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
+    """One row per alpha and level."""
+    method = load_method("cqp")
+    prune = inputs.prune.model_copy(update={"levels": inputs.params.levels, "schedule": None})
+    found: list[Row] = []
+    for alpha in inputs.params.values:
         levels = prune_levels(
-            network,
-            dataset,
+            inputs.dense(seed),
+            inputs.dataset.train,
+            inputs.dataset.validation,
             method,
             cqp.Params(alpha=alpha),
-            shorter,
+            prune,
             seed=seed,
-            point=lambda level, alpha=alpha: point(alpha, level),
-            title=f"alpha {alpha:g} seed {seed}",
-            on_epoch=lambda level, epoch: None,
+            point=lambda level, alpha=alpha: inputs.resume.point(f"seed{seed}-alpha-{alpha}-level-{level}"),
+            progress=TerminalProgress(f"alpha {alpha:g} seed {seed}"),
         )
-        rows += [
+        found += [
             {"alpha": alpha, "level": level.level, "nnz": level.mask.nnz, "validation_accuracy": level.validation}
             for level in levels
         ]
-    return rows
+    return found

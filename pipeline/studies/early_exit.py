@@ -4,17 +4,40 @@ The curve of accuracy against mean steps and the choice of the threshold are of 
 run on test, where a sample that has stopped is computed no further.
 """
 
+from typing import Annotated
+
+import pydantic
+
+from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
-from pipeline.studies.nets import Net
+from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset, Split
+from snnprune.core.schema import Block, Fraction, rising
 from snnprune.core.seeds import derive_seed
 from snnprune.temporal.early_exit import exits_of, run_with_exits
-from snnprune.temporal.params import EarlyExitParams
 from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
 
+NEEDS = NETS
 
-def early_exit_rows(net: Net, dataset: Dataset, params: EarlyExitParams, seed: int) -> list[Row]:
+
+class Params(Block):
+    """At which gaps between the two likeliest classes a sample may stop.
+
+    thresholds: gaps of the class distribution, 0..1, rising; 1, which means all T steps, is always added. delta:
+    validation accuracy that the chosen one may lose.
+    """
+
+    thresholds: Annotated[list[Fraction], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
+    delta: Fraction = 0.002
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
+    """One row per net and threshold."""
+    return inputs.rows_of_nets(seed, lambda net: rows_of_net(net, inputs.dataset, inputs.params))
+
+
+def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
     """One row per threshold of a net; the test columns only where it is `chosen`.
 
     That is the threshold with the fewest mean steps among those that lose at most `delta` of validation accuracy
@@ -30,26 +53,21 @@ def early_exit_rows(net: Net, dataset: Dataset, params: EarlyExitParams, seed: i
     good = [entry for entry in found if entry[2] >= whole - params.delta]
     chosen = min(good, key=lambda entry: entry[1])[0]
     tested = _test(net, dataset.test, chosen)
-    rows: list[Row] = []
-    for threshold, steps, correct in found:
-        mine = tested if threshold == chosen else (None, None, None)
-        rows.append(
-            {
-                "method": net.method,
-                "level": net.level,
-                "threshold": threshold,
-                "validation_steps": steps,
-                "validation_accuracy": correct,
-                "chosen": threshold == chosen,
-                "steps": mine[0],
-                "accuracy": mine[1],
-                "whole_accuracy": mine[2],
-            }
-        )
-    return rows
+    return [
+        {
+            "method": net.method,
+            "level": net.level,
+            "threshold": threshold,
+            "validation_steps": steps,
+            "validation_accuracy": correct,
+            "chosen": threshold == chosen,
+            **(tested if threshold == chosen else dict.fromkeys(tested)),
+        }
+        for threshold, steps, correct in found
+    ]
 
 
-def _test(net: Net, split: Split, threshold: float) -> tuple[float, float, float]:
+def _test(net: Net, split: Split, threshold: float) -> Row:
     """Mean steps and accuracy of a run with exits, and the accuracy of all T steps."""
     steps = correct = 0
     pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
@@ -57,4 +75,5 @@ def _test(net: Net, split: Split, threshold: float) -> tuple[float, float, float
         exits = run_with_exits(net.network, images, threshold, seed=derive_seed(ENCODING_SEED, index))
         steps += int(exits.steps.sum())
         correct += int((exits.classes == labels).sum())
-    return steps / len(split.labels), correct / len(split.labels), accuracy(net.network, split)
+    samples = len(split.labels)
+    return {"steps": steps / samples, "accuracy": correct / samples, "whole_accuracy": accuracy(net.network, split)}

@@ -1,33 +1,82 @@
-"""Energy: what sparsity and fewer time steps really save, counted from spikes, beside the paper's formula.
+"""Energy: what sparsity and fewer time steps really save, counted from spikes.
 
-Every net is run for T steps, for its T' (study `temporal`) and for the steps of a grid, on validation and on test.
-Settings are chosen on validation; counts and accuracies that are told are of test.
+Every net is run for T steps, for its T' (study `temporal`) and for the steps of a grid, on validation, where settings
+are chosen, and on test.
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
+import pydantic
+
+from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
-from pipeline.report.studies.energy_settings import ALL, COUNTS
-from pipeline.studies.nets import Net
+from pipeline.io.nets import net_name
+from pipeline.studies import Experiment
 from snnprune.core.dataset import Dataset
+from snnprune.core.errors import UserError
+from snnprune.core.schema import Block, Fraction, rising
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import LayerMeans, Measurement, measure
-from snnprune.energy.params import EnergyParams
-from snnprune.energy.profiles import Profile, energy_pj
+from snnprune.energy.profiles import FILE, Profile, energy_pj, load_profiles
 from snnprune.pruning.mask import prunable_weights
+from snnprune.snn.params import ModelParams
 
-SUMS = ("synapses", "nnz", *COUNTS)
+NEEDS = "temporal"
+READS = {"model": ModelParams}
+FILES = (FILE,)
+ALL = "all"  # the layer of rows that sum all layers
+SUMS = ("synapses", "nnz", "macs", "acs", "dense_macs", "dense_acs", "neuron_updates")
 
 
-def energy_rows(
-    net: Net, dataset: Dataset, params: EnergyParams, truncated: int, profiles: Mapping[str, Profile], seed: int
+class Params(Block):
+    """What is counted, beside every net's T and T': the grid of sparsity by time steps.
+
+    steps: time steps to run, each at most T. max_loss: validation accuracy, as a fraction, that the cheapest setting
+    may lose against the dense net at T.
+    """
+
+    steps: Annotated[list[pydantic.PositiveInt], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
+    max_loss: Fraction = 0.005
+
+
+def problems(params: Params, experiment: Experiment) -> list[str]:
+    """No net runs for more steps than it has."""
+    model = experiment.blocks.get("model")
+    if model is None or max(params.steps) <= model.timesteps:
+        return []
+    return [
+        f"experiments.{experiment.name}.energy.steps: at most {model.timesteps} are allowed, model.timesteps; "
+        f"found {params.steps}"
+    ]
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
+    """The rows of every net; raises UserError where the table of `temporal` lacks one, ParamsError for the profiles."""
+    table = inputs.table(NEEDS)
+    chosen = table[table["chosen"] & (table["seed"] == seed)]
+    truncated = {(row.method, row.level): int(row.step) for row in chosen.itertuples(index=False)}
+    profiles = load_profiles()
+
+    def rows_of(net: Net) -> list[Row]:
+        if (net.method, net.level) not in truncated:
+            stage = f"study@{inputs.experiment}-{NEEDS}"
+            name = net_name(net.method, net.level, seed)
+            raise UserError(f"{stage} has no row of {name}; run it again: dvc repro {stage}")
+        return rows_of_net(net, inputs.dataset, inputs.params, truncated[net.method, net.level], profiles)
+
+    return inputs.rows_of_nets(seed, rows_of)
+
+
+def rows_of_net(
+    net: Net, dataset: Dataset, params: Params, truncated: int, profiles: Mapping[str, Profile]
 ) -> list[Row]:
     """Rows of a net by number of steps: all layers together on validation and on test, each layer on test.
 
     `truncated` is the net's T'; its rows say so. Counts are means over samples. `accuracy` and the footprints stand in
     the rows of all layers only.
     """
-    rows: list[Row] = []
+    found: list[Row] = []
     timesteps = net.network.spec.timesteps
     size = footprint(prunable_weights(net.network))
     for steps in sorted({*params.steps, truncated, timesteps}):
@@ -46,11 +95,11 @@ def energy_rows(
                 "csr_bytes": size.csr,
                 "bitmask_bytes": size.bitmask,
             }
-            rows.append({**about, "split": split, **_counts(measured, profiles), **whole})
+            found.append({**about, "split": split, **_counts(measured, profiles), **whole})
             if split == "test":
                 empty = dict.fromkeys(whole)
-                rows += [{**about, "split": split, **_layer(layer, profiles), **empty} for layer in measured.layers]
-    return rows
+                found += [{**about, "split": split, **_layer(layer, profiles), **empty} for layer in measured.layers]
+    return found
 
 
 def _counts(measured: Measurement, profiles: Mapping[str, Profile]) -> Row:

@@ -2,41 +2,51 @@
 
 from dataclasses import replace
 
+import pydantic
+
+from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies.one_shot import accuracy_under, mask_of
-from pipeline.studies.params import LayersParams
-from snnprune.core.dataset import Dataset
+from pipeline.studies import DENSE
+from snnprune.core.schema import Block
 from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import prunable_weights
-from snnprune.pruning.params import PruneParams
+from snnprune.pruning.one_shot import accuracy_under, mask_of
+from snnprune.pruning.params import Levels
 from snnprune.pruning.scores import importance
 from snnprune.pruning.select import keep_count
-from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 
+NEEDS = DENSE
 
-def layer_rows(
-    network: SpikingNetwork, dataset: Dataset, params: LayersParams, prune: PruneParams, seed: int
-) -> list[Row]:
+
+class Params(Block):
+    """Every layer alone pruned in one step to `levels`, not fine-tuned; `alpha` is that of the importance."""
+
+    levels: Levels
+    alpha: pydantic.NonNegativeFloat = 0.5
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per layer and level; `loss_points` is what pruning that layer costs, in points of validation accuracy."""
-    dense = accuracy(network, dataset.validation)
-    names = list(prunable_weights(network))
-    whole = make_problem(network, mask_of(network, names), params.levels[0], dataset.train, prune, seed_path=(seed, 0))
+    network, params, validation = inputs.dense(seed), inputs.params, inputs.dataset.validation
+    dense = accuracy(network, validation)
+    start = mask_of(network, list(prunable_weights(network)))
+    whole = make_problem(network, start, params.levels[0], inputs.dataset.train, inputs.prune, seed_path=(seed, 0))
     scores = importance(whole.weights, whole.criticality(), params.alpha)
-    rows = []
+    found: list[Row] = []
     for name, weight in whole.weights.items():
         for level in params.levels:
-            start = mask_of(network, [name])
-            mask = replace(whole, mask=start, keep=keep_count(level, start.size)).keep_top(scores)
-            found = accuracy_under(network, mask, dataset.validation)
-            rows.append(
+            alone = mask_of(network, [name])
+            mask = replace(whole, mask=alone, keep=keep_count(level, alone.size)).keep_top(scores)
+            pruned = accuracy_under(network, mask, validation)
+            found.append(
                 {
                     "layer": name,
                     "synapses": weight.numel(),
                     "level": level,
                     "nnz": mask.nnz,
-                    "validation_accuracy": found,
-                    "loss_points": 100 * (dense - found),
+                    "validation_accuracy": pruned,
+                    "loss_points": 100 * (dense - pruned),
                 }
             )
-    return rows
+    return found

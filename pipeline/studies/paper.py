@@ -7,19 +7,22 @@ are the experiment's own, not the author's: with another recipe (weight decay, a
 masks do otherwise than in the notebooks.
 """
 
+import pydantic
 import torch
 from torch import Tensor
 
+from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.io.resume import Resume
-from pipeline.studies.one_shot import mask_of
-from pipeline.studies.params import PaperParams
-from snnprune.core.dataset import Dataset, Split
+from pipeline.io.progress import TerminalProgress
+from pipeline.studies import DENSE, NO_NEURON_MEANS, Experiment
+from snnprune.core.dataset import Split
+from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.iterate import FINETUNE, METHOD, make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.params import PruneParams
+from snnprune.pruning.one_shot import mask_of
+from snnprune.pruning.params import CriticalityParams, Levels, PruneParams
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.schedule import targets
 from snnprune.pruning.scores import by_presynaptic_neuron, normalized
@@ -28,32 +31,65 @@ from snnprune.snn.checkpoint import copy_parameters, load_parameters
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import fit, make_optimizer, shuffled_batches
-from snnprune.training.progress import Progress
+from snnprune.training.params import FitParams
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
+NEEDS = DENSE
+BESIDE = ("cqp", "magnitude")
 
 
-def paper_rows(
-    network: SpikingNetwork, dataset: Dataset, params: PaperParams, prune: PruneParams, seed: int, resume: Resume
-) -> list[Row]:
+class Params(Block):
+    """Protocol `paper`, as in the public code of the paper's author: first layer only.
+
+    CQP drops whole input columns in `rounds` linear rounds with fine-tuning on `batches` training batches after each;
+    gradient drops columns, magnitude and random prune synapses, all three in one step without fine-tuning.
+    """
+
+    levels: Levels
+    rounds: pydantic.PositiveInt = 3
+    alpha: pydantic.NonNegativeFloat = 1.0
+    batches: pydantic.PositiveInt = 10
+    criticality: CriticalityParams = CriticalityParams(batches=4, batch_size=512)
+    finetune: FitParams
+
+    @pydantic.field_validator("criticality")
+    @classmethod
+    def _fits(cls, criticality: CriticalityParams) -> CriticalityParams:
+        if criticality.frozen:
+            raise ValueError("frozen has no meaning here: criticality is measured anew in every round")
+        if criticality.kind == "membrane":
+            raise ValueError(f"with kind membrane, {NO_NEURON_MEANS}")
+        return criticality
+
+
+def problems(params: Params, experiment: Experiment) -> list[str]:
+    """The report puts protocol `fair` beside it: that needs the levels among those pruned to."""
+    where, prune = f"experiments.{experiment.name}", experiment.blocks.get("prune")
+    return [
+        f"{where}.paper.levels: {level} is none of the levels in {where}.prune: {', '.join(map(str, prune.targets))}"
+        for level in params.levels
+        if prune and level not in prune.targets
+    ]
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per method and level, each level from the dense net.
 
     `sparsity` is of the first layer, which the protocol prunes; `network_sparsity` is of all layers.
     """
+    network, dataset = inputs.dense(seed), inputs.dataset
     dense = copy_parameters(network)
-    first = next(iter(prunable_weights(network)))
     size = sum(weight.numel() for weight in prunable_weights(network).values())
-    prune = prune.model_copy(update={"criticality": params.criticality})
-    rows = []
-    for level in params.levels:
+    found: list[Row] = []
+    for level in inputs.params.levels:
         for method in METHODS:
             load_parameters(network, dense)
             if method == "cqp":
-                mask = _columns_in_rounds(network, dataset, params, prune, first, level, seed, resume)
+                mask = _columns_in_rounds(inputs, network, level, seed)
             else:
-                mask = _one_shot(network, dataset, prune, first, level, method, seed)
+                mask = _one_shot(inputs, network, level, method, seed)
                 mask.apply(prunable_weights(network))
-            rows.append(
+            found.append(
                 {
                     "protocol": "paper",
                     "method": method,
@@ -65,8 +101,8 @@ def paper_rows(
                     "accuracy": accuracy(network, dataset.test),
                 }
             )
-            print(f"  seed {seed}, {method} at {level:g}: test accuracy {rows[-1]['accuracy']:.2%}", flush=True)
-    return rows
+            print(f"  seed {seed}, {method} at {level:g}: test accuracy {found[-1]['accuracy']:.2%}", flush=True)
+    return found
 
 
 def column_scores(problem: Problem, alpha: float) -> Tensor:
@@ -91,45 +127,35 @@ def keep_columns(mask: Mask, scores: Tensor, level: float) -> Mask:
     return Mask({name: layer & kept.reshape(1, -1, *[1] * (layer.dim() - 2))})
 
 
-def _columns_in_rounds(
-    network: SpikingNetwork,
-    dataset: Dataset,
-    params: PaperParams,
-    prune: PruneParams,
-    first: str,
-    level: float,
-    seed: int,
-    resume: Resume,
-) -> Mask:
+def _columns_in_rounds(inputs: Inputs[Params], network: SpikingNetwork, level: float, seed: int) -> Mask:
     """Drop columns in linear rounds, fine-tuning on a few batches after each; the network is changed in place."""
-    mask = mask_of(network, [first])
+    params, train = inputs.params, inputs.dataset.train
+    mask = _first_layer(network)
     wanted = params.batches * params.finetune.batch_size
     for number, target in enumerate(targets("linear", level, params.rounds)):
         path = (seed, params.levels.index(level), number)
-        problem = make_problem(network, mask, target, dataset.train, prune, seed_path=path)
+        problem = make_problem(network, mask, target, train, _prune(inputs), seed_path=path)
         mask = keep_columns(mask, column_scores(problem, params.alpha), target)
         optimizer = make_optimizer(network, params.finetune)
-        rows = shuffled_batches(len(dataset.train.labels), wanted, derive_seed(*path, FINETUNE))[0]
+        samples = shuffled_batches(len(train.labels), wanted, derive_seed(*path, FINETUNE))[0]
         fit(
             network,
             optimizer,
-            Split(dataset.train.images[rows], dataset.train.labels[rows]),
-            dataset.validation,
+            Split(train.images[samples], train.labels[samples]),
+            inputs.dataset.validation,
             params.finetune,
             seed_path=(*path, FINETUNE),
-            resume=resume.point(f"seed{seed}-level-{level}-round-{number}"),
-            progress=Progress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
-            on_epoch=lambda epoch: None,
+            resume=inputs.resume.point(f"seed{seed}-level-{level}-round-{number}"),
+            progress=TerminalProgress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
             hooks=MaskGuard(network, optimizer, mask),
         )
     return mask
 
 
-def _one_shot(
-    network: SpikingNetwork, dataset: Dataset, prune: PruneParams, first: str, level: float, method: str, seed: int
-) -> Mask:
-    mask = mask_of(network, [first])
-    problem = make_problem(network, mask, level, dataset.train, prune, seed_path=(seed, METHOD))
+def _one_shot(inputs: Inputs[Params], network: SpikingNetwork, level: float, method: str, seed: int) -> Mask:
+    mask = _first_layer(network)
+    (first,) = mask
+    problem = make_problem(network, mask, level, inputs.dataset.train, _prune(inputs), seed_path=(seed, METHOD))
     if method == "gradient":
         critical = by_presynaptic_neuron(problem.criticality("sensitivity"))[first]
         return keep_columns(mask, critical.transpose(0, 1).flatten(1).mean(1), level)
@@ -137,3 +163,13 @@ def _one_shot(
         return problem.keep_top({first: problem.weights[first].abs()})
     generator = torch.Generator().manual_seed(problem.seed)
     return problem.keep_top({first: torch.rand(problem.weights[first].shape, generator=generator)})
+
+
+def _first_layer(network: SpikingNetwork) -> Mask:
+    """The dense mask of the first layer."""
+    return mask_of(network, [next(iter(prunable_weights(network)))])
+
+
+def _prune(inputs: Inputs[Params]) -> PruneParams:
+    """The experiment's block `prune` with the study's own criticality."""
+    return inputs.prune.model_copy(update={"criticality": inputs.params.criticality})

@@ -8,17 +8,20 @@ nothing else, since its relaxed mask rises with the importance, while `energy` h
 
 import math
 import time
+from typing import Annotated
 
 import numpy as np
+import pydantic
 import torch
 
+from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies.one_shot import accuracy_under, mask_of
-from pipeline.studies.params import RelaxationParams
-from snnprune.core.dataset import Dataset
+from pipeline.studies import DENSE, Experiment
+from snnprune.core.dataset import Split
+from snnprune.core.schema import Block, Fraction
 from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import flatten, prunable_weights, unflatten
-from snnprune.pruning.params import PruneParams
+from snnprune.pruning.one_shot import accuracy_under, mask_of
 from snnprune.pruning.problem import Layers
 from snnprune.pruning.relaxations import (
     FLOOR,
@@ -38,14 +41,37 @@ FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from bo
 FORMS = ("budget", "energy")
 
 
-def relaxation_rows(
-    network: SpikingNetwork, dataset: Dataset, params: RelaxationParams, prune: PruneParams, seed: int
-) -> list[Row]:
+NEEDS = DENSE
+
+
+class Params(Block):
+    """The relaxed programs of the dense net at every level of the `prune` block.
+
+    alpha: of the importance. tau: synapses of presynaptic neurons with criticality above it are protected in the form
+    `energy`. tolerance, max_iter: OSQP's.
+    """
+
+    alpha: pydantic.NonNegativeFloat = 0.5
+    tau: Fraction = 0.5
+    tolerance: Annotated[float, pydantic.Field(gt=0, le=0.1)] = 1e-5
+    max_iter: pydantic.PositiveInt = 20_000
+
+
+def problems(params: Params, experiment: Experiment) -> list[str]:
+    """It averages criticality."""
+    return experiment.neuron_means_problems("relaxation")
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per form and level; accuracies are test accuracies, None where the program is infeasible.
 
     `ideal_sparsity` is that of the rounded closed form, `distance` the largest difference of an entry from it;
     `bound` is the largest number of protected synapses with which `energy` is feasible at the level.
+
+    Raises:
+        NotSolved: OSQP did not solve a program.
     """
+    network, params, prune, dataset = inputs.dense(seed), inputs.params, inputs.prune, inputs.dataset
     start = mask_of(network, list(prunable_weights(network)))
     problem = make_problem(network, start, prune.targets[0], dataset.train, prune, seed_path=(seed, 0))
     critical = problem.criticality()
@@ -54,7 +80,7 @@ def relaxation_rows(
     columns = normalized(by_presynaptic_neuron(critical))
     protected = flatten(columns) > params.tau
     solver = Solver(params.tolerance, params.max_iter)
-    rows = []
+    found: list[Row] = []
     for level in prune.targets:
         keep, drop = keep_count(level, start.size), math.floor(level * start.size)
         for form in FORMS:
@@ -66,7 +92,7 @@ def relaxation_rows(
                 relaxed = solve_energy_if_feasible(weights.numpy(), protected.numpy(), drop, solver)
                 ideal, guarded = energy_closed_form(protected.numpy()), protected
             print(f"  seed {seed}, {form} at {level:g}: {time.perf_counter() - started:.1f} s", flush=True)
-            rows.append(
+            found.append(
                 {
                     "form": form,
                     "level": level,
@@ -74,10 +100,10 @@ def relaxation_rows(
                     "protected": 0 if guarded is None else int(guarded.count_nonzero()),
                     "bound": _bound(start.size, drop) if form == "energy" else None,
                     **_figures(relaxed, ideal),
-                    **_accuracies(network, dataset, problem.weights, relaxed, scores, keep, guarded),
+                    **_accuracies(network, dataset.test, problem.weights, relaxed, scores, keep, guarded),
                 }
             )
-    return rows
+    return found
 
 
 def _bound(size: int, drop: int) -> int:
@@ -89,29 +115,23 @@ def _bound(size: int, drop: int) -> int:
 
 
 def _figures(relaxed: Relaxed | None, ideal: np.ndarray) -> Row:
+    names = ("sparsity", "ideal_sparsity", "fractional_share", "distance", "iterations")
     if relaxed is None:
-        return {
-            "feasible": False,
-            "sparsity": None,
-            "ideal_sparsity": None,
-            "fractional_share": None,
-            "distance": None,
-            "iterations": None,
-        }
+        return {"feasible": False, **dict.fromkeys(names)}
     mask = relaxed.mask
-    return {
-        "feasible": True,
-        "sparsity": 1 - int((mask > 0.5).sum()) / len(mask),
-        "ideal_sparsity": 1 - int((ideal > 0.5).sum()) / len(mask),
-        "fractional_share": float(((mask > FRACTIONAL) & (mask < 1 - FRACTIONAL)).mean()),
-        "distance": float(np.abs(mask - ideal).max()),
-        "iterations": relaxed.iterations,
-    }
+    figures = (
+        1 - int((mask > 0.5).sum()) / len(mask),
+        1 - int((ideal > 0.5).sum()) / len(mask),
+        float(((mask > FRACTIONAL) & (mask < 1 - FRACTIONAL)).mean()),
+        float(np.abs(mask - ideal).max()),
+        relaxed.iterations,
+    )
+    return {"feasible": True, **dict(zip(names, figures, strict=True))}
 
 
 def _accuracies(
     network: SpikingNetwork,
-    dataset: Dataset,
+    split: Split,
     like: Layers,
     relaxed: Relaxed | None,
     scores: torch.Tensor,
@@ -119,24 +139,21 @@ def _accuracies(
     protected: torch.Tensor | None,
 ) -> Row:
     def under(vector: torch.Tensor) -> float:
-        return accuracy_under(network, unflatten(vector, like), dataset.test)
+        return accuracy_under(network, unflatten(vector, like), split)
 
     try:
         exact = under(keep_top(scores, keep, protected))
     except InfeasibleSelection:
         exact = None
-    if relaxed is None:
-        return {
-            "accuracy_fractional": None,
-            "accuracy_rounded": None,
-            "accuracy_exact": exact,
-            "accuracy_matched": None,
-        }
-    mask = torch.from_numpy(relaxed.mask)
-    rounded = mask > 0.5
+    fractional = rounded = matched = None
+    if relaxed is not None:
+        mask = torch.from_numpy(relaxed.mask)
+        kept = mask > 0.5
+        fractional, rounded = under(mask.clamp(0, 1)), under(kept)
+        matched = under(keep_top(scores, int(kept.count_nonzero())))
     return {
-        "accuracy_fractional": under(mask.clamp(0, 1)),
-        "accuracy_rounded": under(rounded),
+        "accuracy_fractional": fractional,
+        "accuracy_rounded": rounded,
         "accuracy_exact": exact,
-        "accuracy_matched": under(keep_top(scores, int(rounded.count_nonzero()))),
+        "accuracy_matched": matched,
     }

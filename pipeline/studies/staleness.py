@@ -1,51 +1,63 @@
-"""Staleness: criticality measured once at the dense net against measured anew at every level, paired over seeds."""
+"""Staleness: CQP with criticality measured once at the dense net; the `prune` stage measures it anew at every level."""
 
-from collections.abc import Callable
-
+from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from snnprune.core.dataset import Dataset
+from pipeline.io.progress import TerminalProgress
+from pipeline.studies import DENSE, Experiment
 from snnprune.core.schema import Block
-from snnprune.methods import load_method
+from snnprune.methods import cqp, load_method
 from snnprune.pruning.iterate import prune_levels
-from snnprune.pruning.params import PruneParams
+from snnprune.pruning.params import Level
 from snnprune.snn.checkpoint import load_parameters
-from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
-from snnprune.training.resume import ResumePoint
 
 METHOD = "cqp"
+NEEDS = DENSE
+BESIDE = (METHOD,)
+READS = {"methods.cqp": cqp.Params}  # keys are literal: pipeline/slots.py reads them without importing this file
 
 
-def frozen_rows(
-    network: SpikingNetwork,
-    dataset: Dataset,
-    method_params: Block,
-    prune: PruneParams,
-    seed: int,
-    point: Callable[[float], ResumePoint],
-) -> list[Row]:
+class Params(Block):
+    """Compared from level `above` on."""
+
+    above: Level = 0.9
+
+
+def problems(params: Params, experiment: Experiment) -> list[str]:
+    """The stage `prune` must measure criticality anew, and reach a level that counts."""
+    where, prune = f"experiments.{experiment.name}", experiment.blocks.get("prune")
+    found = []
+    if prune and prune.criticality.frozen:
+        found.append(f"{where}.prune.criticality.frozen: must be false where there is a staleness block; found true")
+    if prune and max(prune.targets) < params.above:
+        found.append(f"{where}.staleness.above: no level of {where}.prune is that high; found {params.above}")
+    return found
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per level of CQP with frozen criticality; all else as in the `prune` stage, random draws included."""
-    frozen = prune.model_copy(update={"criticality": prune.criticality.model_copy(update={"frozen": True})})
+    criticality = inputs.prune.criticality.model_copy(update={"frozen": True})
+    network = inputs.dense(seed)
     levels = prune_levels(
         network,
-        dataset,
+        inputs.dataset.train,
+        inputs.dataset.validation,
         load_method(METHOD),
-        method_params,
-        frozen,
+        inputs.blocks[f"methods.{METHOD}"],
+        inputs.prune.model_copy(update={"criticality": criticality}),
         seed=seed,
-        point=point,
-        title=f"frozen cqp seed {seed}",
-        on_epoch=lambda level, epoch: None,
+        point=lambda level: inputs.resume.point(f"seed{seed}-level-{level}"),
+        progress=TerminalProgress(f"frozen {METHOD} seed {seed}"),
     )
-    rows = []
+    found: list[Row] = []
     for level in levels:
         load_parameters(network, level.parameters)
-        rows.append(
+        found.append(
             {
                 "level": level.level,
                 "nnz": level.mask.nnz,
                 "frozen_validation_accuracy": level.validation,
-                "frozen_accuracy": accuracy(network, dataset.test),
+                "frozen_accuracy": accuracy(network, inputs.dataset.test),
             }
         )
-    return rows
+    return found

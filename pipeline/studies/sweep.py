@@ -6,35 +6,57 @@ program is infeasible nothing is pruned, as in the author's code.
 """
 
 import math
+from typing import Annotated, Literal
 
+import pydantic
 import torch
 from torch import Tensor
 
+from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies.one_shot import accuracy_under, mask_of
-from pipeline.studies.params import SweepParams
-from snnprune.core.dataset import Dataset
+from pipeline.studies import DENSE, Experiment
+from snnprune.core.schema import Block, Fraction, rising
 from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import flatten, prunable_weights, unflatten
-from snnprune.pruning.params import PruneParams
+from snnprune.pruning.one_shot import accuracy_under, mask_of
+from snnprune.pruning.params import Granularity, Level
 from snnprune.pruning.relaxations import Solver, solve_energy_if_feasible
 from snnprune.pruning.scores import critical_at, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_top
-from snnprune.snn.network import SpikingNetwork
+
+NEEDS = DENSE
 
 
-def sweep_rows(
-    network: SpikingNetwork, dataset: Dataset, params: SweepParams, prune: PruneParams, seed: int
-) -> list[Row]:
+class Params(Block):
+    """Masks straight from the dense net at every tau of `thresholds`.
+
+    level: target sparsity. layers: `first` (as the paper author's code) or `all`. granularity: of the criticality that
+    protects. alpha: of the importance.
+    """
+
+    thresholds: Annotated[list[Fraction], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
+    level: Level = 0.7
+    layers: Literal["first", "all"] = "first"
+    granularity: Granularity = "neuron"
+    alpha: pydantic.NonNegativeFloat = 0.5
+
+
+def problems(params: Params, experiment: Experiment) -> list[str]:
+    """With granularity `neuron` it averages criticality."""
+    return experiment.neuron_means_problems("sweep") if params.granularity == "neuron" else []
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per rule and tau. `protected` counts synapses; `sparsity` is of the layers in question."""
+    network, params, dataset = inputs.dense(seed), inputs.params, inputs.dataset
     names = list(prunable_weights(network))
     start = mask_of(network, names if params.layers == "all" else names[:1])
-    problem = make_problem(network, start, params.level, dataset.train, prune, seed_path=(seed, 0))
+    problem = make_problem(network, start, params.level, dataset.train, inputs.prune, seed_path=(seed, 0))
     critical = problem.criticality()
     relative = flatten(normalized(critical_at(critical, params.granularity)))
     scores = flatten(importance(problem.weights, critical, params.alpha))
     weights = flatten(problem.weights)
-    rows = []
+    found: list[Row] = []
     for tau in params.thresholds:
         protected = relative > tau
         masks = {
@@ -45,7 +67,7 @@ def sweep_rows(
         for rule, mask in masks.items():
             pruned = torch.ones_like(protected) if mask is None else mask
             factors = unflatten(pruned, problem.weights)
-            rows.append(
+            found.append(
                 {
                     "rule": rule,
                     "tau": tau,
@@ -57,7 +79,7 @@ def sweep_rows(
                     "accuracy": accuracy_under(network, factors, dataset.test),
                 }
             )
-    return rows
+    return found
 
 
 def _energy(weights: Tensor, protected: Tensor, level: float) -> Tensor | None:

@@ -4,17 +4,35 @@ For every net KL_t and validation accuracy at each step, T' by `divergence.enoug
 for T' steps, and for all T, on test.
 """
 
-import pandas as pd
+import pydantic
 
+from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
-from pipeline.studies.nets import Net
+from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset
+from snnprune.core.schema import Block, Fraction
 from snnprune.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
-from snnprune.temporal.params import TemporalParams
 from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 
+NEEDS = NETS
 
-def temporal_rows(net: Net, dataset: Dataset, params: TemporalParams, seed: int) -> list[Row]:
+
+class Params(Block):
+    """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost.
+
+    epsilon: nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points).
+    """
+
+    epsilon: pydantic.NonNegativeFloat = 0.02
+    delta: Fraction = 0.002
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
+    """One row per net and step."""
+    return inputs.rows_of_nets(seed, lambda net: rows_of_net(net, inputs.dataset, inputs.params))
+
+
+def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
     """One row per step of a net; test accuracy only for T' (`chosen`), the author's step (`authors`) and T."""
     spikes = spikes_of(net.network, dataset.validation)
     kl, kl_of_mean = kl_by_step(spikes), kl_of_mean_by_step(spikes)
@@ -35,14 +53,6 @@ def temporal_rows(net: Net, dataset: Dataset, params: TemporalParams, seed: int)
         }
         for step in range(1, len(kl) + 1)
     ]
-
-
-def chosen_steps(table: pd.DataFrame) -> dict[tuple[int, str, float], int]:
-    """T' of every (seed, method, level) in the table of this study."""
-    return {
-        (int(row.seed), str(row.method), float(row.level)): int(row.step)
-        for row in table[table["chosen"]].itertuples(index=False)
-    }
 
 
 def _test_accuracy(net: Net, dataset: Dataset, steps: int) -> float:

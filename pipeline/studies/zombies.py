@@ -1,17 +1,22 @@
 """Zombies: what the dense training's own Adam state does to pruned weights, with the guards switched on one by one."""
 
+from typing import Annotated
+
+import pydantic
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies.params import ZombiesParams
-from snnprune.core.dataset import Dataset
+from pipeline.studies import DENSE
+from snnprune.core.dataset import Split
+from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.pruning.guard import Guards, MaskGuard
 from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.params import PruneParams
+from snnprune.pruning.params import Level
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import make_optimizer, shuffled_batches
@@ -28,28 +33,53 @@ SETTINGS = {
 }
 
 
-def zombie_rows(
-    network: SpikingNetwork,
-    state: dict[str, Tensor],
-    dataset: Dataset,
-    params: ZombiesParams,
-    prune: PruneParams,
-    train: FitParams,
-    setting: str,
-    seed: int,
+NEEDS = DENSE
+READS = {"train": FitParams}
+
+
+class Params(Block):
+    """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other.
+
+    level: sparsity (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two
+    accuracies.
+    """
+
+    level: Level = 0.9
+    steps: pydantic.PositiveInt = 200
+    every: pydantic.PositiveInt = 20
+    lr: Annotated[float, pydantic.Field(gt=0, le=1)] = 1e-3
+
+
+def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
+    """One row per guard setting and optimiser step; raises ZombieError if the full guard lets one pass."""
+    state = inputs.optimizer_state(seed)
+    found: list[Row] = []
+    for setting in SETTINGS:
+        found += rows_of_setting(inputs, inputs.dense(seed), state, setting, seed)
+        last = found[-1]
+        print(f"  seed {seed}, guards {setting}: {last['zombies']:,} zombies after {last['step']} steps", flush=True)
+    return found
+
+
+def rows_of_setting(
+    inputs: Inputs[Params], network: SpikingNetwork, state: dict[str, Tensor], setting: str, seed: int
 ) -> list[Row]:
     """One row per optimiser step of one guard setting (step 0: just pruned); the batches are the same for every one.
 
-    The net is pruned by magnitude in one step; the optimiser is that of the dense training with its `state`.
-    `validation_accuracy` is None between the steps at which it is taken.
+    The dense `network` is pruned by magnitude in one step and trained on; the optimiser is that of the dense training
+    with its `state`. `validation_accuracy` is None between the steps at which it is taken.
     """
-    mask = _magnitude_mask(network, dataset, params, prune, seed)
-    optimizer = make_optimizer(network, train.model_copy(update={"lr": params.lr}))
+    params, dataset = inputs.params, inputs.dataset
+    fit: FitParams = inputs.blocks["train"]
+    dense = Mask.dense(prunable_weights(network))
+    problem = make_problem(network, dense, params.level, dataset.train, inputs.prune, seed_path=(seed, 0))
+    mask = problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
+    optimizer = make_optimizer(network, fit.model_copy(update={"lr": params.lr}))
     restore_optimizer(network, optimizer, state)
     guard = MaskGuard(network, optimizer, mask, SETTINGS[setting])
     seed_everything(seed, 0, ZOMBIES)
-    batches = _endless_batches(len(dataset.train.labels), train.batch_size, params.steps, seed)
-    rows = [_row(network, guard, mask, dataset, setting, 0, measured=True)]
+    batches = _endless_batches(len(dataset.train.labels), fit.batch_size, params.steps, seed)
+    found = [_row(network, guard, mask, dataset.validation, setting, 0, measured=True)]
     for step, chosen in enumerate(batches, start=1):
         network.train()
         optimizer.zero_grad()
@@ -58,16 +88,8 @@ def zombie_rows(
         optimizer.step()
         guard.after_step()
         measured = step % params.every == 0 or step == params.steps
-        rows.append(_row(network, guard, mask, dataset, setting, step, measured))
-    return rows
-
-
-def _magnitude_mask(
-    network: SpikingNetwork, dataset: Dataset, params: ZombiesParams, prune: PruneParams, seed: int
-) -> Mask:
-    dense = Mask.dense(prunable_weights(network))
-    problem = make_problem(network, dense, params.level, dataset.train, prune, seed_path=(seed, 0))
-    return problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
+        found.append(_row(network, guard, mask, dataset.validation, setting, step, measured))
+    return found
 
 
 def _endless_batches(samples: int, batch_size: int, steps: int, seed: int) -> list[Tensor]:
@@ -82,7 +104,7 @@ def _endless_batches(samples: int, batch_size: int, steps: int, seed: int) -> li
 
 @torch.no_grad()
 def _row(
-    network: SpikingNetwork, guard: MaskGuard, mask: Mask, dataset: Dataset, setting: str, step: int, measured: bool
+    network: SpikingNetwork, guard: MaskGuard, mask: Mask, validation: Split, setting: str, step: int, measured: bool
 ) -> Row:
     zeros = sum(int(weight.eq(0).count_nonzero()) for weight in prunable_weights(network).values())
     return {
@@ -90,5 +112,5 @@ def _row(
         "step": step,
         "zombies": guard.zombies(),
         "sparsity": zeros / mask.size,
-        "validation_accuracy": accuracy(network, dataset.validation) if measured else None,
+        "validation_accuracy": accuracy(network, validation) if measured else None,
     }

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import pydantic
 
@@ -11,7 +11,7 @@ from snnprune.core.errors import UserError
 
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # an experiment's name is a folder and part of DVC's stage names
 
-
+Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]
 Schema = TypeVar("Schema", bound="Block")
 
 

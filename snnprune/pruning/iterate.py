@@ -3,21 +3,21 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from torch import Tensor
 
-from snnprune.core.dataset import Dataset, Split
+from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
-from snnprune.methods import Method
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.params import CriticalityKind, CriticalityParams, PruneParams
+from snnprune.pruning.method import Method
+from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
 from snnprune.pruning.problem import Layers, Measure, Problem
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
-from snnprune.snn.checkpoint import copy_parameters, load_parameters
+from snnprune.snn.checkpoint import copy_parameters
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import Epoch, fit, make_optimizer, shuffled_batches
@@ -35,84 +35,86 @@ class BrokenMethod(RuntimeError):
 
 @dataclass(frozen=True)
 class PrunedLevel:
-    """The network at one level: mask, parameters after fine-tuning, validation accuracy before and after it (0..1)."""
+    """The network at one level: mask, parameters after fine-tuning, validation accuracy before and after it (0..1; None
+    without validation data)."""
 
     level: float
     keep: int
     mask: Mask
     parameters: dict[str, Tensor]
-    validation_before: float
-    validation: float
+    validation_before: float | None
+    validation: float | None
 
 
 def prune_levels(
     network: SpikingNetwork,
-    dataset: Dataset,
+    train: Split,
+    validation: Split | None,
     method: Method,
     method_params: Block,
-    params: PruneParams,
+    params: Pruning,
     *,
-    seed: int,
-    point: Callable[[float], ResumePoint],
-    title: str,
-    on_epoch: Callable[[float, Epoch], None],
+    seed: int = 0,
+    loss: Loss = cross_entropy,
+    on_epoch: Callable[[float, Epoch], object] | None = None,
+    progress: Progress | None = None,
+    point: Callable[[float], ResumePoint] | None = None,
 ) -> list[PrunedLevel]:
     """Prune `network` (the dense net, changed in place) to every level in turn.
 
     Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`).
-    At each level: the method's mask inside the mask before, then fine-tuning with a fresh optimiser under the guard.
-    After an interruption the masks are computed again (they follow from the weights) and each level's fine-tuning goes
-    on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is called for every epoch of every
-    level.
+    At each level: the method's mask inside the mask before, then fine-tuning (unless `params.finetune` is None) with a
+    fresh optimiser under the guard. After an interruption the masks are computed again (they follow from the weights)
+    and each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)`
+    is called for every epoch of every level. Without `validation` no accuracy is measured.
 
     Raises:
         BrokenMethod: the method broke its contract.
         InfeasibleSelection: the method's constraints cannot be met.
     """
-    loss = finetuning_loss(network, params)
-    frozen = _frozen_criticality(network, dataset.train, params, seed) if params.criticality.frozen else None
+    progress = progress or Progress()
+    loss = finetuning_loss(network, params, loss)
+    frozen = _frozen_criticality(network, train, params, seed) if params.criticality.frozen else None
     mask = Mask.dense(prunable_weights(network))
     levels = []
     for index, level in enumerate(params.targets):
-        problem = make_problem(network, mask, level, dataset.train, params, seed_path=(seed, index))
+        problem = make_problem(network, mask, level, train, params, seed_path=(seed, index))
         if frozen is not None:
             problem = replace(problem, criticality=frozen)
         mask = checked(method, problem, method.prune(problem, method_params))
-        optimizer = make_optimizer(network, params.finetune)
-        guard = MaskGuard(network, optimizer, mask)
-        before = accuracy(network, dataset.validation)
-        epochs = fit(
-            network,
-            optimizer,
-            dataset.train,
-            dataset.validation,
-            params.finetune,
-            seed_path=(seed, index, FINETUNE),
-            resume=point(level),
-            progress=Progress(f"{title} level {level}"),
-            on_epoch=lambda epoch, level=level: on_epoch(level, epoch),
-            hooks=guard,
-            loss=loss,
-        )
-        guard.check()
-        after = epochs[-1].validation_accuracy
+        mask.apply(prunable_weights(network))
+        before = after = None if validation is None else accuracy(network, validation)
+        if params.finetune is not None:
+            optimizer = make_optimizer(network, params.finetune)
+            guard = MaskGuard(network, optimizer, mask)
+            epochs = fit(
+                network,
+                optimizer,
+                train,
+                validation,
+                params.finetune,
+                seed_path=(seed, index, FINETUNE),
+                loss=loss,
+                hooks=guard,
+                on_epoch=None if on_epoch is None else partial(on_epoch, level),
+                progress=progress.at_level(level),
+                resume=None if point is None else point(level),
+            )
+            guard.check()
+            after = epochs[-1].validation_accuracy
         levels.append(PrunedLevel(level, problem.keep, mask, copy_parameters(network), before, after))
-        print(
-            f"{title} level {level}: sparsity {mask.sparsity:.4f}, {mask.nnz} of {mask.size} synapses, "
-            f"validation {before:.2%} -> {after:.2%}",
-            flush=True,
-        )
+        progress.level_done(levels[-1])
     return levels
 
 
-def finetuning_loss(dense: SpikingNetwork, params: PruneParams) -> Loss:
-    """The loss of fine-tuning; distillation is from a copy of `dense` as it is now."""
-    distillation = params.finetune.distillation
-    return cross_entropy if distillation is None else distilled(copy.deepcopy(dense), distillation)
+def finetuning_loss(dense: SpikingNetwork, params: Pruning, loss: Loss = cross_entropy) -> Loss:
+    """The loss of fine-tuning: `loss`, with distillation from a copy of `dense` as it is now where `params` asks it."""
+    distillation = params.finetune.distillation if params.finetune else None
+    return loss if distillation is None else distilled(copy.deepcopy(dense), distillation, loss)
 
 
 def make_problem(
-    network: SpikingNetwork, mask: Mask, level: float, train: Split, params: PruneParams, seed_path: tuple[int, ...]
+    network: SpikingNetwork, mask: Mask, level: float, train: Split, params: Pruning, seed_path: tuple[int, ...]
 ) -> Problem:
     """The pruning problem of `network` at `level`; criticality is that of the network as it is now.
 
@@ -144,14 +146,14 @@ def measure(network: SpikingNetwork, names: list[str], train: Split, params: Cri
     return criticality_of
 
 
-def _frozen_criticality(network: SpikingNetwork, train: Split, params: PruneParams, seed: int) -> Measure:
+def _frozen_criticality(network: SpikingNetwork, train: Split, params: Pruning, seed: int) -> Measure:
     """Criticality of the network as it is now, whenever it is asked for; the draw is that of the first level."""
     names, seed = list(prunable_weights(network)), derive_seed(seed, 0, CRITICALITY)
     return cache(measure(copy.deepcopy(network), names, train, params.criticality, seed))
 
 
 def one_shot_masks(
-    network: SpikingNetwork, train: Split, method: Method, method_params: Block, params: PruneParams, *, seed: int
+    network: SpikingNetwork, train: Split, method: Method, method_params: Block, params: Pruning, *, seed: int
 ) -> list[Mask]:
     """For every level the mask straight from the dense `network`, pruned in one step and not fine-tuned.
 
@@ -176,29 +178,3 @@ def checked(method: Method, problem: Problem, mask: Mask) -> Mask:
     if method.exact and mask.nnz != problem.keep:
         raise BrokenMethod(f"{method.name}: the mask keeps {mask.nnz} synapses, asked were {problem.keep}")
     return mask
-
-
-def accuracies_on_test(network: SpikingNetwork, levels: list[PrunedLevel], test: Split) -> list[tuple[float, float]]:
-    """Test accuracy (0..1) before and after fine-tuning at every level.
-
-    `network` is the dense net. Before fine-tuning a level's net has the weights of the level before under the new mask.
-    """
-    weights = prunable_weights(network)
-    accuracies = []
-    for level in levels:
-        level.mask.apply(weights)
-        before = accuracy(network, test)
-        load_parameters(network, level.parameters)
-        accuracies.append((before, accuracy(network, test)))
-    return accuracies
-
-
-def one_shot_accuracies(network: SpikingNetwork, masks: list[Mask], split: Split) -> list[float]:
-    """Accuracy (0..1) of the dense `network` under each mask, without fine-tuning; the network is left as it was."""
-    dense = copy_parameters(network)
-    accuracies = []
-    for mask in masks:
-        mask.apply(prunable_weights(network))
-        accuracies.append(accuracy(network, split))
-        load_parameters(network, dense)
-    return accuracies

@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from snnprune.core.schema import Block
+from snnprune.core.schema import Block, rising
 from snnprune.pruning.schedule import ScheduleName, targets
 from snnprune.training.params import FinetuneParams
 
 Level = Annotated[float, pydantic.Field(gt=0, lt=1)]
+Levels = Annotated[list[Level], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
 CriticalityKind = Literal["sensitivity", "taylor", "membrane"]
 Granularity = Literal["synapse", "neuron"]
 
@@ -48,18 +49,17 @@ class Schedule(Block):
         return self
 
 
-class PruneParams(Block):
-    """How every method prunes: to `levels` (or by `schedule`) one after the other, with fine-tuning after each.
+class Pruning(Block):
+    """How to prune: to `levels` (or by `schedule`) one after the other, with fine-tuning after each unless it is None.
 
     The levels are cumulative target sparsities; `targets` gives them in either case.
     """
 
-    protocol: Literal["fair"] = "fair"
     levels: list[Level] | None = None
     schedule: Schedule | None = None
     scope: Literal["global", "layer"] = "global"
     criticality: CriticalityParams = CriticalityParams()
-    finetune: FinetuneParams
+    finetune: FinetuneParams | None = None
 
     @pydantic.field_validator("levels")
     @classmethod
@@ -71,7 +71,7 @@ class PruneParams(Block):
         return levels
 
     @pydantic.model_validator(mode="after")
-    def _levels_or_schedule(self) -> "PruneParams":
+    def _levels_or_schedule(self) -> "Pruning":
         if (self.levels is None) == (self.schedule is None):
             raise ValueError("give either levels, e.g. [0.5, 0.9], or schedule")
         return self
@@ -82,3 +82,10 @@ class PruneParams(Block):
         if self.levels is not None:
             return list(self.levels)
         return targets(self.schedule.name, self.schedule.final, self.schedule.rounds)
+
+
+class PruneParams(Pruning):
+    """The block `prune` of an experiment: one setting for every method, always with fine-tuning."""
+
+    protocol: Literal["fair"] = "fair"
+    finetune: FinetuneParams

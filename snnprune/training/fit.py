@@ -22,11 +22,12 @@ SHUFFLE = 1  # tells an epoch's order of samples from its other draws (dropout, 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Figures of one finished epoch: mean training loss, validation accuracy (0..1), learning rate of its last step."""
+    """Figures of one finished epoch: mean training loss, validation accuracy (0..1; None without validation data),
+    learning rate of its last step."""
 
     epoch: int
     loss: float
-    validation_accuracy: float
+    validation_accuracy: float | None
     lr: float
 
 
@@ -50,23 +51,24 @@ def fit(
     network: SpikingNetwork,
     optimizer: torch.optim.Adam,
     train: Split,
-    validation: Split,
+    validation: Split | None,
     params: FitParams,
     *,
-    seed_path: tuple[int, ...],
-    resume: ResumePoint,
-    progress: Progress,
-    on_epoch: Callable[[Epoch], None],
-    hooks: StepHooks | None = None,
+    seed_path: tuple[int, ...] = (0,),
     loss: Loss = cross_entropy,
+    hooks: StepHooks | None = None,
+    on_epoch: Callable[[Epoch], object] | None = None,
+    progress: Progress | None = None,
+    resume: ResumePoint | None = None,
 ) -> list[Epoch]:
     """Train `network` in place and return the figures of every epoch.
 
-    Each epoch is seeded by (*seed_path, epoch) alone and saved to `resume`, so a run that was interrupted goes on after
-    its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for every
-    epoch, those before the interruption included.
+    Each epoch is seeded by (*seed_path, epoch) alone and saved to `resume` (None: nowhere), so an interrupted run goes
+    on after its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for
+    every epoch, those before the interruption included. Without `validation` no accuracy is measured.
     """
-    epochs = _restore(network, optimizer, resume)
+    on_epoch, progress = on_epoch or (lambda epoch: None), progress or Progress()
+    epochs = _restore(network, optimizer, resume) if resume else []
     for done in epochs:
         on_epoch(done)
     for number in range(len(epochs) + 1, params.epochs + 1):
@@ -74,9 +76,10 @@ def fit(
         mean_loss, lr = _run_epoch(
             network, optimizer, train, params, number, seed_path, progress, hooks or StepHooks(), loss
         )
-        done = Epoch(number, mean_loss, accuracy(network, validation), lr)
+        done = Epoch(number, mean_loss, None if validation is None else accuracy(network, validation), lr)
         epochs.append(done)
-        _save(network, optimizer, epochs, resume)
+        if resume:
+            _save(network, optimizer, epochs, resume)
         progress.epoch_done(number, params.epochs, done.loss, done.validation_accuracy)
         on_epoch(done)
     return epochs

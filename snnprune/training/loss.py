@@ -17,8 +17,8 @@ def cross_entropy(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(counts, labels)
 
 
-def distilled(teacher: SpikingNetwork, params: Distillation) -> Loss:
-    """Cross-entropy mixed with the divergence from `teacher`'s distribution; see `Distillation`.
+def distilled(teacher: SpikingNetwork, params: Distillation, base: Loss = cross_entropy) -> Loss:
+    """The loss `base` mixed with the divergence from `teacher`'s distribution; see `Distillation`.
 
     `teacher` is put into evaluation mode; it sees the very images that the network sees.
     """
@@ -30,6 +30,6 @@ def distilled(teacher: SpikingNetwork, params: Distillation) -> Loss:
         found = functional.log_softmax(counts / params.temperature, dim=1)
         divergence = functional.kl_div(found, target, reduction="batchmean", log_target=True)
         soft = params.temperature**2 * divergence
-        return (1 - params.weight) * cross_entropy(counts, images, labels) + params.weight * soft
+        return (1 - params.weight) * base(counts, images, labels) + params.weight * soft
 
     return loss

@@ -12,11 +12,19 @@ from pipeline.report.claims.verdict import Side
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a quantity is read: the stage that makes it, its file below the experiment's results, and how."""
+    """Where a quantity is read, from the comparison or a study (`source`), and how."""
 
-    stage: str
-    file: str
+    source: str
     read: Callable[[Evidence], Measured]
+
+    def stage(self, experiment: str) -> str:
+        """Address of the stage that measured it."""
+        return f"compare@{experiment}" if self.source == "compare" else f"study@{experiment}-{self.source}"
+
+    @property
+    def file(self) -> str:
+        """That stage's file, below the experiment's results."""
+        return "compare/summary.json" if self.source == "compare" else f"studies/{self.source}/table.csv"
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,11 @@ class Claim:
     conditions: tuple[Condition, ...]
 
 
-COMPARED = partial(Reading, "compare", "compare/summary.json")
-PAPERS = partial(Reading, "paper", "studies/paper/summary.json")
-RELAXED = partial(Reading, "relaxation", "studies/relaxation/summary.json")
-COUNTED = partial(Reading, "energy", "studies/energy/levels.csv")
-SWEPT = partial(Reading, "sweep", "studies/sweep/table.csv")
+COMPARED = partial(Reading, "compare")
+PAPERS = partial(Reading, "paper")
+RELAXED = partial(Reading, "relaxation")
+COUNTED = partial(Reading, "energy")
+SWEPT = partial(Reading, "sweep")
 
 ALL_LAYERS = "all layers, every method with the same dense nets, levels and fine-tuning"
 NO_SUCH_RUN = "not measured: the study runs under protocol fair alone"
@@ -129,7 +137,7 @@ CLAIMS = (
                 side="above",
                 threshold=0,
                 stated=None,
-                fair=Reading("zombies", "studies/zombies/table.csv", evidence.zombies_of_moments),
+                fair=Reading("zombies", evidence.zombies_of_moments),
                 paper=None,
             ),
         ),
@@ -147,7 +155,7 @@ CLAIMS = (
                 side="above",
                 threshold=0,
                 stated=None,
-                fair=Reading("staleness", "studies/staleness/summary.json", evidence.gain_of_recomputing),
+                fair=Reading("staleness", evidence.gain_of_recomputing),
                 paper=None,
             ),
         ),
@@ -238,7 +246,7 @@ CLAIMS = (
                 side="above",
                 threshold=0,
                 stated=None,
-                fair=Reading("alpha", "studies/alpha/table.csv", partial(evidence.lead_of_alpha, alpha=0.5)),
+                fair=Reading("alpha", partial(evidence.lead_of_alpha, alpha=0.5)),
                 paper=None,
             ),
         ),

@@ -4,18 +4,22 @@ A reading returns its quantity over seeds in the unit of the claim, or raises `N
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from pipeline.io.nets import DENSE
-from pipeline.report.statistics import Figures, describe, paired_difference
+from pipeline.report.comparison.summary import Comparison, Result
+from pipeline.report.statistics import Interval, describe, paired_difference
+from pipeline.report.studies import StudySummary
 from snnprune.energy.profiles import formula_reduction
 
-TABLES = {"zombies": "table.csv", "sweep": "table.csv", "alpha": "table.csv", "energy": "levels.csv"}  # rows by seed
 PROFILE = "horowitz_45nm_fp32"
+ALL = "all"  # the layer of the study energy's rows that sum all layers
+
+Entry = TypeVar("Entry")
 
 
 class NotMeasured(Exception):
@@ -24,56 +28,51 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The comparison's summary, and by study its summary and, for those of `TABLES`, that table."""
+    """The comparison, and by study its table and its summary."""
 
-    comparison: Mapping[str, Any]
-    summaries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    comparison: Comparison
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    summaries: Mapping[str, StudySummary] = field(default_factory=dict)
 
-    def summary(self, study: str) -> Mapping[str, Any]:
+    def summary(self, study: str) -> Any:
         """Raises NotMeasured when the experiment has no such study."""
-        if study not in self.summaries:
-            raise NotMeasured(f"the experiment has no study {study}")
-        return self.summaries[study]
+        return _of_study(self.summaries, study)
 
     def table(self, study: str) -> pd.DataFrame:
         """Raises NotMeasured when the experiment has no such study."""
-        if study not in self.tables:
-            raise NotMeasured(f"the experiment has no study {study}")
-        return self.tables[study]
+        return _of_study(self.tables, study)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A quantity over seeds (`statistics.describe`), and in a few words of what, where that is not in its name."""
+    """A quantity over seeds, and in a few words of what, where that is not in its name."""
 
-    figures: Figures
+    interval: Interval
     where: str = ""
 
 
 def fair_margin(evidence: Evidence, level: float) -> Measured:
     """CQP's test accuracy minus magnitude's at a level, paired over seeds, in points."""
-    margin = _compared(evidence, "cqp", level)["margin"]
+    margin = _compared(evidence, "cqp", level).margin
     if margin is None:
         raise NotMeasured("magnitude was not pruned beside CQP")
-    return Measured(_scaled(margin, 100))
+    return Measured(margin.scaled(100))
 
 
 def fair_accuracy(evidence: Evidence, level: float) -> Measured:
     """CQP's test accuracy at a level, in %."""
-    return Measured(_scaled(_compared(evidence, "cqp", level)["accuracy"], 100))
+    return Measured(_compared(evidence, "cqp", level).accuracy.scaled(100))
 
 
 def paper_margin(evidence: Evidence, level: float) -> Measured:
     """The same margin under protocol `paper`, in points."""
-    entry = _one(evidence.summary("paper")["margins"], protocol="paper", level=level)
-    return Measured(entry["margin_points"])
+    return Measured(_one(evidence.summary("paper").margins, protocol="paper", level=level).margin_points)
 
 
 def paper_accuracy(evidence: Evidence, level: float) -> Measured:
     """CQP's test accuracy under protocol `paper`, in %."""
-    entry = _one(evidence.summary("paper")["results"], protocol="paper", method="cqp", level=level)
-    return Measured(_scaled(entry["accuracy"], 100))
+    result = _one(evidence.summary("paper").results, protocol="paper", method="cqp", level=level)
+    return Measured(result.accuracy.scaled(100))
 
 
 def largest_of_form(evidence: Evidence, form: str, key: str) -> Measured:
@@ -81,15 +80,15 @@ def largest_of_form(evidence: Evidence, form: str, key: str) -> Measured:
 
     Only levels at which the program of every seed was feasible: a mean over the seeds that were is of other nets.
     """
-    results = [
-        result
-        for result in evidence.summary("relaxation")["results"]
-        if result["form"] == form and key in result and result[key]["n"] == result["seeds"]
+    found = [
+        (getattr(result, key), result.level)
+        for result in evidence.summary("relaxation").results
+        if result.form == form and getattr(result, key) and getattr(result, key).n == result.seeds
     ]
-    if not results:
+    if not found:
         raise NotMeasured(f"form {form} was feasible for every seed at no level")
-    worst = max(results, key=lambda result: result[key]["mean"])
-    return Measured(worst[key], f"at {100 * worst['level']:g} %")
+    worst, level = max(found, key=lambda entry: entry[0].mean)
+    return Measured(worst, f"at {100 * level:g} %")
 
 
 def zombies_of_moments(evidence: Evidence) -> Measured:
@@ -102,42 +101,42 @@ def zombies_of_moments(evidence: Evidence) -> Measured:
 
 def gain_of_recomputing(evidence: Evidence) -> Measured:
     """Test accuracy with criticality recomputed minus frozen, at the experiment's highest level, paired, in points."""
-    results = evidence.summary("staleness")["results"]
+    results = evidence.summary("staleness").results
     if not results:
         raise NotMeasured("no level is high enough for the study staleness")
-    highest = max(results, key=lambda result: result["level"])
-    return Measured(highest["gain_points"], f"at {100 * highest['level']:g} %")
+    highest = max(results, key=lambda result: result.level)
+    return Measured(highest.gain_points, f"at {100 * highest.level:g} %")
 
 
 def steps_left_out(evidence: Evidence) -> Measured:
     """T - T' of the dense nets, in steps."""
-    rows = _nets(evidence, DENSE, 0.0)
-    return Measured(describe((rows["steps"] - rows["truncated_steps"]).tolist()), _truncation(rows))
+    short = _truncated(evidence, DENSE, 0.0)
+    return Measured(describe((short["timesteps"] - short["steps"]).tolist()), _truncation(short))
 
 
 def accuracy_change_by_truncation(evidence: Evidence) -> Measured:
     """The dense nets' test accuracy at T' minus at T, paired, in points."""
-    rows = _nets(evidence, DENSE, 0.0)
-    pair = ((100 * rows[key]).tolist() for key in ("truncated_accuracy", "accuracy"))
-    return Measured(paired_difference(*pair), _truncation(rows))
+    short, whole = _truncated(evidence, DENSE, 0.0), _dense_at_t(evidence)
+    return Measured(_difference(100 * _by_seed(short, "accuracy"), 100 * whole["accuracy"]), _truncation(short))
 
 
 def counted_saving(evidence: Evidence, method: str, level: float) -> Measured:
     """Energy of a net at T' saved against the same seed's dense net at T, counted from spikes, in %."""
-    rows = _nets(evidence, method, level)
-    column = f"truncated_reduction_{PROFILE}"
-    if column not in rows:
+    short, column = _truncated(evidence, method, level), f"energy_pj_{PROFILE}"
+    if column not in short:
         raise NotMeasured(f"the study energy has no hardware profile {PROFILE}")
-    return Measured(describe((100 * rows[column]).tolist()), _truncation(rows))
+    saved = 1 - _by_seed(short, column) / _dense_at_t(evidence)[column]
+    return Measured(describe((100 * saved).tolist()), _truncation(short))
 
 
 def formula_saving(evidence: Evidence, method: str, level: float) -> Measured:
     """The same by the paper's formula, in %."""
-    rows = _nets(evidence, method, level)
+    short = _truncated(evidence, method, level)
     saved = [
-        100 * formula_reduction(row.sparsity, row.truncated_steps, row.steps) for row in rows.itertuples(index=False)
+        100 * formula_reduction(1 - row.nnz / row.synapses, row.steps, row.timesteps)
+        for row in short.itertuples(index=False)
     ]
-    return Measured(describe(saved), _truncation(rows))
+    return Measured(describe(saved), _truncation(short))
 
 
 def fall_at(evidence: Evidence, rule: str, tau: float) -> Measured:
@@ -165,41 +164,53 @@ def lead_of_alpha(evidence: Evidence, alpha: float) -> Measured:
     return Measured(_difference(100 * means[alpha], 100 * means[best]), f"the best other is {best:g}")
 
 
-def _compared(evidence: Evidence, method: str, level: float) -> Mapping[str, Any]:
-    return _one(evidence.comparison["results"], method=method, level=level)
+def _of_study(found: Mapping[str, Entry], study: str) -> Entry:
+    if study not in found:
+        raise NotMeasured(f"the experiment has no study {study}")
+    return found[study]
 
 
-def _one(entries: Sequence[Mapping[str, Any]], **wanted: Any) -> Mapping[str, Any]:
-    found = [entry for entry in entries if all(entry[key] == value for key, value in wanted.items())]
-    if not found:
-        raise NotMeasured("no result of " + ", ".join(f"{key} {value}" for key, value in wanted.items()))
-    return found[0]
+def _compared(evidence: Evidence, method: str, level: float) -> Result:
+    return _one(evidence.comparison.results, method=method, level=level)
 
 
-def _nets(evidence: Evidence, method: str, level: float) -> pd.DataFrame:
+def _one(entries: Iterable[Entry], **wanted: Any) -> Entry:
+    for entry in entries:
+        if all(getattr(entry, key) == value for key, value in wanted.items()):
+            return entry
+    raise NotMeasured("no result of " + ", ".join(f"{key} {value}" for key, value in wanted.items()))
+
+
+def _on_test(evidence: Evidence) -> pd.DataFrame:
+    """The study energy's rows of whole nets on test."""
     table = evidence.table("energy")
-    rows = table[(table["method"] == method) & (table["level"] == level)]
+    return table[(table["layer"] == ALL) & (table["split"] == "test")]
+
+
+def _truncated(evidence: Evidence, method: str, level: float) -> pd.DataFrame:
+    """A method's nets of a level at T', by seed."""
+    rows = _on_test(evidence)
+    rows = rows[(rows["method"] == method) & (rows["level"] == level) & rows["truncated"]]
     if rows.empty:
         raise NotMeasured(f"the study energy has no net of {method} at {100 * level:g} %")
     return rows.sort_values("seed")
 
 
+def _dense_at_t(evidence: Evidence) -> pd.DataFrame:
+    rows = _on_test(evidence)
+    return rows[(rows["method"] == DENSE) & (rows["steps"] == rows["timesteps"])].set_index("seed").sort_index()
+
+
 def _truncation(rows: pd.DataFrame) -> str:
-    return f"T' = {rows['truncated_steps'].mean():.1f} of {rows['steps'].max():g} steps"
+    return f"T' = {rows['steps'].mean():.1f} of {rows['timesteps'].max():g} steps"
 
 
 def _by_seed(rows: pd.DataFrame, column: str) -> pd.Series:
     return rows.set_index("seed")[column].sort_index()
 
 
-def _difference(values: pd.Series, baseline: pd.Series) -> Figures:
+def _difference(values: pd.Series, baseline: pd.Series) -> Interval:
     """Paired over the seeds that index both. Raises NotMeasured when they have not the same seeds."""
     if values.empty or values.index.tolist() != baseline.index.tolist():
         raise NotMeasured("the two were not measured on the same seeds")
     return paired_difference(values.tolist(), baseline.tolist())
-
-
-def _scaled(figures: Figures, factor: float) -> Figures:
-    """The figures in another unit."""
-    values = {key: figures[key] for key in ("mean", "sd", "low", "high")}
-    return {"n": figures["n"], **{key: None if value is None else factor * value for key, value in values.items()}}

@@ -1,128 +1,190 @@
 """Judges the claims: from the evidence to `claims.json`."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from pipeline.report.claims.claims import CLAIMS, Claim, Condition, Reading
+from pipeline.report.claims.claims import CLAIMS, Claim, Condition
 from pipeline.report.claims.evidence import Evidence, NotMeasured
-from pipeline.report.claims.verdict import RULE, VERDICTS, Outcome, all_hold, outcome_of, size_of, verdict_of
+from pipeline.report.claims.verdict import (
+    RULE,
+    VERDICTS,
+    Outcome,
+    Side,
+    Size,
+    Verdict,
+    all_hold,
+    outcome_of,
+    size_of,
+    verdict_of,
+)
 
 Protocol = Literal["fair", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = ("fair", "paper")
+VERBS = {"holds": "is", "does not hold": "is not", "undecided": "may or may not be"}
 
 
-def judge(evidence: Evidence, experiment: str, claims: Sequence[Claim] = CLAIMS) -> dict[str, Any]:
-    """What stands in `claims.json`: the rule, how often each verdict was given, and every claim (`judge_claim`)."""
+@dataclass(frozen=True)
+class Found:
+    """A quantity as measured under one protocol; `where` says of what, or why it was not measured."""
+
+    n: int | None
+    mean: float | None
+    low: float | None
+    high: float | None
+    where: str
+    outcome: Outcome
+    size: Size | None
+
+
+@dataclass(frozen=True)
+class JudgedCondition:
+    """A condition of a claim and what was measured for it."""
+
+    quantity: str
+    unit: str
+    side: Side
+    threshold: float
+    threshold_of: Literal["the paper", "ours"]
+    paper_value: float | None
+    fair: Found
+    paper: Found
+
+    def found(self, protocol: Protocol) -> Found:
+        """What was measured under a protocol."""
+        return self.fair if protocol == "fair" else self.paper
+
+    def text(self, protocol: Protocol) -> str:
+        """`+0.37 (+0.31 to +0.43) points`, or why it was not measured."""
+        found = self.found(protocol)
+        if found.mean is None:
+            return found.where
+        form = f"{'+' if self.unit == 'points' else ''},.{0 if self.unit == 'synapses' else 2}f"
+        interval = "no interval from one seed" if found.low is None else f"{found.low:{form}} to {found.high:{form}}"
+        return f"{found.mean:{form}} ({interval}) {self.unit}"
+
+
+@dataclass(frozen=True)
+class ProtocolOutcome:
+    """What a protocol means for a claim, and whether the claim holds under it."""
+
+    meaning: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A stage that measured something for a claim, its command, and the file that holds it."""
+
+    stage: str
+    command: str
+    file: str
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim with its conditions as measured under both protocols, the verdict, one line why, and what measured it."""
+
+    id: str
+    claim: str
+    paper_value: str
+    verdict: Verdict
+    why: str
+    protocols: dict[Protocol, ProtocolOutcome]
+    conditions: list[JudgedCondition]
+    made_by: list[Maker]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What `claims.json` holds: how often each verdict was given, the rule, and every claim."""
+
+    experiment: str
+    verdicts: dict[Verdict, int]
+    rule: list[str]
+    claims: list[JudgedClaim]
+
+
+def judge(evidence: Evidence, experiment: str, claims: Sequence[Claim] = CLAIMS) -> Judgement:
+    """All claims, judged."""
     judged = [judge_claim(evidence, experiment, claim) for claim in claims]
-    given = [claim["verdict"] for claim in judged]
-    return {
-        "experiment": experiment,
-        "verdicts": {verdict: given.count(verdict) for verdict in VERDICTS},
-        "rule": list(RULE),
-        "claims": judged,
-    }
+    given = [claim.verdict for claim in judged]
+    return Judgement(experiment, {verdict: given.count(verdict) for verdict in VERDICTS}, list(RULE), judged)
 
 
-def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> dict[str, Any]:
-    """One claim: its conditions as measured under both protocols, the verdict, one line why, and what made it."""
+def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClaim:
+    """One claim, judged."""
     conditions = [
-        {
-            "quantity": condition.quantity,
-            "unit": condition.unit,
-            "side": condition.side,
-            "threshold": condition.threshold,
-            "threshold_of": "ours" if condition.ours else "the paper",
-            "paper_value": condition.stated,
-            **{protocol: _measure(evidence, condition, protocol) for protocol in PROTOCOLS},
-        }
+        JudgedCondition(
+            quantity=condition.quantity,
+            unit=condition.unit,
+            side=condition.side,
+            threshold=condition.threshold,
+            threshold_of="ours" if condition.ours else "the paper",
+            paper_value=condition.stated,
+            fair=_measure(evidence, condition, "fair"),
+            paper=_measure(evidence, condition, "paper"),
+        )
         for condition in claim.conditions
     ]
-    protocols = {
-        protocol: {
-            "meaning": getattr(claim, protocol),
-            "outcome": all_hold([condition[protocol]["outcome"] for condition in conditions]),
-        }
-        for protocol in PROTOCOLS
+    outcomes = {
+        protocol: all_hold([condition.found(protocol).outcome for condition in conditions]) for protocol in PROTOCOLS
     }
-    return {
-        "id": claim.id,
-        "claim": claim.claim,
-        "paper_value": claim.value,
-        "verdict": verdict_of(*(protocols[protocol]["outcome"] for protocol in PROTOCOLS)),
-        "why": _why(conditions, {protocol: entry["outcome"] for protocol, entry in protocols.items()}),
-        "protocols": protocols,
-        "conditions": conditions,
-        "made_by": _made_by(claim, experiment),
-    }
-
-
-def told(condition: dict[str, Any], protocol: Protocol) -> str:
-    """A condition as measured, for people: `+0.37 (+0.31 to +0.43) points`, or why it was not measured."""
-    found = condition[protocol]
-    if found["mean"] is None:
-        return found["where"]
-    signed = "+" if condition["unit"] == "points" else ""
-    digits = 0 if condition["unit"] == "synapses" else 2
-    mean, low, high = (
-        None if found[key] is None else f"{found[key]:{signed},.{digits}f}" for key in ("mean", "low", "high")
+    return JudgedClaim(
+        id=claim.id,
+        claim=claim.claim,
+        paper_value=claim.value,
+        verdict=verdict_of(**outcomes),
+        why=_why(conditions, outcomes),
+        protocols={name: ProtocolOutcome(getattr(claim, name), outcome) for name, outcome in outcomes.items()},
+        conditions=conditions,
+        made_by=_made_by(claim, experiment),
     )
-    interval = "no interval from one seed" if low is None else f"{low} to {high}"
-    return f"{mean} ({interval}) {condition['unit']}"
 
 
-def _reading(condition: Condition, protocol: Protocol) -> Reading | None:
-    return condition.fair if protocol == "fair" else condition.paper
-
-
-def _measure(evidence: Evidence, condition: Condition, protocol: Protocol) -> dict[str, Any]:
-    reading = _reading(condition, protocol)
-    figures, where = None, "not run under this protocol"
+def _measure(evidence: Evidence, condition: Condition, protocol: Protocol) -> Found:
+    reading = getattr(condition, protocol)
+    interval, where = None, "not run under this protocol"
     if reading is not None:
         try:
             measured = reading.read(evidence)
-            figures, where = measured.figures, measured.where
+            interval, where = measured.interval, measured.where
         except NotMeasured as lacking:
             where = str(lacking)
-    return {
-        **{key: None if figures is None else figures[key] for key in ("n", "mean", "low", "high")},
-        "where": where,
-        "outcome": outcome_of(figures, condition.side, condition.threshold),
-        "size": size_of(figures, condition.stated),
-    }
+    return Found(
+        **{key: None if interval is None else getattr(interval, key) for key in ("n", "mean", "low", "high")},
+        where=where,
+        outcome=outcome_of(interval, condition.side, condition.threshold),
+        size=size_of(interval, condition.stated),
+    )
 
 
-def _why(conditions: list[dict[str, Any]], outcomes: dict[Protocol, Outcome]) -> str:
+def _why(conditions: list[JudgedCondition], outcomes: dict[Protocol, Outcome]) -> str:
     """Under fair, and where it does not hold there under paper, too: the conditions that settle it."""
-    protocols = PROTOCOLS[:1] if outcomes["fair"] == "holds" else PROTOCOLS
     parts = []
-    for protocol in protocols:
-        settle = [condition for condition in conditions if condition[protocol]["outcome"] == outcomes[protocol]]
+    for protocol in PROTOCOLS[:1] if outcomes["fair"] == "holds" else PROTOCOLS:
+        settle = [condition for condition in conditions if condition.found(protocol).outcome == outcomes[protocol]]
         if outcomes[protocol] == "not measured":
-            lacking = dict.fromkeys(told(condition, protocol) for condition in settle)
+            lacking = dict.fromkeys(condition.text(protocol) for condition in settle)
             parts.append(f"{protocol}: not measured: {', '.join(lacking)}")
         else:
             parts.append(f"{protocol}: {', and '.join(_sentence(condition, protocol) for condition in settle)}")
     return "; ".join(parts)
 
 
-def _sentence(condition: dict[str, Any], protocol: Protocol) -> str:
-    found, stated, threshold = condition[protocol], condition["paper_value"], condition["threshold"]
-    verb = {"holds": "is", "does not hold": "is not", "undecided": "may or may not be"}[found["outcome"]]
+def _sentence(condition: JudgedCondition, protocol: Protocol) -> str:
+    found, stated = condition.found(protocol), condition.paper_value
     beside = ""
-    if stated not in (None, threshold) and found["size"] in ("larger", "smaller"):
-        beside = f" ({found['size']} than the paper's {stated:g})"
-    return f"{condition['quantity']} {told(condition, protocol)} {verb} {condition['side']} {threshold:g}{beside}"
+    if stated not in (None, condition.threshold) and found.size in ("larger", "smaller"):
+        beside = f" ({found.size} than the paper's {stated:g})"
+    return (
+        f"{condition.quantity} {condition.text(protocol)} {VERBS[found.outcome]} {condition.side} "
+        f"{condition.threshold:g}{beside}"
+    )
 
 
-def _made_by(claim: Claim, experiment: str) -> list[dict[str, str]]:
+def _made_by(claim: Claim, experiment: str) -> list[Maker]:
     """Stage, command and file behind a claim, each once."""
-    readings = [_reading(condition, protocol) for condition in claim.conditions for protocol in PROTOCOLS]
-    files = dict.fromkeys((reading.stage, reading.file) for reading in readings if reading is not None)
-    return [
-        {
-            "stage": f"{stage}@{experiment}",
-            "command": f"dvc repro {stage}@{experiment}",
-            "file": f"results/{experiment}/{file}",
-        }
-        for stage, file in files
-    ]
+    readings = [getattr(condition, protocol) for condition in claim.conditions for protocol in PROTOCOLS]
+    files = dict.fromkeys((reading.stage(experiment), reading.file) for reading in readings if reading is not None)
+    return [Maker(stage, f"dvc repro {stage}", f"results/{experiment}/{file}") for stage, file in files]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pipeline.report.statistics import Figures
+from pipeline.report.statistics import Interval
 
 Side = Literal["above", "at least"]
 Outcome = Literal["holds", "does not hold", "undecided", "not measured"]
@@ -33,17 +33,17 @@ RULE = (
 )
 
 
-def outcome_of(figures: Figures | None, side: Side, threshold: float) -> Outcome:
-    """Whether a quantity lies on the claimed side of the threshold, by its 95 % interval (`statistics.describe`).
+def outcome_of(interval: Interval | None, side: Side, threshold: float) -> Outcome:
+    """Whether a quantity lies on the claimed side of the threshold, by its 95 % interval.
 
-    `above` excludes the threshold, `at least` includes it. None, or figures without an interval, are not measured.
+    `above` excludes the threshold, `at least` includes it. None and a single seed are not measured.
     """
-    if figures is None or figures["low"] is None:
+    if interval is None or interval.low is None:
         return "not measured"
     edge = TOLERANCE if side == "above" else -TOLERANCE
-    if figures["low"] - threshold > edge:
+    if interval.low - threshold > edge:
         return "holds"
-    if figures["high"] - threshold <= edge:
+    if interval.high - threshold <= edge:
         return "does not hold"
     return "undecided"
 
@@ -69,12 +69,12 @@ def verdict_of(fair: Outcome, paper: Outcome) -> Verdict:
     return "not reproduced"
 
 
-def size_of(figures: Figures | None, claimed: float | None) -> Size | None:
+def size_of(interval: Interval | None, claimed: float | None) -> Size | None:
     """How a measured interval lies to the paper's number; None where one of them is missing."""
-    if figures is None or figures["low"] is None or claimed is None:
+    if interval is None or interval.low is None or claimed is None:
         return None
-    if figures["low"] > claimed + TOLERANCE:
+    if interval.low > claimed + TOLERANCE:
         return "larger"
-    if figures["high"] < claimed - TOLERANCE:
+    if interval.high < claimed - TOLERANCE:
         return "smaller"
     return "as claimed"

@@ -1,11 +1,12 @@
 """The comparison table for people: as text for the terminal, as Markdown, and as cells for any other form."""
 
 import io
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from pipeline.report.comparison.summary import Comparison, Result
 
 HEADER = [
     "method",
@@ -18,26 +19,29 @@ HEADER = [
 ]
 
 
-def cells(summary: dict[str, Any]) -> list[list[str]]:
+def cells(summary: Comparison) -> list[list[str]]:
     """One row of strings per method and level, under `HEADER`; intervals are 95 % t-intervals over seeds.
 
     One-shot: pruned from the dense net in one step, not fine-tuned.
     Accuracies are in percent and the margin is in percentage points.
     """
-    dense = ["dense", "0", "0.00 %", with_interval(summary["dense"]), "", "", ""]
-    return [dense, *(_row(result) for result in summary["results"])]
+    return [["dense", "0", "0.00 %", summary.dense.text(), "", "", ""], *(_row(result) for result in summary.results)]
 
 
-def caption(summary: dict[str, Any]) -> str:
+def caption(summary: Comparison) -> str:
     """One line that says what the table shows."""
-    seeds = len(summary["seeds"])
     return (
-        f"{summary['experiment']}: {summary['synapses']:,} synapses, protocol {summary['protocol']}, {seeds} "
-        f"seed{'s' if seeds != 1 else ''}, mean ± 95 % t-interval; margin: paired difference in points, * p < 0.05"
+        f"{summary.experiment}: {summary.synapses:,} synapses, protocol {summary.protocol}, {seeds_text(summary)}, "
+        "mean ± 95 % t-interval; margin: paired difference in points, * p < 0.05"
     )
 
 
-def render_text(summary: dict[str, Any]) -> str:
+def seeds_text(summary: Comparison) -> str:
+    """`5 seeds`."""
+    return f"{len(summary.seeds)} seed{'s' if len(summary.seeds) != 1 else ''}"
+
+
+def render_text(summary: Comparison) -> str:
     """The table drawn for a terminal."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, title in enumerate(HEADER):
@@ -50,33 +54,19 @@ def render_text(summary: dict[str, Any]) -> str:
     return f"{caption(summary)}\n{stream.getvalue()}"
 
 
-def render_markdown(summary: dict[str, Any]) -> str:
+def render_markdown(summary: Comparison) -> str:
     """The table in Markdown."""
     lines = [HEADER, ["---"] + ["---:"] * (len(HEADER) - 1), *cells(summary)]
     return f"{caption(summary)}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def with_interval(figures: dict[str, Any], scale: float = 100, sign: str = "") -> str:
-    """`mean ± half-width`, both times `scale`; the mean alone when the spread is unknown."""
-    mean = f"{figures['mean'] * scale:{sign}.2f}"
-    if figures["low"] is None:
-        return mean
-    return f"{mean} ± {(figures['high'] - figures['mean']) * scale:.2f}"
-
-
-def _row(result: dict[str, Any]) -> list[str]:
-    margin = result["margin"]
-    star = "*" if margin and margin["p"] is not None and margin["p"] < 0.05 else ""
+def _row(result: Result) -> list[str]:
     return [
-        result["method"],
-        f"{result['level']:g}",
-        _percent(result["sparsity"]["mean"]),
-        with_interval(result["accuracy"]),
-        with_interval(margin, sign="+") + star if margin else "",
-        _percent(result["one_shot_sparsity"]["mean"]),
-        with_interval(result["one_shot_accuracy"]),
+        result.method,
+        f"{result.level:g}",
+        f"{100 * result.sparsity.mean:.2f} %",
+        result.accuracy.text(),
+        result.margin.text(sign="+") + result.margin.star if result.margin else "",
+        f"{100 * result.one_shot_sparsity.mean:.2f} %",
+        result.one_shot_accuracy.text(),
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"

@@ -1,53 +1,87 @@
-"""Summary, sentences and figure of the study `layers`."""
+"""The study `layers`: what pruning one layer alone costs."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.report.statistics import describe
-from pipeline.report.style import half_interval, look, panels, sparsity_axis
+from pipeline.io.nets import level_text
+from pipeline.report.statistics import Interval, describe
+from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
+from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
 
 LOOKS = [look(name) for name in ("cqp", "magnitude", "regrow", "osqp")]
 
 
-def summarize(table: pd.DataFrame) -> dict[str, Any]:
-    """Per layer and level the loss over seeds; the most sensitive layer at each level."""
+@dataclass(frozen=True)
+class LayerResult:
+    """Points of validation accuracy lost by pruning one layer to a level."""
+
+    layer: str
+    synapses: int
+    level: float
+    loss_points: Interval
+
+
+@dataclass(frozen=True)
+class LayersSummary(StudySummary):
+    """A result per layer and level."""
+
+    results: list[LayerResult]
+
+
+def summarize(table: pd.DataFrame, context: Context | None = None) -> LayersSummary:
+    """Per layer and level over seeds; sentences about the most sensitive layer at each level."""
     results = [
-        {
-            "layer": layer,
-            "synapses": int(group["synapses"].iloc[0]),
-            "level": float(level),
-            "loss_points": describe(group["loss_points"].tolist()),
-        }
+        LayerResult(str(layer), int(group["synapses"].iloc[0]), float(level), describe(group["loss_points"].tolist()))
         for (layer, level), group in table.groupby(["layer", "level"], sort=False)
     ]
-    findings = []
-    for level in sorted({result["level"] for result in results}):
-        worst = max((r for r in results if r["level"] == level), key=lambda r: r["loss_points"]["mean"])
-        findings.append(
-            f"{worst['layer']} is the most sensitive layer at {level:g}: alone it costs "
-            f"{worst['loss_points']['mean']:.2f} points"
-        )
-    metrics = {f"loss_points/{r['layer']}/{r['level']:g}": r["loss_points"]["mean"] for r in results}
-    return {"findings": findings, "metrics": metrics, "results": results}
+    worst = [
+        max((result for result in results if result.level == level), key=lambda result: result.loss_points.mean)
+        for level in sorted({result.level for result in results})
+    ]
+    return LayersSummary(
+        findings=[
+            f"At {100 * result.level:g} % {result.layer} is the most sensitive layer: pruned alone it costs "
+            f"{result.loss_points.mean:.2f} points."
+            for result in worst
+        ],
+        metrics={
+            f"loss_points/{result.layer}/{level_text(result.level)}": result.loss_points.mean for result in results
+        },
+        results=results,
+    )
 
 
-def draw(summary: dict[str, Any]) -> Figure:
+def draw(summary: LayersSummary) -> Figure:
     """Points of validation accuracy lost over the sparsity of the one layer that is pruned, 95 % intervals."""
-    figure, (axes,) = panels(1, "which layer bears pruning? (one layer at a time, one step, no fine-tuning)", (8, 4.2))
-    layers = list(dict.fromkeys(result["layer"] for result in summary["results"]))
-    for index, layer in enumerate(layers):
-        results = [result for result in summary["results"] if result["layer"] == layer]
-        axes.errorbar(
-            [1 - result["level"] for result in results],
-            [result["loss_points"]["mean"] for result in results],
-            yerr=[half_interval(result["loss_points"], 1) for result in results],
-            label=f"{layer} ({results[0]['synapses']:,} synapses)",
-            capsize=3,
+    title = "which layer tolerates pruning? (one layer at a time, one step, no fine-tuning)"
+    figure, (axes,) = panels(1, title, (8, 4.2))
+    for index, layer in enumerate(dict.fromkeys(result.layer for result in summary.results)):
+        results = [result for result in summary.results if result.layer == layer]
+        draw_intervals(
+            axes,
+            [1 - result.level for result in results],
+            [result.loss_points for result in results],
+            scale=1,
+            label=f"{layer} ({results[0].synapses:,} synapses)",
             **LOOKS[index % len(LOOKS)],
         )
-    sparsity_axis(axes, sorted({result["level"] for result in summary["results"]}), "sparsity of the layer (%)")
+    sparsity_axis(axes, sorted({result.level for result in summary.results}), "sparsity of the layer (%)")
     axes.set_ylabel("validation accuracy lost (points)")
     axes.legend(frameon=False)
     return figure
+
+
+REPORT = StudyReport(
+    "Layer sensitivity",
+    summarize,
+    (
+        Drawing(
+            "layers",
+            "Points of validation accuracy lost by pruning one layer alone, over its sparsity",
+            "The steeper a layer's curve, the less pruning it tolerates.",
+            draw,
+        ),
+    ),
+)

@@ -1,13 +1,14 @@
-"""Summary, sentences and figure of the study `paper`."""
+"""The study `paper`: the same dense nets under the rules of the paper author's code and under ours."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.io.files import Row
-from pipeline.report.statistics import describe, paired_difference
-from pipeline.report.style import half_interval, look, panels
+from pipeline.io.nets import metric_name
+from pipeline.report.statistics import Difference, Interval, describe, paired_difference
+from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
+from pipeline.report.style import draw_intervals, look, panels
 
 # Test accuracy in %: dataset -> level -> method, from the author's public notebooks (Hamza-Faarooq/Pruning-with-SNNs,
 # May 2026), and the abstract of arXiv 2606.30676.
@@ -23,81 +24,91 @@ NOTEBOOKS: dict[str, dict[float, dict[str, float]]] = {
         0.9: {"random": 26.6, "magnitude": 63.0, "gradient": 14.6, "cqp": 77.7},
     },
 }
-
-
 ABSTRACT: dict[str, dict[float, dict[str, float]]] = {"mnist": {0.9: {"cqp": 95.6, "magnitude": 93.4}}}
+RIVALS = ("cqp", "magnitude")
 
 
-def fair_rows(levels_of: dict[tuple[str, int], pd.DataFrame], levels: list[float]) -> list[Row]:
-    """The rows of protocol `fair` at `levels` from the prune stages' tables, (method, seed) -> levels.csv.
+@dataclass(frozen=True)
+class PaperResult:
+    """A method at a level under a protocol; `notebook` and `abstract` are the published accuracies, where there are."""
 
-    Both sparsities are of all layers.
-    """
-    columns = ["level", "sparsity", "nnz", "validation_accuracy", "accuracy"]
-    return [
-        {"seed": seed, "protocol": "fair", "method": method, "network_sparsity": row["sparsity"], **row}
-        for (method, seed), table in levels_of.items()
-        for row in table[table["level"].isin(levels)][columns].to_dict("records")
-    ]
+    protocol: str
+    method: str
+    level: float
+    sparsity: Interval
+    network_sparsity: Interval
+    accuracy: Interval
+    notebook: float | None
+    abstract: float | None
 
 
-def summarize(table: pd.DataFrame, dataset: str) -> dict[str, Any]:
-    """Per protocol, method and level over seeds, beside the published value; CQP's margin over magnitude, paired."""
-    results = []
-    for (protocol, method, level), group in table.groupby(["protocol", "method", "level"], sort=False):
-        entry = {
-            "protocol": protocol,
-            "method": method,
-            "level": float(level),
-            "sparsity": describe(group["sparsity"].tolist()),
-            "network_sparsity": describe(group["network_sparsity"].tolist()),
-            "accuracy": describe(group["accuracy"].tolist()),
-        }
-        for source, published in (("notebook", NOTEBOOKS), ("abstract", ABSTRACT)):
-            value = published.get(dataset, {}).get(float(level), {}).get(method)
-            if protocol == "paper" and value is not None:
-                entry[source] = value / 100
-        results.append(entry)
+@dataclass(frozen=True)
+class Margin:
+    """CQP's test accuracy minus magnitude's, in points."""
+
+    protocol: str
+    level: float
+    margin_points: Difference
+
+
+@dataclass(frozen=True)
+class PaperSummary(StudySummary):
+    """A result per protocol, method and level, and the margins of CQP over magnitude."""
+
+    dataset: str
+    margins: list[Margin]
+    results: list[PaperResult]
+
+
+def with_fair_rows(table: pd.DataFrame, evaluated: pd.DataFrame) -> pd.DataFrame:
+    """The study's rows (protocol `paper`), then the nets of the prune stages at the same levels (protocol `fair`)."""
+    same = evaluated["method"].isin(table["method"]) & evaluated["level"].isin(table["level"])
+    fair = evaluated[same].assign(protocol="fair", network_sparsity=evaluated["sparsity"])
+    return pd.concat([table, fair[[column for column in table if column in fair]]], ignore_index=True)
+
+
+def summarize(table: pd.DataFrame, context: Context) -> PaperSummary:
+    """Both protocols over seeds, beside the published values of the dataset."""
+    rows = with_fair_rows(table, context.evaluated)
+    groups = rows.groupby(["protocol", "method", "level"], sort=False)
+    results = [_result(*map(str, key[:2]), float(key[2]), group, context.dataset) for key, group in groups]
     margins = [
-        {"protocol": protocol, "level": float(level), "margin_points": _margin(group)}
-        for (protocol, level), group in table.groupby(["protocol", "level"], sort=False)
-        if {"cqp", "magnitude"} <= set(group["method"])
+        Margin(str(protocol), float(level), _margin(group))
+        for (protocol, level), group in rows.groupby(["protocol", "level"], sort=False)
+        if set(RIVALS) <= set(group["method"])
     ]
-    findings = [
-        _say(m, [r for r in results if (r["protocol"], r["level"]) == (m["protocol"], m["level"])]) for m in margins
-    ]
-    metrics = {f"{r['protocol']}_accuracy/{r['method']}/{r['level']:g}": r["accuracy"]["mean"] for r in results}
-    return {"findings": findings, "metrics": metrics, "dataset": dataset, "margins": margins, "results": results}
+    return PaperSummary(
+        findings=[_finding(margin, results) for margin in margins],
+        metrics={
+            f"{result.protocol}_accuracy/{metric_name(result.method, result.level)}": result.accuracy.mean
+            for result in results
+        },
+        dataset=context.dataset,
+        margins=margins,
+        results=results,
+    )
 
 
-def draw(summary: dict[str, Any]) -> Figure:
+def draw(summary: PaperSummary) -> Figure:
     """Test accuracy over sparsity: protocol `paper` (left, hollow: the author's notebooks) and `fair` (right)."""
     figure, sides = panels(2, "the same dense nets under both protocols", (10, 4.4), share_y=True)
     titles = {"paper": "paper: first layer only, unequal budgets", "fair": "fair: all layers, one budget"}
     for axes, (protocol, title) in zip(sides, titles.items(), strict=True):
-        mine = [result for result in summary["results"] if result["protocol"] == protocol]
-        for method in dict.fromkeys(result["method"] for result in mine):
-            results = [result for result in mine if result["method"] == method]
-            axes.errorbar(
-                [100 * result["level"] for result in results],
-                [100 * result["accuracy"]["mean"] for result in results],
-                yerr=[half_interval(result["accuracy"]) for result in results],
-                label=method,
-                capsize=3,
-                **look(method),
-            )
-            known = [result for result in results if "notebook" in result]
-            if known:
+        mine = [result for result in summary.results if result.protocol == protocol]
+        for method in dict.fromkeys(result.method for result in mine):
+            results = [result for result in mine if result.method == method]
+            levels = [100 * result.level for result in results]
+            draw_intervals(axes, levels, [result.accuracy for result in results], label=method, **look(method))
+            published = [(100 * r.level, 100 * r.notebook) for r in results if r.notebook is not None]
+            if published:
                 axes.plot(
-                    [100 * result["level"] for result in known],
-                    [100 * result["notebook"] for result in known],
+                    *zip(*published, strict=True),
                     label=f"{method}, the author's notebook",
-                    linestyle="none",
                     markerfacecolor="none",
-                    **look(method) | {"markersize": 9},
+                    **look(method) | {"markersize": 9, "linestyle": "none"},
                 )
         axes.set_title(title)
-        axes.set_xticks([100 * level for level in sorted({result["level"] for result in summary["results"]})])
+        axes.set_xticks([100 * level for level in sorted({result.level for result in summary.results})])
         axes.set_xlabel("sparsity (%)")
         if mine:
             axes.legend(frameon=False, fontsize=8)
@@ -105,24 +116,44 @@ def draw(summary: dict[str, Any]) -> Figure:
     return figure
 
 
-def _margin(group: pd.DataFrame) -> dict[str, Any]:
-    by_method = {method: rows.sort_values("seed") for method, rows in group.groupby("method")}
-    ours, theirs = by_method["cqp"], by_method["magnitude"]
-    return paired_difference((100 * ours["accuracy"]).tolist(), (100 * theirs["accuracy"]).tolist())
+def _result(protocol: str, method: str, level: float, group: pd.DataFrame, dataset: str) -> PaperResult:
+    published = (source.get(dataset, {}).get(level, {}).get(method) for source in (NOTEBOOKS, ABSTRACT))
+    notebook, abstract = (None if value is None or protocol != "paper" else value / 100 for value in published)
+    described = {key: describe(group[key].tolist()) for key in ("sparsity", "network_sparsity", "accuracy")}
+    return PaperResult(protocol, method, level, **described, notebook=notebook, abstract=abstract)
 
 
-def _say(margin: dict[str, Any], results: list[dict[str, Any]]) -> str:
+def _margin(group: pd.DataFrame) -> Difference:
+    ours, theirs = (group[group["method"] == method].sort_values("seed")["accuracy"] for method in RIVALS)
+    return paired_difference((100 * ours).tolist(), (100 * theirs).tolist())
+
+
+def _finding(margin: Margin, results: list[PaperResult]) -> str:
     """One line: the margin with its interval, both accuracies, and the published ones where there are any."""
-    points = margin["margin_points"]
-    spread = "" if points["low"] is None else f" ({points['low']:+.2f} to {points['high']:+.2f})"
+    points = margin.margin_points
+    interval = "" if points.low is None else f" ({points.low:+.2f} to {points.high:+.2f})"
     cells = []
     for result in results:
-        here = (result["protocol"], result["level"]) == (margin["protocol"], margin["level"])
-        if here and result["method"] in ("cqp", "magnitude"):
-            published = [f"{100 * result[key]:.1f} in the {key}" for key in ("notebook", "abstract") if key in result]
-            told = f" [{', '.join(published)}]" if published else ""
-            cells.append(f"{result['method']} {100 * result['accuracy']['mean']:.2f} %{told}")
+        if (result.protocol, result.level) == (margin.protocol, margin.level) and result.method in RIVALS:
+            sources = {"notebook": result.notebook, "abstract": result.abstract}
+            published = ", ".join(f"{100 * value:.1f} in the {source}" for source, value in sources.items() if value)
+            cells.append(f"{result.method} {100 * result.accuracy.mean:.2f} %{f' [{published}]' if published else ''}")
     return (
-        f"protocol {margin['protocol']} at {margin['level']:g}: {', '.join(cells)}; CQP over magnitude "
-        f"{points['mean']:+.2f} points{spread}"
+        f"Protocol {margin.protocol} at {100 * margin.level:g} %: {', '.join(cells)}; CQP over magnitude "
+        f"{points.mean:+.2f} points{interval}."
     )
+
+
+REPORT = StudyReport(
+    "The paper's own rules",
+    summarize,
+    (
+        Drawing(
+            "paper",
+            "Test accuracy over sparsity of the same dense nets under protocol paper and protocol fair",
+            "The same nets, left under the rules of the paper author's code (hollow: the author's published results), "
+            "right under one budget for all: the order of the methods depends on the rules.",
+            draw,
+        ),
+    ),
+)

@@ -1,107 +1,137 @@
-"""Summary, sentences and figure of the study `relaxation`."""
+"""The study `relaxation`: what rounding a relaxed mask does to sparsity and accuracy."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.report.statistics import describe
-from pipeline.report.style import half_interval, look, panels, sparsity_axis
-from pipeline.studies.relaxation import FORMS
+from pipeline.io.nets import level_text
+from pipeline.report.statistics import Interval, describe
+from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
+from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
+
+LOOKS = {"budget": look("osqp"), "energy": look("gradient")}  # by form of the program
+LINES = {"exact": "-", "fractional": ":", "rounded": "--"}  # by mask
 
 
-def summarize(table: pd.DataFrame) -> dict[str, Any]:
-    """Per form and level over seeds: overshoot in points, accuracy with each mask, and what rounding costs."""
-    results = []
-    for (form, level), group in table.groupby(["form", "level"], sort=False):
-        feasible = group[group["feasible"]]
-        entry: dict[str, Any] = {
-            "form": form,
-            "level": float(level),
-            "feasible_seeds": len(feasible),
-            "seeds": len(group),
-            "protected": describe(group["protected"].tolist()),
-        }
-        if len(feasible):
-            entry |= {
-                "overshoot_points": describe((100 * (feasible["sparsity"] - level)).tolist()),
-                "fractional_share": describe(feasible["fractional_share"].tolist()),
-                "distance": describe(feasible["distance"].tolist()),
-                **{
-                    key: describe(feasible[key].tolist())
-                    for key in ("accuracy_fractional", "accuracy_rounded", "accuracy_matched")
-                },
-            }
-            exact = feasible.dropna(subset=["accuracy_exact"])
-            if len(exact):
-                entry["accuracy_exact"] = describe(exact["accuracy_exact"].tolist())
-                for key, other in (("loss_points", "accuracy_exact"), ("matched_points", "accuracy_matched")):
-                    entry[key] = describe((100 * (exact[other] - exact["accuracy_rounded"])).tolist())
-        results.append(entry)
-    solved = [result for result in results if "overshoot_points" in result]
-    metrics = {}
-    for result in solved:
-        for key in ("overshoot_points", "loss_points", "matched_points"):
-            if key in result:
-                metrics[f"{key}/{result['form']}/{result['level']:g}"] = result[key]["mean"]
-    return {"findings": _findings(results), "metrics": metrics, "results": results}
+@dataclass(frozen=True)
+class RelaxationResult:
+    """A form of the program at a level, over the seeds for which it was feasible; None where it was for none.
+
+    `loss_points` is what the rounded mask loses against the exact one of the level, `matched_points` against the exact
+    one of its own sparsity.
+    """
+
+    form: str
+    level: float
+    feasible_seeds: int
+    seeds: int
+    protected: Interval
+    overshoot_points: Interval | None = None
+    fractional_share: Interval | None = None
+    distance: Interval | None = None
+    accuracy_fractional: Interval | None = None
+    accuracy_rounded: Interval | None = None
+    accuracy_matched: Interval | None = None
+    accuracy_exact: Interval | None = None
+    loss_points: Interval | None = None
+    matched_points: Interval | None = None
 
 
-def draw(summary: dict[str, Any]) -> Figure:
+@dataclass(frozen=True)
+class RelaxationSummary(StudySummary):
+    """A result per form and level."""
+
+    results: list[RelaxationResult]
+
+
+def summarize(table: pd.DataFrame, context: Context | None = None) -> RelaxationSummary:
+    """Per form and level over seeds."""
+    groups = table.groupby(["form", "level"], sort=False)
+    results = [_result(str(form), float(level), group) for (form, level), group in groups]
+    metrics = {
+        f"{key}/{result.form}/{level_text(result.level)}": getattr(result, key).mean
+        for result in results
+        for key in ("overshoot_points", "loss_points", "matched_points")
+        if getattr(result, key)
+    }
+    findings = [line for form in LOOKS for line in _findings(form, [one for one in results if one.form == form])]
+    return RelaxationSummary(findings, metrics, results)
+
+
+def draw(summary: RelaxationSummary) -> Figure:
     """Left: achieved minus target sparsity. Right: test accuracy with the fractional, rounded and exact mask."""
     figure, (left, right) = panels(2, "the relaxation trap: one step from the dense net, no fine-tuning", (11, 4.4))
-    levels = sorted({result["level"] for result in summary["results"]})
-    looks = {"budget": look("osqp"), "energy": look("gradient")}
-    styles = {"accuracy_exact": "-", "accuracy_fractional": ":", "accuracy_rounded": "--"}
-    for form in FORMS:
-        results = [r for r in summary["results"] if r["form"] == form and "overshoot_points" in r]
-        left.errorbar(
-            [1 - r["level"] for r in results],
-            [r["overshoot_points"]["mean"] for r in results],
-            yerr=[half_interval(r["overshoot_points"], 1) for r in results],
-            label=form,
-            capsize=3,
-            **looks[form],
-        )
-        for key, line in styles.items():
-            known = [r for r in results if key in r]
+    for form, style in LOOKS.items():
+        results = [result for result in summary.results if result.form == form and result.overshoot_points]
+        kept = [1 - result.level for result in results]
+        draw_intervals(left, kept, [result.overshoot_points for result in results], scale=1, label=form, **style)
+        for mask, line in LINES.items():
+            known = [(1 - one.level, found) for one in results if (found := getattr(one, f"accuracy_{mask}"))]
             right.plot(
-                [1 - r["level"] for r in known],
-                [100 * r[key]["mean"] for r in known],
-                label=f"{form}, {key.removeprefix('accuracy_')}",
+                [share for share, _ in known],
+                [100 * accuracy.mean for _, accuracy in known],
+                label=f"{form}, {mask}",
                 linestyle=line,
-                **looks[form],
+                **style,
             )
     left.axhline(0, color="black", linewidth=1)
     left.set_ylabel("achieved - target sparsity (points)")
     right.set_ylabel("test accuracy (%)")
     for axes in (left, right):
-        sparsity_axis(axes, levels, "target sparsity (%)")
+        sparsity_axis(axes, sorted({result.level for result in summary.results}), "target sparsity (%)")
         axes.legend(frameon=False, fontsize=8, handlelength=4)
     return figure
 
 
-def _findings(results: list[dict[str, Any]]) -> list[str]:
-    findings = []
-    for form in FORMS:
-        mine = [result for result in results if result["form"] == form]
-        solved = [result for result in mine if "overshoot_points" in result]
-        infeasible = [f"{r['level']:g}" for r in mine if r["feasible_seeds"] < r["seeds"]]
-        if solved:
-            over = max(solved, key=lambda r: r["overshoot_points"]["mean"])
-            findings.append(
-                f"{form}: largest overshoot {over['overshoot_points']['mean']:+.2f} points, at {over['level']:g}"
-            )
-        lossy = [result for result in solved if "loss_points" in result]
-        if lossy:
-            worst = max(lossy, key=lambda r: r["loss_points"]["mean"])
-            loss, matched = worst["loss_points"]["mean"], worst["matched_points"]["mean"]
-            findings.append(
-                f"{form}: at {worst['level']:g} the rounded mask loses {loss:.2f} points of test accuracy against the "
-                f"exact mask of the asked sparsity, {matched:.2f} against the exact mask of its own"
-                if loss > 0
-                else f"{form}: the rounded mask loses no test accuracy against the exact mask of the asked sparsity"
-            )
-        if infeasible:
-            findings.append(f"{form}: infeasible for some seed at {', '.join(infeasible)}")
-    return findings
+def _result(form: str, level: float, group: pd.DataFrame) -> RelaxationResult:
+    feasible = group[group["feasible"]]
+    found = {"overshoot_points": 100 * (feasible["sparsity"] - level)}
+    found |= {key: feasible[key] for key in ("fractional_share", "distance")}
+    found |= {key: feasible[key] for key in ("accuracy_fractional", "accuracy_rounded", "accuracy_matched")}
+    exact = feasible.dropna(subset=["accuracy_exact"])
+    found["accuracy_exact"] = exact["accuracy_exact"]
+    found["loss_points"] = 100 * (exact["accuracy_exact"] - exact["accuracy_rounded"])
+    found["matched_points"] = 100 * (exact["accuracy_matched"] - exact["accuracy_rounded"])
+    return RelaxationResult(
+        form=form,
+        level=level,
+        feasible_seeds=len(feasible),
+        seeds=len(group),
+        protected=describe(group["protected"].tolist()),
+        **{key: describe(values.tolist()) for key, values in found.items() if len(values)},
+    )
+
+
+def _findings(form: str, results: list[RelaxationResult]) -> list[str]:
+    lines = []
+    if solved := [result for result in results if result.overshoot_points]:
+        over = max(solved, key=lambda result: result.overshoot_points.mean)
+        lines.append(f"{form}: largest overshoot {over.overshoot_points.mean:+.2f} points, at {100 * over.level:g} %")
+    if lossy := [result for result in results if result.loss_points]:
+        worst = max(lossy, key=lambda result: result.loss_points.mean)
+        lines.append(
+            f"{form}: at {100 * worst.level:g} % the rounded mask loses {worst.loss_points.mean:.2f} points of test "
+            f"accuracy against the exact mask of that level, {worst.matched_points.mean:.2f} against the exact mask of "
+            "its own sparsity"
+            if worst.loss_points.mean > 0
+            else f"{form}: the rounded mask loses no test accuracy against the exact mask of the same level"
+        )
+    if infeasible := [f"{100 * result.level:g} %" for result in results if result.feasible_seeds < result.seeds]:
+        lines.append(f"{form}: infeasible for some seed at {', '.join(infeasible)}")
+    return lines
+
+
+REPORT = StudyReport(
+    "The relaxation trap",
+    summarize,
+    (
+        Drawing(
+            "relaxation",
+            "Masks of both relaxed programs: achieved minus target sparsity; accuracy fractional, rounded and exact",
+            "A relaxed mask rounded at 0.5 misses the requested sparsity (left, off zero), and so its accuracy differs "
+            "from that of the exact mask (right, dashed against solid).",
+            draw,
+        ),
+    ),
+)

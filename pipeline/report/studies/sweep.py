@@ -1,48 +1,92 @@
-"""Summary, sentences and figure of the study `sweep`."""
+"""The study `sweep`: what a threshold of protection does to accuracy and sparsity."""
 
 import itertools
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.report.statistics import describe
-from pipeline.report.style import half_interval, look, panels
+from pipeline.report.statistics import Interval, describe
+from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
+from pipeline.report.style import draw_intervals, legend_below, look, panels
 
-RULES = {"energy": look("osqp"), "exact": look("cqp"), "cut": look("gradient")}
-
-
-def summarize(table: pd.DataFrame) -> dict[str, Any]:
-    """Per rule and tau over seeds, and every rule's cliff (`find_cliff`)."""
-    results = [
-        {
-            "rule": rule,
-            "tau": float(tau),
-            "protected_share": describe((group["protected"] / group["synapses"]).tolist()),
-            "feasible_seeds": int(group["feasible"].sum()),
-            "seeds": len(group),
-            "sparsity": describe(group["sparsity"].tolist()),
-            "accuracy": describe(group["accuracy"].tolist()),
-        }
-        for (rule, tau), group in table.groupby(["rule", "tau"], sort=False)
-    ]
-    cliffs = {rule: find_cliff(table[table["rule"] == rule]) for rule in RULES}
-    findings = [_say(rule, cliff) for rule, cliff in cliffs.items()]
-    metrics: dict[str, float] = {}
-    for rule, cliff in cliffs.items():
-        if cliff["cause"] != "none":
-            metrics |= {f"cliff_{key}/{rule}": cliff[key] for key in ("tau", "before", "after")}
-    return {"findings": findings, "metrics": metrics, "cliffs": cliffs, "results": results}
+RULES = {  # of two rules that do the same the later is drawn thin over the other
+    "energy": ("relaxed program of the author's code", look("gradient") | {"linewidth": 4, "markersize": 9}),
+    "exact": ("exact top-k with protection", look("cqp") | {"linewidth": 2}),
+    "cut": ("hard cut", look("cut") | {"linewidth": 1.2, "linestyle": "--", "markersize": 4}),
+}
+NO_CLIFF = "none"
 
 
-def find_cliff(table: pd.DataFrame) -> dict[str, Any]:
-    """The largest fall between neighbouring tau of one rule's rows, by mean validation accuracy; told in test accuracy.
+@dataclass(frozen=True)
+class SweepResult:
+    """A rule at a threshold."""
 
-    `tau` is where the fall ends; `before` and `after` are mean test accuracies. `cause` is `feasibility boundary` when
-    seeds whose program becomes feasible there (before, nothing was pruned) carry more than half of the fall, else
-    `rising sparsity` when more is pruned after it, else `protection lost`: as much is pruned, but other synapses;
-    `none` when nothing falls.
+    rule: str
+    tau: float
+    protected_share: Interval
+    feasible_seeds: int
+    seeds: int
+    sparsity: Interval
+    accuracy: Interval
+
+
+@dataclass(frozen=True)
+class Cliff:
+    """The largest fall between neighbouring thresholds: mean test accuracy and sparsity before and after it, its cause.
+
+    The cause is `feasibility boundary` when seeds whose program becomes feasible there (before, nothing was pruned)
+    carry more than half of the fall, else `rising sparsity` when more is pruned after it, else `protection lost`: as
+    much is pruned, but other synapses; `none` when nothing falls.
     """
+
+    tau: float
+    tau_before: float
+    before: float
+    after: float
+    sparsity_before: float
+    sparsity_after: float
+    cause: str
+
+
+@dataclass(frozen=True)
+class SweepSummary(StudySummary):
+    """A result per rule and threshold, and every rule's cliff."""
+
+    cliffs: dict[str, Cliff]
+    results: list[SweepResult]
+
+
+def summarize(table: pd.DataFrame, context: Context | None = None) -> SweepSummary:
+    """Per rule and tau over seeds."""
+    cliffs = {rule: find_cliff(table[table["rule"] == rule]) for rule in RULES}
+    return SweepSummary(
+        findings=[_finding(rule, cliff) for rule, cliff in cliffs.items()],
+        metrics={
+            f"cliff_{key}/{rule}": getattr(cliff, key)
+            for rule, cliff in cliffs.items()
+            for key in ("tau", "before", "after")
+            if cliff.cause != NO_CLIFF
+        },
+        cliffs=cliffs,
+        results=[
+            SweepResult(
+                rule=str(rule),
+                tau=float(tau),
+                protected_share=describe((group["protected"] / group["synapses"]).tolist()),
+                feasible_seeds=int(group["feasible"].sum()),
+                seeds=len(group),
+                sparsity=describe(group["sparsity"].tolist()),
+                accuracy=describe(group["accuracy"].tolist()),
+            )
+            for (rule, tau), group in table.groupby(["rule", "tau"], sort=False)
+        ],
+    )
+
+
+def find_cliff(table: pd.DataFrame) -> Cliff:
+    """The cliff of one rule's rows: chosen by mean validation accuracy, reported in test accuracy."""
     columns = ["validation_accuracy", "accuracy", "sparsity", "feasible"]
     at = {tau: rows.set_index("seed").sort_index()[columns].astype(float) for tau, rows in table.groupby("tau")}
     falls = {
@@ -52,68 +96,92 @@ def find_cliff(table: pd.DataFrame) -> dict[str, Any]:
     (low, high), fall = max(falls.items(), key=lambda entry: entry[1].mean())
     opened = at[high]["feasible"] > at[low]["feasible"]
     if fall.mean() <= 0:
-        cause = "none"
+        cause = NO_CLIFF
     elif fall[opened].sum() > fall.sum() / 2:
         cause = "feasibility boundary"
     elif at[high]["sparsity"].mean() > at[low]["sparsity"].mean() + 1e-9:
         cause = "rising sparsity"
     else:
         cause = "protection lost"
-    return {
-        "tau": float(high),
-        "tau_before": float(low),
-        "before": float(at[low]["accuracy"].mean()),
-        "after": float(at[high]["accuracy"].mean()),
-        "sparsity_before": float(at[low]["sparsity"].mean()),
-        "sparsity_after": float(at[high]["sparsity"].mean()),
-        "cause": cause,
-    }
+    return Cliff(
+        tau=float(high),
+        tau_before=float(low),
+        before=float(at[low]["accuracy"].mean()),
+        after=float(at[high]["accuracy"].mean()),
+        sparsity_before=float(at[low]["sparsity"].mean()),
+        sparsity_after=float(at[high]["sparsity"].mean()),
+        cause=cause,
+    )
 
 
-def draw(summary: dict[str, Any]) -> Figure:
-    """Test accuracy (left) and achieved sparsity (right) over tau; circled points are infeasible for some seed."""
-    figure, (left, right) = panels(2, "threshold sweep: straight from the dense net, no fine-tuning", (11, 5.2))
-    for rule, style in RULES.items():
-        results = [result for result in summary["results"] if result["rule"] == rule]
-        for axes, key in ((left, "accuracy"), (right, "sparsity")):
-            taus = [result["tau"] for result in results]
-            means = [100 * result[key]["mean"] for result in results]
-            spread = [half_interval(result[key]) for result in results]
-            axes.errorbar(taus, means, yerr=spread, label=rule, capsize=3, **style)
-            hollow = [i for i, result in enumerate(results) if result["feasible_seeds"] < result["seeds"]]
+def draw(summary: SweepSummary) -> Figure:
+    """Test accuracy (left) and achieved sparsity (right) over tau; the cliff of both programs is shaded and labelled.
+
+    Large circles are thresholds at which the program is infeasible for some seed.
+    """
+    figure, both = panels(2, "threshold sweep: straight from the dense net, no fine-tuning", (10.5, 5))
+    for axes, key in zip(both, ("accuracy", "sparsity"), strict=True):
+        for rule, (name, style) in RULES.items():
+            results = [result for result in summary.results if result.rule == rule]
+            taus, values = [result.tau for result in results], [getattr(result, key) for result in results]
+            draw_intervals(axes, taus, values, label=name, elinewidth=1.2, **style)
+        infeasible = [result for result in summary.results if result.feasible_seeds < result.seeds]
+        if infeasible:
             axes.plot(
-                [taus[i] for i in hollow],
-                [means[i] for i in hollow],
+                [result.tau for result in infeasible],
+                [100 * getattr(result, key).mean for result in infeasible],
+                label="infeasible for some seed",
                 linestyle="none",
                 marker="o",
-                markersize=11,
+                markersize=14,
+                color="black",
                 markerfacecolor="none",
-                markeredgecolor=style["color"],
-                label=f"{rule}: infeasible for some seed" if hollow and axes is left else None,
             )
-        cliff = summary["cliffs"][rule]
-        if cliff["cause"] != "none":
-            left.plot(
-                [cliff["tau_before"], cliff["tau"]],
-                [100 * cliff["before"], 100 * cliff["after"]],
-                color=style["color"],
-                linewidth=6,
-                alpha=0.3,
-                label=f"{rule}: the cliff ({cliff['cause']})",
-            )
-    left.set_ylabel("test accuracy (%)")
-    right.set_ylabel("achieved sparsity (%)")
-    for axes in (left, right):
         axes.set_xlabel("tau (criticality / its maximum)")
-    figure.legend(*left.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+    both[0].set_ylabel("test accuracy (%)")
+    both[1].set_ylabel("achieved sparsity (%)")
+    for rule, height in (("energy", 0.9), ("exact", 0.02)):
+        _mark_cliff(both[0], summary.cliffs[rule], RULES[rule][1]["color"], height)
+    legend_below(figure, both[0], columns=4)
     return figure
 
 
-def _say(rule: str, cliff: dict[str, Any]) -> str:
-    if cliff["cause"] == "none":
-        return f"{rule}: no fall"
-    return (
-        f"{rule}: the cliff is at tau = {cliff['tau']:g} (from {cliff['tau_before']:g}): test accuracy "
-        f"{100 * cliff['before']:.1f} -> {100 * cliff['after']:.1f} %, sparsity "
-        f"{100 * cliff['sparsity_before']:.1f} -> {100 * cliff['sparsity_after']:.1f} %, cause: {cliff['cause']}"
+def _mark_cliff(axes: Axes, cliff: Cliff, colour: str, height: float) -> None:
+    """Shade the fall between two thresholds, and write it there, from `height` inwards."""
+    if cliff.cause == NO_CLIFF:
+        return
+    axes.axvspan(cliff.tau_before, cliff.tau, color=colour, alpha=0.15, linewidth=0)
+    axes.annotate(
+        f"cliff: {100 * cliff.before:.1f} to {100 * cliff.after:.1f} %\n({cliff.cause})",
+        ((cliff.tau_before + cliff.tau) / 2, height),
+        xycoords=("data", "axes fraction"),
+        rotation=90,
+        ha="center",
+        va="top" if height > 0.5 else "bottom",
+        fontsize=9,
     )
+
+
+def _finding(rule: str, cliff: Cliff) -> str:
+    if cliff.cause == NO_CLIFF:
+        return f"{rule}: accuracy does not fall"
+    return (
+        f"{rule}: the cliff is at tau = {cliff.tau:g} (from {cliff.tau_before:g}): test accuracy "
+        f"{100 * cliff.before:.1f} -> {100 * cliff.after:.1f} %, sparsity "
+        f"{100 * cliff.sparsity_before:.1f} -> {100 * cliff.sparsity_after:.1f} %, cause: {cliff.cause}"
+    )
+
+
+REPORT = StudyReport(
+    "Threshold sweep and its cliff",
+    summarize,
+    (
+        Drawing(
+            "sweep",
+            "Test accuracy and achieved sparsity over the threshold of protection tau, by rule, cliffs shaded",
+            "The relaxed program and the hard cut keep less and less as tau rises, and accuracy falls with it. The "
+            "shaded band is the cliff: the largest fall between neighbouring thresholds.",
+            draw,
+        ),
+    ),
+)

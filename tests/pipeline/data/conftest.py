@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from pipeline.data.sources import ENVIRONMENT_VARIABLE, Pins, PublicSet
 from snnprune.data import idx
 
-SHARED_MNIST = Path(__file__).parents[4] / "shared" / "mnist"
-collect_ignore = [] if SHARED_MNIST.is_dir() else ["test_real_mnist.py"]  # tests download nothing from the internet
+# Tests download nothing from the internet: real data is tested where SNN_DATA_DIR has it.
+MNIST_FOLDER = Path(os.environ.get(ENVIRONMENT_VARIABLE) or "nowhere", "mnist")
+collect_ignore = [] if MNIST_FOLDER.is_dir() else ["test_real_mnist.py"]
 
 
 def idx_images(count: int) -> bytes:

@@ -1,7 +1,8 @@
-"""The real MNIST beside the checkout (conftest.py leaves this file out where there is none)."""
+"""The real MNIST (conftest.py leaves this file out where SNN_DATA_DIR has none)."""
 
 import gzip
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,19 @@ import pytest
 from pipeline.data import sources
 from pipeline.data.datasets import RawDataset, load
 
-SHARED_MNIST = Path(__file__).parents[4] / "shared" / "mnist"
+MNIST_FOLDER = Path(os.environ.get(sources.ENVIRONMENT_VARIABLE, ""), "mnist")
 
 
 @pytest.fixture(scope="module")
 def mnist() -> RawDataset:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(sources.ENVIRONMENT_VARIABLE, str(SHARED_MNIST))
+        patch.setenv(sources.ENVIRONMENT_VARIABLE, str(MNIST_FOLDER))
         return load("mnist", {}, with_test=True)
 
 
 def test_content_has_the_pinned_digests() -> None:
     for stem, digest in sources.MNIST.pins.sha256.items():
-        content = gzip.decompress((SHARED_MNIST / f"{stem}.gz").read_bytes())
+        content = gzip.decompress((MNIST_FOLDER / f"{stem}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
 
 
@@ -37,6 +38,6 @@ def test_official_counts_and_types(mnist: RawDataset) -> None:
 
 
 def test_it_is_not_taken_for_fashion_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(sources.ENVIRONMENT_VARIABLE, str(SHARED_MNIST))
+    monkeypatch.setenv(sources.ENVIRONMENT_VARIABLE, str(MNIST_FOLDER))
     with pytest.raises(ValueError, match="SHA-256 is ba891046.*, expected c59f468a.*another dataset's"):
         load("fashion_mnist", {}, with_test=True)

@@ -104,8 +104,6 @@ def test_folders_are_tried_in_order(
     tmp_path: Path,
 ) -> None:
     chosen = tmp_path / "chosen"
-    write_folder(project.parent / "shared" / "tiny")
-    assert locate(tiny) == Path("../shared/tiny")
     write_folder(project / "data" / "raw" / "tiny")
     assert locate(tiny) == Path("data/raw/tiny")
     write_folder(chosen)
@@ -133,17 +131,21 @@ def test_environment_variable_naming_no_folder_is_an_error(
 
 
 def test_incomplete_folder_is_an_error_even_when_a_complete_one_follows(
-    project: Path, tiny: PublicSet, write_folder: Callable[[Path], Path]
+    project: Path,
+    tiny: PublicSet,
+    write_folder: Callable[[Path], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    write_folder(project.parent / "shared" / "tiny")
-    folder = write_folder(project / "data" / "raw" / "tiny")
+    write_folder(project / "data" / "raw" / "tiny")
+    folder = write_folder(tmp_path / "chosen" / "tiny")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "chosen"))
     (folder / idx.TEST_LABELS).unlink()
-    with pytest.raises(DataError, match=re.escape(f"data/raw/tiny/{idx.TEST_LABELS}[.gz]: missing")):
+    with pytest.raises(DataError, match=re.escape(f"chosen/tiny/{idx.TEST_LABELS}[.gz]: missing")):
         locate(tiny)
 
 
 def test_nothing_anywhere_lists_every_place_and_the_first_line_says_what_to_do(project: Path, tiny: PublicSet) -> None:
-    (project.parent / "shared" / "tiny").mkdir(parents=True)
     with pytest.raises(DataError) as caught:
         locate(tiny)
     first, *rest = str(caught.value).splitlines()
@@ -154,8 +156,15 @@ def test_nothing_anywhere_lists_every_place_and_the_first_line_says_what_to_do(p
         "looked at:",
         f"  {ENVIRONMENT_VARIABLE}: not set",
         "  data/raw/tiny: no such folder",
-        "  ../shared/tiny: none of the files",
     ]
+
+
+@pytest.mark.parametrize(("name", "folder"), [("very_tiny", "very-tiny"), ("very-tiny", "very_tiny")])
+def test_dashes_and_underscores_in_a_folders_name_are_the_same(
+    project: Path, tiny: PublicSet, write_folder: Callable[[Path], Path], name: str, folder: str
+) -> None:
+    write_folder(project / "data" / "raw" / folder)
+    assert locate(dataclasses.replace(tiny, name=name)) == Path("data/raw", folder)
 
 
 # Verification

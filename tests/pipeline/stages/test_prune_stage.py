@@ -20,8 +20,9 @@ from pipeline.io.store import load_dataset, save_dataset
 from pipeline.stages import prune, train
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
+from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.select import InfeasibleSelection
-from snnprune.snn.checkpoint import load_network
+from snnprune.snn.checkpoint import load_mask, load_masks, load_network
 from snnprune.training.evaluate import accuracy
 from tests.imports import PROJECT
 from tests.killing import killed_at
@@ -45,21 +46,10 @@ PARAMS = {
         }
     },
 }
-COLUMNS = {
-    "protocol",
-    "level",
-    "sparsity",
-    "keep",
-    "nnz",
-    "synapses",
-    "validation_accuracy_before",
-    "validation_accuracy",
-    "accuracy_before",
-    "accuracy",
-    "one_shot_sparsity",
-    "one_shot_accuracy",
-    "timesteps",
-}
+COLUMNS = [
+    *("protocol", "level", "sparsity", "keep", "nnz", "synapses", "validation_accuracy_before", "validation_accuracy"),
+    *("one_shot_sparsity", "timesteps"),
+]
 
 
 def write_params(params: dict[str, Any], epochs: int = EPOCHS, **prune_changes: Any) -> None:
@@ -130,12 +120,13 @@ def test_files_and_what_stands_in_them(project: Path) -> None:
         "levels.csv",
         "curve.csv",
         "metrics.json",
-        *(f"models/level-{level}.safetensors" for level in LEVELS),
+        "nets/one_shot.safetensors",
+        *(f"nets/level-{level:.2f}.safetensors" for level in LEVELS),
     }
     assert not (project / ".resume/prune/tiny/cqp/seed0").exists()
 
     table = rows(folder / "levels.csv")
-    assert set(table[0]) >= COLUMNS
+    assert list(table[0]) == COLUMNS
     assert [float(row["level"]) for row in table] == LEVELS
     # 228 synapses: 114, 45.6 and 22.8 are to be kept.
     assert [(row["keep"], row["nnz"], row["synapses"]) for row in table] == [
@@ -152,22 +143,39 @@ def test_files_and_what_stands_in_them(project: Path) -> None:
     assert set(curve[0]) == {"epoch", "loss", "validation_accuracy", "lr", "level"}
 
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics == {f"accuracy_at_{level}": float(row["accuracy"]) for level, row in zip(LEVELS, table, strict=True)}
+    assert metrics == {
+        f"validation_accuracy_at_{level:.2f}": float(row["validation_accuracy"])
+        for level, row in zip(LEVELS, table, strict=True)
+    }
 
 
-def test_the_stored_networks_are_those_measured(project: Path) -> None:
+def test_the_stored_nets_are_those_measured_each_inside_the_one_before(project: Path) -> None:
     folder = run()
-    dataset = load_dataset(paths.data_folder("tiny"))
+    validation = load_dataset(paths.data_folder("tiny")).validation
     before = None
     for row in rows(folder / "levels.csv"):
-        network = load_network(folder / "models" / f"level-{row['level']}.safetensors")
-        kept = [layer.weight != 0 for layer in (network.layers[1], network.layers[4])]
-        assert sum(int(layer.sum()) for layer in kept) <= int(row["nnz"])
-        assert accuracy(network, dataset.test) == float(row["accuracy"])
-        assert accuracy(network, dataset.validation) == float(row["validation_accuracy"])
-        if before is not None:
-            assert not any(bool((now & ~then).any()) for now, then in zip(kept, before, strict=True))
-        before = kept
+        path = paths.net_file("tiny", "cqp", 0, float(row["level"]))
+        network, mask = load_network(path), Mask(load_mask(path))
+        assert mask.nnz == int(row["nnz"])
+        assert not any(bool(weight[~mask[name]].any()) for name, weight in prunable_weights(network).items())
+        assert accuracy(network, validation) == float(row["validation_accuracy"])
+        assert before is None or mask.inside(before)
+        before = mask
+
+
+def test_the_masks_of_one_step_are_stored_by_level(project: Path) -> None:
+    folder = run("osqp")
+    masks = load_masks(paths.one_shot_file("tiny", "osqp", 0), load_network(paths.dense_file("tiny", 0)))
+    assert list(masks) == [f"{level:.2f}" for level in LEVELS]
+    sparsities = [float(row["one_shot_sparsity"]) for row in rows(folder / "levels.csv")]
+    assert [Mask(mask).sparsity for mask in masks.values()] == sparsities
+
+
+def test_the_test_split_is_not_read(project: Path) -> None:
+    expected = contents(run())
+    splits = {"train": made_split(60, 0), "validation": made_split(30, 1), "test": made_split(9, 5)}
+    save_dataset(paths.data_folder("tiny"), name="patterns", classes=3, scale=16, splits=splits)
+    assert contents(run()) == expected
 
 
 @pytest.mark.parametrize("method", ["cqp", "magnitude", "osqp", "random"])

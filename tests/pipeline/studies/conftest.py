@@ -1,20 +1,29 @@
-"""The tiny dense net of `made.py`, trained once by the stage, for the pure functions of the studies."""
+"""The tiny dense net of `made.py`, trained once by the stage, for the studies' rows."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
 
+from pipeline.inputs import Inputs
 from pipeline.io import paths
+from pipeline.io.params import Matrix
+from pipeline.io.resume import Resume
 from pipeline.io.store import load_dataset
 from pipeline.stages import train
+from pipeline.studies import load_study
 from snnprune.core.dataset import Dataset
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning import iterate
 from snnprune.pruning.params import PruneParams
-from snnprune.snn.checkpoint import load_network
 from snnprune.snn.network import SpikingNetwork
-from tests.pipeline.studies.made import PARAMS, save_splits, write_params
+from snnprune.training.params import FitParams
+from tests.pipeline.studies.made import PARAMS, SIZES, save_splits, write_params
+
+BLOCKS = PARAMS["experiments"]["tiny"]
 
 
 @pytest.fixture(scope="session")
@@ -35,17 +44,47 @@ def dataset(folder: Path) -> Dataset:
 
 
 @pytest.fixture
-def dense(folder: Path) -> Callable[[], SpikingNetwork]:
-    """Makes a new copy of the dense net."""
-    return lambda: load_network(folder / paths.train_folder("tiny", 0) / "model.safetensors")
-
-
-@pytest.fixture
-def state(folder: Path) -> dict[str, torch.Tensor]:
-    """The state of the dense training's optimiser."""
-    return load_file(folder / paths.train_folder("tiny", 0) / "optimizer.safetensors")
-
-
-@pytest.fixture
 def prune() -> PruneParams:
-    return PruneParams.model_validate(PARAMS["experiments"]["tiny"]["prune"])
+    return PruneParams.model_validate(BLOCKS["prune"])
+
+
+@pytest.fixture
+def inputs(
+    folder: Path, dataset: Dataset, prune: PruneParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Inputs]:
+    """What a study reads, with the given params beside its defaults."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "RESULTS", folder / "results")
+
+    def inputs_of(study: str, **params: Any) -> Inputs:
+        return Inputs(
+            experiment="tiny",
+            params=load_study(study).params.model_validate(params),
+            prune=prune,
+            blocks={"train": FitParams.model_validate(BLOCKS["train"])},
+            matrix=Matrix(methods=["cqp"], seeds=[0]),
+            dataset=dataset,
+            device=torch.device("cpu"),
+            resume=Resume(f"study/tiny/{study}", {}, []),
+        )
+
+    return inputs_of
+
+
+@pytest.fixture
+def measure(inputs: Callable[..., Inputs]) -> Callable[..., pd.DataFrame]:
+    """The rows of a study with the given params, of seed 0."""
+    return lambda study, **params: pd.DataFrame(load_study(study).rows(inputs(study, **params), 0))
+
+
+@pytest.fixture
+def dense(inputs: Callable[..., Inputs]) -> Callable[[], SpikingNetwork]:
+    """Makes a new copy of the dense net."""
+    return lambda: inputs("temporal").dense(0)
+
+
+@pytest.fixture
+def critical(dense: Callable[[], SpikingNetwork], dataset: Dataset, prune: PruneParams) -> dict[str, torch.Tensor]:
+    """Criticality of the dense net at its first level, as the prune stage measures it."""
+    seed = derive_seed(0, 0, iterate.CRITICALITY)
+    return dict(iterate.measure(dense(), list(SIZES), dataset.train, prune.criticality, seed)())

@@ -1,24 +1,23 @@
-"""Early exit: the threshold is chosen on validation, test is run with it; statistics by hand."""
+"""Early exit: the threshold is chosen on validation, test is run with it."""
 
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
+import torch
 
-from pipeline.report.studies.early_exit import summarize
-from pipeline.studies.early_exit import early_exit_rows
-from pipeline.studies.nets import Net
-from snnprune.core.dataset import Dataset
-from snnprune.snn.network import SpikingNetwork
+from pipeline.inputs import Net
+from pipeline.studies.early_exit import Params, rows_of_net
+from snnprune.core.dataset import Dataset, Split
+from snnprune.snn.network import SpikingNetwork, build_network
+from snnprune.snn.params import ModelParams
 from snnprune.temporal.early_exit import exits_of
-from snnprune.temporal.params import EarlyExitParams
-from snnprune.training.evaluate import accuracy
-from tests.pipeline.studies.tables import early_exit_table
+from snnprune.temporal.truncation import spikes_of
+from snnprune.training.evaluate import BATCH_SIZE, accuracy
 
 
 def rows(network: SpikingNetwork, dataset: Dataset, delta: float, thresholds: list[float]) -> pd.DataFrame:
-    params = EarlyExitParams(thresholds=thresholds, delta=delta)
-    return pd.DataFrame(early_exit_rows(Net("dense", 0.0, network), dataset, params, 0))
+    return pd.DataFrame(rows_of_net(Net("dense", 0.0, network), dataset, Params(thresholds=thresholds, delta=delta)))
 
 
 @pytest.mark.parametrize(("delta", "chosen"), [(1.0, 0.0), (0.0, 1.0)])
@@ -45,13 +44,15 @@ def test_the_run_on_test_is_what_a_whole_run_says(dense: Callable[[], SpikingNet
     assert chosen["accuracy"] == (expected.classes == dataset.test.labels).double().mean().item()
 
 
-def test_statistics_by_hand() -> None:
-    summary = summarize(early_exit_table())
-    result = next(r for r in summary["results"] if (r["method"], r["level"]) == ("magnitude", 0.5))
-    assert result["threshold"]["mean"] == 0.9
-    assert result["steps"]["mean"] == pytest.approx(3.3)
-    assert result["difference"]["mean"] == pytest.approx(-0.001)
-    assert [point["steps"] for point in result["curve"]] == pytest.approx([1.1, 2.1, 3.1, 4.1])
-    assert result["curve"][0]["accuracy"] == pytest.approx(0.97 - 0.05 - 0.08 - 0.001)
-    assert summary["metrics"]["steps/cqp_0.9"] == pytest.approx(3.3)
-    assert summary["findings"][0] == "dense: 3.30 steps on the mean, test accuracy 94.03 % (-0.10 points)"
+@pytest.mark.parametrize("encoding", ["direct", "rate"])
+def test_a_run_in_batches_sees_the_input_of_every_evaluation(encoding: str) -> None:
+    torch.manual_seed(0)
+    spec = {"layers": [16, 12, 3], "timesteps": 5, "encoding": {"name": encoding}, "threshold": 0.3}
+    network = build_network(ModelParams.model_validate(spec))
+    samples = BATCH_SIZE + 40
+    split = Split(torch.rand((samples, 1, 4, 4), generator=torch.Generator().manual_seed(1)), torch.arange(samples) % 3)
+    table = rows(network, Dataset("made", 3, "", train=split, validation=split, test=split), 1.0, [0.4])
+    tested = table[table["chosen"]].iloc[0]
+    exits = exits_of(spikes_of(network, split), tested["threshold"])
+    assert tested["steps"] == tested["validation_steps"] == exits.steps.double().mean().item()
+    assert tested["accuracy"] == (exits.classes == split.labels).double().mean().item()

@@ -1,39 +1,35 @@
-"""The relaxation study: one level recomputed in another way, the feasibility bound, and its summary by hand."""
+"""The relaxation study: its levels recomputed in another way, and the feasibility bound."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from pipeline.report.studies.relaxation import summarize
 from pipeline.studies import relaxation
-from pipeline.studies.params import RelaxationParams
-from pipeline.studies.relaxation import relaxation_rows
 from snnprune.core.dataset import Dataset
-from snnprune.core.seeds import derive_seed
-from snnprune.pruning.iterate import CRITICALITY, measure
-from snnprune.pruning.params import PruneParams
 from snnprune.pruning.relaxations import Solver, is_energy_feasible, solve_budget
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from tests.pipeline.studies.made import SIZES, SYNAPSES
-from tests.pipeline.studies.tables import LEVELS, relaxation_table
 
 Dense = Callable[[], SpikingNetwork]
-
-
-def linears(network: SpikingNetwork) -> list[torch.nn.Linear]:
-    return [module for module in network.layers if isinstance(module, torch.nn.Linear)]
+Scored = tuple[np.ndarray, np.ndarray]
 
 
 def accuracy_times(network: SpikingNetwork, factors: np.ndarray, dataset: Dataset) -> float:
-    """Test accuracy with all Linear weights times one flat vector."""
-    for linear, part in zip(linears(network), np.split(factors, np.cumsum(list(SIZES.values()))[:-1]), strict=True):
-        linear.weight.data *= torch.from_numpy(part.reshape(linear.weight.shape)).float()
+    """Test accuracy with all weights times one flat vector."""
+    for name, part in zip(SIZES, np.split(factors, np.cumsum(list(SIZES.values()))[:-1]), strict=True):
+        weight = network.get_parameter(name)
+        weight.data *= torch.from_numpy(part.reshape(weight.shape)).float()
     return accuracy(network, dataset.test)
+
+
+def top(importance: np.ndarray, keep: int) -> np.ndarray:
+    mask = np.zeros(SYNAPSES, bool)
+    mask[np.argsort(-importance, kind="stable")[:keep]] = True
+    return mask
 
 
 @pytest.fixture
@@ -50,27 +46,29 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 @pytest.fixture
-def rows(masks: list[np.ndarray], dense: Dense, dataset: Dataset, prune: PruneParams) -> pd.DataFrame:
-    params = RelaxationParams(tau=0.3, tolerance=1e-6, max_iter=100_000)
-    return pd.DataFrame(relaxation_rows(dense(), dataset, params, prune, seed=0)).set_index(["form", "level"])
+def rows(masks: list[np.ndarray], measure: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    return measure("relaxation", tau=0.3, tolerance=1e-6, max_iter=100_000).set_index(["form", "level"])
 
 
 @pytest.fixture
-def scored(dense: Dense, dataset: Dataset, prune: PruneParams) -> tuple[np.ndarray, np.ndarray]:
+def scored(dense: Dense, critical: dict[str, torch.Tensor]) -> Scored:
     """Importance with alpha 0.5 of every synapse, and what tau = 0.3 protects."""
-    network = dense()
-    found = measure(network, list(SIZES), dataset.train, prune.criticality, derive_seed(0, 0, CRITICALITY))()
-    critical = np.concatenate([found[name].numpy().ravel() for name in SIZES]).astype(float)
-    columns = np.concatenate(
-        [np.broadcast_to(c.mean(0, keepdims=True), c.shape).ravel() for c in (found[name].numpy() for name in SIZES)]
-    )
-    weights = np.concatenate([linear.weight.detach().numpy().ravel() for linear in linears(network)])
-    return np.abs(weights) * np.sqrt(critical / critical.max()), columns / columns.max() > 0.3
+    found = [critical[name].numpy() for name in SIZES]
+    flat = np.concatenate([c.ravel() for c in found]).astype(float)
+    columns = np.concatenate([np.broadcast_to(c.mean(0, keepdims=True), c.shape).ravel() for c in found])
+    weights = np.concatenate([dense().get_parameter(name).detach().numpy().ravel() for name in SIZES])
+    return np.abs(weights) * np.sqrt(flat / flat.max()), columns / columns.max() > 0.3
 
 
-@pytest.mark.parametrize("level", [0.5, 0.9])
+@pytest.mark.parametrize(("level", "turn"), [(0.5, 0), (0.9, 8)])  # after four of `budget` and of `energy` at 0.5
 def test_budget_at_one_level(
-    rows: pd.DataFrame, scored: tuple[np.ndarray, np.ndarray], dense: Dense, dataset: Dataset, level: float
+    rows: pd.DataFrame,
+    masks: list[np.ndarray],
+    scored: Scored,
+    dense: Dense,
+    dataset: Dataset,
+    level: float,
+    turn: int,
 ) -> None:
     importance, _ = scored
     row, keep = rows.loc[("budget", level)], round((1 - level) * SYNAPSES)
@@ -89,39 +87,22 @@ def test_budget_at_one_level(
     assert row["ideal_sparsity"] == row["sparsity"]
     assert row["fractional_share"] == pytest.approx(((mask > 1e-3) & (mask < 1 - 1e-3)).mean(), abs=0.01)
     assert 0 < row["distance"] < 0.01
-    assert row["accuracy_rounded"] == accuracy_times(dense(), (mask > 0.5).astype(float), dataset)
+    assert row["accuracy_rounded"] == accuracy_times(dense(), mask > 0.5, dataset)
     solved = solve_budget(importance, keep, Solver(1e-6, 100_000)).mask.clip(0, 1)
     assert row["accuracy_fractional"] == accuracy_times(dense(), solved, dataset)
-    exact = np.zeros(SYNAPSES)
-    exact[np.argsort(-importance, kind="stable")[:keep]] = 1
-    assert row["accuracy_exact"] == accuracy_times(dense(), exact, dataset)
+    assert row["accuracy_exact"] == accuracy_times(dense(), top(importance, keep), dataset)
     assert row["accuracy_matched"] == row["accuracy_rounded"]
-
-
-@pytest.mark.parametrize("level", [0.5, 0.9])
-def test_the_rounded_mask_of_budget_is_the_exact_one_of_its_own_sparsity(
-    rows: pd.DataFrame, masks: list[np.ndarray], scored: tuple[np.ndarray, np.ndarray], level: float
-) -> None:
-    """So against `matched` it loses nothing: what it loses against `exact` it loses by missing the target."""
-    importance, _ = scored
-    turn = {0.5: 0, 0.9: 8}[level]  # after the four of `budget` and of `energy` at 0.5
+    # The rounded mask is the exact one of its own sparsity: what it loses it loses by missing the target.
     fractional, rounded, matched = masks[turn + 1], masks[turn + 2], masks[turn + 3]
     assert np.array_equal(rounded, fractional > 0.5)
-    top = np.zeros(SYNAPSES, bool)
-    top[np.argsort(-importance, kind="stable")[: rounded.sum()]] = True
-    assert np.array_equal(matched, top)
+    assert np.array_equal(matched, top(importance, rounded.sum()))
     clear = np.abs(fractional - 0.5) > 1e-4
     assert clear.mean() > 0.99
-    assert np.array_equal(rounded[clear], top[clear])
-    assert rounded.sum() == top.sum() != round((1 - level) * SYNAPSES)
+    assert np.array_equal(rounded[clear], matched[clear])
 
 
 def test_energy_drops_the_unprotected_whatever_the_target(
-    rows: pd.DataFrame,
-    masks: list[np.ndarray],
-    scored: tuple[np.ndarray, np.ndarray],
-    dense: Dense,
-    dataset: Dataset,
+    rows: pd.DataFrame, masks: list[np.ndarray], scored: Scored, dense: Dense, dataset: Dataset
 ) -> None:
     importance, protected = scored
     low, high = rows.loc[("energy", 0.5)], rows.loc[("energy", 0.9)]
@@ -131,29 +112,18 @@ def test_energy_drops_the_unprotected_whatever_the_target(
     assert low["sparsity"] > 0.5 + 0.05
     assert low["ideal_sparsity"] == pytest.approx(1 - protected.mean(), abs=1e-12)
     assert not high["feasible"]
-    blank = [
-        "sparsity",
-        "ideal_sparsity",
-        "fractional_share",
-        "distance",
-        "iterations",
-        "accuracy_fractional",
-        "accuracy_rounded",
-        "accuracy_matched",
-    ]
-    assert high[blank].isna().all()
+    figures = ["sparsity", "ideal_sparsity", "fractional_share", "distance", "iterations"]
+    assert high[[*figures, "accuracy_fractional", "accuracy_rounded", "accuracy_matched"]].isna().all()
     keep = SYNAPSES // 2
-    exact = np.zeros(SYNAPSES)
-    exact[np.lexsort((np.arange(SYNAPSES), -importance, ~protected))[:keep]] = 1
+    exact = np.zeros(SYNAPSES, bool)
+    exact[np.lexsort((np.arange(SYNAPSES), -importance, ~protected))[:keep]] = True
     assert protected.sum() <= exact.sum() == keep
     # In turn, four masks a program; at 0.9 `energy` has none, and cannot protect so many either.
     assert len(masks) == 12
     assert np.array_equal(masks[4], exact)
     assert np.allclose(masks[5][protected], 0.85, atol=1e-3)
     assert masks[6][protected].all()
-    # Of its own sparsity, but by importance alone.
-    matched = np.zeros(SYNAPSES, bool)
-    matched[np.argsort(-importance, kind="stable")[: masks[6].sum()]] = True
+    matched = top(importance, masks[6].sum())  # of its own sparsity, but by importance alone
     assert np.array_equal(masks[7], matched)
     assert not np.array_equal(masks[7], masks[6])
     assert low["accuracy_matched"] == accuracy_times(dense(), matched, dataset)
@@ -176,70 +146,3 @@ def test_the_bound_by_trying_every_number(size: int) -> None:
     for drop in range(size + 1):
         feasible = [protected for protected in range(size + 1) if 0.85 * protected <= size - drop]
         assert relaxation._bound(size, drop) == max(feasible)
-
-
-def test_summary_by_hand() -> None:
-    summary = summarize(relaxation_table())
-    by = {(r["form"], r["level"]): r for r in summary["results"]}
-    assert list(by) == [(form, level) for level in LEVELS for form in ("budget", "energy")]
-    # 0.09 * 0.5 * 0.5 and, for the seeds, 41.2, 41.6, 42.0 points
-    assert by["budget", 0.5]["overshoot_points"]["mean"] == pytest.approx(2.25)
-    assert by["energy", 0.5]["overshoot_points"]["mean"] == pytest.approx(41.6)
-    assert by["energy", 0.5]["overshoot_points"]["sd"] == pytest.approx(0.4)
-    assert by["energy", 0.5]["loss_points"]["mean"] == pytest.approx(50.0)
-    assert by["energy", 0.5]["matched_points"]["mean"] == pytest.approx(20.0)
-    assert by["energy", 0.5]["matched_points"]["sd"] == pytest.approx(0.2)
-    assert by["budget", 0.98]["matched_points"]["mean"] == pytest.approx(0.0)
-    assert by["energy", 0.5]["protected"]["mean"] == 21_000
-    assert (by["energy", 0.95]["feasible_seeds"], by["energy", 0.95]["seeds"]) == (0, 3)
-    assert "overshoot_points" not in by["energy", 0.95]
-    assert summary["metrics"]["overshoot_points/energy/0.5"] == pytest.approx(41.6)
-    assert summary["metrics"]["matched_points/energy/0.5"] == pytest.approx(20.0)
-    assert not [key for key in summary["metrics"] if key.endswith("/energy/0.95")]
-    assert summary["findings"] == [
-        "budget: largest overshoot +2.25 points, at 0.5",
-        "budget: at 0.98 the rounded mask loses 32.50 points of test accuracy against the exact mask of the asked "
-        "sparsity, 0.00 against the exact mask of its own",
-        "energy: largest overshoot +41.60 points, at 0.5",
-        "energy: at 0.5 the rounded mask loses 50.00 points of test accuracy against the exact mask of the asked "
-        "sparsity, 20.00 against the exact mask of its own",
-        "energy: infeasible for some seed at 0.95, 0.98",
-    ]
-
-
-@pytest.mark.parametrize("gain", [0.0, 0.25])
-def test_a_rounded_mask_that_loses_nothing_is_said_to(gain: float) -> None:
-    table = relaxation_table()
-    table["accuracy_exact"] = table["accuracy_rounded"] - gain
-    found = [line for line in summarize(table)["findings"] if "loses" in line]
-    assert found == [
-        f"{form}: the rounded mask loses no test accuracy against the exact mask of the asked sparsity"
-        for form in ("budget", "energy")
-    ]
-
-
-def test_only_feasible_seeds_count() -> None:
-    table = relaxation_table()
-    table.loc[(table["seed"] > 0) & (table["form"] == "energy"), "feasible"] = False
-    table.loc[(table["seed"] > 0) & (table["form"] == "energy"), "accuracy_matched"] = 0.123
-    entry: dict[str, Any] = next(r for r in summarize(table)["results"] if (r["form"], r["level"]) == ("energy", 0.5))
-    assert (entry["feasible_seeds"], entry["seeds"]) == (1, 3)
-    assert (entry["matched_points"]["n"], entry["matched_points"]["mean"]) == (1, pytest.approx(19.8))
-    assert entry["overshoot_points"] == {
-        "n": 1,
-        "mean": pytest.approx(41.2),
-        "sd": None,
-        "low": None,
-        "high": None,
-    }
-
-
-def test_an_exact_mask_that_cannot_be_gives_no_loss() -> None:
-    """Between k and k / 0.85 protected synapses the relaxed program is feasible, the exact one is not."""
-    table = relaxation_table()
-    table.loc[table["form"] == "energy", "accuracy_exact"] = None
-    summary = summarize(table)
-    entry = next(r for r in summary["results"] if (r["form"], r["level"]) == ("energy", 0.5))
-    assert {"accuracy_rounded", "accuracy_matched"} <= set(entry)
-    assert not {"loss_points", "matched_points", "accuracy_exact"} & set(entry)
-    assert "loss_points/energy/0.5" not in summary["metrics"]

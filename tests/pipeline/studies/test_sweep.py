@@ -1,4 +1,4 @@
-"""The threshold sweep: causes of the cliff by hand, and the masks of every tau computed in another way."""
+"""The threshold sweep: the masks of every tau computed in another way."""
 
 from collections.abc import Callable
 
@@ -7,190 +7,40 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.report.studies.sweep import find_cliff, summarize
-from pipeline.studies.params import SweepParams
-from pipeline.studies.sweep import sweep_rows
 from snnprune.core.dataset import Dataset
-from snnprune.core.seeds import derive_seed
-from snnprune.pruning.iterate import CRITICALITY, measure
-from snnprune.pruning.params import PruneParams
 from snnprune.pruning.relaxations import Solver, solve_energy
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
-from tests.pipeline.studies.tables import sweep_table
-
-Dense = Callable[[], SpikingNetwork]
-Seeds = tuple[float, float, float]
-Point = tuple[float, Seeds, Seeds, str]
-ALL, NONE = "+++", "---"
-
-
-def rows_of(*points: Point) -> pd.DataFrame:
-    """One rule's rows of three seeds, as a study's table: (tau, validation accuracies, sparsities, feasible: `+`, `-`).
-
-    Test accuracy is one eighth less, for seed 1 two and for seed 2 three eighths.
-    """
-    rows = [
-        {
-            "seed": seed,
-            "tau": tau,
-            "validation_accuracy": accuracies[seed],
-            "accuracy": accuracies[seed] - (seed + 1) / 8,
-            "sparsity": sparsities[seed],
-            "feasible": feasible[seed] == "+",
-        }
-        for seed in range(3)
-        for tau, accuracies, sparsities, feasible in points
-    ]
-    return pd.DataFrame(rows)
-
-
-def same(value: float) -> Seeds:
-    return (value, value, value)
-
-
-@pytest.mark.parametrize(
-    ("points", "tau", "cause"),
-    [
-        # Up to 0.8 nothing is pruned; at 0.9 the program is feasible: the abstract's 87.0 -> 14.4.
-        (
-            [
-                (0.7, same(0.87), same(0.0), NONE),
-                (0.8, same(0.87), same(0.0), NONE),
-                (0.9, same(0.144), same(0.917), ALL),
-            ],
-            0.9,
-            "feasibility boundary",
-        ),
-        # Seed 0 was feasible before and falls by 1/4; the others open and fall by 3/8 each, more than half of it.
-        (
-            [(0.4, same(0.875), (0.5, 0.0, 0.0), "+--"), (0.5, (0.625, 0.5, 0.5), same(0.75), ALL)],
-            0.5,
-            "feasibility boundary",
-        ),
-        # Exactly half of it is not more than half.
-        (
-            [(0.4, same(0.875), (0.5, 0.0, 0.0), "+--"), (0.5, (0.375, 0.625, 0.625), same(0.75), ALL)],
-            0.5,
-            "rising sparsity",
-        ),
-        # One seed of three opens, and alone carries the fall.
-        (
-            [(0.4, same(0.875), (0.75, 0.75, 0.0), "++-"), (0.5, (0.75, 0.75, 0.25), same(0.75), ALL)],
-            0.5,
-            "feasibility boundary",
-        ),
-        # Two open, but it is the third that falls.
-        (
-            [(0.4, same(0.875), (0.75, 0.0, 0.0), "+--"), (0.5, (0.125, 0.875, 0.75), same(0.75), ALL)],
-            0.5,
-            "rising sparsity",
-        ),
-        # A seed that opens may even gain.
-        (
-            [(0.4, (0.875, 0.875, 0.5), same(0.75), "++-"), (0.5, (0.5, 0.5, 0.625), same(0.75), ALL)],
-            0.5,
-            "protection lost",
-        ),
-        # Feasible everywhere: more is pruned.
-        (
-            [
-                (0.3, same(0.9), same(0.7), ALL),
-                (0.4, same(0.5), same(0.75), ALL),
-                (0.5, same(0.4), same(0.9), ALL),
-            ],
-            0.4,
-            "rising sparsity",
-        ),
-        # The feasibility boundary costs less than a later rise of the sparsity.
-        (
-            [(0.3, same(0.9), same(0.0), NONE), (0.4, same(0.8), same(0.7), ALL), (0.5, same(0.4), same(0.9), ALL)],
-            0.5,
-            "rising sparsity",
-        ),
-        # Exact top-k always prunes as much; only what is protected differs.
-        (
-            [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.88), same(0.7), ALL), (0.5, same(0.6), same(0.7), ALL)],
-            0.5,
-            "protection lost",
-        ),
-        ([(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.6), same(0.7 + 1e-12), ALL)], 0.4, "protection lost"),
-        ([(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.6), same(0.6), ALL)], 0.4, "protection lost"),
-        (
-            [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.9), same(0.8), ALL), (0.5, same(0.95), same(0.9), ALL)],
-            0.4,
-            "none",
-        ),
-        ([(0.3, same(0.8), same(0.0), NONE), (0.4, same(0.9), same(0.8), ALL)], 0.4, "none"),
-        # Of equal falls the first.
-        (
-            [
-                (0.1, same(0.75), same(0.1), ALL),
-                (0.2, same(0.5), same(0.2), ALL),
-                (0.3, same(0.25), same(0.3), ALL),
-            ],
-            0.2,
-            "rising sparsity",
-        ),
-    ],
-)
-def test_the_cliff_and_its_cause(points: list[Point], tau: float, cause: str) -> None:
-    cliff = find_cliff(rows_of(*points))
-    assert (cliff["tau"], cliff["cause"]) == (tau, cause)
-    end = next(index for index, point in enumerate(points) if point[0] == tau)
-    assert cliff["tau_before"] == points[end - 1][0]
-    for key, point in (("before", points[end - 1]), ("after", points[end])):
-        assert cliff[key] == pytest.approx(sum(point[1]) / 3 - 2 / 8)  # of the test accuracies
-        assert cliff[f"sparsity_{key}"] == pytest.approx(sum(point[2]) / 3)
-
-
-def test_wrong_test_labels_move_neither_the_cliff_nor_its_cause() -> None:
-    """On test the largest fall is elsewhere, by other seeds; that only changes what is told of the cliff."""
-    points = [
-        (0.2, same(0.875), same(0.0), NONE),
-        (0.3, same(0.25), same(0.5), ALL),
-        (0.4, same(0.125), same(0.75), ALL),
-    ]
-    table = rows_of(*points)
-    poisoned = table.assign(accuracy=table["tau"].map({0.2: 0.25, 0.3: 1.0, 0.4: 0.0}))
-    clean, told = find_cliff(table), find_cliff(poisoned)
-    assert (clean.pop("before"), clean.pop("after")) == (0.625, 0.0)
-    assert (told.pop("before"), told.pop("after")) == (0.25, 1.0)
-    assert clean == told
-    assert (clean["tau"], clean["cause"]) == (0.3, "feasibility boundary")
-
-
-def test_one_seed_has_a_cliff() -> None:
-    table = rows_of((0.2, same(0.875), same(0.0), NONE), (0.3, same(0.25), same(0.5), ALL))
-    assert find_cliff(table[table["seed"] == 2])["cause"] == "feasibility boundary"
+from tests.pipeline.studies.made import SIZES
 
 
 @pytest.mark.parametrize(("layers", "granularity"), [("first", "neuron"), ("all", "synapse"), ("all", "neuron")])
 def test_the_masks_of_every_tau(
-    dense: Dense, dataset: Dataset, prune: PruneParams, layers: str, granularity: str
+    measure: Callable[..., pd.DataFrame],
+    critical: dict[str, torch.Tensor],
+    dense: Callable[[], SpikingNetwork],
+    dataset: Dataset,
+    layers: str,
+    granularity: str,
 ) -> None:
     taus = [0.0, 0.2, 0.5, 0.8, 1.0]
-    params = SweepParams(thresholds=taus, level=0.7, layers=layers, granularity=granularity, alpha=0.5)
-    rows = pd.DataFrame(sweep_rows(dense(), dataset, params, prune, seed=0)).set_index(["rule", "tau"])
+    rows = measure("sweep", thresholds=taus, level=0.7, layers=layers, granularity=granularity, alpha=0.5)
     assert len(rows) == 3 * len(taus)
+    rows = rows.set_index(["rule", "tau"])
 
     network = dense()
-    linears = [m for m in network.layers if isinstance(m, torch.nn.Linear)]
-    linears = linears[:1] if layers == "first" else linears
-    names = [f"{name}.weight" for name, m in network.named_modules() if any(m is linear for linear in linears)]
-    found = measure(network, names, dataset.train, prune.criticality, derive_seed(0, 0, CRITICALITY))()
-    critical = [found[name].numpy() for name in names]
-    flat = np.concatenate([c.ravel() for c in critical])
-    weights = np.concatenate([linear.weight.detach().numpy().ravel() for linear in linears])
+    names = list(SIZES) if layers == "all" else list(SIZES)[:1]
+    found = [critical[name].numpy() for name in names]
+    flat = np.concatenate([layer.ravel() for layer in found])
+    weights = np.concatenate([network.get_parameter(name).detach().numpy().ravel() for name in names])
     importance = np.abs(weights) * np.sqrt(flat / flat.max())  # by synapses, whatever protects
     if granularity == "neuron":
-        flat = np.concatenate([np.broadcast_to(c.mean(0, keepdims=True), c.shape).ravel() for c in critical])
+        flat = np.concatenate([np.broadcast_to(c.mean(0, keepdims=True), c.shape).ravel() for c in found])
     relative = flat / flat.max()
     size = len(weights)
     keep, drop = round(0.3 * size), int(np.floor(0.7 * size))
 
-    assert any(not rows.loc[("energy", tau), "feasible"] for tau in taus)
-    assert any(rows.loc[("energy", tau), "feasible"] for tau in taus)
+    assert {bool(rows.loc[("energy", tau), "feasible"]) for tau in taus} == {True, False}
     for tau in taus:
         protected = relative > tau
         masks = {"cut": relative >= tau, "energy": None, "exact": None}
@@ -203,63 +53,17 @@ def test_the_masks_of_every_tau(
             row = rows.loc[(rule, tau)]
             assert row["feasible"] == (mask is not None), (rule, tau)
             assert (row["protected"], row["synapses"]) == (protected.sum(), size)
-            pruned = dense()
             if mask is None:
-                assert row["sparsity"] == 0
-            else:
-                if rule == "energy":  # where w is nearly 0 any m is nearly optimal, and OSQP stops at one over 0.5
-                    relaxed = solve_energy(weights.astype(float), protected, drop, Solver()).mask > 0.5
-                    assert not (protected & ~relaxed).any()
-                    assert (np.abs(weights[relaxed & ~protected]) < 0.05 * np.abs(weights).mean()).all()
-                    mask = relaxed
-                assert row["sparsity"] == pytest.approx(1 - mask.mean())
-                multiply(pruned, len(linears), mask)
+                mask = np.ones(size, bool)
+            elif rule == "energy":  # where w is nearly 0 any m is nearly optimal, and OSQP stops at one over 0.5
+                relaxed = solve_energy(weights.astype(float), protected, drop, Solver()).mask > 0.5
+                assert not (protected & ~relaxed).any()
+                assert (np.abs(weights[relaxed & ~protected]) < 0.05 * np.abs(weights).mean()).all()
+                mask = relaxed
+            assert row["sparsity"] == pytest.approx(1 - mask.mean())
+            pruned = dense()
+            for name, part in zip(names, np.split(mask, np.cumsum([SIZES[n] for n in names])[:-1]), strict=True):
+                weight = pruned.get_parameter(name)
+                weight.data *= torch.from_numpy(part.reshape(weight.shape))
             assert row["accuracy"] == accuracy(pruned, dataset.test)
             assert row["validation_accuracy"] == accuracy(pruned, dataset.validation)
-
-
-def multiply(network: SpikingNetwork, count: int, mask: np.ndarray) -> None:
-    """The first `count` Linear weights times one flat mask."""
-    start = 0
-    for linear in [m for m in network.layers if isinstance(m, torch.nn.Linear)][:count]:
-        part = mask[start : start + linear.weight.numel()].reshape(linear.weight.shape)
-        linear.weight.data *= torch.from_numpy(np.ascontiguousarray(part))
-        start += linear.weight.numel()
-    assert start == len(mask)
-
-
-def test_the_dense_net_is_left_as_it_is(dense: Dense, dataset: Dataset, prune: PruneParams) -> None:
-    network = dense()
-    sweep_rows(network, dataset, SweepParams(thresholds=[0.2, 0.8]), prune, seed=0)
-    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), dense().parameters(), strict=True))
-
-
-def test_summary_by_hand() -> None:
-    summary = summarize(sweep_table())
-    by = {(r["rule"], r["tau"]): r for r in summary["results"]}
-    assert len(by) == 27
-    # 0.98 - 0.85 * 0.25 less 0, 1 and 2 points for the seeds
-    assert by["energy", 0.5]["accuracy"]["mean"] == pytest.approx(0.98 - 0.2125 - 0.01)
-    assert by["energy", 0.5]["accuracy"]["sd"] == pytest.approx(0.01)
-    assert by["energy", 0.2]["feasible_seeds"] == 0
-    assert by["cut", 0.5]["protected_share"]["mean"] == pytest.approx(0.25)
-    # 0.983 - 0.85 * 0.81 ends the largest fall of `energy`, from tau 0.8 on.
-    assert {rule: cliff["cause"] for rule, cliff in summary["cliffs"].items()} == {
-        "energy": "rising sparsity",
-        "exact": "feasibility boundary",
-        "cut": "rising sparsity",
-    }
-    assert summary["cliffs"]["energy"]["tau"] == 0.9
-    assert summary["metrics"]["cliff_tau/exact"] == 0.4
-    assert summary["metrics"]["cliff_before/exact"] == pytest.approx(0.98)
-    assert summary["metrics"]["cliff_after/exact"] == pytest.approx(0.95)
-    assert summary["findings"][1] == (
-        "exact: the cliff is at tau = 0.4 (from 0.3): test accuracy 98.0 -> 95.0 %, sparsity 0.0 -> 70.0 %, "
-        "cause: feasibility boundary"
-    )
-
-
-def test_without_a_fall_there_is_no_cliff_to_report() -> None:
-    summary = summarize(sweep_table().assign(validation_accuracy=0.9))
-    assert summary["findings"] == ["energy: no fall", "exact: no fall", "cut: no fall"]
-    assert summary["metrics"] == {}

@@ -1,49 +1,48 @@
-"""The zombie study: counts by another count, equal batches, the restored optimiser, and its summary by hand."""
+"""The zombie study: counts by another count, equal batches, the restored optimiser."""
 
 from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.report.studies.zombies import summarize
+from pipeline.inputs import Inputs
 from pipeline.studies import zombies
-from pipeline.studies.params import ZombiesParams
-from pipeline.studies.zombies import SETTINGS, zombie_rows
-from snnprune.core.dataset import Dataset
+from pipeline.studies.zombies import SETTINGS, rows_of_setting
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.iterate import CRITICALITY, FINETUNE, METHOD
-from snnprune.pruning.params import PruneParams
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.fit import SHUFFLE
-from snnprune.training.params import FitParams
-from tests.pipeline.studies.made import PARAMS, SYNAPSES
-from tests.pipeline.studies.tables import zombies_table
+from tests.pipeline.studies.made import SIZES, SYNAPSES
 
 Dense = Callable[[], SpikingNetwork]
 State = dict[str, torch.Tensor]
-TRAIN = FitParams.model_validate(PARAMS["experiments"]["tiny"]["train"])
-PARAMS_OF_STUDY = ZombiesParams(level=0.75, steps=8, every=3, lr=0.002)
+RowsOf = Callable[..., list[dict[str, Any]]]
 
 
 def weights_of(network: SpikingNetwork) -> torch.Tensor:
-    linears = [module for module in network.layers if isinstance(module, torch.nn.Linear)]
-    return torch.cat([linear.weight.detach().flatten() for linear in linears])
+    return torch.cat([network.get_parameter(name).detach().flatten() for name in SIZES])
 
 
 @pytest.fixture
-def rows_of(dense: Dense, state: State, dataset: Dataset, prune: PruneParams) -> Callable[..., list[dict[str, Any]]]:
-    def call(setting: str, network: SpikingNetwork | None = None) -> list[dict[str, Any]]:
-        return zombie_rows(network or dense(), state, dataset, PARAMS_OF_STUDY, prune, TRAIN, setting, seed=0)
+def state(inputs: Callable[..., Inputs]) -> State:
+    """The state of the dense training's optimiser."""
+    return inputs("zombies").optimizer_state(0)
+
+
+@pytest.fixture
+def rows_of(inputs: Callable[..., Inputs], dense: Dense, state: State) -> RowsOf:
+    def call(setting: str, network: SpikingNetwork | None = None, start: State = state) -> list[dict[str, Any]]:
+        study = inputs("zombies", level=0.75, steps=8, every=3, lr=0.002)
+        return rows_of_setting(study, network or dense(), start, setting, 0)
 
     return call
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_counts_are_those_of_the_weights(
-    rows_of: Callable[..., list[dict[str, Any]]],
+    rows_of: RowsOf,
     dense: Dense,
     monkeypatch: pytest.MonkeyPatch,
     setting: str,
@@ -74,9 +73,7 @@ def test_counts_are_those_of_the_weights(
         assert max(after) == 0
 
 
-def test_every_setting_sees_the_same_batches_and_draws(
-    rows_of: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_setting_sees_the_same_batches_and_draws(rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch) -> None:
     forward = SpikingNetwork.forward
     seen: dict[str, list[torch.Tensor]] = {}
     draws: dict[str, list[torch.Tensor]] = {}
@@ -101,9 +98,7 @@ def test_every_setting_sees_the_same_batches_and_draws(
     assert not torch.equal(first[:20], second)
 
 
-def test_the_draws_are_the_studys_own(
-    rows_of: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_draws_are_the_studys_own(rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch) -> None:
     """No place of a training or a pruning run has the same seed: not its batches, not its dropout."""
     paths: list[tuple[int, ...]] = []
 
@@ -129,7 +124,7 @@ def test_the_draws_are_the_studys_own(
 
 
 def test_the_first_step_is_adams_with_the_state_of_the_dense_training(
-    rows_of: Callable[..., list[dict[str, Any]]],
+    rows_of: RowsOf,
     dense: Dense,
     state: State,
     monkeypatch: pytest.MonkeyPatch,
@@ -166,47 +161,12 @@ def test_the_first_step_is_adams_with_the_state_of_the_dense_training(
         assert torch.allclose(after[1][name], start - change, atol=1e-6), name
 
 
-def test_the_state_given_is_not_changed(rows_of: Callable[..., list[dict[str, Any]]], state: State) -> None:
+def test_the_state_given_is_not_changed(rows_of: RowsOf, state: State) -> None:
     before = {name: tensor.clone() for name, tensor in state.items()}
     rows_of("+ weights")
     assert all(torch.equal(tensor, before[name]) for name, tensor in state.items())
 
 
-def test_a_fresh_adam_with_masked_gradients_has_no_zombies(
-    dense: Dense, state: State, dataset: Dataset, prune: PruneParams
-) -> None:
+def test_a_fresh_adam_with_masked_gradients_has_no_zombies(rows_of: RowsOf, state: State) -> None:
     fresh = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
-    rows = zombie_rows(dense(), fresh, dataset, PARAMS_OF_STUDY, prune, TRAIN, "gradients", seed=0)
-    assert {row["zombies"] for row in rows} == {0}
-
-
-def test_summary_by_hand() -> None:
-    summary = summarize(zombies_table())
-    by = {result["setting"]: result for result in summary["results"]}
-    assert list(by) == list(SETTINGS)
-    # After step 1: 19000, 19001 and 19002; after step 200 all 190000 and 0, 1 or 2.
-    assert by["none"]["zombies_first"]["mean"] == 19_001
-    assert by["none"]["zombies_last"]["mean"] == 190_001
-    assert by["none"]["zombies_most"] == 190_002
-    assert by["none"]["sparsity"]["mean"] == pytest.approx(0.9 - 190_001 / 235_146)
-    assert by["+ weights"]["zombies_most"] == 0
-    curve = by["gradients"]["curve"]
-    assert curve["step"] == list(range(201))
-    assert curve["zombies"][:2] == [0.0, 9001.0]
-    measured = [step for step, value in zip(curve["step"], curve["validation_accuracy"], strict=True) if value]
-    assert measured == list(range(0, 201, 20))
-    assert curve["validation_accuracy"][0] == pytest.approx(0.901)
-    assert set(summary["metrics"]) == {
-        f"{key}/{setting}"
-        for key in ("zombies", "zombies_most", "sparsity")
-        for setting in ("none", "gradients", "moments", "weights")
-    }
-    assert summary["metrics"]["zombies/moments"] == 0
-    assert summary["findings"][3] == (
-        "guards + weights: 0 zombies after the last step (0 at most), sparsity 90.00 %, validation accuracy 98.08 %"
-    )
-
-
-def test_the_table_goes_through_a_csv_file(tmp_path: Any) -> None:
-    zombies_table().to_csv(tmp_path / "table.csv", index=False)
-    assert summarize(pd.read_csv(tmp_path / "table.csv"))["findings"] == summarize(zombies_table())["findings"]
+    assert {row["zombies"] for row in rows_of("gradients", start=fresh)} == {0}

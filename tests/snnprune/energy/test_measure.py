@@ -3,14 +3,10 @@
 import pytest
 import torch
 
-from pipeline.studies.early_exit import early_exit_rows
-from pipeline.studies.nets import Net
 from snnprune.core.dataset import Split
 from snnprune.energy.measure import measure
-from snnprune.snn.network import build_network
+from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
-from snnprune.temporal.early_exit import exits_of
-from snnprune.temporal.params import EarlyExitParams
 from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 from snnprune.training.evaluate import BATCH_SIZE, accuracy
 
@@ -18,10 +14,10 @@ SAMPLES = BATCH_SIZE + 40
 
 
 @pytest.fixture(params=["direct", "rate"])
-def net(request: pytest.FixtureRequest) -> Net:
+def network(request: pytest.FixtureRequest) -> SpikingNetwork:
     torch.manual_seed(0)
     spec = {"layers": [16, 12, 3], "timesteps": 5, "encoding": {"name": request.param}, "threshold": 0.3}
-    return Net("dense", 0.0, build_network(ModelParams.model_validate(spec)))
+    return build_network(ModelParams.model_validate(spec))
 
 
 def split() -> Split:
@@ -30,25 +26,13 @@ def split() -> Split:
 
 
 @pytest.mark.parametrize("steps", [2, 5])
-def test_two_batches(net: Net, steps: int) -> None:
-    found = measure(net.network, split(), steps)
-    spikes = spikes_of(net.network, split(), steps)
+def test_two_batches(network: SpikingNetwork, steps: int) -> None:
+    found = measure(network, split(), steps)
+    spikes = spikes_of(network, split(), steps)
     assert found.accuracy == accuracy_by_step(spikes, split().labels)[-1].item()
     assert found.layers[-1].spike_rate == pytest.approx(spikes.mean().item(), rel=1e-5)
-    analogue = net.network.spec.encoding.name == "direct"
+    analogue = network.spec.encoding.name == "direct"
     assert (found.layers[0].macs > 0) is analogue and (found.layers[0].acs > 0) is not analogue
     assert found.layers[1].acs == pytest.approx(3 * steps * 12 * found.layers[0].spike_rate)
     if steps == 5:
-        assert found.accuracy == accuracy(net.network, split())
-
-
-def test_early_exit_sees_the_input_of_every_evaluation(net: Net) -> None:
-    class Three:
-        train = validation = test = split()
-
-    rows = early_exit_rows(net, Three, EarlyExitParams(thresholds=[0.4], delta=1.0), 0)
-    tested = next(row for row in rows if row["chosen"])
-    exits = exits_of(spikes_of(net.network, split()), tested["threshold"])
-    assert tested["steps"] == exits.steps.double().mean().item()
-    assert tested["accuracy"] == (exits.classes == split().labels).double().mean().item()
-    assert tested["steps"] == tested["validation_steps"]
+        assert found.accuracy == accuracy(network, split())

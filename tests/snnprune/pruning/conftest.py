@@ -13,7 +13,6 @@ from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
 from snnprune.training.fit import fit, make_optimizer
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
 from snnprune.training.resume import ResumePoint
 
 MODEL = ModelParams(layers=[16, 12, 3], timesteps=4)
@@ -48,7 +47,6 @@ def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[
         params,
         seed_path=(0,),
         resume=ResumePoint(tmp_path_factory.mktemp("resume") / "dense.pt"),
-        progress=Progress("dense"),
         on_epoch=lambda epoch: None,
     )
     return copy_parameters(network)

@@ -16,7 +16,6 @@ from snnprune.snn.network import SpikingNetwork
 from snnprune.training.fit import Epoch, StepHooks, fit, make_optimizer
 from snnprune.training.optimizer_state import optimizer_tensors, restore_optimizer
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
 from snnprune.training.resume import ResumePoint
 
 PARAMS = FitParams(epochs=2, batch_size=16, lr=0.01, weight_decay=1e-4)
@@ -257,7 +256,6 @@ def run_fit(network: SpikingNetwork, dataset: Dataset, path: Path, guarded: bool
         PARAMS,
         seed_path=(3,),
         resume=ResumePoint(path),
-        progress=Progress("test"),
         on_epoch=lambda epoch: None,
         hooks=hooks,
     )

@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from snnprune.snn.checkpoint import copy_parameters, load_network, load_parameters, save_network
+from snnprune.snn.checkpoint import (
+    NetworkFileError,
+    copy_parameters,
+    load_mask,
+    load_masks,
+    load_network,
+    load_parameters,
+    save_masks,
+    save_network,
+)
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams, NoisyDirect, Surrogate
 
@@ -115,3 +124,107 @@ def test_weights_that_do_not_fit_are_refused(change: str) -> None:
     with pytest.raises(ValueError, match="weights do not fit the network"):
         load_parameters(network, tensors)
     assert all(torch.equal(before[name], tensor) for name, tensor in copy_parameters(network).items())
+
+
+# Sparse
+
+
+def pruned(network: SpikingNetwork, share: float, seed: int = 0) -> dict[str, torch.Tensor]:
+    """A random mask that keeps a share of every weight, applied to the network."""
+    generator = torch.Generator().manual_seed(seed)
+    masks = {}
+    for name, weight in network.named_parameters():
+        if name.endswith("weight"):
+            masks[name] = torch.rand(weight.shape, generator=generator) < share
+            with torch.no_grad():
+                weight.masked_fill_(~masks[name], 0.0)
+    return masks
+
+
+@pytest.mark.parametrize("layers", [[6, 5, 3], "2x6x6-3C3-MP2-4"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_pruned_network_comes_back_to_the_bit_with_its_mask(
+    tmp_path: Path, layers: list[int] | str, share: float
+) -> None:
+    network = build_network(SPEC.model_copy(update={"layers": layers})).eval()
+    mask = pruned(network, share)
+    with torch.no_grad():
+        first = network.get_parameter(next(iter(mask)))
+        first[mask[next(iter(mask))]] *= 1e-39  # subnormal, and some of them 0: kept, though nothing is left of them
+    save_network(tmp_path / "net", network, mask)
+    loaded, found = load_network(tmp_path / "net"), load_mask(tmp_path / "net")
+    for name, tensor in copy_parameters(network).items():
+        assert torch.equal(copy_parameters(loaded)[name].view(torch.int32), tensor.view(torch.int32))
+    assert found.keys() == mask.keys()
+    assert all(torch.equal(found[name], mask[name]) for name in mask)
+    save_network(tmp_path / "again", loaded, found)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "net").read_bytes()
+
+
+def test_the_mask_is_packed_highest_bit_first(tmp_path: Path) -> None:
+    network = build_network(ModelParams(layers=[3, 3]))
+    mask = {"layers.1.weight": torch.tensor([[1, 0, 0], [1, 1, 0], [0, 0, 1]]).bool()}
+    with torch.no_grad():
+        network.layers[1].weight.copy_(torch.arange(1, 10).reshape(3, 3) * mask["layers.1.weight"])
+    save_network(tmp_path / "net", network, mask)
+    stored = load_file(tmp_path / "net")
+    assert stored.keys() == {"layers.1.weight.mask", "layers.1.weight.kept", "layers.1.bias"}
+    assert stored["layers.1.weight.mask"].tolist() == [0b10011000, 0b10000000]
+    assert stored["layers.1.weight.kept"].tolist() == [1, 4, 5, 9]
+
+
+def test_at_95_percent_a_net_takes_a_tenth_of_the_bytes(tmp_path: Path) -> None:
+    network = build_network(ModelParams(layers=[64, 128, 64, 10]))
+    mask = pruned(network, 0.05)
+    save_network(tmp_path / "dense", network)
+    save_network(tmp_path / "sparse", network, mask)
+    assert (tmp_path / "sparse").stat().st_size < 0.11 * (tmp_path / "dense").stat().st_size
+
+
+def test_a_net_without_a_mask_has_none(tmp_path: Path) -> None:
+    save_network(tmp_path / "net", made())
+    assert load_mask(tmp_path / "net") == {}
+
+
+def test_a_mask_that_does_not_fit_or_is_broken_is_refused(tmp_path: Path) -> None:
+    network = made()
+    mask = pruned(network, 0.5)
+    for wrong in ({"layers.9.weight": mask["layers.1.weight"]}, {"layers.1.weight": mask["layers.4.weight"]}):
+        with pytest.raises(ValueError, match="mask of layers.*no weight of this name and shape"):
+            save_network(tmp_path / "net", network, wrong)
+    with torch.no_grad():
+        network.layers[4].weight += 1
+    with pytest.raises(ValueError, match="layers.4.weight: .* weights outside the mask are not zero"):
+        save_network(tmp_path / "net", network, mask)
+    assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.parametrize("change", ["values", "no values", "mask"])
+def test_a_damaged_sparse_net_is_refused(tmp_path: Path, change: str) -> None:
+    network = made()
+    save_network(tmp_path / "net", network, pruned(network, 0.5))
+    tensors = load_file(tmp_path / "net")
+    name = "layers.1.weight"
+    if change == "mask":
+        tensors[f"{name}.mask"] = tensors[f"{name}.mask"][1:]
+    elif change == "values":
+        tensors[f"{name}.kept"] = tensors[f"{name}.kept"][1:]
+    else:
+        del tensors[f"{name}.kept"]
+    save_file(tensors, tmp_path / "net", metadata={"model": SPEC.model_dump_json()})
+    with pytest.raises(NetworkFileError, match=f"net: .*{name}"):
+        load_network(tmp_path / "net")
+
+
+def test_masks_alone_come_back_by_name(tmp_path: Path) -> None:
+    network = made()
+    masks = {"0.90": pruned(made(), 0.1), "0.50": pruned(made(), 0.5, seed=1)}
+    save_masks(tmp_path / "masks", masks)
+    loaded = load_masks(tmp_path / "masks", network)
+    assert list(loaded) == ["0.50", "0.90"]
+    assert all(torch.equal(loaded[key][name], masks[key][name]) for key in masks for name in masks[key])
+    assert list(loaded["0.90"]) == ["layers.1.weight", "layers.4.weight"]
+    save_masks(tmp_path / "again", loaded)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "masks").read_bytes()
+    with pytest.raises(NetworkFileError, match=r"masks: the mask of layers.4.weight does not fit"):
+        load_masks(tmp_path / "masks", build_network(ModelParams(layers=[6, 5, 30])))

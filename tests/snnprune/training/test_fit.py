@@ -17,7 +17,6 @@ from snnprune.training.learning_rate import one_cycle
 from snnprune.training.loss import Loss, cross_entropy, distilled
 from snnprune.training.optimizer_state import optimizer_tensors
 from snnprune.training.params import Augment, Distillation, FitParams
-from snnprune.training.progress import Progress
 from snnprune.training.resume import ResumePoint
 
 CLASSES = 3
@@ -43,7 +42,9 @@ TRAIN, VALIDATION = separable(60, 0), separable(30, 1)
 class Run:
     """One network, its optimiser and what `fit` reported, as a stage makes them for one seed."""
 
-    def __init__(self, spec: ModelParams, params: FitParams, resume: ResumePoint, loss: Loss = cross_entropy) -> None:
+    def __init__(
+        self, spec: ModelParams, params: FitParams, resume: ResumePoint | None, loss: Loss = cross_entropy
+    ) -> None:
         torch.manual_seed(7)
         self.params, self.resume, self.loss = params, resume, loss
         self.network = build_network(spec)
@@ -59,7 +60,6 @@ class Run:
             self.params,
             seed_path=(7,),
             resume=self.resume,
-            progress=Progress("test"),
             on_epoch=on_epoch or self.reported.append,
             hooks=hooks,
             loss=self.loss,
@@ -235,16 +235,18 @@ def test_two_runs_are_alike_and_another_seed_is_not(tmp_path: Path) -> None:
     assert one.fit() == two.fit()
     require_same_bits(one, two)
     other = Run(RANDOM, FIT, ResumePoint(tmp_path / "other"))
-    arguments = {"resume": other.resume, "progress": Progress("test"), "on_epoch": other.reported.append}
+    arguments = {"resume": other.resume, "on_epoch": other.reported.append}
     fit(other.network, other.optimizer, TRAIN, VALIDATION, FIT, seed_path=(8,), **arguments)
     assert other.reported != one.reported
 
 
-def test_progress_prints_a_line_per_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Run(PLAIN, FitParams(epochs=2, batch_size=30, lr=0.01), ResumePoint(tmp_path / "state")).fit()
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["test epoch 1/2", "test epoch 2/2"]
-    assert all("loss" in line and "validation" in line and "samples/s" in line for line in lines)
+def test_a_call_is_silent_and_needs_neither_validation_nor_a_resume_point(capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = Run(RANDOM, FIT, None), Run(RANDOM, FIT, None)
+    epochs = one.fit()
+    without = fit(other.network, other.optimizer, TRAIN, None, FIT, seed_path=(7,))
+    assert [epoch.validation_accuracy for epoch in without] == [None] * len(epochs)
+    require_same_bits(other, one)
+    assert capsys.readouterr().out == ""
 
 
 def test_batches_are_a_seeded_permutation() -> None:

@@ -1,0 +1,70 @@
+"""Writes a minimal project for `snnprune init`: its params.yaml beside this file, the rest this project's own files."""
+
+import importlib.metadata
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from pipeline.matrix import update
+from snnprune.core.errors import UserError
+
+HERE = Path(__file__).parent
+PIN = "requirements.txt"  # what stages depend on instead of code: the version of the package that holds it
+CODE = re.compile("(snnprune|pipeline|flows)(/|$)")
+
+
+def write_project(folder: Path) -> None:
+    """Write the files and make the folder a repository of git and DVC, where it is none yet.
+
+    Raises:
+        UserError: a file that would be written is there already, or git or DVC fails.
+    """
+    texts = {
+        "params.yaml": (HERE / "params.yaml").read_text(encoding="utf-8"),
+        "dvc.yaml": without_code(own("dvc.yaml")),
+        PIN: f"snnprune[pipeline]=={importlib.metadata.version('snnprune')}\n",
+        ".gitignore": own(".gitignore"),
+        ".dvcignore": own(".dvcignore"),
+    }
+    for name in texts:
+        if (folder / name).exists():
+            raise UserError(f"{folder / name}: is there already; `snnprune init` writes into a new or empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    update(folder / "params.yaml", folder / "matrix.yaml")
+    if subprocess.run(["git", "rev-parse"], cwd=folder, capture_output=True).returncode:
+        _call(folder, "git", "init", "--quiet")
+    if not (folder / ".dvc").is_dir():
+        below = [] if (folder / ".git").exists() else ["--subdir"]  # a folder of a larger repository
+        _call(folder, sys.executable, "-m", "dvc", "init", "--quiet", *below)
+
+
+def _call(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{' '.join(command)} failed in {folder}: {done.stderr.strip()}")
+
+
+def own(name: str) -> str:
+    """The text of a file at the root of this project: beside this module in a wheel, else in the source tree."""
+    packed = HERE / name
+    return (packed if packed.is_file() else HERE.parents[1] / name).read_text(encoding="utf-8")
+
+
+def without_code(text: str) -> str:
+    """A dvc.yaml whose stages depend on the pinned version instead of code, without plots of named experiments."""
+    yaml = YAML()
+    yaml.width = 200
+    tree = yaml.load(text)
+    tree.pop("plots", None)
+    for stage in tree["stages"].values():
+        body = stage.get("do", stage)
+        body["deps"] = [PIN, *(dep for dep in body["deps"] if not CODE.match(dep))]
+    stream = io.StringIO()
+    yaml.dump(tree, stream)
+    return stream.getvalue()

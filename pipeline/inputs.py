@@ -1,0 +1,100 @@
+"""What a study reads: blocks, dataset, nets and tables of one experiment; and where it saves what it has done."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pipeline.io import paths
+from pipeline.io.entry import required
+from pipeline.io.files import Row
+from pipeline.io.nets import DENSE, net_name
+from pipeline.io.params import Matrix
+from pipeline.io.resume import Resume
+from snnprune.core.dataset import Dataset
+from snnprune.core.schema import Block
+from snnprune.pruning.params import PruneParams
+from snnprune.snn.checkpoint import load_network
+from snnprune.snn.network import SpikingNetwork
+
+P = TypeVar("P", bound=Block)
+
+
+@dataclass(frozen=True)
+class Net:
+    """One trained network on the device; the dense one has the method `dense` and level 0."""
+
+    method: str
+    level: float
+    network: SpikingNetwork
+
+
+@dataclass(frozen=True)
+class Inputs(Generic[P]):
+    """Results of earlier stages, loaded when asked for; a missing one is a UserError that says which stage makes it.
+
+    `params` is the study's own block, `blocks` holds those of its `READS`.
+    """
+
+    experiment: str
+    params: P
+    prune: PruneParams
+    blocks: Mapping[str, Any]
+    matrix: Matrix
+    dataset: Dataset
+    device: torch.device
+    resume: Resume
+
+    def dense(self, seed: int) -> SpikingNetwork:
+        """A fresh copy of the dense net of one seed, on the device."""
+        return load_network(dense_file(self.experiment, seed)).to(self.device)
+
+    def optimizer_state(self, seed: int) -> dict[str, Tensor]:
+        """The state in which the dense training of one seed left its optimiser."""
+        file = paths.train_folder(self.experiment, seed) / "optimizer.safetensors"
+        return load_file(required(file, f"train@{self.experiment}-{seed}"))
+
+    def nets(self, seed: int) -> Iterator[Net]:
+        """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""
+        yield Net(DENSE, 0.0, self.dense(seed))
+        for method in self.matrix.methods:
+            for level in self.prune.targets:
+                file = pruned_file(self.experiment, method, seed, level)
+                yield Net(method, level, load_network(file).to(self.device))
+
+    def rows_of_nets(self, seed: int, rows_of: Callable[[Net], list[Row]]) -> list[Row]:
+        """The rows of all nets of a seed; those of a finished net are saved, so that an interrupted study resumes."""
+        rows: list[Row] = []
+        for net in self.nets(seed):
+            point = self.resume.point(f"seed{seed}-{net.method}-{net.level}")
+            done = point.load()
+            if done is None:
+                done = {"rows": rows_of(net)}
+                point.save(done)
+                print(f"  {net_name(net.method, net.level, seed)}: done", flush=True)
+            rows += done["rows"]
+        return rows
+
+    def table(self, study: str) -> pd.DataFrame:
+        """The table that another study has measured."""
+        return pd.read_csv(table_file(self.experiment, study))
+
+
+def dense_file(experiment: str, seed: int) -> Path:
+    """The file of one dense net."""
+    return required(paths.dense_file(experiment, seed), f"train@{experiment}-{seed}")
+
+
+def pruned_file(experiment: str, method: str, seed: int, level: float) -> Path:
+    """The file of one pruned net."""
+    return required(paths.net_file(experiment, method, seed, level), f"prune@{experiment}-{method}-{seed}")
+
+
+def table_file(experiment: str, study: str) -> Path:
+    """The table of one study."""
+    return required(paths.table_file(experiment, study), f"study@{experiment}-{study}")

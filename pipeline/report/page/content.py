@@ -1,0 +1,61 @@
+"""What a page is made of: sections of figures, tables and sentences, each with the stages that made its numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """What made numbers: a stage's address, and its files relative to the experiment's results."""
+
+    stage: str
+    files: Sequence[str]
+
+    @property
+    def command(self) -> str:
+        """What makes them again."""
+        return f"dvc repro {self.stage}"
+
+    @property
+    def anchor(self) -> str:
+        """The id of its line under "How every number was made"."""
+        return f"made-{self.stage.replace('@', '-')}"
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """An SVG document, what it is (for those who do not see it), and what to look at."""
+
+    svg: str
+    about: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table of strings under a header, with its caption; the first column names the row."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One subject of the page, under the anchor `key`: figures, tables, findings line by line, and what made them."""
+
+    key: str
+    title: str
+    sources: Sequence[Source]
+    figures: Sequence[PageFigure] = ()
+    tables: Sequence[PageTable] = ()
+    findings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line at the top: a term, what it is, and the anchor that has more."""
+
+    term: str
+    text: str
+    anchor: str

@@ -1,0 +1,69 @@
+"""What one study's DVC stage depends on beside what all of them do, read from its file.
+
+The file is parsed and not imported: a study imports torch, which takes seconds. DVC takes no list by template, so
+dvc.yaml has a slot of one path or params key for each kind of thing in which studies differ.
+"""
+
+import ast
+from pathlib import Path
+
+from pipeline.io import paths
+from snnprune.core.errors import UserError
+
+FOLDER = Path(__file__).with_name("studies")
+METHODS = Path(__file__).parents[1] / "snnprune" / "methods"
+SHARED = ("core", "pruning", "snn", "training")  # what every study imports of snnprune
+# A slot that a study has no use for names a part of what it depends on anyway: DVC would list a path named twice twice.
+UNUSED = ("pipeline/io/entry.py", "pipeline/io/nets.py", "pipeline/io/paths.py")
+
+
+def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, str]:
+    """Slot -> path or params key: `first`, `second`, `third` (code, pruned nets, a table), `matrix` and `reads`.
+
+    Raises:
+        UserError: the file has no NEEDS, or more of something than there are slots.
+    """
+    file = folder / f"{study}.py"
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    needs = _assigned(tree, "NEEDS")
+    if needs is None:
+        raise UserError(f"{file}: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads")
+    needs = needs.id.lower() if isinstance(needs, ast.Name) else ast.literal_eval(needs)
+    own = _own_code(tree)
+    if needs != "dense":
+        own.append(str(paths.RESULTS / experiment / "prune"))
+    if needs not in ("dense", "nets"):
+        own.append(str(paths.table_file(experiment, needs)))
+    reads = _assigned(tree, "READS") or ast.Dict(keys=[], values=[])
+    blocks = [f"experiments.{experiment}.{ast.literal_eval(key)}" for key in reads.keys]
+    for what, found, most in (("code, nets and tables of its own", own, len(UNUSED)), ("READS", blocks, 1)):
+        if len(found) > most:
+            raise UserError(f"{file}: {what}: dvc.yaml has room for {most}; found {', '.join(found)}")
+    return {
+        **dict(zip(("first", "second", "third"), [*own, *UNUSED], strict=False)),
+        "matrix": f"matrix.{experiment}.seeds" if needs == "dense" else f"matrix.{experiment}",
+        "reads": blocks[0] if blocks else f"experiments.{experiment}.{study}",
+    }
+
+
+def _assigned(tree: ast.Module, name: str) -> ast.expr | None:
+    """What a module assigns to `name` at its top."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in node.targets):
+            return node.value
+    return None
+
+
+def _own_code(tree: ast.Module) -> list[str]:
+    """The folders of snnprune that not every study imports, and of the methods the registry and the files named."""
+    found = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("snnprune."):
+            continue
+        _, folder, *_ = node.module.split(".")
+        if folder == "methods":
+            files = {"__init__.py", *(f"{alias.name}.py" for alias in node.names)}
+            found |= {f"snnprune/methods/{file}" for file in files if (METHODS / file).is_file()}
+        elif folder not in SHARED:
+            found.add(f"snnprune/{folder}")
+    return sorted(found)

@@ -1,0 +1,245 @@
+"""`snnprune deploy` for real: a cron schedule that fires in a worktree, a run on demand, and nothing left behind."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+
+import psutil
+import pytest
+import requests
+from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.scheduled.deploy import deploy
+from tests.flows.conftest import DVC_YAML, STAGE
+from tests.imports import PROJECT
+from tests.ports import free_port
+from tests.tiny import environment, make_repository, run, tiny_params, write_params
+
+pytestmark = pytest.mark.slow
+
+MARK = "DEPLOY_MARK"
+BROKEN = "\n# a person is editing: this is neither YAML nor Python }{\n }{\n"
+EDITED = ("params.yaml", "flows/engine/engine.py", "stage.py")
+SUMMARY = """{
+    "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
+    "dense": {"n": 1, "mean": 0.9}
+}"""
+EVERY_15_SECONDS = "* * * * * */15"
+
+
+def within(seconds: float, condition: Callable[[], object]) -> object:
+    end = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < end:
+        Event().wait(0.5)
+    return found
+
+
+def processes(mark: str) -> list[psutil.Process]:
+    """All living processes that `deploy` has started, whatever session they are in."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+class Deployed:
+    """A repository of which `deploy` is run, and the address of its server."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{port}"
+        program = f"import sys; from flows.scheduled.deploy import deploy; sys.exit(deploy({port}))"
+        self.command = [sys.executable, "-c", program]
+        self.mark = f"{folder}:{port}"
+        self.environment = {**environment(folder), MARK: self.mark, "PREFECT_API_URL": f"{self.url}/api"}
+        self.environment["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
+
+    def start(self) -> None:
+        log = self.folder / "deploy.log"
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.folder, env=self.environment, stdout=stream, stderr=stream
+            )
+        up = within(150, lambda: "deployments are being served" in log.read_text() or self.process.poll() is not None)
+        assert up and self.process.poll() is None, log.read_text()
+
+    def end(self, number: int) -> None:
+        """End it by a signal, and find nothing left of what it had started."""
+        self.process.send_signal(number)
+        self.process.wait(timeout=30)
+        assert within(5, lambda: not processes(self.mark)), [found.cmdline() for found in processes(self.mark)]
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "deploy.log").read_text()
+
+    def ask(self, path: str, query: dict | None = None) -> list[dict]:
+        answer = requests.post(f"{self.url}/api/{path}", json=query or {}, timeout=30)
+        answer.raise_for_status()
+        return answer.json() if answer.content else []
+
+    def runs(self, deployment: str, *states: str) -> list[dict]:
+        where = {"deployments": {"name": {"any_": [deployment]}}, "flow_runs": {"state": {"name": {"any_": states}}}}
+        return self.ask("flow_runs/filter", where)
+
+    def prefect(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "prefect", *arguments]
+        environment = {**self.environment, **variables}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    def on_demand(self, overrides: str) -> subprocess.CompletedProcess:
+        return self.prefect("deployment", "run", "experiment/on-demand", "--watch", "--param", f"overrides={overrides}")
+
+    def mlflow_tags(self, experiment: str) -> list[dict[str, str]]:
+        """Of the runs with current results."""
+        client = MlflowClient(f"sqlite:///{self.folder / 'mlruns/mlflow.db'}")
+        found = client.get_experiment_by_name(experiment)
+        return [run.data.tags for run in client.search_runs([found.experiment_id], "tags.current = 'true'")]
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """All is up, with trivial stages; nightly is due every 15 seconds; a person's edits have broken the project."""
+    folder = make_repository(tmp_path_factory.mktemp("deploy") / "project")
+    (folder / "dvc.yaml").write_text(DVC_YAML.replace("tiny", "digits"))
+    (folder / "stage.py").write_text(STAGE.replace('{"levels": [0.5]}', SUMMARY))
+    write_params(folder, tiny_params(methods=["magnitude"], seeds=[0]))
+    yaml = (PROJECT / "prefect.yaml").read_text().replace("experiment: mnist", "experiment: digits")
+    (folder / "prefect.yaml").write_text(yaml.replace("0 2 * * *", EVERY_15_SECONDS))
+    run(folder, "git", "add", ".")
+    run(folder, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "often")
+    found = Deployed(folder, free_port())
+    found.start()
+    for name in EDITED:
+        with (folder / name).open("a") as file:
+            file.write(BROKEN)
+    yield found
+    found.end(signal.SIGTERM)
+    assert "ended: the server and the runs in progress" in found.said
+
+
+@pytest.fixture(scope="module")
+def scheduled(deployed: Deployed) -> dict:
+    """The first run that the cron schedule has started; it is finished, and there will be no other."""
+    ended = ("Completed", "Failed", "Crashed")
+    assert within(90, lambda: deployed.runs("nightly", "Running", *ended))
+    for deployment in deployed.ask("deployments/filter", {"deployments": {"name": {"any_": ["nightly"]}}}):
+        deployed.ask(f"deployments/{deployment['id']}/pause_deployment")
+    assert within(240, lambda: deployed.runs("nightly", *ended))
+    (first, *_) = deployed.runs("nightly", *ended)
+    assert first["state"]["name"] == "Completed", first["state"]["message"]
+    return first
+
+
+def test_it_lists_the_deployments_and_a_second_deploy_says_that_it_is_up(deployed: Deployed) -> None:
+    assert f"up: {deployed.url} lists" in deployed.said
+    listed = {entry["name"]: entry for entry in deployed.ask("deployments/filter")}
+    assert all(f"experiment/{name}" in deployed.said for name in ("nightly", "on-demand", "smoke"))
+    crons = {name: [each["schedule"]["cron"] for each in entry["schedules"]] for name, entry in listed.items()}
+    assert crons == {"nightly": [EVERY_15_SECONDS], "on-demand": [], "smoke": ["0 6 * * 1"]}
+    assert listed["on-demand"]["description"] == "any experiment, params changed by overrides"
+    second = subprocess.run(
+        deployed.command, cwd=deployed.folder, env=deployed.environment, capture_output=True, text=True
+    )
+    assert (second.returncode, second.stdout.split(" (")[0]) == (0, f"already up: {deployed.url}")
+
+
+def test_a_cron_schedule_fires_and_finishes_in_a_worktree_while_a_person_edits(
+    deployed: Deployed, scheduled: dict
+) -> None:
+    assert scheduled["auto_scheduled"]
+    folder = deployed.folder
+    assert all((folder / name).read_text().endswith(BROKEN) for name in EDITED)
+    assert not (folder / "results").exists()
+    assert (folder / ".worktrees/nightly/results/digits/compare/summary.json").is_file()
+    tags = deployed.mlflow_tags("digits")
+    assert {"data@digits", "train@digits-0", "compare@digits"} <= {of_one["dvc_stage"] for of_one in tags}
+    assert scheduled["id"] in {of_one["prefect_flow_run"] for of_one in tags}
+    assert {of_one["git_commit"] for of_one in tags} == {run(folder, "git", "rev-parse", "HEAD").strip()}
+    location = MlflowClient(f"sqlite:///{folder / 'mlruns/mlflow.db'}").get_experiment_by_name("digits")
+    assert location.artifact_location == (folder / "mlruns/artifacts/digits").as_uri()
+
+
+def test_what_a_scheduled_run_made_a_person_gets_from_the_cache(
+    deployed: Deployed, scheduled: dict, tmp_path: Path
+) -> None:
+    """In the person's folder without the edits; a clone with the same cache, so that the other tests keep theirs."""
+    clone = tmp_path / "clone"
+    run(deployed.folder, "git", "clone", "--quiet", ".", str(clone))
+    run(clone, "dvc", "cache", "dir", "--local", str(deployed.folder / ".dvc/cache"))
+    output = run(clone, "dvc", "repro", "prune@digits-magnitude-0")
+    assert "Stage 'train@digits-0' is cached" in output and "Stage 'prune@digits-magnitude-0' is cached" in output
+    results = "results/digits/prune/magnitude/seed0/levels.csv"
+    assert (clone / results).read_text() == (deployed.folder / ".worktrees/nightly" / results).read_text()
+
+
+def test_a_run_on_demand_takes_overrides_and_is_logged_apart(deployed: Deployed, scheduled: dict) -> None:
+    standard = sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits"))
+    overrides = '["matrix.digits.methods=[random]", "experiments.digits.prune.levels=[0.8]"]'
+    good = deployed.on_demand(overrides)
+    assert good.returncode == 0, good.stdout + good.stderr
+    results = deployed.folder / ".worktrees/on-demand/results/digits"
+    assert [path.name for path in (results / "prune").iterdir()] == ["random"]
+    assert all((deployed.folder / name).read_text().endswith(BROKEN) for name in EDITED)
+    apart = deployed.mlflow_tags("digits.overrides")
+    assert "prune@digits-random-0" in {tags["dvc_stage"] for tags in apart}
+    assert {tags["overrides"] for tags in apart} == {overrides}
+    assert sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits")) == standard
+
+
+def test_a_run_that_was_killed_with_it_is_crashed_after_the_next_start(deployed: Deployed, scheduled: dict) -> None:
+    assert deployed.prefect("deployment", "run", "experiment/smoke").returncode == 0
+    assert within(60, lambda: deployed.runs("smoke", "Running"))
+    deployed.end(signal.SIGKILL)
+    for name in EDITED:
+        run(deployed.folder, "git", "checkout", name)
+    deployed.start()
+    (lost,) = deployed.runs("smoke", "Crashed")
+    assert lost["state"]["message"] == "the process of this run was ended; the next run goes on from there"
+
+
+def test_overrides_that_are_not_allowed_fail_the_run(deployed: Deployed, scheduled: dict) -> None:
+    assert deployed.on_demand('["matrix.digits.methods=[best]"]').returncode != 0
+    (failed,) = deployed.runs("on-demand", "Failed")
+    assert "matrix.digits.methods: 'best' is none of those" in failed["state"]["message"]
+
+
+def test_a_server_and_work_pool_of_ones_own_run_the_same_deployments(deployed: Deployed, scheduled: dict) -> None:
+    with prefect_test_harness(server_startup_timeout=120):
+        url = get_current_settings().api.url
+        for command in (
+            ("work-pool", "create", "local", "--type", "process"),
+            ("--no-prompt", "deploy", "--all"),
+            ("deployment", "run", "experiment/smoke"),
+            ("worker", "start", "--pool", "local", "--run-once"),
+        ):
+            done = deployed.prefect(*command, PREFECT_API_URL=url)
+            assert done.returncode == 0, done.stdout + done.stderr
+        with get_client(sync_client=True) as client:
+            assert within(90, lambda: [run.state.name for run in client.read_flow_runs()] == ["Completed"])
+
+
+def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert deploy(free_port()) == 1
+    assert "prefect.yaml, which lists the deployments, was not found" in capsys.readouterr().err
+    (tmp_path / "prefect.yaml").touch()
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert deploy(port) == 1
+    assert f"error: port {port} of 127.0.0.1 is in use by another program" in capsys.readouterr().err

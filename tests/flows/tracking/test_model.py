@@ -1,0 +1,82 @@
+"""A logged network predicts anywhere as the one on disk does, with the code it carries."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+
+from flows.tracking import model
+from pipeline.io.paths import dense_file
+from snnprune.snn.checkpoint import load_network, save_network
+from snnprune.snn.network import build_network
+from snnprune.snn.params import ModelParams
+from tests.flows.tracking.conftest import log, named, store_of
+from tests.flows.tracking.tiny import lock
+
+SPEC = {"layers": [4, 16, 2], "beta": 0.9, "threshold": 0.1, "timesteps": 5, "encoding": {"name": "direct"}}
+NETS = {
+    "dense/seed0": dense_file("tiny", 0),
+    "cqp@0.50/seed0": Path("results/tiny/prune/cqp/seed0/nets/level-0.50.safetensors"),
+}
+SERVE = """
+import sys
+import mlflow.pyfunc
+import numpy as np
+images = np.load("images.npy")
+for model in sys.argv[1:]:
+    np.save(f"{model}.npy", mlflow.pyfunc.load_model(model).predict(images))
+"""
+
+
+def folder_of(project: Path, name: str) -> Path:
+    """The folder of the model that a run logged."""
+    (output,) = named(project, name).outputs.model_outputs
+    logged = MlflowClient(store_of(project)).get_logged_model(output.model_id)
+    return Path(logged.artifact_location.removeprefix("file://"))
+
+
+def test_a_dense_and_a_sparse_net_predict_anywhere_as_on_disk(project: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)  # one that spikes
+    network = build_network(ModelParams.model_validate(SPEC))
+    dense, sparse = NETS.values()
+    save_network(dense, network)
+    masks = {name: torch.rand_like(p) < 0.7 for name, p in network.named_parameters() if name.endswith("weight")}
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.mul_(masks.get(name, 1))
+    save_network(sparse, network, masks)
+    log(lock(project), "evaluate@tiny")
+    elsewhere = tmp_path / "elsewhere"
+    for place, name in enumerate(NETS):
+        shutil.copytree(folder_of(project, name), elsewhere / str(place))
+    images = np.random.default_rng(0).random((6, 1, 2, 2), dtype=np.float32)
+    np.save(elsewhere / "images.npy", images)
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", SERVE, "0", "1"], cwd=elsewhere, env=bare, check=True)
+    for place, path in enumerate(NETS.values()):
+        counts = np.load(elsewhere / f"{place}.npy")
+        assert counts.shape == (6, 2) and counts.sum() > 0
+        np.testing.assert_array_equal(counts, load_network(path)(torch.as_tensor(images)).detach().numpy())
+
+
+def test_a_model_carries_no_more_code_than_it_needs_and_can_be_installed_elsewhere(project: Path) -> None:
+    log(project, "evaluate@tiny")
+    folder = folder_of(project, "dense/seed0")
+    carried = {path.relative_to(folder / "code") for path in (folder / "code").rglob("*.py")}
+    assert {path.parts[:2] for path in carried} == {("snnprune", part) for part in model.PARTS}
+    public = torch.__version__.partition("+")[0]
+    for name in ("requirements.txt", "conda.yaml"):
+        written = (folder / name).read_text().split()
+        assert f"torch=={public}" in written
+        assert not [word for word in written if "+" in word]
+
+
+def test_a_requirement_has_no_local_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "version", lambda name: "2.13.0+cpu")
+    assert model.requirements.__wrapped__() == [f"{name}==2.13.0" for name in model.REQUIREMENTS]

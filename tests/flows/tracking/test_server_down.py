@@ -1,0 +1,80 @@
+"""MLflow's server is down while all stages run: nothing is lost, and one command logs everything when it is back."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from flows.engine.lockfile import key_of, read_lock
+from flows.environment import stage_environment
+from flows.tracking.replay import track
+from flows.tracking.tracking import Tracking
+from scripts.mlflow_ui import wait_for
+from tests.flows.tracking.tiny import RUNS, STAGES
+from tests.ports import free_port
+
+pytestmark = pytest.mark.slow
+
+
+def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
+    project: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(project / "mlruns")
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    lines: list[str] = []
+    tracking, entries = Tracking(project, lines.append), read_lock(project)
+    tracking.prepare()
+    for address, entry in entries.items():  # what the engine does
+        with tracking.follow(address, [out["path"] for out in entry["outs"]], {}):
+            pass
+        assert tracking.log(address, entry, {"outcome": "ran"}) is None
+    tracking.summarize()
+    (line,) = lines
+    assert uri in line and "`snnprune track`" in line
+    assert not (project / "mlruns/mlflow.db").exists()
+
+    with server(port, tiny, tmp_path / "server"):
+        for _ in range(2):  # the second time there is nothing left to log
+            assert track() == 0
+        (found,) = [found for found in MlflowClient(uri).search_experiments() if found.name == "tiny"]
+        runs = MlflowClient(uri).search_runs([found.experiment_id])
+        page = Tracking(project, print).log("data@tiny", entries["data@tiny"])
+    assert sorted(run.info.run_name for run in runs) == RUNS
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    stages = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    keys = {address: key_of(entries[address]) for address in STAGES}
+    assert {run.data.tags["dvc_stage"]: run.data.tags["dvc_hash"] for run in stages} == keys
+    (data,) = [run.info.run_id for run in stages if run.info.run_name == "data"]
+    assert page == f"{uri}/#/experiments/{found.experiment_id}/runs/{data}"
+
+
+@contextmanager
+def server(port: int, tiny: Path, folder: Path) -> Iterator[None]:
+    """A real MLflow server over a copy of an empty store."""
+    shutil.copytree(tiny / "mlruns", folder)
+    options = ["--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", str(folder)]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    with (folder / "server.log").open("wb") as output:
+        process = subprocess.Popen(
+            [*command, *options],
+            env={**stage_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # it has started processes of its own
+        process.wait()

@@ -1,0 +1,145 @@
+"""A store that is down, refuses, is full, held or half made: one line or a store made anew, and never a lost result."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from mlflow import MlflowClient
+
+from flows.engine.lockfile import read_lock
+from flows.environment import stage_environment
+from flows.tracking.replay import track
+from flows.tracking.results import place_of
+from flows.tracking.store import ERRORS, Store
+from tests.flows.tracking.conftest import search
+from tests.flows.tracking.tiny import RUNS, STAGES
+from tests.imports import PROJECT
+
+ENVIRONMENT = {**stage_environment(), "PYTHONPATH": str(PROJECT)}
+
+
+def test_an_unreachable_server_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert track(receipt=Path("receipt.json")) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "MLflow cannot be used" in line
+    assert "`snnprune track`" in line
+    assert Path("receipt.json").read_text() == "{}\n"
+
+
+def test_a_server_that_goes_away_in_between_is_an_error_of_the_store(project: Path, monkeypatch) -> None:
+    store, entry = Store(project), read_lock(project)["data@tiny"]
+    monkeypatch.setattr(store, "_client", MlflowClient("http://127.0.0.1:9"))
+    with pytest.raises(ERRORS, match=r"127\.0\.0\.1"):
+        store.log("data@tiny", place_of(entry), entry)
+
+
+class FullServer(BaseHTTPRequestHandler):
+    """An MLflow server with one experiment and one run that accepts everything but files."""
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._send(403, {})
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self) -> None:
+        info = {"run_id": "run", "experiment_id": "1", "status": "RUNNING", "artifact_uri": "mlflow-artifacts:/1/run"}
+        experiment = {"experiment_id": "1", "name": "tiny", "lifecycle_stage": "active"}
+        called = self.path.partition("?")[0].rpartition("/mlflow/")[2]
+        run = {"run": {"info": info}}
+        answers = {"experiments/get-by-name": {"experiment": experiment}, "runs/create": run, "runs/get": run}
+        self._send(200, answers.get(called, {}))
+
+    def _send(self, status: int, answer: dict) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+
+@pytest.fixture
+def full_server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), FullServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_that_refuses_files_costs_one_line(project: Path, full_server: str, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", full_server)
+    assert track() == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "MLflow cannot be used (403 Client Error" in line
+
+
+@pytest.mark.parametrize("name", ["mlruns", "mlruns/artifacts", "mlruns/mlflow.db"])
+def test_a_store_that_cannot_be_written_costs_one_line(project: Path, name: str, capsys) -> None:
+    if name == "mlruns":
+        shutil.rmtree(project / name)
+    (project / name).write_bytes(b"a file that is no store" * 100)
+    assert track() == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "MLflow cannot be used" in line
+
+
+def test_a_missing_driver_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+pg8000://127.0.0.1:9/mlflow")
+    assert track() == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "MLflow cannot be used (No module named 'pg8000')" in line
+
+
+def test_a_store_that_somebody_holds_for_too_long_costs_one_line(project: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("flows.tracking.store.LOCK_SECONDS", 0.1)
+    with FileLock(project / "mlruns/tracking.lock"):
+        assert track() == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "MLflow cannot be used" in line
+
+
+def test_four_processes_that_find_no_store_create_it_once_and_log_everything_once(project: Path) -> None:
+    shutil.rmtree(project / "mlruns")
+    command = [sys.executable, "-m", "flows.tracking.replay"]
+    writers = [subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [writer.communicate()[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 4
+    assert sum(int(line.split()[1]) for line in said) == len(STAGES)  # tracking: <n> results logged, ...
+    assert sorted(run.info.run_name for run in search(project)) == RUNS
+    assert {run.info.status for run in search(project)} == {"FINISHED"}
+
+
+KILLED_WHILE_CREATING = """
+import os
+import signal
+from pathlib import Path
+from mlflow.store.db import utils
+# The tables are made then, but not the note of their version.
+utils._upgrade_db = lambda engine: os.kill(os.getpid(), signal.SIGKILL)
+from flows.tracking.store import Store
+Store(Path.cwd())
+"""
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(project: Path) -> None:
+    shutil.rmtree(project / "mlruns")
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=ENVIRONMENT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list((project / "mlruns").glob("*.unfinished*"))
+    assert track() == 0
+    assert sorted(run.info.run_name for run in search(project)) == RUNS
+    assert not list((project / "mlruns").glob("*.unfinished*"))

@@ -1,0 +1,287 @@
+"""Results in MLflow: what a run shows, and that there is exactly one per result whatever happened before."""
+
+import json
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from flows.engine.lockfile import key_of, read_lock
+from flows.tracking.location import store_folder
+from flows.tracking.replay import main, track
+from flows.tracking.results import place_of_paths
+from flows.tracking.store import Store
+from flows.tracking.tracking import Tracking
+from pipeline.io import paths
+from tests.flows.tracking.conftest import enter, log, named, search, store_of
+from tests.flows.tracking.tiny import NETS, RUNS, SERIES, STAGES, lock
+
+NET = Path("results/tiny/prune/cqp/seed0/nets/level-0.50.safetensors")
+
+
+@pytest.fixture(scope="module")
+def tracked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose results are all in MLflow; only to be looked at."""
+    root = tmp_path_factory.mktemp("tracked") / "project"
+    with pytest.MonkeyPatch.context() as patched:
+        enter(tiny, root, patched)
+        assert track() == 0
+    return root
+
+
+def names(root: Path, query: str = "") -> list[str]:
+    return sorted(run.info.run_name for run in search(root, query))
+
+
+def test_every_stage_net_and_series_has_a_finished_current_run(tracked: Path) -> None:
+    assert names(tracked) == names(tracked, "tags.current = 'true' and attributes.status = 'FINISHED'") == RUNS
+    assert {run.info.run_name: run.data.tags["dvc_stage"] for run in search(tracked)} == {
+        **{name: address for address, name in STAGES.items()},
+        **dict.fromkeys([*NETS, *SERIES], "evaluate@tiny"),
+    }
+
+
+def test_a_second_replay_adds_nothing_and_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    track()
+    before = {run.info.run_id for run in search(project)}
+    capsys.readouterr()
+    track()
+    assert {run.info.run_id for run in search(project)} == before
+    assert capsys.readouterr().out == "tracking: 0 results logged, 8 already there; `snnprune ui` opens MLflow\n"
+
+
+def test_the_receipt_names_the_key_of_every_result_with_its_weights(project: Path) -> None:
+    keys = {name: key_of(entry) for name, entry in read_lock(project).items()}
+    content = NET.read_bytes()
+    NET.unlink()
+    for expected in (keys.keys() - {"evaluate@tiny"}, keys.keys()):
+        main(["--experiment", "tiny", "--receipt", "receipt.json"])
+        assert json.loads(Path("receipt.json").read_text()) == {name: keys[name] for name in sorted(expected)}
+        NET.write_bytes(content)
+    assert {run.data.tags["dvc_hash"] for run in search(project)} == set(keys.values())
+
+
+def test_a_net_stands_under_evaluate_with_what_a_chart_needs(tracked: Path) -> None:
+    net, series = named(tracked, "cqp@0.995/seed0"), named(tracked, "cqp/seed0")
+    evaluate = named(tracked, "evaluate").info.run_id
+    assert net.data.tags["mlflow.parentRunId"] == series.data.tags["mlflow.parentRunId"] == evaluate
+    assert net.data.params == {"method": "cqp", "seed": "0", "level": "0.995"}
+    assert series.data.params == {"method": "cqp", "seed": "0"}
+    assert net.data.metrics == {
+        "sparsity": 0.995,
+        "nnz": 8,
+        "accuracy_before": 0.625,
+        "accuracy": 0.625,
+        "one_shot_accuracy": 0.3125,
+        "energy_pj_loihi": 8,
+        "energy_pj_horowitz_45nm_int8": 4,
+    }
+    assert named(tracked, "dense/seed0").data.params["level"] == "0.00"
+
+
+def test_a_stage_shows_its_params_numbers_and_curves(tracked: Path) -> None:
+    client = MlflowClient(store_of(tracked))
+
+    def curve(name: str, metric: str) -> list[tuple[int, float]]:
+        history = client.get_metric_history(named(tracked, name).info.run_id, metric)
+        return [(point.step, point.value) for point in history]
+
+    assert curve("train/seed0", "curve/loss") == [(1, 0.75), (2, 0.25)]
+    assert curve("prune/cqp/seed0", "curve/loss") == [(1, 0.5), (2, 0.4), (3, 0.9)]
+    assert curve("prune/cqp/seed0", "by_level/validation_accuracy") == [(500, 0.8), (995, 0.6)]
+    assert curve("cqp/seed0", "by_level/accuracy") == [(500, 0.875), (995, 0.625)]
+    prune = named(tracked, "prune/cqp/seed0").data
+    assert prune.params == {"prune.finetune.epochs": "2", "method": "cqp", "seed": "0"}
+    assert prune.metrics["validation_accuracy_at_0.50"] == 0.8
+    assert named(tracked, "compare").data.metrics == {"cqp/accuracy_at_0.50": 0.875}
+    assert named(tracked, "report").data.metrics == {"layers/drop_first": 0.25}
+    study = named(tracked, "study/layers").data
+    assert study.params == {"layers.levels": "[0.5]", "study": "layers"}
+
+
+def test_tags_lead_back_to_dvc_and_git(tracked: Path) -> None:
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=tracked, text=True).strip()
+    tags = named(tracked, "magnitude@0.50/seed0").data.tags
+    expected = {
+        "stage": "evaluate",
+        "kind": "net",
+        "dvc_stage": "evaluate@tiny",
+        "dvc_cmd": "python -m evaluate",
+        "method": "magnitude",
+        "seed": "0",
+        "level": "0.50",
+        "git_commit": commit,
+        "git_dirty": "false",
+    }
+    assert {name: tags[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(("changed", "dirty"), [("untracked.txt", "false"), ("dvc.lock", "false"), ("code.py", "true")])
+def test_a_run_says_whether_the_code_differs_from_the_commit(project: Path, changed: str, dirty: str) -> None:
+    with (project / changed).open("a") as stream:
+        stream.write("# changed\n")
+    log(project, "data@tiny")
+    assert named(project, "data").data.tags["git_dirty"] == dirty
+
+
+def test_runs_are_found_by_the_md5_of_their_dataset(tracked: Path) -> None:
+    md5 = next(out["md5"] for out in read_lock(tracked)["data@tiny"]["outs"] if out["path"].endswith(".safetensors"))
+    without = {"study/layers", "compare", "report"}
+    assert names(tracked, f"dataset.digest = '{md5}'") == [name for name in RUNS if name not in without]
+    assert named(tracked, "train/seed0").inputs.dataset_inputs[0].dataset.name == "tiny-images"
+
+
+def test_tables_and_figures_can_be_read_back(tracked: Path, tmp_path: Path) -> None:
+    run_id = named(tracked, "compare").info.run_id
+    folder = Path(MlflowClient(store_of(tracked)).download_artifacts(run_id, "", str(tmp_path)))
+    for name in ("summary.json", "figures/curve.svg", "metrics/cqp.json"):
+        assert (folder / name).read_bytes() == (tracked / "results/tiny/compare" / name).read_bytes()
+
+
+def test_a_place_is_what_the_paths_of_the_project_say() -> None:
+    def place(folder: Path) -> tuple[str, str, dict]:
+        found = place_of_paths(["mlruns/tracked-e.json", str(folder / "file")])
+        return found.experiment, found.name, dict(found.labels)
+
+    assert place(paths.train_folder("e", 1)) == ("e", "train/seed1", {"stage": "train", "seed": "1"})
+    labels = {"stage": "prune", "method": "cqp", "seed": "2"}
+    assert place(paths.prune_folder("e", "cqp", 2)) == ("e", "prune/cqp/seed2", labels)
+    assert place(paths.studies_folder("e", "x")) == ("e", "study/x", {"stage": "study", "study": "x"})
+    assert place(paths.evaluate_table("e").parent) == ("e", "evaluate", {"stage": "evaluate"})
+    assert place_of_paths(["mlruns/tracked-e.json"]) is None
+
+
+def test_a_run_left_half_written_or_without_a_child_is_written_again(project: Path) -> None:
+    track()
+    client = MlflowClient(store_of(project))
+    broken = named(project, "prune/cqp/seed0").info.run_id
+    client.update_run(broken, status="RUNNING")
+    client.delete_run(named(project, "cqp@0.50/seed0").info.run_id)
+    track()
+    assert names(project, "attributes.status = 'FINISHED'") == names(project) == RUNS
+    assert broken not in {run.info.run_id for run in search(project)}
+
+
+def test_a_run_whose_writer_was_killed_is_written_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_terminated", die)
+        with pytest.raises(KeyboardInterrupt):
+            log(project, "evaluate@tiny")
+    assert search(project)
+    assert log(project, "evaluate@tiny").counts == {"logged": 1}
+    assert names(project) == sorted(["evaluate", *NETS, *SERIES])
+
+
+def test_a_new_result_takes_over_from_the_old_one_and_back(project: Path) -> None:
+    for lr, expected in (
+        ("0.1", {"0.1": "true"}),
+        ("0.2", {"0.1": "false", "0.2": "true"}),
+        ("0.1", {"0.1": "true", "0.2": "false"}),
+    ):
+        Path("params.lr").write_text(lr)
+        log(lock(project))
+        runs = search(project, "tags.dvc_stage = 'train@tiny-0'")
+        assert {run.data.params["train.lr"]: run.data.tags["current"] for run in runs} == expected
+
+
+def test_weights_that_come_later_are_added(project: Path) -> None:
+    content = NET.read_bytes()
+    NET.unlink()
+    for models in ([0], [1]):
+        for _ in range(2):
+            log(project, "evaluate@tiny")
+            assert [len(named(project, name).outputs.model_outputs) for name in NETS] == models * len(NETS)
+        NET.write_bytes(content)
+    assert len(search(project)) == len(["evaluate", *NETS, *SERIES])
+
+
+@pytest.mark.parametrize("changed", ["results/tiny/evaluate/levels.csv", NET])
+def test_files_that_dvc_lock_does_not_name_are_left_out(project: Path, changed: str, capsys) -> None:
+    with Path(changed).open("a") as stream:
+        stream.write("\n")
+    assert track() == 0
+    assert names(project) == sorted(set(STAGES.values()) - {"evaluate"})
+    assert "evaluate@tiny is left out" in capsys.readouterr().out
+
+
+def test_hidden_files_beside_the_nets_change_nothing(project: Path) -> None:
+    NET.with_name(".gitignore").touch()
+    assert log(project, "evaluate@tiny").counts == {"logged": 1}
+
+
+def test_threads_that_log_take_turns(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = read_lock(project)
+    tracking = Tracking(project, print)
+    second = threading.Thread(target=tracking.log, args=("train@tiny-0", entries["train@tiny-0"]))
+    opened: list[Store] = []
+    open_store = Store.__init__
+
+    def open_while_another_logs(store: Store, *arguments: object) -> None:
+        opened.append(store)
+        if len(opened) == 1:
+            second.start()
+            second.join(timeout=0.5)  # it waits for its turn, or opens a second store
+        open_store(store, *arguments)
+
+    monkeypatch.setattr(Store, "__init__", open_while_another_logs)
+    tracking.log("data@tiny", entries["data@tiny"])
+    second.join()
+    assert len(opened) == 1
+    assert set(tracking.keys) == {"data@tiny", "train@tiny-0"}
+
+
+def test_a_run_with_overrides_is_logged_apart(project: Path) -> None:
+    log(project)
+    for _ in range(2):
+        tracking = Tracking(project, print, {"overrides": "train.lr=0.2"}, experiment_suffix=".overrides")
+        tracking.log("data@tiny", read_lock(project)["data@tiny"])
+        tracking.summarize()
+    (run,) = search(project, experiment="tiny.overrides")
+    assert (run.info.run_name, run.data.tags["overrides"]) == ("data", "train.lr=0.2")
+    assert names(project) == RUNS
+
+
+def test_an_unknown_experiment_or_a_missing_list_of_stages_is_an_error(project: Path, capsys) -> None:
+    assert track("nope") == 1
+    Path("matrix.yaml").unlink()
+    assert track() == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: dvc.lock has no results of experiment 'nope'; experiments with results: tiny",
+        "error: matrix.yaml, which lists the stages, was not found; `python -m pipeline.matrix` writes it",
+    ]
+
+
+def test_results_of_stages_that_matrix_yaml_no_longer_has_are_not_logged(project: Path) -> None:
+    text = Path("matrix.yaml").read_text().replace("tiny-magnitude-0", "tiny-other-0")
+    Path("matrix.yaml").write_text(text)
+    track()
+    assert "prune/magnitude/seed0" not in names(project)
+
+
+def test_a_moved_project_does_not_write_into_the_old_place(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log(project, "data@tiny")
+    moved = shutil.copytree(project, project.with_name("moved"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("MLFLOW_TRACKING_URI")
+        patched.chdir(moved)
+        capsys.readouterr()
+        assert track() == 0
+    assert f"(the folder was moved; remove {moved}/mlruns to start anew)" in capsys.readouterr().out
+
+
+def test_files_of_a_scheduled_run_lie_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worktree = tmp_path / ".worktrees/nightly"
+    monkeypatch.setenv("SNN_PROJECT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://host/mlflow")
+    assert store_folder(worktree) == tmp_path / "mlruns"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere/mlflow.db")
+    assert store_folder(worktree) == tmp_path / "elsewhere"
+    monkeypatch.delenv("SNN_PROJECT")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert store_folder(tmp_path) == tmp_path / "mlruns"

@@ -1,0 +1,76 @@
+"""`snnprune ui` serves the project's store, and a person finds the views of an experiment in a real browser."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from flows.tracking.replay import track
+from flows.tracking.ui import open_ui
+from scripts.mlflow_ui import enter, wait_for, wait_for_points, wait_for_text
+from tests.flows.tracking.tiny import METHODS
+from tests.imports import PROJECT
+from tests.ports import free_port
+
+COMMAND = "import sys; from flows.tracking.ui import open_ui; sys.exit(open_ui(int(sys.argv[1])))"
+
+
+@contextmanager
+def opened(port: int) -> Iterator[str]:
+    """The address that the command prints, once it answers; Ctrl-C ends it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(port)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        address = process.stdout.readline().split()[1]
+        wait_for(f"{address}/health", process)
+        yield f"{address}/"
+    finally:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        process.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_from_the_first_page_to_accuracy_against_sparsity(project: Path, browser: Chrome) -> None:
+    assert track() == 0
+    with opened(free_port()) as address:
+        enter(browser, address)
+        wait_for_text(browser, "tiny")
+        browser.find_element(By.LINK_TEXT, "tiny").click()
+        wait_for_text(browser, "train/seed0", "prune/cqp/seed0", "evaluate", "compare")
+        view = browser.find_element(By.LINK_TEXT, "Accuracy against sparsity").get_attribute("href")
+        assert view.startswith(address)
+        browser.get(view)  # the link opens in another tab
+        wait_for_text(browser, "Group by: method", *(f"Group: {method}" for method in METHODS), "by_level/sparsity")
+        wait_for_points(browser, len(METHODS) * 2 * 2)  # levels, charts
+
+
+def test_a_port_in_use_a_missing_store_and_a_server_are_named(project: Path, monkeypatch, capsys) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert open_ui(port) == 1
+    assert (
+        capsys.readouterr().err
+        == f"error: port {port} cannot be used (Address already in use); choose another: --port\n"
+    )
+    (project / "mlruns/mlflow.db").unlink()
+    assert open_ui(port) == 1
+    assert "mlruns/mlflow.db was not found; `snnprune run` or `snnprune track` makes it" in capsys.readouterr().err
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert open_ui(port) == 0
+    assert capsys.readouterr().out == "MLFLOW_TRACKING_URI is set: open http://host:5000\n"

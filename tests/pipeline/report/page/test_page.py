@@ -1,0 +1,137 @@
+"""The report page: self-contained, complete, every link leads somewhere, and safe against markup in names."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.io import paths
+from pipeline.report.claims.evidence import Evidence
+from pipeline.report.claims.judge import judge
+from pipeline.report.comparison.summary import Comparison
+from pipeline.report.page.content import Fact, PageFigure, PageTable, Section, Source
+from pipeline.report.page.page import Page, render_page
+from pipeline.report.statistics import Interval
+from tests.imports import PROJECT
+from tests.pipeline.report.page.parsed import Parsed
+from tests.pipeline.report.page.test_svg import drawn
+
+PAGES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("results/*/report/index.html"))
+HEADER = ["method", "level", "accuracy"]
+ROWS = [["dense", "0", "98.00 ± 0.10"], ["cqp", "0.9", "97.10 ± 0.30"], ["magnitude", "0.9", "95.20"]]
+
+
+def made_page(name: str = "made", **changes: Any) -> Page:
+    """A page of two sections, three figures and a table."""
+    compare, study = Source(f"compare@{name}", ["compare/summary.json"]), Source(f"study@{name}-sweep", ["a.csv"])
+    figures = [PageFigure(drawn([1, 2, 3]), f"Figure {number}", f"See {number}.") for number in (1, 2)]
+    page = Page(
+        experiment=name,
+        lead="It came out.",
+        facts=[Fact("seeds", "3", compare.anchor)],
+        headline=Section("headline", "The comparison", [compare], tables=[PageTable("Three rows.", HEADER, ROWS)]),
+        judgement=judge(Evidence(Comparison(name, "fair", [], 0, Interval(1, 0.9), [])), name),
+        sections=[
+            Section("accuracy", "Accuracy", [compare], figures),
+            Section("sweep", "Sweep", [study], figures[:1], findings=["first <b>", "two"]),
+        ],
+        notes=["How it is counted."],
+    )
+    return replace(page, **changes)
+
+
+def test_everything_is_there() -> None:
+    text = render_page(made_page())
+    parsed = Parsed(text)
+    assert [HEADER, *ROWS] == parsed.cells[:4]
+    for shown in ("It came out.", "Three rows.", "See 1.", "See 2.", "How it is counted.", "The rule"):
+        assert shown in parsed.text
+    assert (text.count("<svg"), text.count("<figure>"), text.count("<figcaption>")) == (3, 3, 3)
+    assert re.findall("<li>(first.*|two)</li>", text) == ["first &lt;b&gt;", "two"]
+    assert text.startswith("<!doctype html>")
+
+
+def test_every_number_says_what_made_it() -> None:
+    text = render_page(made_page())
+    for section, stage in (("headline", "compare@made"), ("accuracy", "compare@made"), ("sweep", "study@made-sweep")):
+        part = text.split(f'<section id="{section}"')[1].split("</section>")[0]
+        anchor = f"made-{stage.replace('@', '-')}"
+        assert f'Made by <a href="#{anchor}">{stage}</a>: <code>dvc repro {stage}</code>' in part
+        assert f'<tr id="{anchor}">' in text
+    made = text.split('<section id="made"')[1]
+    assert '<a href="../a.csv">a.csv</a>' in made
+    assert '<a href="#accuracy">Accuracy</a>' in made
+
+
+def test_every_claim_has_its_verdict_reason_and_conditions() -> None:
+    page = made_page()
+    text = render_page(page)
+    for claim in page.judgement.claims:
+        part = Parsed(text.split(f'<article class="claim" id="claim-{claim.id}"')[1].split("</article>")[0]).text
+        assert claim.verdict in part
+        assert claim.why in part
+        assert all(condition.quantity in part for condition in claim.conditions)
+        assert f'href="#claim-{claim.id}"' in text
+
+
+def test_ids_are_given_once_and_every_reference_has_its_id() -> None:
+    parsed = Parsed(render_page(made_page()))
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert parsed.referred <= set(parsed.ids)
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    assert_self_contained(render_page(made_page()))
+
+
+def assert_self_contained(text: str) -> None:
+    parsed = Parsed(text)
+    assert "svg" in parsed.tags
+    assert not {"script", "link", "iframe", "img", "object", "embed", "base"} & set(parsed.tags)
+    assert not {name for name, _ in parsed.attributes if name.startswith("on") or name in ("src", "srcset", "data")}
+    assert "@import" not in text
+    assert all(target.startswith("#") for target in re.findall(r"url\(['\"]?([^)]*)\)", text))
+    assert not [value for _, value in parsed.attributes if re.match("(https?:)?//", value)]
+
+
+def test_markup_in_names_is_escaped() -> None:
+    evil = "<script>alert('x')</script>&"
+    table = PageTable(evil, HEADER, [[evil, "0.9", "1"]])
+    section = Section("accuracy", evil, [Source("compare@made", [])], [PageFigure(drawn([1]), evil, evil)], [table])
+    text = render_page(made_page(evil, sections=[section]))
+    parsed = Parsed(text)
+    assert "<script" not in text
+    assert "script" not in parsed.tags
+    assert [evil, "0.9", "1"] in parsed.cells
+    assert parsed.text.count(evil) >= 5
+
+
+def test_tables_and_figures_are_named_for_those_who_do_not_see_them() -> None:
+    text = render_page(made_page())
+    parsed = Parsed(text)
+    assert {"main", "nav", "header"} <= set(parsed.tags)
+    frames = re.findall(r'<div class="frame[^>]*>', text)
+    assert len(frames) > 3
+    assert all(re.search('tabindex="0" role="region" aria-label="[^"]+"', frame) for frame in frames)
+    assert all('role="img"' in svg for svg in re.findall("<svg[^>]*>", text))
+    assert all("<caption>" in table for table in re.findall("<table>.*?</table>", text, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("file", PAGES, ids=str)
+def test_the_pages_in_git_are_whole(file: Path) -> None:
+    """Links, ids and marks resolve; the files that are linked to are there; nothing comes from elsewhere."""
+    text = (PROJECT / file).read_text(encoding="utf-8")
+    parsed = Parsed(text)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert parsed.referred <= set(parsed.ids)
+    assert not [link for link in parsed.files if not (PROJECT / file.parent / link).is_file()]
+    assert len(parsed.files) > 3
+    assert_self_contained(text)
+    assert len(text) < 800_000
+
+
+def test_there_is_a_page_in_git_of_every_experiment_with_results() -> None:
+    compared = {path.parent.parent.name for path in PROJECT.glob("results/*/compare/summary.json")}
+    assert {paths.report_folder(name) / "index.html" for name in compared} == set(PAGES)

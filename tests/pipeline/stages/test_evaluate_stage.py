@@ -1,0 +1,133 @@
+"""The evaluate stage: every net once, the numbers those of the nets themselves, interruptions, and mistakes."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.io import paths
+from pipeline.io.store import load_dataset
+from pipeline.stages import evaluate
+from snnprune.core.errors import UserError
+from snnprune.energy.measure import measure
+from snnprune.energy.profiles import energy_pj, load_profiles
+from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.snn.checkpoint import load_mask, load_masks, load_network
+from snnprune.training.evaluate import accuracy
+from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS, copy_project, make_project
+
+METHODS = PARAMS["matrix"]["tiny"]["methods"]
+NETS = [("dense", seed, 0.0) for seed in SEEDS] + [
+    (m, seed, level) for m in METHODS for seed in SEEDS for level in LEVELS
+]
+TABLE = Path("results/tiny/evaluate/levels.csv")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with data, dense and pruned nets."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_project()
+    return folder
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy of the project folder as working directory."""
+    copy_project(trained, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run() -> pd.DataFrame:
+    evaluate.main(["--experiment", "tiny"])
+    return pd.read_csv(TABLE)
+
+
+def test_a_row_for_every_net_and_a_line_for_each(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = run()
+    assert list(zip(table["method"], table["seed"], table["level"], strict=True)) == NETS
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()][:3] == [
+        "dense/seed0",
+        "dense/seed1",
+        "cqp@0.50/seed0",
+    ]
+    assert table["timesteps"].eq(5).all()
+    dense = table[table["method"] == "dense"]
+    assert dense["sparsity"].eq(0).all() and dense["nnz"].eq(484).all()
+    assert (dense["accuracy"] == dense[["accuracy_before", "one_shot_accuracy"]].T).all().all()
+    assert not (project / ".resume/evaluate/tiny").exists()
+
+
+def test_the_numbers_are_those_of_the_stored_nets(project: Path) -> None:
+    table = run().set_index(["method", "seed", "level"])
+    test = load_dataset(paths.data_folder("tiny")).test
+    previous = paths.dense_file("tiny", 1)
+    masks = load_masks(paths.one_shot_file("tiny", "cqp", 1), load_network(previous))
+    for level in LEVELS:
+        row, path = table.loc[("cqp", 1, level)], paths.net_file("tiny", "cqp", 1, level)
+        network, mask = load_network(path), Mask(load_mask(path))
+        assert row["nnz"] == mask.nnz == round((1 - level) * mask.size)
+        assert row["sparsity"] == mask.sparsity
+        assert row["accuracy"] == accuracy(network, test)
+        before = load_network(previous)
+        mask.apply(prunable_weights(before))
+        assert row["accuracy_before"] == accuracy(before, test)
+        straight = load_network(paths.dense_file("tiny", 1))
+        Mask(masks[f"{level:.2f}"]).apply(prunable_weights(straight))
+        assert row["one_shot_accuracy"] == accuracy(straight, test)
+        layers = measure(network, test, 5).layers
+        macs, acs = sum(layer.macs for layer in layers), sum(layer.acs for layer in layers)
+        assert (row["effective_macs"], row["effective_acs"], row["neuron_updates"]) == (macs, acs, 5 * 31)
+        for name, profile in load_profiles().items():
+            assert row[f"energy_pj_{name}"] == energy_pj(macs, acs, 5 * 31, profile)
+        assert row["dense_bytes"] == 4 * 484
+        previous = path
+
+
+def test_an_interrupted_stage_goes_on_after_the_last_net(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    expected = TABLE.read_bytes()
+    TABLE.unlink()
+    measured = []
+
+    def counted(net: evaluate.FinishedNet, *rest: object) -> dict:
+        if len(measured) == 4:
+            raise KeyboardInterrupt
+        measured.append(net.method)
+        return original(net, *rest)
+
+    original = evaluate.evaluated
+    monkeypatch.setattr(evaluate, "evaluated", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert not TABLE.exists()
+    monkeypatch.setattr(evaluate, "evaluated", lambda net, *rest: measured.append(net.method) or original(net, *rest))
+    run()
+    assert len(measured) == len(NETS)
+    assert TABLE.read_bytes() == expected
+
+
+def test_another_net_is_measured_anew(project: Path) -> None:
+    first = run().set_index(["method", "seed", "level"])
+    path = paths.net_file("tiny", "cqp", 0, 0.5)
+    path.write_bytes(paths.net_file("tiny", "magnitude", 0, 0.5).read_bytes())
+    second = run().set_index(["method", "seed", "level"])
+    assert second.loc[("cqp", 0, 0.5), "accuracy"] == first.loc[("magnitude", 0, 0.5), "accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "stage"),
+    [
+        ("train/seed1/model.safetensors", "train@tiny-1"),
+        ("prune/cqp/seed0/nets/level-0.90.safetensors", "prune@tiny-cqp-0"),
+        ("prune/magnitude/seed1/nets/one_shot.safetensors", "prune@tiny-magnitude-1"),
+        ("prune/cqp/seed1/levels.csv", "prune@tiny-cqp-1"),
+    ],
+)
+def test_a_missing_net_names_the_stage_that_makes_it(project: Path, missing: str, stage: str) -> None:
+    Path("results/tiny", missing).unlink()
+    with pytest.raises(UserError, match=f"{missing}: no such file; stage {stage} makes it"):
+        run()

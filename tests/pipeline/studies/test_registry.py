@@ -1,0 +1,36 @@
+"""The contract of every study of the registry."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.studies import DENSE, NETS, available, load_study
+from snnprune.core.schema import Block
+from tests.imports import PROJECT, imported_files
+from tests.pipeline.studies.made import PARAMS
+
+
+@pytest.mark.parametrize("name", available())
+def test_what_a_study_declares(name: str) -> None:
+    study = load_study(name)
+    assert sys.modules[f"pipeline.studies.{name}"].__doc__
+    assert study.params.model_validate(PARAMS["experiments"]["tiny"][name])
+    assert study.needs in (DENSE, NETS, *available()) and study.needs != name
+    assert all(issubclass(schema, Block) for schema in study.reads.values())
+    assert all(file.is_file() for file in study.files)
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_study_measures_alone(name: str) -> None:
+    """It imports no other study, and nothing that summarises, draws or orchestrates."""
+    files = {file.as_posix() for file in imported_files(f"pipeline.studies.{name}")}
+    mine = {"pipeline/studies/__init__.py", f"pipeline/studies/{name}.py"}
+    assert {file for file in files if file.startswith("pipeline/studies/")} == mine
+    assert not [file for file in files if file.startswith(("pipeline/report/", "pipeline/stages/", "flows/"))]
+
+
+def test_the_names_come_without_torch() -> None:
+    code = "import sys, pipeline.studies; print(pipeline.studies.available()); assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, str(available())), done.stderr
