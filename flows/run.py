@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.engine.dvc import Project, ProjectError, UnknownTarget
 from flows.engine.engine import Done, FlowFailed, Work, run_target
@@ -15,11 +16,13 @@ from flows.engine.sweep import sweep_at_end
 from flows.engine.workspace import WorkspaceBusy
 from flows.environment import set_defaults
 from pipeline import matrix
-from pipeline.io.files import read_json
 from pipeline.io.params import PARAMS_FILE, load_runtime, matrix_of, read_params
 from pipeline.matrix_file import require_current
 from pipeline.io.paths import compare_folder, report_folder
 from snnprune.core.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.report.comparison.summary import Comparison
 
 EXPECTED = (UnknownTarget, ProjectError, WorkspaceBusy, FlowFailed, UserError)
 LAST_STAGE = "report"  # it needs all others; what `track` does the flow does itself
@@ -139,7 +142,7 @@ def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
     from pipeline.report.comparison.tables import render_text
 
-    table = render_text(read_json(compare_folder(experiment) / "summary.json"))
+    table = render_text(_comparison(experiment))
     return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
 
 
@@ -147,8 +150,14 @@ def comparison_markdown(experiment: str) -> str:
     """The table for Prefect's pages, with where to look next."""
     from pipeline.report.comparison.tables import render_markdown
 
-    table = render_markdown(read_json(compare_folder(experiment) / "summary.json"))
+    table = render_markdown(_comparison(experiment))
     return f"{table}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"
+
+
+def _comparison(experiment: str) -> "Comparison":
+    from pipeline.report.comparison.summary import from_json
+
+    return from_json((compare_folder(experiment) / "summary.json").read_text(encoding="utf-8"))
 
 
 def print_line(line: str) -> None:

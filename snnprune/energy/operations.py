@@ -42,7 +42,7 @@ class LayerCounts:
 
 
 @torch.no_grad()
-def count_operations(
+def observe_operations(
     network: SpikingNetwork, images: Tensor, steps: int | None = None, *, seed: int | None = None
 ) -> tuple[Tensor, list[LayerCounts]]:
     """Run images [B, C, H, W] for `steps` time steps (None: all) in evaluation mode and count on the way.

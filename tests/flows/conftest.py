@@ -185,8 +185,10 @@ if kind == "prune":
     (folder / "curve.csv").write_text("epoch,loss,level\\n1,0.5,0.5\\n2,0.4,0.5\\n3,0.9,0.995\\n4,0.8,0.995\\n")
     (folder / "metrics.json").write_text(json.dumps({"validation_accuracy_at_0.50": 0.875}))
 if kind == "evaluate":
-    rows = [f"{method},0,{level},0.8" for method in ("cqp", "magnitude") for level in (0.5, 0.995)]
-    (folder / "levels.csv").write_text("\\n".join(["method,seed,level,accuracy", "dense,0,0,0.9", *rows, ""]))
+    methods = sorted(path.name for path in Path("results", experiment, "prune").iterdir())
+    rows = [f"{method},0,{level},{level},0.7,0.8,0.6" for method in methods for level in (0.5, 0.995)]
+    columns = "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy"
+    (folder / "levels.csv").write_text("\\n".join([columns, "dense,0,0,0,0.9,0.9,0.9", *rows, ""]))
 if kind == "studies":
     (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
 if kind == "compare":

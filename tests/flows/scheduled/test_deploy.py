@@ -1,7 +1,5 @@
-"""`make deploy` for real: a cron schedule that fires in a worktree, a run on demand, and nothing left behind."""
+"""`snnprune deploy` for real: a cron schedule that fires in a worktree, a run on demand, and nothing left behind."""
 
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +14,11 @@ import psutil
 import pytest
 import requests
 from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+from prefect.testing.utilities import prefect_test_harness
 
-from flows.deploy import environment_of, main
+from flows.scheduled.deploy import deploy
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
 from tests.ports import free_port
@@ -27,12 +28,11 @@ pytestmark = pytest.mark.slow
 
 MARK = "DEPLOY_MARK"
 BROKEN = "\n# a person is editing: this is neither YAML nor Python }{\n }{\n"
-EDITED = ("params.yaml", "flows/engine.py", "stage.py")
+EDITED = ("params.yaml", "flows/engine/engine.py", "stage.py")
 SUMMARY = """{
     "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
-    "dense": {"mean": 0.9, "low": None}
+    "dense": {"n": 1, "mean": 0.9}
 }"""
-ON_DEMAND = ("deployment", "run", "experiment/on-demand", "--watch", "--param")
 EVERY_15_SECONDS = "* * * * * */15"
 
 
@@ -44,7 +44,7 @@ def within(seconds: float, condition: Callable[[], object]) -> object:
 
 
 def processes(mark: str) -> list[psutil.Process]:
-    """All living processes that `make deploy` has started, whatever session they are in."""
+    """All living processes that `deploy` has started, whatever session they are in."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -56,33 +56,31 @@ def processes(mark: str) -> list[psutil.Process]:
 
 
 class Deployed:
-    """A repository of which `make deploy` is run, and the address of its server."""
+    """A repository of which `deploy` is run, and the address of its server."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
-        installed = ("-o", ".venv/.installed-from-lock")  # there is no need to set up what these tests run in
-        self.command = ["make", "--no-print-directory", *installed, "deploy", f"PORT={port}"]
+        program = f"import sys; from flows.scheduled.deploy import deploy; sys.exit(deploy({port}))"
+        self.command = [sys.executable, "-c", program]
         self.mark = f"{folder}:{port}"
         self.environment = {**environment(folder), MARK: self.mark, "PREFECT_API_URL": f"{self.url}/api"}
-        self.environment["PREFECT_WORKER_QUERY_SECONDS"] = "1"
+        self.environment["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
 
     def start(self) -> None:
         log = self.folder / "deploy.log"
         with log.open("wb") as stream:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 self.command, cwd=self.folder, env=self.environment, stdout=stream, stderr=stream
             )
-        up = within(150, lambda: "up: " in log.read_text() or self._process.poll() is not None)
-        assert up and self._process.poll() is None, log.read_text()
+        up = within(150, lambda: "deployments are being served" in log.read_text() or self.process.poll() is not None)
+        assert up and self.process.poll() is None, log.read_text()
 
-    def end(self) -> None:
-        """End `make` by SIGTERM, and find nothing left of what it had started."""
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=30)
-        left = within(5, lambda: not processes(self.mark))
-        assert left, [process.cmdline() for process in processes(self.mark)]
-        assert "ended: server, worker and the runs" in self.said
+    def end(self, number: int) -> None:
+        """End it by a signal, and find nothing left of what it had started."""
+        self.process.send_signal(number)
+        self.process.wait(timeout=30)
+        assert within(5, lambda: not processes(self.mark)), [found.cmdline() for found in processes(self.mark)]
 
     @property
     def said(self) -> str:
@@ -97,12 +95,16 @@ class Deployed:
         where = {"deployments": {"name": {"any_": [deployment]}}, "flow_runs": {"state": {"name": {"any_": states}}}}
         return self.ask("flow_runs/filter", where)
 
-    def prefect(self, *arguments: str) -> subprocess.CompletedProcess:
+    def prefect(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "prefect", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        environment = {**self.environment, **variables}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    def on_demand(self, overrides: str) -> subprocess.CompletedProcess:
+        return self.prefect("deployment", "run", "experiment/on-demand", "--watch", "--param", f"overrides={overrides}")
 
     def mlflow_tags(self, experiment: str) -> list[dict[str, str]]:
-        """Of the runs that show current results."""
+        """Of the runs with current results."""
         client = MlflowClient(f"sqlite:///{self.folder / 'mlruns/mlflow.db'}")
         found = client.get_experiment_by_name(experiment)
         return [run.data.tags for run in client.search_runs([found.experiment_id], "tags.current = 'true'")]
@@ -110,14 +112,9 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """All is up, with trivial stages.
-
-    The nightly deployment is due every 15 seconds, and a person's edits have broken the project.
-    """
+    """All is up, with trivial stages; nightly is due every 15 seconds; a person's edits have broken the project."""
     folder = make_repository(tmp_path_factory.mktemp("deploy") / "project")
-    for name in ("Makefile", "requirements.lock"):
-        shutil.copy(PROJECT / name, folder / name)
-    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "dvc.yaml").write_text(DVC_YAML.replace("tiny", "digits"))
     (folder / "stage.py").write_text(STAGE.replace('{"levels": [0.5]}', SUMMARY))
     write_params(folder, tiny_params(methods=["magnitude"], seeds=[0]))
     yaml = (PROJECT / "prefect.yaml").read_text().replace("experiment: mnist", "experiment: digits")
@@ -130,7 +127,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         with (folder / name).open("a") as file:
             file.write(BROKEN)
     yield found
-    found.end()
+    found.end(signal.SIGTERM)
+    assert "ended: the server and the runs in progress" in found.said
 
 
 @pytest.fixture(scope="module")
@@ -146,18 +144,17 @@ def scheduled(deployed: Deployed) -> dict:
     return first
 
 
-def test_it_says_what_is_up_and_a_second_deploy_says_that_it_is(deployed: Deployed) -> None:
-    assert f"up: {deployed.url} shows" in deployed.said
-    assert f"  experiment/nightly: mnist, every night (cron {EVERY_15_SECONDS}, UTC)\n" in deployed.said
-    assert "  experiment/on-demand: any experiment; methods, levels and seeds narrow it for one run (by hand)\n" in (
-        deployed.said
-    )
-    assert "  experiment/smoke: digits, every Monday morning (cron 0 6 * * 1, UTC)\n" in deployed.said
+def test_it_lists_the_deployments_and_a_second_deploy_says_that_it_is_up(deployed: Deployed) -> None:
+    assert f"up: {deployed.url} lists" in deployed.said
+    listed = {entry["name"]: entry for entry in deployed.ask("deployments/filter")}
+    assert all(f"experiment/{name}" in deployed.said for name in ("nightly", "on-demand", "smoke"))
+    crons = {name: [each["schedule"]["cron"] for each in entry["schedules"]] for name, entry in listed.items()}
+    assert crons == {"nightly": [EVERY_15_SECONDS], "on-demand": [], "smoke": ["0 6 * * 1"]}
+    assert listed["on-demand"]["description"] == "any experiment, params changed by overrides"
     second = subprocess.run(
         deployed.command, cwd=deployed.folder, env=deployed.environment, capture_output=True, text=True
     )
-    assert second.returncode == 0
-    assert second.stdout.startswith(f"already up: {deployed.url}")
+    assert (second.returncode, second.stdout.split(" (")[0]) == (0, f"already up: {deployed.url}")
 
 
 def test_a_cron_schedule_fires_and_finishes_in_a_worktree_while_a_person_edits(
@@ -189,66 +186,60 @@ def test_what_a_scheduled_run_made_a_person_gets_from_the_cache(
     assert (clone / results).read_text() == (deployed.folder / ".worktrees/nightly" / results).read_text()
 
 
-def test_a_run_on_demand_takes_parameters_and_is_shown_apart(deployed: Deployed, scheduled: dict) -> None:
+def test_a_run_on_demand_takes_overrides_and_is_logged_apart(deployed: Deployed, scheduled: dict) -> None:
     standard = sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits"))
-    good = deployed.prefect(*ON_DEMAND, 'methods=["random"]', "--param", "levels=[0.8]")
+    overrides = '["matrix.digits.methods=[random]", "experiments.digits.prune.levels=[0.8]"]'
+    good = deployed.on_demand(overrides)
     assert good.returncode == 0, good.stdout + good.stderr
     results = deployed.folder / ".worktrees/on-demand/results/digits"
     assert [path.name for path in (results / "prune").iterdir()] == ["random"]
     assert all((deployed.folder / name).read_text().endswith(BROKEN) for name in EDITED)
-    narrowed = deployed.mlflow_tags("digits.narrowed")
-    assert "prune@digits-random-0" in {tags["dvc_stage"] for tags in narrowed}
-    assert {tags["narrowed"] for tags in narrowed} == {'{"levels": [0.8], "methods": ["random"]}'}
+    apart = deployed.mlflow_tags("digits.overrides")
+    assert "prune@digits-random-0" in {tags["dvc_stage"] for tags in apart}
+    assert {tags["overrides"] for tags in apart} == {overrides}
     assert sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits")) == standard
 
 
-def test_a_run_that_was_ended_with_it_is_told_of_and_a_later_one_refuses_wrong_parameters(
-    deployed: Deployed, scheduled: dict
-) -> None:
+def test_a_run_that_was_killed_with_it_is_crashed_after_the_next_start(deployed: Deployed, scheduled: dict) -> None:
     assert deployed.prefect("deployment", "run", "experiment/smoke").returncode == 0
     assert within(60, lambda: deployed.runs("smoke", "Running"))
-    deployed.end()
+    deployed.end(signal.SIGKILL)
     for name in EDITED:
         run(deployed.folder, "git", "checkout", name)
     deployed.start()
     (lost,) = deployed.runs("smoke", "Crashed")
-    assert lost["state"]["message"] == "what ran it was ended; the next run goes on from there"
-    bad = deployed.prefect(*ON_DEMAND, 'methods=["best"]')
-    assert bad.returncode != 0
+    assert lost["state"]["message"] == "the process of this run was ended; the next run goes on from there"
+
+
+def test_overrides_that_are_not_allowed_fail_the_run(deployed: Deployed, scheduled: dict) -> None:
+    assert deployed.on_demand('["matrix.digits.methods=[best]"]').returncode != 0
     (failed,) = deployed.runs("on-demand", "Failed")
-    assert re.search("digits has no method 'best'; it has: cqp, magnitude", failed["state"]["message"])
+    assert "matrix.digits.methods: 'best' is none of those" in failed["state"]["message"]
 
 
-def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_server_and_work_pool_of_ones_own_run_the_same_deployments(deployed: Deployed, scheduled: dict) -> None:
+    with prefect_test_harness(server_startup_timeout=120):
+        url = get_current_settings().api.url
+        for command in (
+            ("work-pool", "create", "local", "--type", "process"),
+            ("--no-prompt", "deploy", "--all"),
+            ("deployment", "run", "experiment/smoke"),
+            ("worker", "start", "--pool", "local", "--run-once"),
+        ):
+            done = deployed.prefect(*command, PREFECT_API_URL=url)
+            assert done.returncode == 0, done.stdout + done.stderr
+        with get_client(sync_client=True) as client:
+            assert within(90, lambda: [run.state.name for run in client.read_flow_runs()] == ["Completed"])
+
+
+def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
+    assert deploy(free_port()) == 1
+    assert "prefect.yaml, which lists the deployments, was not found" in capsys.readouterr().err
+    (tmp_path / "prefect.yaml").touch()
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert main(["--port", str(port)]) == 1
+        assert deploy(port) == 1
     assert f"error: port {port} of 127.0.0.1 is in use by another program" in capsys.readouterr().err
-
-
-def test_data_named_by_a_relative_path_is_found_from_a_worktree(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("SNN_DATA_DIR", "my/data")
-    assert environment_of(tmp_path, "http://127.0.0.1:1")["SNN_DATA_DIR"] == str(tmp_path / "my/data")
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        (None, "sqlite:///{cwd}/mlruns/mlflow.db"),
-        ("", "sqlite:///{cwd}/mlruns/mlflow.db"),
-        ("sqlite:///mlruns/mine.db", "sqlite:///{cwd}/mlruns/mine.db"),
-        ("http://host:5000", "http://host:5000"),
-        ("postgresql+psycopg://host/mlflow", "postgresql+psycopg://host/mlflow"),
-    ],
-)
-def test_scheduled_runs_show_their_results_where_the_project_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    if given is not None:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
-    assert environment_of(Path.cwd(), "http://127.0.0.1:1")["MLFLOW_TRACKING_URI"] == kept.format(cwd=tmp_path)

@@ -1,0 +1,72 @@
+"""The flow of the deployments, and the process that serves them: `python -m flows.scheduled.serve`.
+
+Prefect loads this file by its path for each run. It imports nothing of the project before it is in the run's worktree,
+so that nothing a person is editing takes part in a run.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from prefect import flow, serve
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.deployments.runner import RunnerDeployment
+from prefect.runtime import deployment
+from prefect.states import Crashed, State
+from ruamel.yaml import YAML
+
+FILE = Path("prefect.yaml")
+UNFINISHED = ["RUNNING", "PENDING", "CANCELLING"]
+
+
+@flow(name="experiment", flow_run_name="{experiment}")
+def experiment_in_worktree(
+    experiment: str, overrides: list[str] | None = None, workers: int | None = None, dask: str | None = None
+) -> State | None:
+    """`experiment_flow` in `.worktrees/<name of the deployment>`, at the project's current commit.
+
+    Raises RuntimeError when git cannot make the worktree or a flow runs in it, else what `experiment_flow` raises.
+    """
+    command = [sys.executable, "-m", "flows.scheduled.worktree", deployment.name or "by-hand"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise RuntimeError(made.stderr.strip())
+    worktree = json.loads(made.stdout)
+    os.environ.update(worktree["environment"])
+    os.chdir(worktree["folder"])
+    sys.path.insert(0, worktree["folder"])
+    from flows.scheduled.prefect_flow import experiment_flow
+
+    return experiment_flow.fn(experiment, overrides, workers, dask)
+
+
+def read_deployments(path: Path = FILE) -> list[RunnerDeployment]:
+    """The deployments of the file, to be served here instead of by its work pool."""
+    return [
+        experiment_in_worktree.to_deployment(
+            entry["name"],
+            description=entry["description"],
+            parameters=entry["parameters"],
+            schedules=[CronSchedule(**schedule) for schedule in entry.get("schedules", [])],
+        )
+        for entry in YAML(typ="safe").load(path)["deployments"]
+    ]
+
+
+def mark_lost_runs() -> None:
+    """Call every unfinished run of a deployment crashed: nothing is served yet, so what ran them is gone."""
+    unfinished = {"state": {"type": {"any_": UNFINISHED}}, "deployment_id": {"is_null_": False}}
+    state = Crashed(message="the process of this run was ended; the next run goes on from there")
+    with get_client(sync_client=True) as client:
+        while lost := client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(unfinished)):
+            for run in lost:
+                client.set_flow_run_state(run.id, state, force=True)
+
+
+if __name__ == "__main__":
+    mark_lost_runs()
+    serve(*read_deployments(), limit=1, pause_on_shutdown=False)  # one at a time: each run takes all cores
