@@ -1,7 +1,8 @@
 """What there is to choose from: experiments, methods, datasets, studies. Reads files; imports no method."""
 
 import ast
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from pipeline.data.datasets import DATASETS, IDX_PREFIX
 
@@ -31,8 +32,7 @@ def _datasets() -> dict[str, str]:
 def _described(package: str) -> dict[str, str]:
     """Each module of a registry's package and the first sentence of its docstring."""
     found = {}
-    for file in sorted(files(package).iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".py") and not file.name.startswith("_"):
-            words = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-            found[file.name.removesuffix(".py")] = words.partition("\n")[0]
+    for file in sorted(Path(find_spec(package).origin).parent.glob("[a-z]*.py")):
+        words = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        found[file.stem] = words.partition("\n")[0]
     return found

@@ -17,6 +17,7 @@ from flows.engine.workspace import WorkspaceBusy
 from flows.environment import set_defaults
 from pipeline import matrix
 from pipeline.io.params import PARAMS_FILE, load_runtime, matrix_of, read_params
+from pipeline.matrix_file import require_current
 from pipeline.io.paths import compare_folder, report_folder
 from snnprune.core.errors import UserError
 
@@ -63,7 +64,7 @@ def plan(experiment: str) -> int:
     try:
         tree = read_params(PARAMS_FILE)
         if experiment in matrix_of(tree):
-            matrix.require_current(experiment, matrix_of(tree)[experiment])
+            require_current(experiment, matrix_of(tree)[experiment])
         project = Project(Path.cwd())
         stages = project.needed_for(target_of(experiment, project))
         print("\n".join(_plan_lines(project, stages)))

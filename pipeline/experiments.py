@@ -78,6 +78,12 @@ def _study_problems(there: list[Study], experiment: Experiment, blocks: Collecti
         if study.needs not in (DENSE, NETS, *blocks):
             where = f"experiments.{experiment.name}.{study.name}"
             problems.append(f"{where}: needs the block {study.needs} beside it, whose table it reads")
+        problems += [
+            f"experiments.{experiment.name}.{study.name}: needs {method} in matrix.{experiment.name}.methods; "
+            f"found {experiment.matrix.methods!r}"
+            for method in study.beside
+            if method not in experiment.matrix.methods
+        ]
         if study.name in experiment.blocks:
             problems += study.problems(experiment.blocks[study.name], experiment)
     return problems

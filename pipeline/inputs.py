@@ -56,7 +56,8 @@ class Inputs(Generic[P]):
 
     def optimizer_state(self, seed: int) -> dict[str, Tensor]:
         """The state in which the dense training of one seed left its optimiser."""
-        return load_file(dense_file(self.experiment, seed, "optimizer.safetensors"))
+        file = paths.train_folder(self.experiment, seed) / "optimizer.safetensors"
+        return load_file(required(file, f"train@{self.experiment}-{seed}"))
 
     def nets(self, seed: int) -> Iterator[Net]:
         """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""
@@ -84,9 +85,9 @@ class Inputs(Generic[P]):
         return pd.read_csv(table_file(self.experiment, study))
 
 
-def dense_file(experiment: str, seed: int, name: str = "model.safetensors") -> Path:
-    """A file of the dense net of one seed."""
-    return required(paths.train_folder(experiment, seed) / name, f"train@{experiment}-{seed}")
+def dense_file(experiment: str, seed: int) -> Path:
+    """The file of one dense net."""
+    return required(paths.dense_file(experiment, seed), f"train@{experiment}-{seed}")
 
 
 def pruned_file(experiment: str, method: str, seed: int, level: float) -> Path:
@@ -96,4 +97,4 @@ def pruned_file(experiment: str, method: str, seed: int, level: float) -> Path:
 
 def table_file(experiment: str, study: str) -> Path:
     """The table of one study."""
-    return required(paths.studies_folder(experiment, study) / "table.csv", f"study@{experiment}-{study}")
+    return required(paths.table_file(experiment, study), f"study@{experiment}-{study}")

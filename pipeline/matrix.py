@@ -15,17 +15,16 @@ from pipeline.blocks import unknown_blocks
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
 from pipeline.io.params import PARAMS_FILE, Matrix, matrix_of, read_params
+from pipeline.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.slots import slots_of
 from pipeline.studies import available
-from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 
-MATRIX_FILE = Path("matrix.yaml")
-COMMAND = "python -m pipeline.matrix"
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
+READ_BY_THE_REPORT = ("energy", "staleness")
 STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
 
-Stages = dict[str, dict[str, dict[str, Any]]]
+Stages = dict[str, Items]
 
 
 def stages_of(tree: dict[str, Any]) -> Stages:
@@ -59,51 +58,27 @@ def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
     return True
 
 
-def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
-    """The studies for which matrix.yaml gives the experiment a stage (raises UserError when there is no such file)."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; `{COMMAND}` makes it")
-    return [item["study"] for item in _items(experiment, "study", path).values()]
-
-
-def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
-    """Check that matrix.yaml has the stages of an experiment's `entry`, and no others of it.
-
-    Raises:
-        UserError: it has not; the message says which command puts it right.
-    """
-    studies = studies_of(experiment, path) if path.is_file() else []
-    for stage, items in _stages_of_one(experiment, entry, studies).items():
-        if _items(experiment, stage, path) != items:
-            raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
-
-
 def main() -> None:
     """Write matrix.yaml and say whether it changed. Raises ParamsError."""
     print(f"{MATRIX_FILE}: {'brought up to date with' if update() else 'already fits'} {PARAMS_FILE}")
-
-
-def _items(experiment: str, stage: str, path: Path) -> dict[str, dict[str, Any]]:
-    """What a matrix.yaml has of one stage and experiment."""
-    stages = YAML(typ="safe").load(path)["stages"] if path.is_file() else {}
-    return {name: item for name, item in stages.get(stage, {}).items() if item["experiment"] == experiment}
 
 
 def _stages_of_one(experiment: str, entry: Matrix, studies: Iterable[str]) -> Stages:
     once = {experiment: {"experiment": experiment}}
     return {
         **dict.fromkeys(STAGES, once),
-        "train": {f"{experiment}-{seed}": {"experiment": experiment, "seed": seed} for seed in entry.seeds},
-        "prune": {
-            f"{experiment}-{method}-{seed}": {"experiment": experiment, "method": method, "seed": seed}
-            for method in entry.methods
-            for seed in entry.seeds
-        },
+        **nets_of(experiment, entry),
         "study": {
             f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots_of(experiment, study)}
             for study in studies
         },
+        "report": {experiment: {"experiment": experiment, **_blocks_of_report(experiment, studies)}},
     }
+
+
+def _blocks_of_report(experiment: str, studies: Iterable[str]) -> dict[str, str]:
+    """The blocks of studies that the report reads; where there is no such study, one that it reads anyway."""
+    return {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in READ_BY_THE_REPORT}
 
 
 def _render(stages: Stages) -> str:

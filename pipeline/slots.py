@@ -11,13 +11,14 @@ from pipeline.io import paths
 from snnprune.core.errors import UserError
 
 FOLDER = Path(__file__).with_name("studies")
-SHARED = ("core", "methods", "pruning", "snn", "training")  # what every study imports of snnprune
-# A slot that a study does not use names a part of what it depends on anyway (DVC lists a path named twice twice).
-UNUSED = {"code": "pipeline/io/entry.py", "nets": "pipeline/io/nets.py", "table": "pipeline/io/paths.py"}
+METHODS = Path(__file__).parents[1] / "snnprune" / "methods"
+SHARED = ("core", "pruning", "snn", "training")  # what every study imports of snnprune
+# A slot that a study has no use for names a part of what it depends on anyway: DVC would list a path named twice twice.
+UNUSED = ("pipeline/io/entry.py", "pipeline/io/nets.py", "pipeline/io/paths.py")
 
 
 def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, str]:
-    """Slot -> path or params key: `code`, `nets`, `table`, `matrix` and `reads`.
+    """Slot -> path or params key: `first`, `second`, `third` (code, pruned nets, a table), `matrix` and `reads`.
 
     Raises:
         UserError: the file has no NEEDS, or more of something than there are slots.
@@ -28,16 +29,18 @@ def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, st
     if needs is None:
         raise UserError(f"{file}: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads")
     needs = needs.id.lower() if isinstance(needs, ast.Name) else ast.literal_eval(needs)
+    own = _own_code(tree)
+    if needs != "dense":
+        own.append(str(paths.RESULTS / experiment / "prune"))
+    if needs not in ("dense", "nets"):
+        own.append(str(paths.table_file(experiment, needs)))
     reads = _assigned(tree, "READS") or ast.Dict(keys=[], values=[])
     blocks = [f"experiments.{experiment}.{ast.literal_eval(key)}" for key in reads.keys]
-    code = _own_code(tree)
-    for name, found in (("READS", blocks), ("imports beside the shared ones", code)):
-        if len(found) > 1:
-            raise UserError(f"{file}: {name}: one is allowed, dvc.yaml has one slot for it; found {', '.join(found)}")
+    for what, found, most in (("code, nets and tables of its own", own, len(UNUSED)), ("READS", blocks, 1)):
+        if len(found) > most:
+            raise UserError(f"{file}: {what}: dvc.yaml has room for {most}; found {', '.join(found)}")
     return {
-        "code": code[0] if code else UNUSED["code"],
-        "nets": UNUSED["nets"] if needs == "dense" else str(paths.RESULTS / experiment / "prune"),
-        "table": UNUSED["table"] if needs in ("dense", "nets") else str(paths.table_file(experiment, needs)),
+        **dict(zip(("first", "second", "third"), [*own, *UNUSED], strict=False)),
         "matrix": f"matrix.{experiment}.seeds" if needs == "dense" else f"matrix.{experiment}",
         "reads": blocks[0] if blocks else f"experiments.{experiment}.{study}",
     }
@@ -52,15 +55,15 @@ def _assigned(tree: ast.Module, name: str) -> ast.expr | None:
 
 
 def _own_code(tree: ast.Module) -> list[str]:
-    """The folders of snnprune that not every study imports, and the files of single methods."""
+    """The folders of snnprune that not every study imports, and of the methods the registry and the files named."""
     found = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("snnprune."):
             continue
-        for alias in node.names:
-            parts = [*node.module.split("."), alias.name]
-            if parts[1] not in SHARED:
-                found.add(f"snnprune/{parts[1]}")
-            elif parts[1] == "methods" and (FOLDER.parents[1] / "snnprune/methods" / f"{parts[2]}.py").is_file():
-                found.add(f"snnprune/methods/{parts[2]}.py")
+        _, folder, *_ = node.module.split(".")
+        if folder == "methods":
+            files = {"__init__.py", *(f"{alias.name}.py" for alias in node.names)}
+            found |= {f"snnprune/methods/{file}" for file in files if (METHODS / file).is_file()}
+        elif folder not in SHARED:
+            found.add(f"snnprune/{folder}")
     return sorted(found)

@@ -10,16 +10,20 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from pipeline.blocks import STUDIES
+from pipeline import matrix
 from pipeline.io import params as params_module
-from pipeline.io.params import Matrix
+from pipeline.io.params import Matrix, read_params
+from pipeline.studies import available
 from snnprune.core.schema import Block
 from tests.imports import PROJECT, imported_files
 from tests.tiny import METHODS, tiny_params, write_params
 
 PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
-PRUNE_BY_CQP = ("staleness", "alpha")  # these load it by its name
 STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
+# Loaded by name: the option of the command that names the module, or the stage that loads all of a folder.
+BY_OPTION = {"--method": "snnprune.methods", "--study": "pipeline.studies"}
+BY_STAGE = {"report": "pipeline.report.studies"}
+FILES = {"track": {Path("flows/tracking/served_model.py")}}  # used as a file: it is logged into MLflow
 
 
 def code_deps(address: str) -> list[Path]:
@@ -28,15 +32,16 @@ def code_deps(address: str) -> list[Path]:
     return [dep for dep in deps if dep.parts[0] in ("snnprune", "pipeline", "flows")]
 
 
-def module_of(address: str) -> list[str]:
-    """The modules a stage's command starts, the methods that it loads by name included."""
+def files_of(address: str) -> set[Path]:
+    """The project's files that a stage's command imports."""
     words = STAGES[address].cmd.split()
+    stage = address.partition("@")[0]
     modules = [words[words.index("-m") + 1]]
-    if "--method" in words:
-        modules.append(f"snnprune.methods.{words[words.index('--method') + 1]}")
-    if address.partition("@")[0] in PRUNE_BY_CQP:
-        modules.append("snnprune.methods.cqp")
-    return modules
+    modules += [f"{folder}.{words[words.index(option) + 1]}" for option, folder in BY_OPTION.items() if option in words]
+    if stage in BY_STAGE:
+        folder = PROJECT.joinpath(*BY_STAGE[stage].split("."))
+        modules += [f"{BY_STAGE[stage]}.{path.stem}" for path in folder.iterdir() if not path.stem.startswith("_")]
+    return {file for module in modules for file in imported_files(module)} | FILES.get(stage, set())
 
 
 def covers(dep: Path, file: Path) -> bool:
@@ -44,51 +49,41 @@ def covers(dep: Path, file: Path) -> bool:
 
 
 @pytest.mark.parametrize("address", STAGES)
-def test_deps_name_every_imported_file(address: str) -> None:
-    files = {file for module in module_of(address) for file in imported_files(module)}
-    missing = {file for file in files if not any(covers(dep, file) for dep in code_deps(address))}
-    assert not missing
+def test_deps_are_the_files_that_are_imported_or_folders_with_some_of_them(address: str) -> None:
+    files, deps = files_of(address), code_deps(address)
+    assert not {file for file in files if not any(covers(dep, file) for dep in deps)}, "imported, but no dependency"
+    assert not {dep for dep in deps if not any(covers(dep, file) for file in files)}, "a dependency, but not imported"
 
 
 @pytest.mark.parametrize("address", STAGES)
-def test_deps_name_nothing_else(address: str) -> None:
-    files = {file for module in module_of(address) for file in imported_files(module)}
-    files.add(Path("flows/served_model.py"))  # logged into MLflow as a file
-    unused = {dep for dep in code_deps(address) if not any(covers(dep, file) for file in files)}
-    assert not unused
+def test_no_path_is_named_twice(address: str) -> None:
+    paths = [dep.def_path for dep in STAGES[address].deps if not hasattr(dep, "params")]
+    assert len(paths) == len(set(paths))
 
 
-def test_the_matrix_gives_every_stage_once() -> None:
-    expected = set()
-    for name, entry in PARAMS["matrix"].items():
-        expected |= {f"train@{name}-{seed}" for seed in entry["seeds"]}
-        expected |= {f"prune@{name}-{method}-{seed}" for method in entry["methods"] for seed in entry["seeds"]}
-        studies = [study for study in STUDIES if study in PARAMS["experiments"][name]]
-        expected |= {f"{stage}@{name}" for stage in ("data", "compare", "report", "track", *studies)}
-    assert set(STAGES) == expected
+def test_what_trains_depends_on_no_method_or_study_but_its_own() -> None:
+    for address in STAGES:
+        stage, _, name = address.partition("@")
+        if stage in ("train", "prune", "evaluate", "study"):
+            deps = {dep.as_posix() for dep in code_deps(address)}
+            assert not deps & {"snnprune", "snnprune/methods", "pipeline", "pipeline/studies"}
+            methods = {dep for dep in deps if dep.startswith("snnprune/methods/") and "__init__" not in dep}
+            allowed = {"prune": name.split("-")[-2], "study": "cqp"}.get(stage) if "-" in name else None
+            assert methods <= {f"snnprune/methods/{allowed}.py"}, address
 
 
-def test_every_stage_has_a_member_to_be_tested_by() -> None:
-    names = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
-    assert {address.partition("@")[0] for address in STAGES} == set(names)
+def test_the_stages_are_those_of_the_matrix() -> None:
+    stages = matrix.stages_of(read_params(PROJECT / "params.yaml"))
+    assert set(STAGES) == {f"{stage}@{name}" for stage, names in stages.items() for name in names}
+    assert set(YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]) == {name.partition("@")[0] for name in STAGES}
 
 
-@pytest.mark.parametrize("address", [address for address in STAGES if address.partition("@")[0] in STUDIES])
-def test_the_run_cache_takes_a_study(address: str) -> None:
-    study, _, experiment = address.partition("@")
-    outs = {Path(out.def_path): bool(out.metric or out.plot) for out in STAGES[address].outs}
-    folder = Path("results", experiment, "studies", study)
-    more = ("levels.csv", "grid.csv", "front.csv") if study == "energy" else ()
-    assert outs == {folder / name: True for name in ("table.csv", "figures", "summary.json", *more)}
-
-
-@pytest.mark.parametrize("experiment", PARAMS["matrix"])
-def test_the_verdicts_are_metrics_in_git(experiment: str) -> None:
-    outs = {Path(out.def_path): out for out in STAGES[f"report@{experiment}"].outs}
-    assert {path.name for path in outs} == {"index.html", "claims.json"}
-    claims = outs[Path("results", experiment, "report", "claims.json")]
-    assert claims.metric
-    assert not claims.use_cache
+@pytest.mark.parametrize(
+    "address", [address for address in STAGES if address.partition("@")[0] not in ("data", "track")]
+)
+def test_the_run_cache_takes_it(address: str) -> None:
+    """Outs that DVC does not cache are metrics or plots."""
+    assert all(out.use_cache or out.metric or out.plot for out in STAGES[address].outs)
 
 
 def test_a_full_repro_stays_quick() -> None:
@@ -99,7 +94,7 @@ def test_a_full_repro_stays_quick() -> None:
 @pytest.mark.parametrize("address", STAGES)
 def test_what_belongs_to_dvc_is_not_in_git(address: str) -> None:
     for out in STAGES[address].outs:
-        heavy = out.def_path.endswith((".safetensors", "models"))
+        heavy = out.def_path.endswith((".safetensors", "nets"))
         assert out.use_cache is heavy
 
 
@@ -133,7 +128,7 @@ def read_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(params_module, "validate", recording)
-    write_params(tmp_path, tiny_params(methods=METHODS, seeds=[0], studies=STUDIES))
+    write_params(tmp_path, tiny_params(methods=METHODS, seeds=[0], studies=tuple(available())))
     keys.clear()
     yield keys
 
@@ -148,8 +143,16 @@ def declared(address: str) -> set[str]:
 def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
     """The matrix included: a study that reads its seeds alone is not run again for another method."""
     prunes = [f"prune@digits-{method}-0" for method in METHODS]
-    studies = [f"{study}@digits" for study in STUDIES]
-    for address in ("data@digits", "train@digits-0", *prunes, *studies, "compare@digits", "report@digits"):
+    last = [f"study@digits-{study}" for study in sorted(available(), key=lambda study: study == "energy")]
+    for address in (
+        "data@digits",
+        "train@digits-0",
+        *prunes,
+        "evaluate@digits",
+        *last,
+        "compare@digits",
+        "report@digits",
+    ):
         module, *arguments = STAGES[address].cmd.split()[2:]
         read_keys.clear()
         importlib.import_module(module).main(arguments)
@@ -158,15 +161,7 @@ def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
 
 def test_the_parts_of_the_matrix_are_told_apart(read_keys: list[str]) -> None:
     """What the test above rests on."""
-    params_module.load_seeds("digits")
+    assert params_module.load_matrix("digits").seeds == [0]
     assert read_keys == ["matrix.digits.seeds"]
     assert params_module.load_matrix("digits").methods == METHODS
     assert read_keys == ["matrix.digits.seeds", "matrix.digits.methods"]
-    reading_methods = {study for study in STUDIES if "matrix.digits.methods" in declared(f"{study}@digits")}
-    assert reading_methods == {"paper", "temporal", "early_exit", "energy"}
-    assert all("matrix.digits.seeds" in declared(f"{study}@digits") for study in STUDIES)
-
-
-@pytest.mark.parametrize("experiment", PARAMS["matrix"])
-def test_the_page_depends_on_the_file_that_says_which_studies_there_are(experiment: str) -> None:
-    assert "matrix.yaml" in {dep.def_path for dep in STAGES[f"report@{experiment}"].deps}

@@ -24,12 +24,14 @@ from dvc.rwlock import rwlock
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml, loads_yaml
+from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.engine.lockfile import Entry
 from flows.engine.stage import Stage, StageFailed
 
 HEAD = "schema: '2.0'\nstages:\n"
 NEXT_ENTRY = re.compile(r"^  \S", flags=re.MULTILINE)
+ANCHOR = re.compile(r"(- |: )&id\d+$", flags=re.MULTILINE)
 TOP_LEVEL = re.compile(r"^\S", flags=re.MULTILINE)
 
 
@@ -171,10 +173,19 @@ class Project:
                 return "unchanged", []
             if address not in self._entries:
                 reasons = ["not built"]
+            items = [*stage.deps, *stage.outs]
+            before = [(item.hash_info, item.meta) for item in items]
             try:
+                if deps or stage.changed_stage():  # DVC would take the outputs it has noted for those of these inputs
+                    stage.save_deps()
+                    for out in stage.outs:
+                        out.hash_info = HashInfo()
                 self._repo.stage_cache.restore(stage, dry=True)
-            except (RunCacheNotFoundError, DependencyDoesNotExistError, MissingParamsError):
+            except (RunCacheNotFoundError, DependencyDoesNotExistError, MissingParamsError, FileNotFoundError):
                 return "ran", reasons
+            finally:
+                for item, (item.hash_info, item.meta) in zip(items, before, strict=True):
+                    pass
             return "cached", reasons
 
     def _reload(self, address: str) -> None:
@@ -191,9 +202,10 @@ class Project:
         lockfile = stage.dvcfile._lockfile
         path = Path(lockfile.path)
         text = path.read_text(encoding="utf-8") if path.is_file() else HEAD
-        if path.is_symlink() or not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
+        updated = None if path.is_symlink() else with_entry(text, entry)
+        if updated is None:
             lockfile.dump(stage)
-        elif (updated := with_entry(text, entry)) != text:
+        elif updated != text or not path.is_file():
             partial = Path(self._repo.tmp_dir) / "dvc.lock.partial"
             with partial.open("w", encoding="utf-8") as stream:
                 stream.write(updated)
@@ -221,7 +233,7 @@ class Project:
             try:
                 with self._repo.scm_context(quiet=True):
                     yield
-            except DvcException as error:
+            except (DvcException, FileNotFoundError) as error:
                 self._running.pop(address, (ExitStack(), {}))[0].close()
                 self._reload(address)
                 raise StageFailed(address, f"DVC: {error}") from error
@@ -237,15 +249,21 @@ def timeout_of(address: str, meta: Any) -> float | None:
     return float(found)
 
 
-def with_entry(text: str, entry: Mapping[str, Any]) -> str:
-    """The text of a dvc.lock with one stage's entry, `{address: ...}`, in the place of its old one or at the end."""
+def with_entry(text: str, entry: Mapping[str, Any]) -> str | None:
+    """The text of a dvc.lock with one stage's entry, `{address: ...}`, in the place of its old one or at the end.
+
+    None when its layout is not DVC's own, or the old entry holds an anchor, to which another may refer.
+    """
+    if not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
+        return None
     new = dumps_yaml({"stages": entry}).removeprefix("stages:\n")
     key = new[: new.index("\n") + 1]
     start = f"\n{text}".find(f"\n{key}")
     if start < 0:
         return text + new
     following = NEXT_ENTRY.search(text, start + len(key))
-    return text[:start] + new + (text[following.start() :] if following else "")
+    end = following.start() if following else len(text)
+    return None if ANCHOR.search(text, start, end) else text[:start] + new + text[end:]
 
 
 def apply_overrides(params: Path, overrides: list[str]) -> None:

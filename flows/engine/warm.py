@@ -117,7 +117,8 @@ def _write(fd: int, number: int) -> None:
 
 def main() -> None:
     """Serve on the socket whose file descriptor is the argument."""
-    sys.path.pop(0)  # this file's folder
+    with suppress(ValueError):  # with PYTHONSAFEPATH it is not there
+        sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     for library in LIBRARIES:
         with suppress(ImportError):
             importlib.import_module(library)

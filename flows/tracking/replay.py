@@ -12,7 +12,7 @@ from flows.environment import set_defaults
 from flows.tracking.results import place_of
 from flows.tracking.tracking import Tracking
 from pipeline.io.files import write_json
-from pipeline.matrix import COMMAND, MATRIX_FILE
+from pipeline.matrix_file import COMMAND, MATRIX_FILE
 
 
 def track(experiment: str | None = None, receipt: Path | None = None) -> int:

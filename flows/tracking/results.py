@@ -116,20 +116,20 @@ def read_result(root: Path, place: Place, entry: Entry) -> Result:
         ContentChanged: a file is missing or differs from dvc.lock.
     """
     outs = {Path(out["path"]): out["md5"] for out in entry.get("outs", ())}
-    read = [path for path in outs if not path.name.endswith(NOT_READ)]
-    for path in read:
-        require_content(root / path, outs[path])
-    files = {path.name: root / path for path in read}
-    is_evaluate, has_weights = place.labels["stage"] == EVALUATE, are_weights_here(root, place)
-    rows = _read_rows(files.get(LEVELS_FILE))
-    if is_evaluate and has_weights:
-        _require_nets(root, place, entry)
-    return Result(
-        stage=_stage(place, entry, files, [] if is_evaluate else rows),
-        children=[*_nets(root, place, rows, has_weights), *_series(rows)] if is_evaluate else [],
-        dataset=_dataset(root, place, entry),
-        weights_absent=not has_weights,
-    )
+    files = {path.name: root / path for path in outs if not path.name.endswith(NOT_READ)}
+    for path, md5 in outs.items():
+        if path.name in files:
+            require_content(root / path, md5)
+    stage, dataset = _stage(place, entry, files), _dataset(root, place, entry)
+    if place.labels["stage"] != EVALUATE:
+        return Result(stage, [], dataset, weights_absent=False)
+    rows, has_weights = _read_rows(files.get(LEVELS_FILE)), are_weights_here(root, place)
+    if has_weights:
+        for dep in entry["deps"]:
+            if Path(dep["path"]) in (RESULTS / place.experiment / name for name in ("train", "prune")):
+                require_content(root / dep["path"], dep["md5"])
+    nets = [_net(row, root / _weights(place, row) if has_weights else None) for row in rows]
+    return Result(stage, [*nets, *_series(rows)], dataset, weights_absent=not has_weights)
 
 
 def are_weights_here(root: Path, place: Place) -> bool:
@@ -148,29 +148,28 @@ def growing_curve(path: Path) -> list[Point]:
     return _curve(list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines())))
 
 
-def _stage(place: Place, entry: Entry, files: Mapping[str, Path], levels: Sequence[Row]) -> Content:
-    params, points = _params(place, entry), []
-    for tree, prefix in _numbers(files):
-        numbers, texts = _split(_flatten(tree, prefix))
+def _stage(place: Place, entry: Entry, files: Mapping[str, Path]) -> Content:
+    numbered = [(files[name], "") for name in NUMBER_FILES if name in files]
+    if NUMBER_FOLDER in files:  # metrics/cqp.json: `cqp/` before its names
+        numbered += [(file, f"{file.stem}/") for file in sorted(files[NUMBER_FOLDER].glob("*.json"))]
+    params, points = _params(place, entry), _curve(_read_rows(files.get(CURVE_FILE)))
+    for file, prefix in numbered:
+        numbers, texts = _split(_flatten(read_json(file), prefix))
         params |= texts
         points += [Point(key, value) for key, value in numbers.items()]
-    points += [point for row in levels for point in _by_level(row)] + _curve(_read_rows(files.get(CURVE_FILE)))
+    if place.labels["stage"] != EVALUATE:  # which has a run a method and seed for it
+        points += [point for row in _read_rows(files.get(LEVELS_FILE)) for point in _by_level(row)]
     artifacts = [item for path in files.values() for item in _artifacts(path)]
     return Content(place.name, place.labels, params, points, artifacts)
 
 
-def _nets(root: Path, place: Place, rows: Sequence[Row], has_weights: bool) -> Iterator[Content]:
-    for row in rows:
-        method, seed, level = row["method"], row["seed"], float(row["level"])
-        numbers, texts = _split({name: value for name, value in row.items() if name not in NET_COLUMNS})
-        params = {"method": method, "seed": seed, "level": level_text(level)}
-        yield Content(
-            name=net_name(method, level, int(seed)),
-            labels={"stage": EVALUATE, "kind": "net", **params},
-            params=params | texts,
-            points=[Point(key, value) for key, value in numbers.items()],
-            weights=root / _weights(place, row) if has_weights else None,
-        )
+def _net(row: Row, weights: Path | None) -> Content:
+    method, seed, level = row["method"], row["seed"], float(row["level"])
+    numbers, texts = _split({name: value for name, value in row.items() if name not in NET_COLUMNS})
+    params = {"method": method, "seed": seed, "level": level_text(level)}
+    labels = {"stage": EVALUATE, "kind": "net", **params}
+    points = [Point(key, value) for key, value in numbers.items()]
+    return Content(net_name(method, level, int(seed)), labels, params | texts, points, weights=weights)
 
 
 def _series(rows: Sequence[Row]) -> Iterator[Content]:
@@ -191,24 +190,6 @@ def _weights(place: Place, row: Row) -> Path:
     if method == DENSE:
         return dense_file(place.experiment, seed)
     return net_file(place.experiment, method, seed, float(row["level"]))
-
-
-def _require_nets(root: Path, place: Place, entry: Entry) -> None:
-    """Check the folders of nets that the stage read (raises ContentChanged)."""
-    for dep in entry.get("deps", ()):
-        path = Path(dep["path"])
-        if path in (RESULTS / place.experiment / "train", RESULTS / place.experiment / "prune"):
-            require_content(root / path, dep["md5"])
-
-
-def _numbers(files: Mapping[str, Path]) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The numbers in the files, each with what to put before their names (`cqp/` for `metrics/cqp.json`)."""
-    for name in NUMBER_FILES:
-        if name in files:
-            yield read_json(files[name]), ""
-    if NUMBER_FOLDER in files:
-        for file in sorted(files[NUMBER_FOLDER].glob("*.json")):
-            yield read_json(file), f"{file.stem}/"
 
 
 def _params(place: Place, entry: Entry) -> dict[str, str]:

@@ -4,6 +4,7 @@ A result is known by the hash of its dvc.lock entry: logging it again finds the 
 used, one line says so and the work goes on; `snnprune track` logs what is missing.
 """
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ from flows.tracking.location import local_database
 from flows.tracking.results import CURVE_FILE, Place, are_weights_here, place_of, place_of_paths
 
 if TYPE_CHECKING:
-    from flows.tracking.tracker import Tracker
+    from flows.tracking.store import Store
 
 Used = TypeVar("Used")
+
+REASON_LENGTH = 110
 
 
 class Tracking:
@@ -44,13 +47,10 @@ class Tracking:
             experiment_suffix: the results of `digits` are logged to the MLflow experiment `digits<suffix>`.
             use_ledger: ask MLflow only for what the ledger does not know, else for everything.
         """
-        self._root = root
-        self._say = say
-        self._suffix = experiment_suffix
-        self._arguments = (root, lineage, experiment_suffix)
+        self._root, self._say, self._lineage, self._suffix = root, say, lineage, experiment_suffix
         self._database = local_database(root)
         self._ledger = read_ledger(self._database) if use_ledger and self._database else None
-        self._tracker: Tracker | None = None
+        self._store: Store | None = None
         self._failed = False
         self._turn = Lock()
         self._experiments: set[str] = set()
@@ -59,7 +59,7 @@ class Tracking:
 
     def prepare(self) -> None:
         """Open the store in a thread of its own, beside the first stage: it takes seconds, and a result will come."""
-        Thread(target=self._use, args=[lambda tracker: None], daemon=True).start()
+        Thread(target=self._use, args=[lambda store: None], daemon=True).start()
 
     @contextmanager
     def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> Iterator[None]:
@@ -73,11 +73,11 @@ class Tracking:
             yield
             return
         try:
-            with following(curve, lambda points: self._use(lambda t: t.grow(address, place, points, tags))):
+            with following(curve, lambda points: self._use(lambda s: s.grow(address, place, points, tags))):
                 yield
         except BaseException:
-            if self._tracker is not None:
-                self._use(lambda tracker: tracker.fail(address))
+            if self._store is not None:
+                self._use(lambda store: store.fail(address))
             raise
 
     def log(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
@@ -89,7 +89,7 @@ class Tracking:
         if place is None:
             return None
         try:
-            done = self._from_ledger(address, place, entry) or self._use(lambda t: t.log(address, place, entry, tags))
+            done = self._from_ledger(address, place, entry) or self._use(lambda s: s.log(address, place, entry, tags))
         except ContentChanged as error:
             self.counts["left out"] += 1
             self._say(f"tracking: {address} is left out: {error}")
@@ -106,17 +106,15 @@ class Tracking:
 
     def summarize(self) -> None:
         """One line of what was done, unless MLflow could not be used, which has been said; and the ledger."""
-        if self._tracker is not None:
-            self._use(lambda tracker: tracker.write_ledger(self._experiments))
+        if self._store is not None:
+            self._use(lambda store: store.write_ledger(self._experiments))
         if not self._failed:
-            left_out = f", {self.counts['left out']} left out" if self.counts["left out"] else ""
-            self._say(
-                f"tracking: {self.counts['logged']} results logged, {self.counts['present']} already there{left_out}; "
-                "`snnprune ui` opens MLflow"
-            )
+            counts, left_out = self.counts, self.counts["left out"]
+            done = f"{counts['logged']} results logged, {counts['present']} already there"
+            self._say(f"tracking: {done}{f', {left_out} left out' if left_out else ''}; `snnprune ui` opens MLflow")
 
-    def _from_ledger(self, address: str, place: Place, entry: Entry) -> "tuple[str, Logged, str] | None":
-        """What `Tracker.log` would return when nothing is left to do, by the ledger of a local store."""
+    def _from_ledger(self, address: str, place: Place, entry: Entry) -> tuple[str, Logged, str] | None:
+        """What `Store.log` would return when nothing is left to do, by the ledger of a local store."""
         if self._ledger is None:
             return None
         logged = self._ledger.find(self._database, place.experiment + self._suffix, address)
@@ -125,21 +123,21 @@ class Tracking:
         is_settled = logged.is_whole or not are_weights_here(self._root, place)
         return ("present", logged, logged.run_id) if is_settled else None
 
-    def _use(self, use: "Callable[[Tracker], Used]") -> "Used | None":
+    def _use(self, use: "Callable[[Store], Used]") -> "Used | None":
         """What `use` returns, one caller at a time; None when MLflow cannot be used, which is said once."""
-        from flows.tracking.store import StoreError  # takes seconds
-        from flows.tracking.tracker import Tracker
+        from flows.tracking.store import ERRORS, Store  # takes seconds
 
         with self._turn:
             if self._failed:
                 return None
             try:
-                if self._tracker is None:
-                    self._tracker = Tracker(*self._arguments)
-                return use(self._tracker)
-            except StoreError as error:
+                if self._store is None:
+                    self._store = Store(self._root, self._lineage, self._suffix)
+                return use(self._store)
+            except ERRORS as error:
                 self._failed = True
+                reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
                 self._say(
-                    f"tracking: MLflow cannot be used ({error}); the results are kept, run `snnprune track` later"
+                    f"tracking: MLflow cannot be used ({reason}); the results are kept, run `snnprune track` later"
                 )
                 return None

@@ -126,8 +126,8 @@ def _read_folder(name: str, folder: Path, pins: sources.Pins, with_test: bool) -
 
 
 def _read_pair(folder: Path, images_stem: str, labels_stem: str, pins: sources.Pins) -> Samples:
-    images_path = sources.require_file(folder, images_stem)
-    labels_path = sources.require_file(folder, labels_stem)
+    images_path = idx.require_file(folder, images_stem)
+    labels_path = idx.require_file(folder, labels_stem)
     images = idx.parse_images(sources.read_verified(images_path, images_stem, pins), images_path)
     labels = idx.parse_labels(sources.read_verified(labels_path, labels_stem, pins), labels_path)
     idx.require_pairs(images, labels, images_path, labels_path)

@@ -107,9 +107,9 @@ def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:
     """
     folders = local_folders(public.name)
     for folder in folders:
-        if any(_find(folder, stem) for stem in ALL_FILES):
+        if any(idx.find(folder, stem) for stem in ALL_FILES):
             for stem in ALL_FILES:
-                require_file(folder, stem)
+                idx.require_file(folder, stem)
             return folder
     return _fetch(public, folders, sleep)
 
@@ -126,22 +126,6 @@ def local_folders(name: str) -> list[Path]:
         raise DataError(f"{chosen}: no such folder; correct or unset the environment variable {ENVIRONMENT_VARIABLE}")
     elsewhere = [*(Path(chosen, spelling) for spelling in spellings), Path(chosen)] if chosen else []
     return [*elsewhere, *(RAW / spelling for spelling in spellings)]
-
-
-def require_file(folder: Path, stem: str) -> Path:
-    """The path of `<stem>.gz` or `<stem>` in `folder`, in this order.
-
-    Raises:
-        DataError: there is neither; names the file and those of the dataset that are there.
-    """
-    path = _find(folder, stem)
-    if path is None:
-        present = [found.name for found in (_find(folder, other) for other in ALL_FILES) if found]
-        raise DataError(
-            f"{folder / stem}[.gz]: missing; the folder holds {', '.join(present) or 'none of the IDX files'}; "
-            "add the missing file"
-        )
-    return path
 
 
 def read_verified(path: Path, stem: str, pins: Pins) -> bytes:
@@ -177,17 +161,13 @@ def _require_digest(data: bytes, expected: str, path: Path, whose: str) -> None:
         )
 
 
-def _find(folder: Path, stem: str) -> Path | None:
-    return next((path for path in (folder / f"{stem}.gz", folder / stem) if path.is_file()), None)
-
-
 def _fetch(public: PublicSet, looked_at: Sequence[Path], sleep: Sleep) -> Path:
     """Download the four files beside `data/raw/<name>`, verify them, then move the whole folder there at once."""
     target = RAW / public.name
     staging = RAW / f".{public.name}.partial"
     RAW.mkdir(parents=True, exist_ok=True)
     with FileLock(RAW / f".{public.name}.lock"):  # experiments on the same dataset may start side by side
-        if all(_find(target, stem) for stem in ALL_FILES):
+        if all(idx.find(target, stem) for stem in ALL_FILES):
             return target
         if target.exists() and any(target.iterdir()):
             raise DataError(f"{target}: holds other files, but none of {public.name}'s; move them away to download it")

@@ -117,11 +117,6 @@ def load_matrix(experiment: str, path: Path = PARAMS_FILE) -> Matrix:
     return validate(Matrix, matrix[experiment], f"matrix.{experiment}")
 
 
-def load_seeds(experiment: str, path: Path = PARAMS_FILE) -> list[int]:
-    """One experiment's seeds, `matrix.<experiment>.seeds` (raises ParamsError)."""
-    return load_matrix(experiment, path).seeds
-
-
 def matrix_of(tree: dict[str, Any]) -> dict[str, Matrix]:
     """The whole matrix of a params tree (`read_params`), validated: experiment -> its entry, in the file's order.
 

@@ -3,12 +3,15 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from tqdm import tqdm
 
-from snnprune.pruning.iterate import PrunedLevel
 from snnprune.training.progress import Progress
+
+if TYPE_CHECKING:  # the stage `train` depends on nothing that prunes
+    from snnprune.pruning.iterate import PrunedLevel
 
 
 class TerminalProgress(Progress):
@@ -51,7 +54,7 @@ class TerminalProgress(Progress):
         """A level's lines say the level, too."""
         return TerminalProgress(f"{self._title} level {level}")
 
-    def level_done(self, level: PrunedLevel) -> None:
+    def level_done(self, level: "PrunedLevel") -> None:
         """Print one line."""
         mask = level.mask
         print(

@@ -6,7 +6,7 @@ from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_matrix
-from pipeline.matrix import require_current
+from pipeline.matrix_file import require_current
 from pipeline.report.comparison.figures import accuracy_against_sparsity, sparsity_error
 from pipeline.report.comparison.summary import headlines, summarize, tidy_table, to_json
 from pipeline.report.style import as_svg

@@ -7,7 +7,7 @@ from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_block
-from pipeline.matrix import studies_of
+from pipeline.matrix_file import studies_of
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
 from pipeline.report.comparison.summary import from_json

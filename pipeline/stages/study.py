@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows += done["rows"]
         print(f"{study.name} {inputs.experiment}: seed {seed} done ({number}/{len(seeds)})", flush=True)
     table = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
-    write_text(paths.studies_folder(inputs.experiment, study.name) / "table.csv", table)
+    write_text(paths.table_file(inputs.experiment, study.name), table)
     inputs.resume.clear()
 
 

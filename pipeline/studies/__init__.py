@@ -2,7 +2,7 @@
 
 A study measures; `pipeline/report/studies/` summarises and draws. A study module has a docstring that says what it
 measures, `Params` (the schema of its block; with a field `seeds`, it runs on those only), `NEEDS` (see `Study`) and
-`rows(inputs, seed)`, the rows of one seed. Where they apply it also has `READS`, `FILES` and `problems`.
+`rows(inputs, seed)`, the rows of one seed. Where they apply it also has `READS`, `FILES`, `BESIDE` and `problems`.
 """
 
 import importlib
@@ -51,6 +51,7 @@ class Study:
         needs: `dense` (nothing more), `nets` (all pruned nets), or a study's name (all pruned nets and its table).
         reads: further blocks of the experiment and their schemas, such as `train` or `methods.cqp`.
         files: further files that its rows depend on.
+        beside: methods whose pruned nets the report puts beside its rows, which do not depend on them.
         rows: (inputs, seed) -> what it measures of one seed; a row's keys are the columns of the table.
         problems: (params, experiment) -> one line for everything that does not fit the experiment.
     """
@@ -61,6 +62,7 @@ class Study:
     rows: "Callable[[Inputs[Any], int], list[Row]]"
     reads: Mapping[str, type[Block]]
     files: tuple[Path, ...]
+    beside: tuple[str, ...]
     problems: Callable[[Any, Experiment], list[str]]
 
 
@@ -85,5 +87,6 @@ def load_study(name: str) -> Study:
         rows=module.rows,
         reads=getattr(module, "READS", {}),
         files=getattr(module, "FILES", ()),
+        beside=getattr(module, "BESIDE", ()),
         problems=getattr(module, "problems", lambda params, experiment: []),
     )

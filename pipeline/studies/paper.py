@@ -35,6 +35,7 @@ from snnprune.training.params import FitParams
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 NEEDS = DENSE
+BESIDE = ("cqp", "magnitude")
 
 
 class Params(Block):
@@ -62,21 +63,13 @@ class Params(Block):
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:
-    """The report puts protocol `fair` beside it: that needs both methods, and the levels among those pruned to."""
-    where, methods = f"experiments.{experiment.name}", experiment.matrix.methods
-    found = [
-        f"{where}.paper: needs {method} in matrix.{experiment.name}.methods; found {methods!r}"
-        for method in ("cqp", "magnitude")
-        if method not in methods
+    """The report puts protocol `fair` beside it: that needs the levels among those pruned to."""
+    where, prune = f"experiments.{experiment.name}", experiment.blocks.get("prune")
+    return [
+        f"{where}.paper.levels: {level} is none of the levels in {where}.prune: {', '.join(map(str, prune.targets))}"
+        for level in params.levels
+        if prune and level not in prune.targets
     ]
-    if prune := experiment.blocks.get("prune"):
-        found += [
-            f"{where}.paper.levels: {level} is none of the levels in {where}.prune: "
-            f"{', '.join(map(str, prune.targets))}"
-            for level in params.levels
-            if level not in prune.targets
-        ]
-    return found
 
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:

@@ -1,9 +1,14 @@
 """A dataset in memory: its splits as tensors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import data as torch_data
+
+from snnprune.core.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 
@@ -18,6 +23,44 @@ class Split:
     def to(self, device: torch.device) -> "Split":
         """The same split on another device."""
         return Split(self.images.to(device), self.labels.to(device))
+
+
+Data = Split | tuple[Any, Any] | torch_data.Dataset | Iterable[tuple[Tensor, Tensor]]
+
+
+def as_split(data: Data) -> Split:
+    """Images and labels in memory.
+
+    data: a `Split`; a pair (images [N, ...], labels [N]) of tensors or arrays; a torch Dataset; or a DataLoader (any
+        iterable of batches of such pairs), which is read once, in its own order and with its own transforms.
+
+    Raises:
+        DataError: it is none of those, or images are not floating point, labels not whole numbers, or one is missing.
+
+    >>> as_split((torch.rand(3, 1, 8, 8), [0, 1, 1])).labels
+    tensor([0, 1, 1])
+    """
+    if isinstance(data, Split):
+        return data
+    if isinstance(data, torch_data.Dataset):
+        data = torch_data.DataLoader(data, batch_size=1000)
+    try:
+        if not isinstance(data, tuple | list):
+            images, labels = (torch.cat(parts) for parts in zip(*data, strict=True))
+        else:
+            images, labels = map(torch.as_tensor, data)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"data: expected (images, labels), a Split, a Dataset or a DataLoader of such pairs; found "
+            f"{type(data).__name__} ({error})"
+        ) from error
+    if not images.is_floating_point() or images.dim() < 2:
+        raise DataError(f"images: expected floating point [N, ...], 0..1; found {images.dtype} {list(images.shape)}")
+    if labels.dtype.is_floating_point or labels.shape != images.shape[:1] or not len(labels):
+        raise DataError(
+            f"labels: expected whole numbers [{len(images)}], one an image; found {labels.dtype} {list(labels.shape)}"
+        )
+    return Split(images.float(), labels.long())
 
 
 @dataclass(frozen=True)

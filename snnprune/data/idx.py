@@ -27,6 +27,22 @@ UNSIGNED_BYTE = 0x08
 REPLACE_IT = "the file is damaged or not IDX; replace it by an intact copy"
 
 
+def find(folder: Path, stem: str) -> Path | None:
+    """The path of `<stem>.gz` or `<stem>` in `folder`, in this order."""
+    return next((path for path in (folder / f"{stem}.gz", folder / stem) if path.is_file()), None)
+
+
+def require_file(folder: Path, stem: str) -> Path:
+    """The same, raising a DataError that names the file and those that are there."""
+    if path := find(folder, stem):
+        return path
+    present = [found.name for found in (find(folder, other) for other in (*TRAIN_FILES, *TEST_FILES)) if found]
+    raise DataError(
+        f"{folder / stem}[.gz]: missing; the folder holds {', '.join(present) or 'none of the IDX files'}; "
+        "add the missing file"
+    )
+
+
 def decompress(raw: bytes, path: Path) -> bytes:
     """The plain content of a file's bytes; gzip is recognised by its first two bytes, not by the file's name.
 

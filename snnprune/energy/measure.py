@@ -6,7 +6,7 @@ import torch
 
 from snnprune.core.dataset import Split
 from snnprune.core.seeds import derive_seed
-from snnprune.energy.operations import LayerCounts, count_operations
+from snnprune.energy.operations import LayerCounts, observe_operations
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED
@@ -33,19 +33,45 @@ class LayerMeans:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Accuracy (0..1) of the truncated run itself, and the counts of its layers."""
+    """Accuracy (0..1) of the run itself, the counts of its layers, and their sums: operations of a sample, means."""
 
     accuracy: float
     layers: list[LayerMeans]
 
+    @property
+    def macs(self) -> float:
+        """Effective multiply-accumulates: of an analogue input."""
+        return sum(layer.macs for layer in self.layers)
 
-def measure(network: SpikingNetwork, split: Split, steps: int) -> Measurement:
-    """Run the split for `steps` time steps. Random encodings are seeded per batch as in every evaluation."""
+    @property
+    def acs(self) -> float:
+        """Effective accumulates: of spikes."""
+        return sum(layer.acs for layer in self.layers)
+
+    @property
+    def dense_operations(self) -> int:
+        """MACs and ACs if neither a weight nor an input were zero."""
+        return sum(layer.dense_macs + layer.dense_acs for layer in self.layers)
+
+    @property
+    def neuron_updates(self) -> int:
+        """Every neuron, every step."""
+        return sum(layer.neuron_updates for layer in self.layers)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.macs:,.0f} MACs and {self.acs:,.0f} ACs a sample (dense: {self.dense_operations:,} operations), "
+            f"{self.neuron_updates:,} neuron updates"
+        )
+
+
+def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> Measurement:
+    """Run the split for `steps` time steps (None: all). Random encodings are seeded per batch, as everywhere."""
     correct = 0
     batches: list[list[LayerCounts]] = []
     pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
     for index, (images, labels) in enumerate(pairs):
-        spikes, counts = count_operations(network, images, steps, seed=derive_seed(ENCODING_SEED, index))
+        spikes, counts = observe_operations(network, images, steps, seed=derive_seed(ENCODING_SEED, index))
         correct += int((spikes.sum(0).argmax(1) == labels).sum())
         batches.append(counts)
     weights = prunable_weights(network)

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork
+from snnprune.snn.network import SpikingNetwork, first_steps
 from snnprune.snn.params import Direct, NoisyDirect
-from snnprune.temporal.truncation import first_steps
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class LayerCounts:
 
 
 @torch.no_grad()
-def count_operations(
+def observe_operations(
     network: SpikingNetwork, images: Tensor, steps: int | None = None, *, seed: int | None = None
 ) -> tuple[Tensor, list[LayerCounts]]:
     """Run images [B, C, H, W] for `steps` time steps (None: all) in evaluation mode and count on the way.

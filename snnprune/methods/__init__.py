@@ -7,24 +7,9 @@ it, list it in params.yaml: in `matrix.<experiment>.methods` and in `methods` of
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from snnprune.core.errors import UserError
-from snnprune.core.schema import Block
-from snnprune.pruning.mask import Mask
-from snnprune.pruning.problem import Problem
-
-
-@dataclass(frozen=True)
-class Method:
-    """A pruning method: name, schema of its parameters, the function from a problem to a mask, and whether it is exact
-    (keeps as many synapses as asked, checked in every run)."""
-
-    name: str
-    params: type[Block]
-    prune: Callable[[Problem, Block], Mask]
-    exact: bool
+from snnprune.pruning.method import Method
 
 
 def available() -> list[str]:

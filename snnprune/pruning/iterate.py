@@ -10,14 +10,14 @@ from torch import Tensor
 from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
-from snnprune.methods import Method
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.method import Method
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
 from snnprune.pruning.problem import Layers, Measure, Problem
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
-from snnprune.snn.checkpoint import copy_parameters, load_parameters
+from snnprune.snn.checkpoint import copy_parameters
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from snnprune.training.fit import Epoch, fit, make_optimizer, shuffled_batches
@@ -178,29 +178,3 @@ def checked(method: Method, problem: Problem, mask: Mask) -> Mask:
     if method.exact and mask.nnz != problem.keep:
         raise BrokenMethod(f"{method.name}: the mask keeps {mask.nnz} synapses, asked were {problem.keep}")
     return mask
-
-
-def accuracies_on_test(network: SpikingNetwork, levels: list[PrunedLevel], test: Split) -> list[tuple[float, float]]:
-    """Test accuracy (0..1) before and after fine-tuning at every level.
-
-    `network` is the dense net. Before fine-tuning a level's net has the weights of the level before under the new mask.
-    """
-    weights = prunable_weights(network)
-    accuracies = []
-    for level in levels:
-        level.mask.apply(weights)
-        before = accuracy(network, test)
-        load_parameters(network, level.parameters)
-        accuracies.append((before, accuracy(network, test)))
-    return accuracies
-
-
-def one_shot_accuracies(network: SpikingNetwork, masks: list[Mask], split: Split) -> list[float]:
-    """Accuracy (0..1) of the dense `network` under each mask, without fine-tuning; the network is left as it was."""
-    dense = copy_parameters(network)
-    accuracies = []
-    for mask in masks:
-        mask.apply(prunable_weights(network))
-        accuracies.append(accuracy(network, split))
-        load_parameters(network, dense)
-    return accuracies

@@ -70,6 +70,27 @@ def build_network(spec: ModelParams) -> SpikingNetwork:
     return SpikingNetwork(spec, modules)
 
 
+def first_steps(
+    network: SpikingNetwork, images: Tensor, steps: int, *, seed: int | None = None, observe: Observe | None = None
+) -> Tensor:
+    """Output spikes [steps, B, classes] of images [B, C, H, W]: only these steps are computed.
+
+    `observe` is called with every layer's input on the way (`run_fused`).
+
+    The encoding is drawn for all T steps of the network and cut, so that a shorter run sees the beginning of the same
+    input (latency coding places its spikes by T).
+
+    Raises:
+        ValueError: `steps` is not within 1..T.
+    """
+    spec = network.spec
+    if not 1 <= steps <= spec.timesteps:
+        raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
+    encoded = encode(images, spec.encoding, spec.timesteps, seed)
+    constant = is_constant(spec.encoding)
+    return run_fused(network.layers, encoded if constant else encoded[:steps], steps, constant, observe)
+
+
 def run_fused(
     layers: nn.Sequential, values: Tensor, steps: int, constant: bool, observe: Observe | None = None
 ) -> Tensor:

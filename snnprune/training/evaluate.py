@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from snnprune.core.dataset import Split
+from snnprune.core.dataset import Data, Split, as_split
 from snnprune.core.seeds import derive_seed
 from snnprune.snn.network import SpikingNetwork
 
@@ -24,6 +24,14 @@ def spike_counts(network: SpikingNetwork, split: Split) -> Tensor:
     return torch.cat(counts)
 
 
-def accuracy(network: SpikingNetwork, split: Split) -> float:
-    """Share of samples (0..1) whose class has the most spikes; among equals the lowest class index counts."""
+def accuracy(network: SpikingNetwork, data: Data) -> float:
+    """Share of samples (0..1) whose class has the most spikes; among equals the lowest class index counts.
+
+    data: images and labels (see `as_split`).
+
+    >>> from snnprune import build
+    >>> accuracy(build([4, 2]), (torch.rand(8, 1, 2, 2), torch.zeros(8, dtype=int))) in [n / 8 for n in range(9)]
+    True
+    """
+    split = as_split(data)
     return (spike_counts(network, split).argmax(1) == split.labels).double().mean().item()

@@ -24,8 +24,8 @@ class FitParams(Block):
     """
 
     epochs: Annotated[int, pydantic.Field(ge=1)]
-    batch_size: Annotated[int, pydantic.Field(ge=1)]
-    lr: Annotated[float, pydantic.Field(gt=0, le=1)]
+    batch_size: Annotated[int, pydantic.Field(ge=1)] = 128
+    lr: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.002
     optimizer: Literal["adam", "adamw"] = "adam"
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
     weight_decay: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0

@@ -1,7 +1,10 @@
-"""dvc.lock rewritten only where an entry is: the same bytes as DVC writes."""
+"""DVC as a library: its graph, and every step the same as `dvc repro` does it, byte for byte."""
 
+import json
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,54 +12,87 @@ import pytest
 from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml
-from flows.lockfile import read_lock
-from flows.process import reproduce
-from flows.stop import Stop
 
-from flows import dvc_quick
-from tests.flows.conftest import dvc
+from flows.engine.dvc import (
+    HEAD,
+    Project,
+    ProjectError,
+    UnknownTarget,
+    apply_overrides,
+    cache_folder,
+    timeout_of,
+    with_entry,
+)
+from flows.engine.lockfile import read_lock
+from flows.engine.stage import StageFailed
+from flows.environment import stage_environment
+from tests.flows.conftest import dvc, toy
+from tests.flows.engine.flow import bring_up, outcomes
+from tests.imports import PROJECT
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMITTED = (ROOT / "dvc.lock").read_text(encoding="utf-8")
+ENTRIES = read_lock(PROJECT)
+SHORT = dict(list(ENTRIES.items())[:6])  # DVC takes seconds for all of them
+COMMITTED = dumps_yaml({"schema": "2.0", "stages": json.loads(json.dumps(SHORT))})
+CLEAN = "Data and pipelines are up to date.\n"
 
 
-class Stage:
-    """As much of a stage as is written."""
+def test_every_stage_comes_after_those_it_needs(fresh: Path) -> None:
+    stages = Project(fresh).needed_for("track@tiny")
+    addresses = [stage.address for stage in stages]
+    assert sorted(addresses) == Project(fresh).addresses()
+    for index, stage in enumerate(stages):
+        assert set(stage.upstream) <= set(addresses[:index])
 
-    def __init__(self, name: str, entry: Any) -> None:
-        self.name, self.entry = name, entry
+
+def test_what_most_others_wait_for_comes_first(tmp_path: Path) -> None:
+    stages = """\
+  a: {cmd: echo a > a, outs: [a]}
+  b: {cmd: echo b > b, outs: [b]}
+  needs_b: {cmd: cp b needs_b, deps: [b], outs: [needs_b]}
+  z: {cmd: cat a needs_b > z, deps: [a, needs_b], outs: [z]}
+"""
+    found = Project(toy(tmp_path, stages)).needed_for("z")
+    assert [stage.address for stage in found] == ["b", "a", "needs_b", "z"]
 
 
-@pytest.fixture
-def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, Any], tuple[str, str]]:
-    """Two dvc.lock files of the same text after an entry was written, by DVC and by us; with what each told git."""
-    monkeypatch.setattr("dvc.stage.serialize.to_lockfile", to_lockfile := lambda stage: {stage.name: stage.entry})
-    monkeypatch.setattr(dvc_quick, "to_lockfile", to_lockfile)
-    Repo.init(str(tmp_path), no_scm=True)
-    repo = Repo(str(tmp_path))
+def test_a_target_brings_only_what_it_needs(fresh: Path) -> None:
+    data, train, prune = Project(fresh).needed_for("prune@tiny-cqp-0")
+    assert (data.address, train.address) == ("data@tiny", "train@tiny-0")
+    assert prune.upstream == ("data@tiny", "train@tiny-0")
+    assert prune.commands == ("python stage.py prune tiny cqp 0",)
+    assert "results/tiny/prune/cqp/seed0/nets" in prune.outs
 
-    def write(text: str, name: str, entry: Any) -> tuple[str, str]:
-        found = []
-        for dump in (dvc_quick.dump_whole, dvc_quick.dump_entries):
-            path = tmp_path / "dvc.lock"
-            path.unlink(missing_ok=True)
-            if text:
-                path.write_text(text, encoding="utf-8")
-            repo.scm_context.files_to_track.clear()
-            dump(Lockfile(repo, str(path)), [Stage(name, entry)])
-            found.append(f"{sorted(repo.scm_context.files_to_track)}\n{path.read_text(encoding='utf-8')}")
-        return found[0], found[1]
 
-    return write
+def test_an_unknown_target_lists_the_choices(fresh: Path) -> None:
+    with pytest.raises(UnknownTarget, match=r"no stage 'track@nope'; there are: compare@tiny, data@tiny, .*track@tiny"):
+        Project(fresh).needed_for("track@nope")
+
+
+def test_what_is_no_project_of_ours_is_an_error(tmp_path: Path, fresh: Path) -> None:
+    with pytest.raises(ProjectError, match=str(tmp_path)):
+        Project(tmp_path)
+    (fresh / "other").mkdir()
+    (fresh / "other" / "dvc.yaml").write_text("stages: {a: {cmd: echo}}\n")
+    with pytest.raises(ProjectError, match="stages of other folders are not run by a flow: .*other/dvc.yaml"):
+        Project(fresh)
+    (fresh / "matrix.yaml").write_text("stages: {}\n")
+    with pytest.raises(ProjectError, match=r"stages\.data"):
+        Project(fresh)
+
+
+@pytest.mark.parametrize("found", [0, -1, "1 h", True, [5]])
+def test_a_timeout_is_a_number_of_seconds(found: object) -> None:
+    assert timeout_of("a", None) is timeout_of("a", {"owner": "me"}) is None
+    assert timeout_of("a", {"timeout": 5}) == 5
+    with pytest.raises(ProjectError, match="a: meta.timeout: expected seconds, a number above 0; found "):
+        timeout_of("a", {"timeout": found})
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-@pytest.mark.parametrize("change", ["none", "shorter", "longer", "other values"])
-def test_an_entry_is_replaced_as_dvc_does(both, place: str, change: str) -> None:
-    entries = read_lock(ROOT)
-    in_file = [line[2:-1] for line in COMMITTED.splitlines() if line.startswith("  ") and line[2] != " "]
-    name = in_file[{"first": 0, "middle": len(in_file) // 2, "last": -1}[place]]
-    entry = dict(entries[name])
+@pytest.mark.parametrize("change", ["none", "shorter", "longer", "other values", "shared"])
+def test_an_entry_is_replaced_as_dvc_does(tmp_path: Path, place: str, change: str) -> None:
+    name = list(SHORT)[{"first": 0, "middle": len(SHORT) // 2, "last": -1}[place]]
+    entry = dict(SHORT[name])
     if change == "shorter":
         entry["deps"] = entry["deps"][:1]
     elif change == "longer":
@@ -66,7 +102,15 @@ def test_an_entry_is_replaced_as_dvc_does(both, place: str, change: str) -> None
             "cmd": "echo " + "a long command " * 20,
             "params": {"params.yaml": {"lr": 1e-05, "x": [None, True, "1"]}},
         }
-    by_dvc, ours = both(COMMITTED, name, entry)
+    elif change == "shared":  # an anchor in params.yaml: one list in two places
+        layers = [784, 100, 10]
+        entry["params"] = {"params.yaml": {"one": layers, "two": layers}}
+    by_dvc, ours = written_by_both(tmp_path, COMMITTED, name, entry)
+    if change == "shared":
+        assert "*id001" in by_dvc
+        assert "id001" not in ours
+        entry = json.loads(json.dumps(entry))
+        by_dvc, ours = written_by_both(tmp_path, COMMITTED, name, entry)
     assert ours == by_dvc
     assert (COMMITTED in ours) == (change == "none")
 
@@ -83,39 +127,235 @@ def test_an_entry_is_replaced_as_dvc_does(both, place: str, change: str) -> None
         "stages:\n  a:\n    cmd: echo\nschema: '2.0'\n",
     ],
 )
-def test_any_file_gets_any_entry_as_dvc_writes_it(both, text: str, name: str) -> None:
+def test_any_file_gets_any_entry_as_dvc_writes_it(tmp_path: Path, text: str, name: str) -> None:
     entry = {"cmd": ["one", "two\nlines"], "outs": [{"path": "x", "hash": "md5", "md5": "0", "size": 3}]}
-    by_dvc, ours = both(text, name, entry)
+    by_dvc, ours = written_by_both(tmp_path, text, name, entry)
     assert ours == by_dvc
 
 
 def test_the_whole_committed_file_is_made_entry_by_entry() -> None:
-    text = dvc_quick.HEAD
-    entries = read_lock(ROOT)
-    for name, entry in entries.items():
-        text = dvc_quick.with_entry(text, {name: entry})
-    assert text == dumps_yaml({"schema": "2.0", "stages": entries})
+    text = HEAD
+    for name, entry in ENTRIES.items():
+        text = with_entry(text, {name: entry})
+    assert text == dumps_yaml({"schema": "2.0", "stages": ENTRIES})
 
 
-def test_a_stage_run_by_the_flow_is_recorded_as_dvc_does(project: Path, tmp_path: Path) -> None:
+def test_an_anchor_is_left_to_dvc() -> None:
+    text = f"{HEAD}  a:\n    cmd: echo\n    deps:\n    - &id001\n      path: x\n  b:\n    cmd: echo\n    deps:\n    - *id001\n"
+    assert with_entry(text, {"a": {"cmd": "new"}}) is None
+    assert with_entry(text, {"b": {"cmd": "new"}}) == text[: text.index("  b:")] + "  b:\n    cmd: new\n"
+
+
+@pytest.mark.parametrize("autostage", [False, True])
+def test_a_flow_leaves_what_dvc_repro_leaves(fresh: Path, tmp_path: Path, autostage: bool) -> None:
+    if autostage:
+        dvc(fresh, "config", "--local", "core.autostage", "true")
+    by_dvc = Path(shutil.copytree(fresh, tmp_path / "by_dvc", symlinks=True))
+    assert set(outcomes(bring_up(fresh, "report@tiny")).values()) == {"ran"}
+    dvc(by_dvc, "repro", "report@tiny")
+    assert files_of(fresh) == files_of(by_dvc)
+    assert read_lock(fresh) == read_lock(by_dvc)
+    assert runs_of(fresh) == runs_of(by_dvc)
+    assert sorted(git_status(fresh)) == sorted(git_status(by_dvc))
+    assert dvc(fresh, "status", "report@tiny", "--with-deps") == CLEAN
+    changed = (fresh / "params.yaml").read_text().replace("lr: 0.1", "lr: 0.2")
+    shutil.copy(by_dvc / "dvc.lock", fresh / "dvc.lock")  # the order is that in which stages end
+    for root in (fresh, by_dvc):
+        (root / "params.yaml").write_text(changed)
+    bring_up(fresh, "report@tiny")
+    dvc(by_dvc, "repro", "report@tiny")
+    assert (fresh / "dvc.lock").read_bytes() == (by_dvc / "dvc.lock").read_bytes()
+    assert not list(fresh.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("cache_type", ["copy", "symlink", "hardlink"])
+def test_lost_results_come_from_the_run_cache_uncached_ones_included(project: Path, cache_type: str) -> None:
+    dvc(project, "config", "--local", "cache.type", cache_type)
+    before = files_of(project)
+    shutil.rmtree(project / "results/tiny/train")
+    shutil.rmtree(project / "results/tiny/prune/cqp")
+    done = outcomes(bring_up(project, "report@tiny"))
+    assert {address for address, outcome in done.items() if outcome == "cached"} == {"train@tiny-0", "prune@tiny-cqp-0"}
+    assert "ran" not in done.values()
+    model = project / "results/tiny/train/seed0/model.safetensors"
+    assert model.is_symlink() == (cache_type == "symlink")
+    assert (model.stat().st_nlink == 2) == (cache_type == "hardlink")
+    assert files_of(project) == before
+    # An earlier result, whose entry dvc.lock has no more, as well: the cache is asked by inputs, not by the entry.
     params = project / "params.yaml"
-    params.write_text(params.read_text().replace("lr: 0.1", "lr: 0.2"))
-    by_dvc = Path(shutil.copytree(project, tmp_path / "by_dvc", symlinks=True))
-    before = (project / "dvc.lock").read_bytes()
-    assert reproduce("train@tiny-0", project, print, Stop()) == "ran"
-    dvc(by_dvc, "repro", "--single-item", "train@tiny-0")
-    assert (project / "dvc.lock").read_bytes() == (by_dvc / "dvc.lock").read_bytes() != before
-    assert not list(project.rglob("*.partial"))
+    original = params.read_text()
+    params.write_text(original.replace("lr: 0.1", "lr: 0.2"))
+    assert outcomes(bring_up(project, "train@tiny-0"))["train@tiny-0"] == "ran"
+    params.write_text(original)
+    assert outcomes(bring_up(project, "train@tiny-0"))["train@tiny-0"] == "cached"
+    assert files_of(project) == before
+    assert dvc(project, "status", "report@tiny", "--with-deps") == CLEAN
 
 
-def test_what_a_link_leads_to_is_written(project: Path, tmp_path: Path) -> None:
+def test_a_result_pushed_by_a_flow_is_pulled_elsewhere(fresh: Path, tmp_path: Path) -> None:
+    dvc(fresh, "remote", "add", "--default", "store", str(tmp_path / "remote"))
+    bring_up(fresh, "report@tiny")
+    dvc(fresh, "push", "-q", "--run-cache", "-r", "store", "prune@tiny-cqp-0", "train@tiny-0", "data@tiny")
+    shutil.rmtree(fresh / ".dvc/cache")
+    shutil.rmtree(fresh / "results/tiny/prune/cqp/seed0/nets")
+    dvc(fresh, "pull", "-q", "prune@tiny-cqp-0")
+    assert "prune@tiny-cqp-0" not in Project(fresh).out_of_date(Project(fresh).needed_for("prune@tiny-cqp-0"))
+
+
+def test_a_result_never_comes_from_the_cache_for_other_inputs(fresh: Path) -> None:
+    bring_up(fresh, "train@tiny-0")
+    project = Project(fresh)
+    (fresh / "params.yaml").write_text((fresh / "params.yaml").read_text().replace("lr: 0.1", "lr: 0.2"))
+    assert project.begin("train@tiny-0") == "ran"
+    project.abandon("train@tiny-0")  # DVC's objects have noted the new inputs, dvc.lock the old outputs
+    assert project.begin("train@tiny-0") == "ran"
+    project.abandon("train@tiny-0")
+
+
+def test_a_link_is_written_through(project: Path, tmp_path: Path) -> None:
     real = tmp_path / "real.lock"
     shutil.move(project / "dvc.lock", real)
     (project / "dvc.lock").symlink_to(real)
-    repo = Repo(str(project))
-    (stage,) = [stage for stage in repo.index.stages if stage.addressing == "train@tiny-0"]
-    before = real.read_text(encoding="utf-8")
-    stage.cmd = "another"
-    dvc_quick.dump_entries(stage.dvcfile._lockfile, [stage])
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("lr: 0.1", "lr: 0.2"))
+    before = real.read_text()
+    bring_up(project, "train@tiny-0")
     assert (project / "dvc.lock").is_symlink()
-    assert real.read_text(encoding="utf-8") != before
+    assert real.read_text() != before
+
+
+def test_a_missing_input_and_a_missing_output_are_the_stages_failure(tmp_path: Path) -> None:
+    root = toy(tmp_path, "  a: {cmd: echo, deps: [gone.txt], outs: [a.txt]}\n  b: {cmd: echo, outs: [b.txt]}\n")
+    project = Project(root)
+    with pytest.raises(StageFailed, match="stage a failed: DVC: .*gone.txt"):
+        project.begin("a")
+    assert project.begin("b") == "ran"
+    with pytest.raises(StageFailed, match="stage b failed: DVC: output 'b.txt' does not exist"):
+        project.finish("b")
+    assert not (root / "dvc.lock").exists()
+
+
+def test_dvc_takes_a_running_stage_for_busy_and_reads_all_else(project: Path) -> None:
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("lr: 0.1", "lr: 0.2"))
+    ours = Project(project)
+    assert ours.begin("train@tiny-0") == "ran"
+    beside = run_dvc(project, "repro", "train@tiny-0")
+    assert beside.returncode != 0
+    assert "is busy, it is being blocked by" in beside.stderr
+    assert f"(PID {os.getpid()}): the flow's train@tiny-0" in beside.stderr
+    assert run_dvc(project, "metrics", "show").returncode == 0
+    assert run_dvc(project, "status", "data@tiny").returncode == 0
+    ours.abandon("train@tiny-0")
+    assert run_dvc(project, "repro", "train@tiny-0").returncode == 0
+
+
+def test_a_stage_that_dvc_repro_runs_is_left_to_it(fresh: Path) -> None:
+    (fresh / "wait-data").touch()
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "data@tiny"], cwd=fresh, env=stage_environment()
+    ) as repro:
+        while not (fresh / "wait-pid").exists():
+            assert repro.poll() is None
+        with pytest.raises(ProjectError, match="is busy, it is being blocked by"):
+            bring_up(fresh, "report@tiny")
+        os.kill(int((fresh / "wait-pid").read_text()), 9)
+    (fresh / "wait-data").unlink()
+    assert set(outcomes(bring_up(fresh, "report@tiny")).values()) == {"ran"}
+
+
+@pytest.mark.parametrize("left", ["{", json.dumps({"write": {"results": {"pid": 1, "cmd": "dvc repro"}}, "read": {}})])
+def test_what_killed_ones_left_in_dvcs_list_is_in_no_ones_way(fresh: Path, left: str) -> None:
+    (fresh / ".dvc/tmp/rwlock").write_text(left.replace("results", str(fresh / "results")))  # process 1 is alive
+    assert outcomes(bring_up(fresh, "data@tiny")) == {"data@tiny": "ran"}
+
+
+def test_why_names_what_changed_and_changes_nothing(project: Path) -> None:
+    before = files_of(project)
+    assert Project(project).why("prune@tiny-cqp-0") == ("unchanged", [])
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("0.995", "0.99"))
+    assert Project(project).why("prune@tiny-cqp-0") == ("ran", ["params.yaml: experiments.tiny.prune"])
+    shutil.rmtree(project / "results/tiny/train")
+    train = [f"results/tiny/train/seed0/{name}" for name in ("curve.csv", "metrics.json", "model.safetensors")]
+    outcome, reasons = Project(project).why("train@tiny-0")
+    assert (outcome, sorted(reasons)) == ("cached", train)
+    assert Project(project).why("track@tiny") == ("ran", ["not built"])
+    assert set(files_of(project)) == {name for name in before if "/train/" not in name}
+
+
+def test_overrides_are_those_of_dvc_experiments(project: Path) -> None:
+    params = project / "params.yaml"
+    before = params.read_text()
+    apply_overrides(params, ["experiments.tiny.train.lr=0.3", "+experiments.tiny.train.new=[1,2]"])
+    ours = params.read_text()
+    assert "0.3" in ours
+    params.write_text(before)
+    dvc(
+        project,
+        "exp",
+        "run",
+        "-S",
+        "experiments.tiny.train.lr=0.3",
+        "-S",
+        "+experiments.tiny.train.new=[1,2]",
+        "data@tiny",
+    )
+    assert params.read_text() == ours
+    with pytest.raises(ProjectError, match="experiments.tiny.nope=1"):
+        apply_overrides(params, ["experiments.tiny.nope=1"])
+
+
+def test_the_cache_folder_is_absolute(project: Path) -> None:
+    assert cache_folder(project) == f"{project}/.dvc/cache"
+    with pytest.raises(ProjectError):
+        cache_folder(project.parent)
+
+
+class DvcStage:
+    """As much of DVC's stage as is written."""
+
+    def __init__(self, lockfile: Lockfile, name: str, entry: Any) -> None:
+        self.name, self.entry = name, entry
+        self.dvcfile = type("DvcFile", (), {"_lockfile": lockfile})
+
+
+def written_by_both(folder: Path, text: str, name: str, entry: Any) -> tuple[str, str]:
+    """Two dvc.lock files of the same text after an entry was written, by DVC and by us; with what each told git."""
+    if not (folder / ".dvc").exists():
+        Repo.init(str(folder), no_scm=True)
+    (folder / "dvc.yaml").write_text("stages: {a: {cmd: echo}}\n")
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    ours = Project(folder)
+    lockfile = Lockfile(ours._repo, str(folder / "dvc.lock"))
+    found = []
+    for write in (lambda stage: lockfile.dump_stages([stage]), ours._record):
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        if text:
+            (folder / "dvc.lock").write_text(text, encoding="utf-8")
+        ours._repo.scm_context.files_to_track.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            for module in ("dvc.stage.serialize", "flows.engine.dvc"):
+                patch.setattr(f"{module}.to_lockfile", lambda stage: {stage.name: stage.entry})
+            write(DvcStage(lockfile, name, entry))
+        told = sorted(Path(path).name for path in ours._repo.scm_context.files_to_track)
+        found.append(f"{told}\n{(folder / 'dvc.lock').read_text(encoding='utf-8')}")
+    return found[0], found[1]
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    """Result files and .gitignore files."""
+    found = [*(root / "results").rglob("*"), root / ".gitignore"]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found if path.is_file()}
+
+
+def runs_of(root: Path) -> set[str]:
+    """What is in the run cache."""
+    return {path.relative_to(root).as_posix() for path in (root / ".dvc/cache/runs").rglob("*") if path.is_file()}
+
+
+def git_status(root: Path) -> list[str]:
+    command = ["git", "status", "--porcelain"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def run_dvc(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=root, env=stage_environment(), capture_output=True, text=True)

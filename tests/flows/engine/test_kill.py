@@ -6,20 +6,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.flows.test_guard import alive, within
 
-from tests.flows import foreign
+from tests.flows.conftest import alive, toy, within
+from tests.flows.engine.flow import bring_up, command
+from tests.imports import PROJECT
 
-# Waits for ever when it runs for the first time, with a child of its own.
+# Waits for ever when it runs for the first time, with two children of its own, one in another session.
 STAGE = """
 import os, subprocess, sys, time
 from pathlib import Path
 name = sys.argv[1]
 first = Path(f"{name}.pids")
 if not first.exists():
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    children = [subprocess.Popen(sleep), subprocess.Popen(sleep, start_new_session=True)]
     partial = Path(f"{name}.partial")
-    partial.write_text(f"{os.getpid()} {child.pid}")
+    partial.write_text(" ".join(str(pid) for pid in (os.getpid(), *(child.pid for child in children))))
     partial.replace(first)
     print(name, "waits", flush=True)
     time.sleep(600)
@@ -31,7 +33,7 @@ DVC_YAML = """\
     deps: [stage.py]
     outs: [a.txt]
   b:
-    cmd: python stage.py b
+    cmd: python -m stage b
     deps: [stage.py]
     outs: [b.txt]
   both:
@@ -43,25 +45,22 @@ DVC_YAML = """\
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of three stages that has nothing of ours, as the working folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    return foreign.make(tmp_path / "project", DVC_YAML, {"stage.py": STAGE})
+    """A project of three stages that has nothing of ours."""
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    return toy(tmp_path / "project", DVC_YAML, {"stage.py": STAGE})
 
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
     ids=lambda x: str(x),
 )
-def test_no_orphan_and_the_next_run_completes(root: Path, monkeypatch, number: signal.Signals, code: int) -> None:
-    monkeypatch.chdir(root)
-    flow = subprocess.Popen(
-        foreign.command("both"), cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def test_no_orphan_and_the_next_run_completes(root: Path, number: signal.Signals, code: int) -> None:
+    flow = subprocess.Popen(command("both"), cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert within(60, lambda: all((root / f"{name}.pids").is_file() for name in "ab"))
     pids = [int(pid) for name in "ab" for pid in (root / f"{name}.pids").read_text().split()]
     assert all(alive(pid) for pid in pids)
+    assert os.getpgid(flow.pid) not in {os.getpgid(pid) for pid in pids}  # a terminal's Ctrl-C goes to the flow alone
     os.kill(flow.pid, number)
     output, _ = flow.communicate(timeout=30)
     assert flow.returncode == code, output
@@ -69,20 +68,17 @@ def test_no_orphan_and_the_next_run_completes(root: Path, monkeypatch, number: s
     assert not (root / "dvc.lock").exists()
     if number != signal.SIGKILL:
         assert "stopping a, b" in output
-
-    done = foreign.run(root, "both")
+    done = bring_up(root, "both")
     assert {stage.outcome for stage in done.values()} == {"ran"}
     assert (root / "both.txt").read_text() == "ab"
 
 
-def test_ctrl_c_reaches_no_stage_by_the_terminal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal sends SIGINT to its whole foreground group; stages are in sessions of their own."""
-    monkeypatch.chdir(root)
-    flow = subprocess.Popen(foreign.command("a"), cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert within(60, lambda: (root / "a.pids").is_file())
-    pids = [int(pid) for pid in (root / "a.pids").read_text().split()]
-    assert os.getpgid(flow.pid) not in {os.getpgid(pid) for pid in pids}
-    assert len({os.getpgid(pid) for pid in pids}) == 1
-    flow.send_signal(signal.SIGINT)
-    flow.wait(timeout=30)
-    assert within(5, lambda: not any(alive(pid) for pid in pids))
+def test_what_a_stage_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    left = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    forked = "import os\nif not (pid := os.fork()):\n    import time; time.sleep(600)\n"
+    write = "open(sys.argv[1], 'w').write(f'{p.pid} {pid}')\n"
+    stages = "  a: {cmd: python left.py a, outs: [a]}\n  b: {cmd: python -m left b, outs: [b]}\n"
+    stages += "  both: {cmd: cat a b > both, deps: [a, b], outs: [both]}\n"
+    root = toy(tmp_path, stages, {"left.py": left + forked + write})
+    bring_up(root, "both")
+    assert not any(alive(int(pid)) for name in "ab" for pid in (root / name).read_text().split())

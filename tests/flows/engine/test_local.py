@@ -1,11 +1,44 @@
-"""One stage as a process: outcomes, failures, and output line by line."""
+"""A stage's commands on this machine: output line by line, stops, and forks that look like fresh processes."""
 
 import io
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from flows.process import PROGRESS_SECONDS, StageFailed, Stopped, lines_of, reproduce
-from flows.stop import Stop
+
+from flows.engine.local import PROGRESS_SECONDS, LocalExecutor, lines_of
+from flows.engine.stage import Stage, StageFailed, Stopped
+from flows.engine.stop import Stop
+from flows.environment import stage_environment
+
+# What a process can see of how it was started.
+SEEN = """
+import json, os, sys
+from pathlib import Path
+from tiny import part
+main = sys.modules["__main__"]
+seen = {
+    "argv": sys.argv, "cwd": os.getcwd(), "path": sys.path, "name": __name__, "spec": main.__spec__.name,
+    "origin": main.__spec__.origin, "environment": dict(os.environ), "leads": os.getsid(0) == os.getpid(),
+    "stdin": sys.stdin.read(), "part": part.VALUE,
+    "ours": sorted(name for name in sys.modules if name.split(".")[0] in ("tiny", "flows", "pipeline", "snnprune")),
+}
+print("seen", flush=True)
+print("error", file=sys.stderr)
+Path(sys.argv[1]).write_text(json.dumps(seen))
+"""
+FINGERPRINT = """
+from pathlib import Path
+import sys
+import torch
+import pipeline.stages.train
+from pipeline.io.resume import fingerprint
+torch.manual_seed(0)
+Path(sys.argv[1]).write_text(fingerprint({}, []) + str(torch.randn(9, 9) @ torch.randn(9, 9)))
+"""
 
 
 class Chunks(io.RawIOBase):
@@ -18,41 +51,71 @@ class Chunks(io.RawIOBase):
         return self._pieces.pop(0) if self._pieces else b""
 
 
-def test_outcomes_follow_what_dvc_does_and_its_advice_is_left_out(fresh: Path) -> None:
+@pytest.fixture(scope="module")
+def executor() -> LocalExecutor:
+    return LocalExecutor()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A package with a module that writes down what it sees."""
+    (tmp_path / "tiny").mkdir()
+    for name, text in {"__init__": "", "part": "VALUE = 1\n", "see": SEEN, "fingerprint": FINGERPRINT}.items():
+        (tmp_path / "tiny" / f"{name}.py").write_text(text)
+    return tmp_path
+
+
+def run(executor: LocalExecutor, folder: Path, command: str, stop: Stop | None = None) -> list[str]:
     lines: list[str] = []
-    assert reproduce("data@tiny", fresh, lines.append, Stop()) == "ran"
-    assert "data at work" in lines
-    assert reproduce("data@tiny", fresh, lines.append, Stop()) == "unchanged"
-    assert not [line for line in lines if "git add" in line]
+    executor.run(Stage("a", commands=(command,), root=folder, folder=folder), lines.append, stop or Stop())
+    return lines
 
 
-def test_a_failing_stage_shows_its_last_lines_and_how_to_go_on(fresh: Path) -> None:
-    (fresh / "break-data").touch()
+def test_a_fork_sees_what_a_fresh_process_sees_and_never_stale_code(tiny: Path, executor: LocalExecutor) -> None:
+    lines = run(executor, tiny, "python -m tiny.see warm.json --flag=1")
+    run(LocalExecutor(is_warm=False), tiny, "python -m tiny.see cold.json --flag=1")
+    warm, cold = (json.loads((tiny / name).read_text()) for name in ("warm.json", "cold.json"))
+    assert sorted(lines) == ["error", "seen"]
+    for seen in (warm, cold):
+        seen["argv"].remove("warm.json" if "warm.json" in seen["argv"] else "cold.json")
+        for name in ("STARTED_BY_FLOW", "_", "SHLVL", "OLDPWD", "PWD"):  # the mark, and what a shell adds
+            seen["environment"].pop(name, None)
+        seen["leads"] = True  # the shell does, or has become the process
+    assert warm == cold
+    assert warm["ours"] == ["tiny", "tiny.part"]
+    (tiny / "tiny" / "part.py").write_text("VALUE = 'edited'\n")
+    run(executor, tiny, "python -m tiny.see warm.json")
+    assert json.loads((tiny / "warm.json").read_text())["part"] == "edited"
+
+
+def test_resume_points_and_numbers_are_those_of_a_fresh_process(tiny: Path, executor: LocalExecutor) -> None:
+    environment = {**stage_environment(), "PYTHONPATH": os.pathsep.join(sys.path)}
+    code = subprocess.run([sys.executable, "-m", "tiny.fingerprint", "cold"], cwd=tiny, env=environment).returncode
+    assert code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+        run(LocalExecutor(), tiny, "python -m tiny.fingerprint warm")
+    assert (tiny / "warm").read_text() == (tiny / "cold").read_text()
+
+
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_failure_has_its_last_lines_and_how_to_go_on(tiny: Path, executor: LocalExecutor, is_warm: bool) -> None:
     with pytest.raises(StageFailed) as failure:
-        reproduce("data@tiny", fresh, lambda line: None, Stop())
-    assert failure.value.reason == "exit code 255"
-    assert not failure.value.is_transient
-    text = str(failure.value)
-    assert "first line before the end" in text
-    assert "data is broken" in text
-    assert text.endswith("to run it again: dvc repro data@tiny")
+        run(executor if is_warm else LocalExecutor(is_warm=False), tiny, "python -m tiny.gone")
+    assert (failure.value.reason, failure.value.is_transient) == ("exit code 1", False)
+    assert "No module named tiny.gone" in str(failure.value)
+    assert str(failure.value).endswith("to run it again: dvc repro a")
 
 
-def test_a_request_to_stop_ends_it_in_the_middle(fresh: Path) -> None:
-    stage = fresh / "stage.py"
-    stage.write_text(
-        stage.read_text().replace('at work", flush=True)', 'at work", flush=True)\nimport time; time.sleep(600)')
-    )
+@pytest.mark.parametrize("command", ["echo at work; sleep 600", "python -m tiny.wait"])
+def test_a_request_to_stop_ends_it_in_the_middle(tiny: Path, executor: LocalExecutor, command: str) -> None:
+    (tiny / "tiny/wait.py").write_text("import time\nprint('at work', flush=True)\ntime.sleep(600)\n")
     stop = Stop()
-
-    def stop_when_at_work(line: str) -> None:
-        if line == "data at work":
-            stop.ask()
-
+    stage = Stage("a", commands=(command,), root=tiny, folder=tiny)
     with pytest.raises(Stopped):
-        reproduce("data@tiny", fresh, stop_when_at_work, stop)
+        executor.run(stage, lambda line: stop.ask(), stop)
     with pytest.raises(Stopped):
-        reproduce("data@tiny", fresh, lambda line: None, stop)  # nothing starts any more
+        executor.run(stage, print, stop)  # nothing starts any more
 
 
 def test_lines_split_over_reads_come_whole() -> None:

@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.flows.test_guard import alive, within
 
+from tests.flows.conftest import alive, within
 from tests.imports import PROJECT
 
 # Starts a child in a session of its own by way of a parent that dies at once, then ends as it is told.
 PROGRAM = """
 import os, subprocess, sys, time
-from flows.sweep import sweep_at_end
+from flows.engine.sweep import sweep_at_end
 sweep_at_end()
 note = "open('pid.partial', 'w').write(str(os.getpid())); os.replace('pid.partial', 'pid')"
 child = f"import os, time; {note}; time.sleep(600)"
@@ -38,7 +38,7 @@ def test_a_lost_child_ends_however_the_program_does(tmp_path: Path, then: str, m
 def test_nothing_else_is_killed(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        done = "from flows import sweep; sweep.sweep_at_end(); sweep.sweep('no such mark')"
+        done = "from flows.engine import sweep; sweep.sweep_at_end(); sweep.sweep('no such mark')"
         subprocess.run([sys.executable, "-c", done], check=True)
         assert alive(other.pid)
         other.communicate(b"\n")

@@ -1,24 +1,25 @@
-"""One flow per folder, and what a killed DVC left behind."""
+"""One flow per folder."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from flows.workspace import WorkspaceBusy, workspace
+
+from flows.engine.workspace import WorkspaceBusy, workspace
 
 HOLD = """
 import sys
 from pathlib import Path
-from flows.workspace import workspace
+from flows.engine.workspace import workspace
 with workspace(Path.cwd()):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_second_flow_is_told_that_the_folder_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+def test_a_second_flow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     with subprocess.Popen(
         [sys.executable, "-c", HOLD], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:

@@ -17,8 +17,7 @@ from flows.engine.lockfile import key_of, read_lock
 from flows.tracking.ledger import read_ledger
 from flows.tracking.replay import track
 from flows.tracking.results import place_of
-from flows.tracking.store import Store, StoreError
-from flows.tracking.tracker import Tracker
+from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
 from tests.flows.tracking.conftest import log, search, store_of, within
 from tests.flows.tracking.tiny import RUNS, STAGES
@@ -35,9 +34,9 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
     opened = Store.__init__
 
-    def see(store: Store, root: Path) -> None:
+    def see(store: Store, root: Path, *arguments: object) -> None:
         seen.append(root)
-        opened(store, root)
+        opened(store, root, *arguments)
 
     monkeypatch.setattr(Store, "__init__", see)
     return seen
@@ -56,10 +55,10 @@ def log_other_result(project: Path) -> None:
     Tracking(project, print).log(ADDRESS, {**read_lock(project)[ADDRESS], "cmd": "another"})
 
 
-def die_while(method: str) -> Callable[[Path], None]:
+def die_while(owner: type, method: str) -> Callable[[Path], None]:
     def log_half(project: Path) -> None:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(Store, method, lambda *_: (_ for _ in ()).throw(StoreError("killed")))
+            patched.setattr(owner, method, lambda *_: (_ for _ in ()).throw(OSError("killed")))
             log_other_result(project)
 
     return log_half
@@ -68,8 +67,8 @@ def die_while(method: str) -> Callable[[Path], None]:
 def log_twice(project: Path) -> None:
     entry = read_lock(project)[ADDRESS]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Store, "runs_of", lambda *_: [])  # as if another clone wrote it at the same time, on a server
-        Tracker(project).log(ADDRESS, place_of(entry), entry)
+        patched.setattr(Store, "_runs_of", lambda *_: [])  # as if another clone wrote it at the same time, on a server
+        Store(project).log(ADDRESS, place_of(entry), entry)
 
 
 DISTURBANCES: dict[str, Callable[[Path], object]] = {
@@ -78,9 +77,9 @@ DISTURBANCES: dict[str, Callable[[Path], object]] = {
     "experiment deleted": lambda project: client(project).delete_experiment(search(project)[0].info.experiment_id),
     "not current": lambda project: client(project).set_tag(run_of(project), "current", "false"),
     "other result": log_other_result,
-    "other result, killed before it was current": die_while("set_current"),
-    "other result, killed while it was written": die_while("_fill"),
-    "followed": lambda project: Tracker(project).grow(ADDRESS, place_of(read_lock(project)[ADDRESS]), [], {}),
+    "other result, killed before it was current": die_while(MlflowClient, "set_tag"),
+    "other result, killed while it was written": die_while(Store, "_fill"),
+    "followed": lambda project: Store(project).grow(ADDRESS, place_of(read_lock(project)[ADDRESS]), [], {}),
     "logged twice": log_twice,
     "database deleted": lambda project: DATABASE.unlink(),
     "all deleted": lambda project: shutil.rmtree(DATABASE.parent),

@@ -18,8 +18,7 @@ from flows.engine.lockfile import read_lock
 from flows.environment import stage_environment
 from flows.tracking.replay import track
 from flows.tracking.results import place_of
-from flows.tracking.store import StoreError
-from flows.tracking.tracker import Tracker
+from flows.tracking.store import ERRORS, Store
 from tests.flows.tracking.conftest import search
 from tests.flows.tracking.tiny import RUNS, STAGES
 from tests.imports import PROJECT
@@ -37,10 +36,10 @@ def test_an_unreachable_server_costs_one_line(project: Path, monkeypatch: pytest
 
 
 def test_a_server_that_goes_away_in_between_is_an_error_of_the_store(project: Path, monkeypatch) -> None:
-    tracker, entry = Tracker(project), read_lock(project)["data@tiny"]
-    monkeypatch.setattr(tracker._store, "_client", MlflowClient("http://127.0.0.1:9"))
-    with pytest.raises(StoreError, match=r"127\.0\.0\.1"):
-        tracker.log("data@tiny", place_of(entry), entry)
+    store, entry = Store(project), read_lock(project)["data@tiny"]
+    monkeypatch.setattr(store, "_client", MlflowClient("http://127.0.0.1:9"))
+    with pytest.raises(ERRORS, match=r"127\.0\.0\.1"):
+        store.log("data@tiny", place_of(entry), entry)
 
 
 class FullServer(BaseHTTPRequestHandler):

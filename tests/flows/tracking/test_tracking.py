@@ -13,7 +13,7 @@ from flows.engine.lockfile import key_of, read_lock
 from flows.tracking.location import store_folder
 from flows.tracking.replay import main, track
 from flows.tracking.results import place_of_paths
-from flows.tracking.tracker import Tracker
+from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
 from pipeline.io import paths
 from tests.flows.tracking.conftest import enter, log, named, search, store_of
@@ -219,17 +219,17 @@ def test_threads_that_log_take_turns(project: Path, monkeypatch: pytest.MonkeyPa
     entries = read_lock(project)
     tracking = Tracking(project, print)
     second = threading.Thread(target=tracking.log, args=("train@tiny-0", entries["train@tiny-0"]))
-    opened: list[Tracker] = []
-    open_store = Tracker.__init__
+    opened: list[Store] = []
+    open_store = Store.__init__
 
-    def open_while_another_logs(tracker: Tracker, *arguments: object) -> None:
-        opened.append(tracker)
+    def open_while_another_logs(store: Store, *arguments: object) -> None:
+        opened.append(store)
         if len(opened) == 1:
             second.start()
             second.join(timeout=0.5)  # it waits for its turn, or opens a second store
-        open_store(tracker, *arguments)
+        open_store(store, *arguments)
 
-    monkeypatch.setattr(Tracker, "__init__", open_while_another_logs)
+    monkeypatch.setattr(Store, "__init__", open_while_another_logs)
     tracking.log("data@tiny", entries["data@tiny"])
     second.join()
     assert len(opened) == 1
@@ -272,7 +272,7 @@ def test_a_moved_project_does_not_write_into_the_old_place(project: Path, capsys
         patched.chdir(moved)
         capsys.readouterr()
         assert track() == 0
-    assert "was the folder moved?" in capsys.readouterr().out
+    assert f"(the folder was moved; remove {moved}/mlruns to start anew)" in capsys.readouterr().out
 
 
 def test_files_of_a_scheduled_run_lie_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

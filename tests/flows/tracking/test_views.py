@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
 from flows.tracking.replay import track
-from flows.tracking.views import COLOURS, NOTE_TAG, VIEW_TAG, VIEWS, View, colour_tag, experiment_tags, link
+from flows.tracking.views import NOTE_TAG, VIEW_TAG, colour_tag, experiment_tags, link, page
 from pipeline.report import style
 from tests.flows.tracking.conftest import enter, search, store_of
 from tests.flows.tracking.tiny import NETS, SERIES
@@ -32,9 +32,9 @@ def tracked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.key)
-def test_a_view_finds_its_runs_which_have_what_it_draws(view: View, tracked: Path) -> None:
-    state = state_of(view.key)
+@pytest.mark.parametrize("key", page()["views"])
+def test_a_view_finds_its_runs_which_have_what_it_draws(key: str, tracked: Path) -> None:
+    state = state_of(key)
     charts = state["compareRunCharts"]
     metrics = {chart["metricKey"] for chart in charts if "metricKey" in chart}
     metrics |= {chart["selectedXAxisMetricKey"] for chart in charts if chart.get("selectedXAxisMetricKey")}
@@ -42,9 +42,9 @@ def test_a_view_finds_its_runs_which_have_what_it_draws(view: View, tracked: Pat
     columns = [column.split(".", 1) for column in state["selectedColumns"]]
     metrics |= {name.strip("`") for kind, name in columns if kind == "metrics"}
     params = {name.strip("`") for kind, name in columns if kind == "params"}
-    params |= {key["groupByData"] for key in (state["groupBy"] or {"groupByKeys": []})["groupByKeys"]}
+    params |= {group["groupByData"] for group in (state["groupBy"] or {"groupByKeys": []})["groupByKeys"]}
     runs = search(tracked, state["searchFilter"].replace("'0.90'", "'0.50'"))
-    assert {run.info.run_name for run in runs} == FOUND[view.key]
+    assert {run.info.run_name for run in runs} == FOUND[key]
     assert metrics
     for run in runs:
         assert metrics <= run.data.metrics.keys()
@@ -55,11 +55,11 @@ def test_the_tags_are_short_enough_and_the_description_links_each_view() -> None
     tags = experiment_tags("7")
     assert all(len(value) <= MAX_EXPERIMENT_TAG_VAL_LENGTH for value in tags.values())
     first_line = tags[NOTE_TAG].splitlines()[0]  # all that is seen of it while it is folded
-    assert all(f"[{view.name}]({link('7', view.key)})" in first_line for view in VIEWS)
+    assert all(f"[{view['name']}]({link('7', key)})" in first_line for key, view in page()["views"].items())
 
 
 def test_colours_are_those_of_the_figures() -> None:
-    assert {name: colour for name, colour in COLOURS.items() if name != "dense"} == style.COLOURS
+    assert {name: colour for name, colour in page()["colours"].items() if name != "dense"} == style.COLOURS
     assert colour_tag({"method": "cqp"}) == {"mlflow.runColor": style.COLOURS["cqp"]}
     assert colour_tag({"method": "smallest"}) == colour_tag({}) == {}
 

@@ -18,7 +18,7 @@ from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from snnprune.energy.profiles import load_profiles
 from snnprune.training.resume import ResumePoint
-from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS, SYNAPSES, made_split, save_splits, write_params
+from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS, made_split, save_splits, write_params
 
 every_study = pytest.mark.parametrize("study", available())
 OVER_NETS = [study for study in available() if load_study(study).needs != DENSE]
@@ -59,7 +59,7 @@ def run(study: str) -> None:
 
 
 def file(study: str) -> Path:
-    return paths.studies_folder("tiny", study) / "table.csv"
+    return paths.table_file("tiny", study)
 
 
 def table(study: str) -> pd.DataFrame:
@@ -268,20 +268,6 @@ def test_energy_needs_the_steps_of_every_net(project: Path) -> None:
         run("energy")
 
 
-# What single studies must say about this project
-
-
-def test_zombies_are_none_under_the_full_guard_and_some_without(project: Path) -> None:
-    rows = table("zombies")
-    assert rows["step"].tolist() == list(range(6)) * 4 * len(SEEDS)
-    assert (rows[rows["step"] == 0]["sparsity"] == 242 / SYNAPSES).all()
-    assert (rows[rows["step"] == 0]["zombies"] == 0).all()
-    for setting, guarded in (("none", False), ("gradients", False), ("+ moments", True), ("+ weights", True)):
-        counts = rows[(rows["setting"] == setting) & (rows["step"] > 0)]["zombies"]
-        assert (counts == 0).all() if guarded else (counts > 0).all(), setting
-    assert rows[rows["validation_accuracy"].notna()]["step"].unique().tolist() == [0, 2, 4, 5]
-
-
 def test_staleness_prunes_as_the_prune_stage_but_for_the_criticality(project: Path) -> None:
     mine = [table("staleness").query("seed == @seed").reset_index(drop=True) for seed in SEEDS]
     fresh = [levels_of("cqp", seed)["validation_accuracy"] for seed in SEEDS]
@@ -304,14 +290,3 @@ def test_alpha_prunes_as_the_prune_stage_and_zero_is_magnitude(project: Path, al
         rows = table("alpha").query("seed == @seed and alpha == @alpha")
         assert rows["validation_accuracy"].tolist() == levels_of(method, seed)["validation_accuracy"].tolist()
         assert rows["nnz"].tolist() == levels_of(method, seed)["nnz"].tolist() == [242, 48]
-
-
-def test_what_is_infeasible_has_no_figures(project: Path) -> None:
-    """With everything protected the programs are infeasible at every level."""
-    write_params(("relaxation.tau", 0.0), ("sweep.thresholds", [0.0, 0.001]), ("prune.levels", [0.8, 0.9]))
-    for study in ("relaxation", "sweep"):
-        run(study)
-    energy = table("relaxation").query("form == 'energy'")
-    assert not energy["feasible"].any() and energy[["sparsity", "accuracy_rounded", "iterations"]].isna().all(axis=None)
-    ruled = table("sweep").query("rule != 'cut'")
-    assert not ruled["feasible"].any() and (ruled["sparsity"] == 0).all()

@@ -47,12 +47,3 @@ def test_only_the_one_layer_is_pruned(inputs: Callable[..., Inputs], monkeypatch
     load_study("layers").rows(inputs("layers", levels=LEVELS), 0)
     # 50 and 90 % of 256, 192 and 36
     assert zeros == [[128, 0, 0], [230, 0, 0], [0, 96, 0], [0, 173, 0], [0, 0, 18], [0, 0, 32]]
-
-
-def test_a_relaxed_mask_multiplies_the_weights_and_all_is_put_back(dense: Dense, dataset: Dataset) -> None:
-    network, other = dense(), dense()
-    factors = {name: torch.full_like(network.get_parameter(name), 0.5) for name in SIZES}
-    for name in SIZES:
-        other.get_parameter(name).data *= 0.5
-    assert one_shot.accuracy_under(network, factors, dataset.test) == accuracy(other, dataset.test)
-    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), dense().parameters(), strict=True))

@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from pipeline.studies import DENSE, NETS, available, load_study
-from snnprune.core.errors import UserError
 from snnprune.core.schema import Block
 from tests.imports import PROJECT, imported_files
 from tests.pipeline.studies.made import PARAMS
@@ -35,8 +34,3 @@ def test_the_names_come_without_torch() -> None:
     code = "import sys, pipeline.studies; print(pipeline.studies.available()); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, str(available())), done.stderr
-
-
-def test_an_unknown_study_is_refused() -> None:
-    with pytest.raises(UserError, match="unknown study 'layer'; available are: alpha, early_exit, energy, layers"):
-        load_study("layer")

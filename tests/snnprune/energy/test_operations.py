@@ -8,7 +8,7 @@ from neurobench.metrics.workload import SynapticOperations
 from neurobench.models import SNNTorchModel
 from torch import Tensor, nn
 
-from snnprune.energy.operations import LayerCounts, count_operations
+from snnprune.energy.operations import LayerCounts, observe_operations
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.encoding import encode
 from snnprune.snn.lif import MultiStepLeaky
@@ -83,7 +83,7 @@ def total(counts: list[LayerCounts], *, analogue: bool) -> int:
 @pytest.mark.parametrize("layers", ARCHITECTURES, ids=["linear", "conv"])
 def test_counts_equal_neurobench_to_the_digit(layers: Any, encoding: dict[str, Any]) -> None:
     network = make(layers, encoding)
-    spikes, counts = count_operations(network, images(), seed=SEED)
+    spikes, counts = observe_operations(network, images(), seed=SEED)
     found = neurobench(network)
     assert total(counts, analogue=True) == round(found["Effective_MACs"] * SAMPLES)
     assert total(counts, analogue=False) == round(found["Effective_ACs"] * SAMPLES)
@@ -94,7 +94,7 @@ def test_counts_equal_neurobench_to_the_digit(layers: Any, encoding: dict[str, A
 
 def test_zero_weights_are_not_counted() -> None:
     dense, sparse = make([144, 20, 10], {"name": "direct"}, sparsity=0.0), make([144, 20, 10], {"name": "direct"})
-    first_dense, first_sparse = (count_operations(network, images())[1][0] for network in (dense, sparse))
+    first_dense, first_sparse = (observe_operations(network, images())[1][0] for network in (dense, sparse))
     expected = sum(
         STEPS * int(((image != 0).flatten() & (row != 0)).sum())
         for image in images()
@@ -113,7 +113,7 @@ def test_by_hand() -> None:
             parameter.zero_()
         weights["layers.1.weight"].copy_(torch.tensor([[4.0, 0.0], [0.1, 0.1]]))
         weights["layers.3.weight"].copy_(torch.tensor([[0.5, 0.5]]))
-    _, (first, second) = count_operations(network, torch.tensor([[[[1.0, 0.5]]], [[[1.0, 0.0]]]]))
+    _, (first, second) = observe_operations(network, torch.tensor([[[[1.0, 0.5]]], [[[1.0, 0.0]]]]))
     assert first.analogue and not second.analogue
     assert first.operations.tolist() == [2 * 3, 2 * 2]  # input 0 meets two synapses, input 1 one, at each of two steps
     assert second.operations.tolist() == [2, 2]  # two spikes of neuron 0, one synapse
@@ -124,8 +124,8 @@ def test_by_hand() -> None:
 
 def test_fewer_steps_count_less() -> None:
     network = make([144, 20, 10], {"name": "direct"})
-    _, short = count_operations(network, images(), 2)
-    _, whole = count_operations(network, images())
+    _, short = observe_operations(network, images(), 2)
+    _, whole = observe_operations(network, images())
     assert (STEPS * short[0].operations == 2 * whole[0].operations).all()  # the same current at every step
     assert 0 < short[1].operations.sum() < whole[1].operations.sum()
     assert [layer.neuron_updates for layer in short] == [2 * 20, 2 * 10]

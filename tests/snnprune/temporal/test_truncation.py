@@ -8,10 +8,10 @@ from torch import Tensor
 
 from snnprune.core.dataset import Split
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network
+from snnprune.snn.network import SpikingNetwork, build_network, first_steps
 from snnprune.snn.params import ModelParams
 from snnprune.temporal.early_exit import exits_of, gap, run_with_exits
-from snnprune.temporal.truncation import accuracy_by_step, first_steps, spikes_of
+from snnprune.temporal.truncation import accuracy_by_step, spikes_of
 from snnprune.training.evaluate import accuracy
 
 ENCODINGS = [{"name": "direct"}, {"name": "noisy_direct", "sigma": 0.3}, {"name": "rate"}, {"name": "latency"}]

@@ -1,32 +1,31 @@
-"""Protocol `paper`: column scores and masks by hand, the rounds, and its summary."""
+"""The paper's protocol beside the fair one: pairing, margins and published values."""
 
 import pandas as pd
 import pytest
 
-from pipeline.io.files import Row
-from pipeline.report.studies.paper import fair_rows, summarize
-from tests.pipeline.studies.tables import paper_table
+from pipeline.report.studies.paper import PaperSummary, summarize, with_fair_rows
+from tests.pipeline.report.tables import context, evaluated_table, paper_table
+
+ONLY_PAPER = evaluated_table().iloc[:0]
 
 
-def levels_csv(*rows: tuple[float, float]) -> pd.DataFrame:
-    return pd.DataFrame(
+def summary_of(table: pd.DataFrame, dataset: str = "mnist", evaluated: pd.DataFrame = ONLY_PAPER) -> PaperSummary:
+    return summarize(table, context(dataset=dataset, evaluated=evaluated))
+
+
+def test_fair_rows_are_the_evaluated_nets_of_the_same_methods_and_levels() -> None:
+    evaluated = pd.DataFrame(
         [
-            {"level": level, "sparsity": level - 0.01, "nnz": 1, "validation_accuracy": a, "accuracy": a, "more": 0}
-            for level, a in rows
+            {"method": method, "seed": 4, "level": level, "sparsity": level - 0.01, "nnz": 1, "accuracy": 0.9}
+            for method in ("dense", "cqp", "osqp")
+            for level in (0.0, 0.5, 0.7)
         ]
     )
-
-
-def test_fair_rows_are_those_at_the_levels() -> None:
-    tables = {("cqp", 4): levels_csv((0.5, 0.9), (0.8, 0.7), (0.9, 0.6)), ("magnitude", 4): levels_csv((0.5, 0.8))}
-    found: list[Row] = fair_rows(tables, [0.5, 0.7, 0.9])
-    assert [(r["seed"], r["protocol"], r["method"], r["level"], r["accuracy"]) for r in found] == [
-        (4, "fair", "cqp", 0.5, 0.9),
-        (4, "fair", "cqp", 0.9, 0.6),
-        (4, "fair", "magnitude", 0.5, 0.8),
+    rows = with_fair_rows(paper_table(), evaluated)
+    fair = rows[rows["protocol"] == "fair"]
+    assert fair[["method", "seed", "level", "sparsity", "network_sparsity"]].to_numpy().tolist() == [
+        ["cqp", 4, 0.7, 0.69, 0.69]
     ]
-    assert [(r["sparsity"], r["network_sparsity"]) for r in found] == [(0.49, 0.49), (0.89, 0.89), (0.49, 0.49)]
-    assert "more" not in found[0]
 
 
 def test_summary_by_hand() -> None:
@@ -46,45 +45,40 @@ def test_summary_by_hand() -> None:
         ]
     )
     table = pd.concat([table[table["method"] == "magnitude"].iloc[::-1], table[table["method"] == "cqp"]])
-    summary = summarize(table, "mnist")
-    by = {result["method"]: result for result in summary["results"]}
-    assert by["cqp"]["accuracy"]["mean"] == pytest.approx(2.24 / 3)
-    assert (by["cqp"]["notebook"], by["cqp"]["abstract"]) == (pytest.approx(0.735), pytest.approx(0.956))
-    assert (by["magnitude"]["notebook"], by["magnitude"]["abstract"]) == (pytest.approx(0.918), pytest.approx(0.934))
+    summary = summary_of(table)
+    by = {result.method: result for result in summary.results}
+    assert by["cqp"].accuracy.mean == pytest.approx(2.24 / 3)
+    assert (by["cqp"].notebook, by["cqp"].abstract) == (pytest.approx(0.735), pytest.approx(0.956))
+    assert (by["magnitude"].notebook, by["magnitude"].abstract) == (pytest.approx(0.918), pytest.approx(0.934))
+    assert by["cqp"].network_sparsity.mean == 0.875
     # Paired by seed although the rows stand in another order: -20, -16, -16 points.
-    (margin,) = summary["margins"]
-    assert margin["margin_points"]["mean"] == pytest.approx(-52 / 3)
-    assert margin["margin_points"]["sd"] == pytest.approx((16 / 3) ** 0.5)
-    assert by["cqp"]["network_sparsity"]["mean"] == 0.875
+    (margin,) = summary.margins
+    assert margin.margin_points.mean == pytest.approx(-52 / 3)
+    assert margin.margin_points.sd == pytest.approx((16 / 3) ** 0.5)
     # With two degrees of freedom the 97.5 % quantile is 4.302653: half width 4.302653 * 4/sqrt(3) / sqrt(3) = 5.74.
-    assert summary["findings"] == [
-        "protocol paper at 0.9: magnitude 92.00 % [91.8 in the notebook, 93.4 in the abstract], "
-        "cqp 74.67 % [73.5 in the notebook, 95.6 in the abstract]; CQP over magnitude -17.33 points (-23.07 to -11.60)"
-    ]
-    assert summary["metrics"]["paper_accuracy/magnitude/0.9"] == pytest.approx(0.92)
+    assert "-17.33 points (-23.07 to -11.60)" in summary.findings[0]
+    assert "cqp 74.67 % [73.5 in the notebook, 95.6 in the abstract]" in summary.findings[0]
+    assert summary.metrics["paper_accuracy/magnitude_0.90"] == pytest.approx(0.92)
 
 
-def test_findings_of_both_protocols_and_one_seed() -> None:
+def test_both_protocols_of_one_seed() -> None:
     table = paper_table()
-    found = summarize(table[(table["seed"] == 0) & (table["level"] == 0.8)], "mnist")["findings"]
-    # 0.98 - 0.25 * 0.8^8 and 0.98 - 0.07 * 0.8^8; under `fair` a twentieth of the loss. One seed has no interval.
-    assert found == [
-        "protocol paper at 0.8: cqp 93.81 % [90.6 in the notebook], magnitude 96.83 % [97.0 in the notebook]; "
-        "CQP over magnitude -3.02 points",
-        "protocol fair at 0.8: cqp 97.79 %, magnitude 97.94 %; CQP over magnitude -0.15 points",
-    ]
-    other = summarize(table[(table["seed"] == 0) & (table["level"] == 0.8)], "digits")["findings"]
-    assert other[0] == "protocol paper at 0.8: cqp 93.81 %, magnitude 96.83 %; CQP over magnitude -3.02 points"
+    summary = summary_of(table[(table["seed"] == 0) & (table["level"] == 0.8)], evaluated=evaluated_table())
+    # One seed loses 0.25 * 0.8^8 and 0.07 * 0.8^8, and has no interval; the seeds' mean of the fair nets is 1.
+    found = [(margin.protocol, margin.margin_points.mean) for margin in summary.margins]
+    assert found == [("paper", pytest.approx(-3.02, abs=0.005)), ("fair", pytest.approx(3 * 0.8**10 - 0.08))]
+    assert "points (" not in summary.findings[0]
 
 
-def test_published_values_stand_only_beside_their_dataset_and_protocol() -> None:
-    found = summarize(paper_table(), "fashion_mnist")["results"]
-    assert {r["protocol"] for r in found if "notebook" in r} == {"paper"}
-    assert not [r for r in found if "abstract" in r]
-    assert next(r for r in found if r["method"] == "gradient" and r["level"] == 0.7)["notebook"] == pytest.approx(0.464)
-    assert not [r for r in summarize(paper_table(), "digits")["results"] if "notebook" in r or "abstract" in r]
+def test_published_values_are_only_beside_their_dataset_and_protocol() -> None:
+    found = summary_of(paper_table(), "fashion_mnist", evaluated_table()).results
+    assert {result.protocol for result in found} == {"paper", "fair"}
+    assert {result.protocol for result in found if result.notebook} == {"paper"}
+    assert not [result for result in found if result.abstract]
+    assert next(r for r in found if r.method == "gradient" and r.level == 0.7).notebook == pytest.approx(0.464)
+    assert not [r for r in summary_of(paper_table(), "digits").results if r.notebook or r.abstract]
 
 
 def test_without_magnitude_there_is_no_margin() -> None:
     table = paper_table()
-    assert summarize(table[table["method"] != "magnitude"], "mnist")["margins"] == []
+    assert summary_of(table[table["method"] != "magnitude"]).margins == []

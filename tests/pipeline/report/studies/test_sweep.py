@@ -1,10 +1,12 @@
-"""The threshold sweep: causes of the cliff by hand, and the masks of every tau computed in another way."""
+"""The threshold sweep: causes of the cliff by hand."""
+
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from pipeline.report.studies.sweep import find_cliff, summarize
-from tests.pipeline.studies.tables import sweep_table
+from tests.pipeline.report.tables import sweep_table
 
 Seeds = tuple[float, float, float]
 Point = tuple[float, Seeds, Seeds, str]
@@ -122,16 +124,16 @@ def same(value: float) -> Seeds:
 )
 def test_the_cliff_and_its_cause(points: list[Point], tau: float, cause: str) -> None:
     cliff = find_cliff(rows_of(*points))
-    assert (cliff["tau"], cliff["cause"]) == (tau, cause)
+    assert (cliff["tau"], cliff.cause) == (tau, cause)
     end = next(index for index, point in enumerate(points) if point[0] == tau)
     assert cliff["tau_before"] == points[end - 1][0]
     for key, point in (("before", points[end - 1]), ("after", points[end])):
-        assert cliff[key] == pytest.approx(sum(point[1]) / 3 - 2 / 8)  # of the test accuracies
-        assert cliff[f"sparsity_{key}"] == pytest.approx(sum(point[2]) / 3)
+        assert getattr(cliff, key) == pytest.approx(sum(point[1]) / 3 - 2 / 8)  # of the test accuracies
+        assert getattr(cliff, f"sparsity_{key}") == pytest.approx(sum(point[2]) / 3)
 
 
 def test_wrong_test_labels_move_neither_the_cliff_nor_its_cause() -> None:
-    """On test the largest fall is elsewhere, by other seeds; that only changes what is told of the cliff."""
+    """On test the largest fall is elsewhere, by other seeds; that only changes the accuracies reported."""
     points = [
         (0.2, same(0.875), same(0.0), NONE),
         (0.3, same(0.25), same(0.5), ALL),
@@ -139,11 +141,10 @@ def test_wrong_test_labels_move_neither_the_cliff_nor_its_cause() -> None:
     ]
     table = rows_of(*points)
     poisoned = table.assign(accuracy=table["tau"].map({0.2: 0.25, 0.3: 1.0, 0.4: 0.0}))
-    clean, told = find_cliff(table), find_cliff(poisoned)
-    assert (clean.pop("before"), clean.pop("after")) == (0.625, 0.0)
-    assert (told.pop("before"), told.pop("after")) == (0.25, 1.0)
-    assert clean == told
-    assert (clean["tau"], clean["cause"]) == (0.3, "feasibility boundary")
+    clean, other = find_cliff(table), find_cliff(poisoned)
+    assert (clean.before, clean.after, other.before, other.after) == (0.625, 0.0, 0.25, 1.0)
+    assert replace(other, before=clean.before, after=clean.after) == clean
+    assert (clean.tau, clean.cause) == (0.3, "feasibility boundary")
 
 
 def test_one_seed_has_a_cliff() -> None:
@@ -153,30 +154,27 @@ def test_one_seed_has_a_cliff() -> None:
 
 def test_summary_by_hand() -> None:
     summary = summarize(sweep_table())
-    by = {(r["rule"], r["tau"]): r for r in summary["results"]}
+    by = {(r.rule, r.tau): r for r in summary.results}
     assert len(by) == 27
     # 0.98 - 0.85 * 0.25 less 0, 1 and 2 points for the seeds
-    assert by["energy", 0.5]["accuracy"]["mean"] == pytest.approx(0.98 - 0.2125 - 0.01)
-    assert by["energy", 0.5]["accuracy"]["sd"] == pytest.approx(0.01)
-    assert by["energy", 0.2]["feasible_seeds"] == 0
-    assert by["cut", 0.5]["protected_share"]["mean"] == pytest.approx(0.25)
+    assert by["energy", 0.5].accuracy.mean == pytest.approx(0.98 - 0.2125 - 0.01)
+    assert by["energy", 0.5].accuracy.sd == pytest.approx(0.01)
+    assert by["energy", 0.2].feasible_seeds == 0
+    assert by["cut", 0.5].protected_share.mean == pytest.approx(0.25)
     # 0.983 - 0.85 * 0.81 ends the largest fall of `energy`, from tau 0.8 on.
-    assert {rule: cliff["cause"] for rule, cliff in summary["cliffs"].items()} == {
+    assert {rule: cliff.cause for rule, cliff in summary.cliffs.items()} == {
         "energy": "rising sparsity",
         "exact": "feasibility boundary",
         "cut": "rising sparsity",
     }
-    assert summary["cliffs"]["energy"]["tau"] == 0.9
-    assert summary["metrics"]["cliff_tau/exact"] == 0.4
-    assert summary["metrics"]["cliff_before/exact"] == pytest.approx(0.98)
-    assert summary["metrics"]["cliff_after/exact"] == pytest.approx(0.95)
-    assert summary["findings"][1] == (
-        "exact: the cliff is at tau = 0.4 (from 0.3): test accuracy 98.0 -> 95.0 %, sparsity 0.0 -> 70.0 %, "
-        "cause: feasibility boundary"
-    )
+    assert summary.cliffs["energy"].tau == 0.9
+    assert summary.metrics["cliff_tau/exact"] == 0.4
+    assert summary.metrics["cliff_before/exact"] == pytest.approx(0.98)
+    assert summary.metrics["cliff_after/exact"] == pytest.approx(0.95)
+    assert "tau = 0.4 (from 0.3): test accuracy 98.0 -> 95.0 %, sparsity 0.0 -> 70.0 %" in summary.findings[1]
 
 
 def test_without_a_fall_there_is_no_cliff_to_report() -> None:
     summary = summarize(sweep_table().assign(validation_accuracy=0.9))
-    assert summary["findings"] == ["energy: no fall", "exact: no fall", "cut: no fall"]
-    assert summary["metrics"] == {}
+    assert {cliff.cause for cliff in summary.cliffs.values()} == {"none"}
+    assert summary.metrics == {}

@@ -1,12 +1,13 @@
 """Tables of every study as its rows would be on a real network, made by formulas: what summaries and figures get."""
 
 import itertools
-from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 
+from pipeline.report.studies import Context, StudySummary, load_report
 from pipeline.studies.energy import Params as EnergyParams
+from pipeline.studies.staleness import Params as StalenessParams
+from snnprune.core.schema import Block
 from snnprune.energy.profiles import Profile
 
 SEEDS = (0, 1, 2)
@@ -103,8 +104,6 @@ def staleness_table() -> pd.DataFrame:
                 "nnz": round((1 - level) * SYNAPSES),
                 "frozen_validation_accuracy": accuracy - 0.02 * level**20,
                 "frozen_accuracy": accuracy - 0.02 * level**20 - 0.0005 * seed,
-                "validation_accuracy": accuracy,
-                "accuracy": accuracy,
             }
         )
     return pd.DataFrame(rows)
@@ -151,23 +150,19 @@ def alpha_table() -> pd.DataFrame:
 
 
 def paper_table() -> pd.DataFrame:
-    """Four methods under protocol `paper`, two under `fair`."""
+    """Four methods under protocol `paper`."""
     losses = {"cqp": 0.25, "magnitude": 0.07, "gradient": 0.6, "random": 0.75}
     rows = []
-    for protocol, seed, level, (method, loss) in itertools.product(
-        ("paper", "fair"), SEEDS, (0.7, 0.8, 0.9), losses.items()
-    ):
-        if protocol == "fair" and method not in ("cqp", "magnitude"):
-            continue
-        lost = loss * level**8 * (1 if protocol == "paper" else 0.05)
+    for seed, level, (method, loss) in itertools.product(SEEDS, (0.7, 0.8, 0.9), losses.items()):
+        lost = loss * level**8
         rows.append(
             {
                 "seed": seed,
-                "protocol": protocol,
+                "protocol": "paper",
                 "method": method,
                 "level": level,
                 "sparsity": level,
-                "network_sparsity": level if protocol == "fair" else level * 200_704 / SYNAPSES,
+                "network_sparsity": level * 200_704 / SYNAPSES,
                 "nnz": round((1 - level) * 200_704),
                 "validation_accuracy": 0.983 - lost,
                 "accuracy": 0.98 - lost - 0.01 * seed * level * (1 + loss * seed),
@@ -263,31 +258,46 @@ def energy_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summaries() -> dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]]:
-    """Study -> the summary of its table above, and its `draw`."""
-    from pipeline.report.studies import (
-        alpha,
-        early_exit,
-        energy,
-        energy_figure,
-        layers,
-        paper,
-        relaxation,
-        staleness,
-        sweep,
-        temporal,
-        zombies,
+def evaluated_table() -> pd.DataFrame:
+    """What the evaluate stage says of nets at `LEVELS` and at those of the paper."""
+    return pd.DataFrame(
+        [
+            {
+                "method": method,
+                "seed": seed,
+                "level": level,
+                "sparsity": level,
+                "nnz": round((1 - level) * SYNAPSES),
+                "accuracy": 0.985 - loss * level**10 - 0.001 * seed * (1 + level * (method == "cqp")),
+            }
+            for (method, loss), seed, level in itertools.product(
+                {"dense": 0.0, "cqp": 0.02, "magnitude": 0.05}.items(), SEEDS, sorted({*LEVELS, 0.8})
+            )
+        ]
     )
 
-    return {
-        "layers": (layers.summarize(layers_table()), layers.draw),
-        "relaxation": (relaxation.summarize(relaxation_table()), relaxation.draw),
-        "zombies": (zombies.summarize(zombies_table()), zombies.draw),
-        "staleness": (staleness.summarize(staleness_table(), 0.5), staleness.draw),
-        "sweep": (sweep.summarize(sweep_table()), sweep.draw),
-        "alpha": (alpha.summarize(alpha_table()), alpha.draw),
-        "paper": (paper.summarize(paper_table(), "mnist"), paper.draw),
-        "temporal": (temporal.summarize(temporal_table()), temporal.draw),
-        "early_exit": (early_exit.summarize(early_exit_table()), early_exit.draw),
-        "energy": (energy.summarize(energy_table(), ENERGY, PROFILES), energy_figure.draw),
-    }
+
+def context(params: Block | None = None, evaluated: pd.DataFrame | None = None, dataset: str = "mnist") -> Context:
+    """What a summary gets beside its table."""
+    return Context(params, evaluated_table() if evaluated is None else evaluated, dataset, PROFILES)
+
+
+TABLES = {
+    "layers": layers_table,
+    "relaxation": relaxation_table,
+    "zombies": zombies_table,
+    "staleness": staleness_table,
+    "sweep": sweep_table,
+    "alpha": alpha_table,
+    "paper": paper_table,
+    "temporal": temporal_table,
+    "early_exit": early_exit_table,
+    "energy": energy_table,
+}
+PARAMS = {"staleness": StalenessParams(above=0.5), "energy": ENERGY}
+
+
+def summary_of(study: str, table: pd.DataFrame | None = None) -> StudySummary:
+    """The summary of a study's made table."""
+    rows = TABLES[study]() if table is None else table
+    return load_report(study).summarize(rows, context(PARAMS.get(study)))

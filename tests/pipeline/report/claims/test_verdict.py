@@ -15,13 +15,13 @@ from pipeline.report.claims.verdict import (
     size_of,
     verdict_of,
 )
-from pipeline.report.statistics import Figures, describe
+from pipeline.report.statistics import Interval, describe
 
 NOISE = 1e-12
 
 
-def interval(low: float, high: float) -> Figures:
-    return {"n": 5, "mean": (low + high) / 2, "sd": 1.0, "low": low, "high": high}
+def interval(low: float, high: float) -> Interval:
+    return Interval(5, (low + high) / 2, 1.0, low, high)
 
 
 @pytest.mark.parametrize(

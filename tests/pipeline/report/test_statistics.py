@@ -1,23 +1,23 @@
 """Means, intervals and paired tests: by hand and against scipy's own routines."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.report.statistics import describe, paired_difference
+from pipeline.report.statistics import Difference, Interval, describe, paired_difference
 
 
 def test_describe_by_hand() -> None:
     # Deviations from 2.5: 1.5, 0.5, 0.5, 1.5; squares sum to 5; sd = sqrt(5 / 3) = 1.290994. The t quantile at 97.5 %
     # with 3 degrees of freedom is 3.182446, so the half width is 3.182446 * 1.290994 / sqrt(4) = 2.054260.
     found = describe([1.0, 2.0, 3.0, 4.0])
-    assert list(found) == ["n", "mean", "sd", "low", "high"]
-    assert (found["n"], found["mean"]) == (4, 2.5)
-    assert found["sd"] == pytest.approx(1.290994, abs=1e-6)
-    assert found["low"] == pytest.approx(0.445740, abs=1e-6)
-    assert found["high"] == pytest.approx(4.554260, abs=1e-6)
+    assert (found.n, found.mean) == (4, 2.5)
+    assert found.sd == pytest.approx(1.290994, abs=1e-6)
+    assert found.low == pytest.approx(0.445740, abs=1e-6)
+    assert found.high == pytest.approx(4.554260, abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 12])
@@ -25,32 +25,32 @@ def test_describe_against_scipy(count: int) -> None:
     values = np.random.default_rng(count).normal(0.97, 0.01, count)
     found = describe(values.tolist())
     low, high = stats.t.interval(0.95, count - 1, loc=values.mean(), scale=stats.sem(values))
-    assert (found["n"], found["mean"]) == (count, pytest.approx(values.mean()))
-    assert (found["low"], found["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert (found.n, found.mean) == (count, pytest.approx(values.mean()))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_equal_values_have_no_spread() -> None:
-    assert describe([0.5, 0.5, 0.5]) == {"n": 3, "mean": 0.5, "sd": 0.0, "low": 0.5, "high": 0.5}
+    assert describe([0.5, 0.5, 0.5]) == Interval(3, 0.5, 0.0, 0.5, 0.5)
 
 
 def test_of_a_single_value_the_spread_is_unknown() -> None:
-    assert describe([0.9]) == {"n": 1, "mean": 0.9, "sd": None, "low": None, "high": None}
-    assert paired_difference([0.75], [0.5]) == {"n": 1, "mean": 0.25, "sd": None, "low": None, "high": None, "p": None}
+    assert describe([0.9]) == Interval(1, 0.9)
+    assert paired_difference([0.75], [0.5]) == Difference(1, 0.25)
 
 
 def test_paired_difference_by_hand() -> None:
     # Differences 2, 1, 3: mean 2, sd 1, t = 2 / (1 / sqrt(3)) = sqrt(12). With 2 degrees of freedom the two-sided
     # p is 1 - t / sqrt(t^2 + 2) = 1 - sqrt(12 / 14) = 0.074180, and the 97.5 % quantile is 4.302653.
     found = paired_difference([98.0, 97.0, 99.0], [96.0, 96.0, 96.0])
-    assert (found["n"], found["mean"], found["sd"]) == (3, 2.0, 1.0)
-    assert found["p"] == pytest.approx(1 - math.sqrt(12 / 14))
-    assert found["high"] == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-6)
-    assert found["low"] == pytest.approx(2 - 4.302653 / math.sqrt(3), abs=1e-6)
+    assert (found.n, found.mean, found.sd) == (3, 2.0, 1.0)
+    assert found.p == pytest.approx(1 - math.sqrt(12 / 14))
+    assert found.high == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-6)
+    assert found.low == pytest.approx(2 - 4.302653 / math.sqrt(3), abs=1e-6)
 
 
 def test_paired_difference_pairs_by_position() -> None:
-    assert paired_difference([3.0, 1.0], [1.0, 3.0])["sd"] == pytest.approx(math.sqrt(8))
-    assert paired_difference([3.0, 1.0], [2.0, 0.0])["sd"] == 0.0
+    assert paired_difference([3.0, 1.0], [1.0, 3.0]).sd == pytest.approx(math.sqrt(8))
+    assert paired_difference([3.0, 1.0], [2.0, 0.0]).sd == 0.0
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 12])
@@ -60,21 +60,21 @@ def test_paired_difference_against_scipy(count: int) -> None:
     found = paired_difference(values.tolist(), baseline.tolist())
     test = stats.ttest_1samp(values - baseline, 0.0)
     interval = test.confidence_interval(0.95)
-    assert found["p"] == pytest.approx(test.pvalue)
-    assert (found["low"], found["high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert found.p == pytest.approx(test.pvalue)
+    assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
 
 
 def test_equal_differences_have_no_p() -> None:
-    assert paired_difference([2.0, 3.0], [1.0, 2.0])["p"] is None
+    assert paired_difference([2.0, 3.0], [1.0, 2.0]).p is None
 
 
 def test_differences_that_float_noise_alone_tells_apart_are_equal() -> None:
     values, baseline = [0.3, 0.8, 0.97], [0.2, 0.7, 0.87]
     differences = {a - b for a, b in zip(values, baseline, strict=True)}
     assert len(differences) == 2  # all of them 0.1 but for rounding; scipy finds a p, some 1e-31
-    assert paired_difference(values, baseline)["p"] is None
+    assert paired_difference(values, baseline).p is None
     apart = paired_difference([0.3, 0.8, 0.97 + 1e-9], baseline)
-    assert apart["p"] is not None and 0 < apart["p"] < 1e-6
+    assert apart.p is not None and 0 < apart.p < 1e-6
 
 
 def test_no_values_are_refused() -> None:
@@ -88,3 +88,23 @@ def test_no_values_are_refused() -> None:
 def test_unequal_numbers_are_refused(values: list[float], baseline: list[float]) -> None:
     with pytest.raises(ValueError, match=f"equally many; found {len(values)} and {len(baseline)}"):
         paired_difference(values, baseline)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "text"),
+    [
+        (Interval(3, 0.12345, 0.1, 0.11667, 0.13023), {}, "12.35 ± 0.68"),
+        (Interval(1, 0.12345), {}, "12.35"),
+        (Interval(3, 0.5, 0.1, 0.25, 0.75), {"scale": 1, "sign": "+"}, "+0.50 ± 0.25"),
+        (Interval(3, -0.5, 0.1, -0.75, -0.25), {"scale": 1, "sign": "+"}, "-0.50 ± 0.25"),
+    ],
+)
+def test_text(given: Interval, options: dict[str, Any], text: str) -> None:
+    assert given.text(**options) == text
+
+
+def test_half_the_width_and_another_unit() -> None:
+    assert (Interval(1, 0.5).half, Interval(3, 0.5, 0.1, 0.25, 0.75).half) == (0.0, 0.25)
+    assert Difference(3, 0.5, 0.1, 0.25, 0.75, p=0.2).scaled(100) == Interval(3, 50.0, 10.0, 25.0, 75.0)
+    assert Interval(1, 0.5).scaled(100) == Interval(1, 50.0)
+    assert [Difference(3, 0.5, p=p).star for p in (0.049, 0.05, None)] == ["*", "", ""]

@@ -5,10 +5,9 @@ import re
 import pytest
 from matplotlib.figure import Figure
 
-from pipeline.report.page.figures import as_svg
 from pipeline.report.page.svg import inline_svg, width_of
-from pipeline.report.style import look, panels
-from tests.pipeline.report.parsed import Parsed
+from pipeline.report.style import as_svg, look, panels
+from tests.pipeline.report.page.parsed import Parsed
 
 SVG = (
     '<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/svg11.dtd">\n'

@@ -2,20 +2,22 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from pipeline.blocks import STUDIES
 from pipeline.io import paths
 from pipeline.report.claims.claims import CLAIMS, Claim, Condition, Reading
 from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured
-from pipeline.report.claims.judge import PROTOCOLS, judge, judge_claim
+from pipeline.report.claims.judge import PROTOCOLS, JudgedClaim, ProtocolOutcome, judge, judge_claim
 from pipeline.report.claims.verdict import RULE, VERDICTS
-from pipeline.report.statistics import describe
+from pipeline.report.comparison.summary import Comparison
+from pipeline.report.statistics import Interval, describe
+from pipeline.studies import available
 from tests.imports import PROJECT
 
-EMPTY = Evidence({"results": []})
+EMPTY = Evidence(Comparison("made", "fair", [], 0, Interval(1, 0.9), []))
 
 
 def lacking(found: Evidence) -> Measured:
@@ -29,14 +31,14 @@ def giving(values: Sequence[float]) -> Callable[[Evidence], Measured]:
 def condition(fair: Sequence[float] | None, paper: Sequence[float] | None, **changes: Any) -> Condition:
     """`margin` above 0, the paper's number is 2; None is a study that is lacking."""
     ours, theirs = (
-        Reading(stage, f"{stage}.json", lacking if values is None else giving(values))
-        for stage, values in (("compare", fair), ("paper", paper))
+        Reading(source, lacking if values is None else giving(values))
+        for source, values in (("compare", fair), ("paper", paper))
     )
     about = {"quantity": "margin", "unit": "points", "side": "above", "threshold": 0, "stated": 2} | changes
     return Condition(**about, fair=ours, paper=theirs)
 
 
-def judged(*conditions: Condition) -> dict[str, Any]:
+def judged(*conditions: Condition) -> JudgedClaim:
     return judge_claim(EMPTY, "made", Claim("id", "It is so.", "2 points", "fair means", "paper means", conditions))
 
 
@@ -60,51 +62,46 @@ ABOVE, BELOW, ACROSS, ONE_SEED = [1.0, 1.1, 1.2], [-1.0, -1.1, -1.2], [-1.0, 0.0
     ],
 )
 def test_each_verdict(fair: list[float] | None, paper: list[float] | None, verdict: str) -> None:
-    assert judged(condition(fair, paper))["verdict"] == verdict
+    assert judged(condition(fair, paper)).verdict == verdict
 
 
 def test_all_conditions_must_hold() -> None:
-    assert judged(condition(ABOVE, ABOVE), condition(ABOVE, ABOVE))["verdict"] == "reproduced"
+    assert judged(condition(ABOVE, ABOVE), condition(ABOVE, ABOVE)).verdict == "reproduced"
     mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other"))
-    assert mixed["verdict"] == "reproduced only under the paper protocol"
-    assert [entry["outcome"] for entry in mixed["protocols"].values()] == ["undecided", "holds"]
-    assert "other -" not in mixed["why"].split("; paper")[1]
-    assert judged(condition(ABOVE, BELOW), condition(None, BELOW))["verdict"] == "not reproduced"
+    assert mixed.verdict == "reproduced only under the paper protocol"
+    assert [entry.outcome for entry in mixed.protocols.values()] == ["undecided", "holds"]
+    assert "other -" not in mixed.why.split("; paper")[1]
+    assert judged(condition(ABOVE, BELOW), condition(None, BELOW)).verdict == "not reproduced"
 
 
 def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
     claim = judged(condition(ABOVE, BELOW))
-    assert claim["protocols"]["paper"] == {"meaning": "paper means", "outcome": "does not hold"}
-    (found,) = claim["conditions"]
-    assert (found["quantity"], found["side"], found["threshold"], found["threshold_of"]) == (
-        "margin",
-        "above",
-        0,
-        "the paper",
-    )
-    assert found["paper_value"] == 2
-    assert (found["fair"]["n"], found["fair"]["mean"], found["fair"]["size"]) == (3, pytest.approx(1.1), "smaller")
-    assert found["fair"]["low"] == pytest.approx(describe(ABOVE)["low"])
-    assert claim["why"] == "fair: margin +1.10 (+0.85 to +1.35) points is above 0 (smaller than the paper's 2)"
-    assert [entry["command"] for entry in claim["made_by"]] == ["dvc repro compare@made", "dvc repro paper@made"]
-    assert claim["made_by"][0]["file"] == "results/made/compare.json"
+    assert claim.protocols["paper"] == ProtocolOutcome("paper means", "does not hold")
+    (found,) = claim.conditions
+    about = (found.quantity, found.side, found.threshold, found.threshold_of, found.paper_value)
+    assert about == ("margin", "above", 0, "the paper", 2)
+    assert (found.fair.n, found.fair.mean, found.fair.size) == (3, pytest.approx(1.1), "smaller")
+    assert found.fair.low == pytest.approx(describe(ABOVE).low)
+    assert claim.why == "fair: margin +1.10 (+0.85 to +1.35) points is above 0 (smaller than the paper's 2)"
+    assert [(maker.command, maker.file) for maker in claim.made_by] == [
+        ("dvc repro compare@made", "results/made/compare/summary.json"),
+        ("dvc repro study@made-paper", "results/made/studies/paper/table.csv"),
+    ]
 
 
 def test_why_names_what_settles_it() -> None:
-    assert (
-        judged(condition(None, None))["why"] == "fair: not measured: no such study; paper: not measured: no such study"
-    )
-    undecided = judged(condition(ACROSS, BELOW))["why"]
+    assert judged(condition(None, None)).why == "fair: not measured: no such study; paper: not measured: no such study"
+    undecided = judged(condition(ACROSS, BELOW)).why
     assert "fair: margin +0.17 (-2.96 to +3.29) points may or may not be above 0; paper: margin -1.10" in undecided
-    assert "no interval from one seed" in judged(condition(ONE_SEED, None))["why"]
+    assert "no interval from one seed" in judged(condition(ONE_SEED, None)).why
 
 
 def test_an_experiment_without_studies_has_every_claim() -> None:
     found = judge(EMPTY, "made")
-    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in CLAIMS]
-    assert found["verdicts"] == {verdict: len(CLAIMS) if verdict == "not measured" else 0 for verdict in VERDICTS}
-    assert found["rule"] == list(RULE)
-    json.dumps(found, allow_nan=False)
+    assert [claim.id for claim in found.claims] == [claim.id for claim in CLAIMS]
+    assert found.verdicts == {verdict: len(CLAIMS) if verdict == "not measured" else 0 for verdict in VERDICTS}
+    assert found.rule == list(RULE)
+    json.dumps(asdict(found), allow_nan=False)
 
 
 def test_the_table_of_claims_is_sound() -> None:
@@ -116,15 +113,7 @@ def test_the_table_of_claims_is_sound() -> None:
             # The number is the threshold where the paper states one, but for a difference of which the sign is claimed.
             assert one.threshold == one.stated or one.threshold == 0 or one.ours
             for reading in (one.fair, one.paper):
-                assert reading is None or reading.stage in ("compare", *STUDIES)
-
-
-def test_what_is_read_is_a_file_of_the_stage_that_is_named() -> None:
-    for claim in CLAIMS:
-        for one in claim.conditions:
-            for reading in filter(None, (one.fair, one.paper)):
-                folder = "compare" if reading.stage == "compare" else f"studies/{reading.stage}"
-                assert reading.file.startswith(f"{folder}/")
+                assert reading is None or reading.source in ("compare", *available())
 
 
 def test_every_claim_is_judged_on_mnist_from_five_seeds() -> None:

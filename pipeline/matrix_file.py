@@ -1,0 +1,49 @@
+"""What matrix.yaml says of an experiment; `pipeline/matrix.py` makes the file."""
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.io.params import Matrix
+from snnprune.core.errors import UserError
+
+MATRIX_FILE = Path("matrix.yaml")
+COMMAND = "python -m pipeline.matrix"
+
+Items = dict[str, dict[str, Any]]
+
+
+def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
+    """The studies for which matrix.yaml gives the experiment a stage (raises UserError when there is no such file)."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; `{COMMAND}` makes it")
+    return [item["study"] for item in _items(experiment, "study", path).values()]
+
+
+def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
+    """Check that matrix.yaml trains and prunes what an experiment's `entry` in params.yaml lists, and nothing else.
+
+    Raises:
+        UserError: it does not; the message says which command puts it right.
+    """
+    for stage, items in nets_of(experiment, entry).items():
+        if _items(experiment, stage, path) != items:
+            raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
+
+
+def nets_of(experiment: str, entry: Matrix) -> dict[str, Items]:
+    """The items of the stages `train` and `prune`, by what follows `@` in their addresses."""
+    return {
+        "train": {f"{experiment}-{seed}": {"experiment": experiment, "seed": seed} for seed in entry.seeds},
+        "prune": {
+            f"{experiment}-{method}-{seed}": {"experiment": experiment, "method": method, "seed": seed}
+            for method in entry.methods
+            for seed in entry.seeds
+        },
+    }
+
+
+def _items(experiment: str, stage: str, path: Path) -> Items:
+    stages = YAML(typ="safe").load(path)["stages"] if path.is_file() else {}
+    return {name: item for name, item in stages.get(stage, {}).items() if item["experiment"] == experiment}

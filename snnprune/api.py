@@ -1,0 +1,232 @@
+"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `accuracy`, `count_operations`.
+
+No function changes a network it is given, prints anything, or moves torch's global random generators.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from snnprune.core.dataset import Data, Split, as_split
+from snnprune.core.errors import DataError
+from snnprune.core.errors import UserError as UserError
+from snnprune.core.schema import validate
+from snnprune.core.seeds import seed_everything
+from snnprune.data.folder import load_idx as load_idx
+from snnprune.energy.measure import Measurement, measure
+from snnprune.methods import available as list_methods  # noqa: F401
+from snnprune.methods import load_method
+from snnprune.pruning.iterate import PrunedLevel, prune_levels
+from snnprune.pruning.mask import Mask
+from snnprune.pruning.params import CriticalityParams as Criticality
+from snnprune.pruning.params import Pruning
+from snnprune.snn.checkpoint import load_network, save_network
+from snnprune.snn.network import SpikingNetwork, build_network
+from snnprune.snn.params import ModelParams
+from snnprune.training.evaluate import accuracy as accuracy
+from snnprune.training.fit import Epoch, fit, make_optimizer
+from snnprune.training.loss import Loss, cross_entropy
+from snnprune.training.params import Distillation as Distillation
+from snnprune.training.params import FinetuneParams as Finetune
+from snnprune.training.params import FitParams as Training
+from snnprune.training.progress import Progress
+from snnprune.training.resume import ResumePoint
+
+TRAINING = Training(epochs=20)
+CRITICALITY = Criticality()
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A pruned network, in evaluation mode, and the levels it went through (the last one is the network's)."""
+
+    network: SpikingNetwork
+    levels: list[PrunedLevel]
+
+    @property
+    def mask(self) -> Mask:
+        """The synapses that are kept."""
+        return self.levels[-1].mask
+
+    @property
+    def nnz(self) -> int:
+        """Number of synapses that are kept."""
+        return self.mask.nnz
+
+    @property
+    def sparsity(self) -> float:
+        """Pruned synapses / prunable synapses, 0..1, over the whole network."""
+        return self.mask.sparsity
+
+
+def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> SpikingNetwork:
+    """A feed-forward network of leaky integrate-and-fire neurons with fresh weights.
+
+    layers: neuron counts from input to output, or a notation such as "28x28-12C5-MP2-64C5-MP2-10".
+    model: beta (0.9), threshold (1.0), reset ("subtract" or "zero"), timesteps (10), dropout (0.0), surrogate, encoding
+        (such as {"name": "rate", "gain": 0.5}); see `snnprune.snn.params.ModelParams`.
+
+    Raises:
+        UserError: an unknown or impossible value; names the key, what was found and what is allowed.
+
+    >>> build([64, 128, 10], timesteps=8, encoding={"name": "rate"})(torch.rand(5, 1, 8, 8)).shape
+    torch.Size([5, 10])
+    """
+    layers = layers if isinstance(layers, str) else list(layers)
+    spec = validate(ModelParams, {"layers": layers, **model}, "model")
+    with torch.random.fork_rng():
+        seed_everything(seed)
+        return build_network(spec).eval()
+
+
+def load(path: str | Path) -> SpikingNetwork:
+    """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: the file is damaged or holds no network.
+    """
+    return load_network(Path(path))
+
+
+def save(network: SpikingNetwork, path: str | Path) -> None:
+    """Write weights, biases and architecture as one safetensors file; equal networks give equal bytes."""
+    save_network(Path(path), network)
+
+
+def train(
+    network: SpikingNetwork,
+    data: Data,
+    *,
+    training: Training = TRAINING,
+    validation: Data | None = None,
+    seed: int = 0,
+    loss: Loss = cross_entropy,
+    on_epoch: Callable[[Epoch], object] | None = None,
+    progress: Progress | None = None,
+    resume: str | Path | None = None,
+) -> SpikingNetwork:
+    """A trained copy of `network`, in evaluation mode. The same seed gives the same weights on the same kind of CPU.
+
+    data, validation: images [N, C, H, W] in 0..1 and labels [N] (see `snnprune.core.dataset.as_split`).
+    training: epochs, batch_size (128), lr (0.002), optimizer, schedule, weight_decay, augment.
+    loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B]; cross-entropy on the counts.
+    on_epoch: called after each epoch with its loss and validation accuracy. progress: receives more; silent by default.
+    resume: a file that holds the state after each epoch; an interrupted run goes on from it and ends the same.
+
+    Raises:
+        DataError: the data do not fit the network.
+
+    >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
+    >>> net = train(build([16, 8, 2]), data, training=Training(epochs=2), on_epoch=lambda epoch: print(epoch.epoch))
+    1
+    2
+    """
+    network = copy.deepcopy(network)
+    train_split, validation_split = _fitting(network, data), _fitting(network, validation)
+    with torch.random.fork_rng():
+        fit(
+            network,
+            make_optimizer(network, training),
+            train_split,
+            validation_split,
+            training,
+            seed_path=(seed,),
+            loss=loss,
+            on_epoch=on_epoch,
+            progress=progress,
+            resume=None if resume is None else ResumePoint(Path(resume)),
+        )
+    return network.eval()
+
+
+def prune(
+    network: SpikingNetwork,
+    data: Data,
+    *,
+    method: str = "cqp",
+    level: float | Sequence[float] = 0.9,
+    finetune: Finetune | None = None,
+    validation: Data | None = None,
+    method_params: Mapping[str, Any] | None = None,
+    scope: Literal["global", "layer"] = "global",
+    criticality: Criticality = CRITICALITY,
+    seed: int = 0,
+    loss: Loss = cross_entropy,
+    on_epoch: Callable[[float, Epoch], object] | None = None,
+    progress: Progress | None = None,
+    resume: str | Path | None = None,
+) -> Pruned:
+    """A copy of `network` with exactly `round((1 - level) * n)` of its n synapses (solver methods may miss that).
+
+    data, validation: images [N, C, H, W] in 0..1 and labels [N]; criticality and fine-tuning read `data` alone.
+    method: one of `list_methods()`. method_params: its own, such as {"alpha": 0.25} of cqp.
+    level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned.
+    finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
+    on_epoch(level, epoch): called after each epoch. loss, progress: as in `train`. resume: a folder, one file a level.
+
+    Raises:
+        UserError: unknown method, an impossible value, data that do not fit, or constraints that cannot be met.
+
+    >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
+    >>> pruned = prune(build([16, 8, 2]), data, method="magnitude", level=[0.5, 0.75])
+    >>> pruned.sparsity, [step.mask.nnz for step in pruned.levels]
+    (0.75, [72, 36])
+    """
+    network, chosen = copy.deepcopy(network), load_method(method)
+    levels = [level] if isinstance(level, int | float) else list(level)
+    own = validate(chosen.params, dict(method_params or {}), "method_params")
+    blocks = {"scope": scope, "criticality": criticality, "finetune": finetune}
+    params = validate(Pruning, {"levels": levels, **blocks}, "prune")
+    train_split, validation_split = _fitting(network, data), _fitting(network, validation)
+    with torch.random.fork_rng():
+        steps = prune_levels(
+            network,
+            train_split,
+            validation_split,
+            chosen,
+            own,
+            params,
+            seed=seed,
+            loss=loss,
+            on_epoch=on_epoch,
+            progress=progress,
+            point=None if resume is None else lambda level: ResumePoint(Path(resume) / f"level-{level}.pt"),
+        )
+    return Pruned(network.eval(), steps)
+
+
+def count_operations(network: SpikingNetwork, data: Data, steps: int | None = None) -> Measurement:
+    """What the network computes for a sample: MACs and ACs whose weight and input are not zero, neuron updates.
+
+    Means over `data`, counted from real spikes as NeuroBench does (arXiv 2304.04640), for the first `steps` time steps
+    (None: all), layer by layer and in sum.
+
+    Raises:
+        DataError: the data do not fit the network.
+        ValueError: `steps` is not within 1..T.
+
+    >>> counted = count_operations(build([16, 8, 2], timesteps=5), (torch.ones(3, 1, 4, 4), [0, 1, 1]))
+    >>> counted.macs, counted.neuron_updates
+    (640.0, 50)
+    """
+    return measure(network, _fitting(network, data), steps)
+
+
+def _fitting(network: SpikingNetwork, data: Data | None) -> Split | None:
+    """The data on the network's device. Raises DataError unless they fit its input and classes."""
+    if data is None:
+        return None
+    split, architecture = as_split(data), network.spec.architecture
+    shape, wanted = tuple(split.images.shape[1:]), architecture.input_shape
+    if shape != wanted and (len(wanted) == 3 or math.prod(shape) != architecture.inputs):
+        raise DataError(f"images: the network takes {list(wanted)} a sample; found {list(shape)}")
+    low, high = int(split.labels.min()), int(split.labels.max())
+    if low < 0 or high >= architecture.classes:
+        raise DataError(f"labels: the network has the classes 0 to {architecture.classes - 1}; found {low} to {high}")
+    return split.to(next(network.parameters()).device)

@@ -1,0 +1,227 @@
+"""The library as a user meets it: its examples run, nothing given is changed, and wrong input is named."""
+
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+import snnprune
+from snnprune.core.dataset import as_split
+from snnprune.core.seeds import seed_everything
+from snnprune.pruning.mask import prunable_weights
+from snnprune.snn.network import build_network
+from snnprune.snn.params import ModelParams
+from snnprune.training.fit import fit, make_optimizer
+from tests.imports import PROJECT
+
+IMAGES, LABELS = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3
+DATA = IMAGES, LABELS
+FORBIDDEN = (
+    "dvc",
+    "prefect",
+    "mlflow",
+    "ruamel",
+    "matplotlib",
+    "pandas",
+    "osqp",
+    "sklearn",
+    "typer",
+    "pipeline",
+    "flows",
+)
+
+
+@pytest.fixture(scope="module")
+def net() -> snnprune.SpikingNetwork:
+    return snnprune.train(snnprune.build([16, 12, 3], timesteps=5), DATA, training=snnprune.Training(epochs=2))
+
+
+def parameters(network: snnprune.SpikingNetwork) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("module", ["snnprune", "snnprune.api", "snnprune.core.dataset", "snnprune.training.evaluate"])
+def test_examples_run(module: str) -> None:
+    done = doctest.testmod(importlib.import_module(module))
+    assert done.attempted > 0 and done.failed == 0
+
+
+def test_every_public_name_is_there_and_described() -> None:
+    assert all(getattr(snnprune, name).__doc__ for name in snnprune.__all__)
+    assert set(snnprune.__all__) <= set(dir(snnprune))
+    with pytest.raises(AttributeError, match="no attribute 'prune_it'"):
+        _ = snnprune.prune_it
+
+
+def test_a_fresh_interpreter_loads_the_library_alone() -> None:
+    code = (
+        "import sys, snnprune; light = 'torch' not in sys.modules; snnprune.prune; "
+        f"print(light, [name for name in {FORBIDDEN} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)
+    assert done.stdout.strip() == "True []"
+
+
+def test_training_is_the_stage_s_training_bit_for_bit() -> None:
+    training = snnprune.Training(epochs=2, batch_size=16, lr=0.01)
+    seed_everything(3)
+    expected = build_network(ModelParams(layers=[16, 12, 3], dropout=0.2))
+    split = as_split(DATA)
+    fit(expected, make_optimizer(expected, training), split, split, training, seed_path=(3,))
+    untrained = snnprune.build([16, 12, 3], dropout=0.2, seed=3)
+    found = snnprune.train(untrained, DATA, training=training, seed=3)
+    assert same(parameters(found), parameters(expected))
+    assert not same(parameters(found), parameters(untrained))
+
+
+def test_nothing_given_is_changed_and_nothing_is_printed(
+    net: snnprune.SpikingNetwork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, state = parameters(net), torch.get_rng_state()
+    finetune = snnprune.Finetune(epochs=1, distillation=snnprune.Distillation())
+    pruned = snnprune.prune(net, DATA, level=[0.5, 0.9], finetune=finetune, validation=DATA)
+    snnprune.train(net, DATA, training=snnprune.Training(epochs=1))
+    assert same(parameters(net), before)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert capsys.readouterr().out == ""
+    assert (
+        pruned.nnz == round(0.1 * 228) == sum(int(w.count_nonzero()) for w in prunable_weights(pruned.network).values())
+    )
+    assert [step.level for step in pruned.levels] == [0.5, 0.9]
+    assert pruned.levels[-1].validation == snnprune.accuracy(pruned.network, DATA)
+
+
+def test_an_interrupted_run_goes_on(net: snnprune.SpikingNetwork, tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(level: float, epoch: snnprune.Epoch) -> None:
+        if (level, epoch.epoch) == (0.9, 1):
+            raise Stop
+
+    options = {"level": [0.5, 0.9], "finetune": snnprune.Finetune(epochs=2)}
+    with pytest.raises(Stop):
+        snnprune.prune(net, DATA, **options, on_epoch=stop, resume=tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["level-0.5.pt", "level-0.9.pt"]
+    seen: list[tuple[float, int]] = []
+    again = snnprune.prune(
+        net, DATA, **options, on_epoch=lambda level, epoch: seen.append((level, epoch.epoch)), resume=tmp_path
+    )
+    assert seen == [(0.5, 1), (0.5, 2), (0.9, 1), (0.9, 2)]
+    assert same(parameters(again.network), parameters(snnprune.prune(net, DATA, **options).network))
+
+
+def test_a_loss_of_one_s_own_is_used(net: snnprune.SpikingNetwork) -> None:
+    def nothing(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        return counts.sum() * 0
+
+    finetune = snnprune.Finetune(epochs=1)
+    pruned = snnprune.prune(net, DATA, method="magnitude", finetune=finetune, loss=nothing)
+    straight = snnprune.prune(net, DATA, method="magnitude")
+    assert same(parameters(pruned.network), parameters(straight.network))
+    assert not same(
+        parameters(pruned.network), parameters(snnprune.prune(net, DATA, method="magnitude", finetune=finetune).network)
+    )
+
+
+@pytest.mark.parametrize("method", snnprune.list_methods())
+def test_every_method_prunes(net: snnprune.SpikingNetwork, method: str) -> None:
+    pruned = snnprune.prune(net, DATA, method=method, level=0.75)
+    assert pruned.nnz == round(0.25 * 228) or method == "osqp"
+
+
+def test_save_and_load(net: snnprune.SpikingNetwork, tmp_path: Path) -> None:
+    pruned = snnprune.prune(net, DATA).network
+    snnprune.save(pruned, tmp_path / "net.safetensors")
+    assert same(parameters(snnprune.load(str(tmp_path / "net.safetensors"))), parameters(pruned))
+
+
+def test_operations_of_a_pruned_net_are_fewer(net: snnprune.SpikingNetwork) -> None:
+    dense = snnprune.count_operations(net, DATA)
+    pruned = snnprune.count_operations(snnprune.prune(net, DATA).network, DATA)
+    assert (dense.dense_operations, dense.neuron_updates) == (5 * 228, 5 * 15)
+    assert 0 < pruned.macs + pruned.acs < dense.macs + dense.acs <= dense.dense_operations
+    assert f"{pruned}".startswith(f"{pruned.macs:,.0f} MACs and {pruned.acs:,.0f} ACs a sample")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        as_split(DATA),
+        (IMAGES.numpy(), LABELS.numpy()),
+        [IMAGES.double(), LABELS.int()],
+        TensorDataset(IMAGES, LABELS),
+        DataLoader(TensorDataset(IMAGES, LABELS), batch_size=7),
+    ],
+)
+def test_data_of_every_kind(data: object) -> None:
+    split = as_split(data)
+    assert torch.equal(split.images, IMAGES) and torch.equal(split.labels, LABELS)
+    assert (split.images.dtype, split.labels.dtype) == (torch.float32, torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (3, "data: expected .* found int"),
+        (IMAGES, "data: expected .* found Tensor"),
+        ((IMAGES, LABELS, LABELS), "data: expected .* found tuple"),
+        (
+            ((IMAGES * 255).to(torch.uint8), LABELS),
+            r"images: expected floating .* found torch.uint8 \[60, 1, 4, 4\]",
+        ),
+        ((IMAGES, LABELS[:-1]), r"labels: expected whole numbers \[60\], .* found torch.int64 \[59\]"),
+        ((IMAGES, LABELS / 2), "labels: expected whole numbers .* found torch.float32"),
+        ((IMAGES[:, :, :3], LABELS), r"images: the network takes \[16\] a sample; found \[1, 3, 4\]"),
+        ((IMAGES, LABELS + 1), "labels: the network has the classes 0 to 2; found 1 to 3"),
+    ],
+)
+def test_data_that_do_not_fit_are_named(net: snnprune.SpikingNetwork, data: object, message: str) -> None:
+    with pytest.raises(snnprune.DataError, match=message):
+        snnprune.prune(net, data)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "magnitud"}, "unknown pruning method 'magnitud'; available are: cqp, .*magnitude"),
+        ({"level": 1.5}, r"prune.levels\[0\]: .*less than 1; found 1.5"),
+        ({"level": [0.9, 0.5]}, "prune.levels: levels must rise strictly"),
+        ({"method_params": {"beta": 1}}, "method_params.beta: unknown key; allowed here: alpha, tau, granularity"),
+        ({"scope": "all"}, "prune.scope: .*'global' or 'layer'; found 'all'"),
+    ],
+)
+def test_wrong_options_are_named(net: snnprune.SpikingNetwork, options: dict[str, object], message: str) -> None:
+    with pytest.raises(snnprune.UserError, match=message):
+        snnprune.prune(net, DATA, **options)
+
+
+def test_a_wrong_model_is_named() -> None:
+    with pytest.raises(snnprune.UserError, match="model.timestep: unknown key; allowed here: layers, beta"):
+        snnprune.build([16, 3], timestep=5)
+
+
+def test_idx_folder(tmp_path: Path) -> None:
+    images, labels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3), np.array([1, 0], dtype=np.uint8)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(
+        bytes([0, 0, 8, 3, *(0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3)]) + images.tobytes()
+    )
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2]) + labels.tobytes())
+    split = snnprune.load_idx(tmp_path, "test")
+    assert torch.equal(split.images, torch.from_numpy(images[:, None]) / 255)
+    assert split.labels.tolist() == [1, 0]
+    with pytest.raises(snnprune.DataError, match=r"train-images.*: missing; the folder holds t10k-images"):
+        snnprune.load_idx(tmp_path)
+    with pytest.raises(snnprune.DataError, match="part: allowed are train, test; found 'validation'"):
+        snnprune.load_idx(tmp_path, "validation")

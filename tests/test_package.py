@@ -1,0 +1,99 @@
+"""The wheel: built, unpacked beside the installed libraries, and tried in a folder of its own as a user would."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.imports import PROJECT
+
+LIBRARY_ALONE = """
+import sys
+for name in ("dvc", "mlflow", "prefect", "ruamel", "pandas", "matplotlib", "sklearn", "tqdm.auto"):
+    sys.modules[name] = None  # as if it were not installed
+import torch, snnprune
+train = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
+net = snnprune.train(snnprune.build([16, 8, 2]), train, training=snnprune.Training(epochs=1))
+print(snnprune.__file__)
+print([snnprune.prune(net, train, method=method, level=0.75).nnz for method in ("cqp", "magnitude", "random")])
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's content, unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
+    (file,) = folder.glob("snnprune-*.whl")
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def python(wheel: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python with the wheel's content on its path, in `folder`, outside the project."""
+    environment = {**os.environ, "PYTHONPATH": str(wheel), "PYTHONSAFEPATH": "1"}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_it_holds_the_three_packages_their_data_and_the_licence(wheel: Path) -> None:
+    found = {path.relative_to(wheel).as_posix() for path in wheel.rglob("*") if path.is_file()}
+    tracked = subprocess.run(
+        ["git", "ls-files", "snnprune", "pipeline", "flows"], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    expected = {name for name in tracked.stdout.split() if (PROJECT / name).is_file()}
+    expected |= {f"flows/project/{name}" for name in ("dvc.yaml", ".gitignore", ".dvcignore")}
+    assert {name for name in found if ".dist-info/" not in name} == expected
+    assert any(name.endswith("licenses/LICENSE") for name in found)
+
+
+def test_the_library_needs_no_pipeline(wheel: Path, tmp_path: Path) -> None:
+    done = python(wheel, tmp_path, "-c", LIBRARY_ALONE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(wheel / "snnprune" / "__init__.py"), "[36, 36, 36]"]
+
+
+def test_outside_a_project_the_command_says_what_is_missing(wheel: Path, tmp_path: Path) -> None:
+    listed = python(wheel, tmp_path, "-m", "flows.cli", "list")
+    assert "cqp" in listed.stdout and "mnist" in listed.stdout and "experiments" not in listed.stdout
+    done = python(wheel, tmp_path, "-m", "flows.cli", "run", "digits")
+    assert done.returncode == 1
+    assert done.stderr == f"error: no project here (no params.yaml in {tmp_path}); make one: snnprune init FOLDER\n"
+    without = (
+        "import sys; sys.modules['dvc'] = None; sys.argv[1:] = ['run', 'digits']; from flows.cli import main; main()"
+    )
+    done = python(wheel, tmp_path, "-c", without)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: dvc is not installed; projects need it: pip install 'snnprune[pipeline]'\n",
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help_loads_none_of_the_heavy_libraries(wheel: Path, tmp_path: Path, arguments: list[str]) -> None:
+    code = (
+        "import sys; from flows.cli import app; sys.argv[0] = 'snnprune'\n"
+        f"try: app({arguments})\nexcept SystemExit: pass\n"
+        "print([name for name in ('torch', 'numpy', 'dvc', 'mlflow', 'prefect', 'pandas') if name in sys.modules])"
+    )
+    assert python(wheel, tmp_path, "-c", code).stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_an_initialised_project_runs(wheel: Path, tmp_path: Path) -> None:
+    done = python(wheel, tmp_path, "-m", "flows.cli", "init", "mine")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "mine is a project; next: cd mine && snnprune run digits\n"
+    again = python(wheel, tmp_path, "-m", "flows.cli", "init", "mine")
+    assert (again.returncode, again.stderr.split(":")[:2]) == (1, ["error", " mine/params.yaml"])
+    project = tmp_path / "mine"
+    small = (project / "params.yaml").read_text(encoding="utf-8").replace("epochs: 10", "epochs: 1")
+    (project / "params.yaml").write_text(small.replace("epochs: 4", "epochs: 1"), encoding="utf-8")
+    done = python(wheel, project, "-m", "flows.cli", "run", "digits", "--workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / "results/digits/report/index.html").is_file()
+    assert (project / "results/digits/compare/comparison.csv").is_file()
