@@ -20,7 +20,7 @@ UNUSED = ("pipeline/io/entry.py", "pipeline/io/nets.py", "pipeline/io/paths.py")
 
 
 def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, str]:
-    """Slot -> path or params key: `first`, `second`, `third` (code, pruned nets, a table), `matrix` and `reads`.
+    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`).
 
     Raises:
         UserError: the file has no NEEDS, or more of something than there are slots.
@@ -38,14 +38,17 @@ def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, st
     if needs not in ("dense", "nets"):
         own.append(str(paths.table_file(experiment, needs)))
     reads = _assigned(tree, "READS") or ast.Dict(keys=[], values=[])
-    blocks = [f"experiments.{experiment}.{ast.literal_eval(key)}" for key in reads.keys]
-    for what, found, most in (("code, nets and tables of its own", own, len(UNUSED)), ("READS", blocks, 1)):
+    names = [*(["prune"] if needs == "dense" else []), *map(ast.literal_eval, reads.keys)]
+    for what, found, most in (("code, nets and tables of its own", own, len(UNUSED)), ("blocks", names, 2)):
         if len(found) > most:
             raise UserError(f"{file}: {what}: dvc.yaml has room for {most}; found {', '.join(found)}")
     return {
         **dict(zip(("first", "second", "third"), [*own, *unused], strict=False)),
         "matrix": f"matrix.{experiment}.seeds" if needs == "dense" else f"matrix.{experiment}",
-        "reads": blocks[0] if blocks else f"experiments.{experiment}.{study}",
+        **{
+            slot: f"experiments.{experiment}.{name}"
+            for slot, name in zip(("block1", "block2"), [*names, study, study], strict=False)
+        },
     }
 
 
