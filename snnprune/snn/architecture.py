@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from torch import nn
 
@@ -25,93 +25,84 @@ COUNT = "([1-9][0-9]*)"
 INPUT = re.compile(f"{COUNT}(?:x{COUNT})?(?:x{COUNT})?")
 
 
-class Layer(Protocol):
-    """One kind of layer; a frozen dataclass whose `str` is its notation.
+class Layer:
+    """Base of every kind of layer, frozen dataclasses whose `str` is their notation.
 
     pattern: the notation, a group for each field. flat: its input is a vector. pools: it acts on the current of the
     layer before, whose neurons come after it; every other layer feeds neurons of its own.
     """
 
     pattern: ClassVar[re.Pattern[str]]
-    flat: ClassVar[bool]
-    pools: ClassVar[bool]
+    flat: ClassVar[bool] = False
+    pools: ClassVar[bool] = False
 
     def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         """Its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input).
 
-        Raises:
-            ValueError: it does not fit there.
+        Raises ValueError where it does not fit.
         """
+        raise NotImplementedError
 
     def module(self, shape: Shape) -> nn.Module:
         """What computes it for an input of `shape`."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(Layer):
     """A convolution, stride 1, no padding, with a square kernel."""
 
     channels: int
     kernel: int
-    pattern: ClassVar = re.compile(f"{COUNT}C{COUNT}")
-    flat: ClassVar = False
-    pools: ClassVar = False
+    pattern = re.compile(f"{COUNT}C{COUNT}")
 
     def __str__(self) -> str:
         return f"{self.channels}C{self.kernel}"
 
     def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
-        """[C, H, W], `kernel` - 1 pixels less on either axis."""
         _, height, width = _image(self, self.kernel, shape, before)
         return (self.channels, height - self.kernel + 1, width - self.kernel + 1)
 
     def module(self, shape: Shape) -> nn.Module:
-        """A `torch.nn.Conv2d`."""
         return nn.Conv2d(shape[0], self.channels, self.kernel)
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(Layer):
     """Max-pooling over squares that do not overlap; rows and columns left over are dropped."""
 
     size: int
-    pattern: ClassVar = re.compile(f"MP{COUNT}")
-    flat: ClassVar = False
-    pools: ClassVar = True
+    pattern = re.compile(f"MP{COUNT}")
+    pools = True
 
     def __str__(self) -> str:
         return f"MP{self.size}"
 
     def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
-        """[C, H, W], divided by `size` on either axis."""
         if not isinstance(before, Conv):
             raise ValueError(f"found {self} after {before or 'the input'}; max-pooling must follow a convolution")
         channels, height, width = _image(self, self.size, shape, before)
         return (channels, height // self.size, width // self.size)
 
     def module(self, shape: Shape) -> nn.Module:
-        """A `torch.nn.MaxPool2d`."""
         return nn.MaxPool2d(self.size)
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Layer):
     """A fully connected layer."""
 
     neurons: int
-    pattern: ClassVar = re.compile(COUNT)
-    flat: ClassVar = True
-    pools: ClassVar = False
+    pattern = re.compile(COUNT)
+    flat = True
 
     def __str__(self) -> str:
         return str(self.neurons)
 
     def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
-        """[neurons]."""
         return (self.neurons,)
 
     def module(self, shape: Shape) -> nn.Module:
-        """A `torch.nn.Linear` over all inputs."""
         return nn.Linear(math.prod(shape), self.neurons)
 
 
