@@ -187,8 +187,8 @@ class Project:
             except (RunCacheNotFoundError, DependencyDoesNotExistError, MissingParamsError, FileNotFoundError):
                 return "ran", reasons
             finally:
-                for item, (item.hash_info, item.meta) in zip(items, before, strict=True):
-                    pass
+                for item, (hash_info, meta) in zip(items, before, strict=True):
+                    item.hash_info, item.meta = hash_info, meta
             return "cached", reasons
 
     def _reload(self, address: str) -> None:
