@@ -11,6 +11,10 @@ from pipeline.report.statistics import Interval, describe
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import draw_intervals, legend_below, look, panels
 
+CAPTION = (
+    "The relaxed program and the hard cut keep less and less as tau rises, and accuracy falls with it. The "
+    "shaded band is the cliff: the largest fall between neighbouring thresholds."
+)
 RULES = {  # of two rules that do the same the later is drawn thin over the other
     "energy": ("relaxed program of the author's code", look("gradient") | {"linewidth": 4, "markersize": 9}),
     "exact": ("exact top-k with protection", look("cqp") | {"linewidth": 2}),
@@ -172,16 +176,4 @@ def _finding(rule: str, cliff: Cliff) -> str:
     )
 
 
-REPORT = StudyReport(
-    "Threshold sweep and its cliff",
-    summarize,
-    (
-        Drawing(
-            "sweep",
-            "Test accuracy and achieved sparsity over the threshold of protection tau, by rule, cliffs shaded",
-            "The relaxed program and the hard cut keep less and less as tau rises, and accuracy falls with it. The "
-            "shaded band is the cliff: the largest fall between neighbouring thresholds.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("Threshold sweep and its cliff", summarize, (Drawing("sweep", CAPTION, draw),))
