@@ -17,8 +17,8 @@ from flows.engine.workspace import WorkspaceBusy
 from flows.environment import set_defaults
 from pipeline import matrix
 from pipeline.io.params import PARAMS_FILE, load_runtime, matrix_of, read_params
-from pipeline.matrix_file import require_current
 from pipeline.io.paths import compare_folder, report_folder
+from pipeline.matrix_file import require_current
 from snnprune.core.errors import UserError
 
 if TYPE_CHECKING:

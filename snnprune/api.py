@@ -114,7 +114,7 @@ def train(
     """A trained copy of `network`, in evaluation mode. The same seed gives the same weights on the same kind of CPU.
 
     data, validation: images [N, C, H, W] in 0..1 and labels [N] (see `snnprune.core.dataset.as_split`).
-    training: epochs, batch_size (128), lr (0.002), optimizer, schedule, weight_decay, augment.
+    training: epochs, batch_size (64), lr (0.002), optimizer, schedule, weight_decay, augment.
     loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B]; cross-entropy on the counts.
     on_epoch: called after each epoch with its loss and validation accuracy. progress: receives more; silent by default.
     resume: a file that holds the state after each epoch; an interrupted run goes on from it and ends the same.

@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def python(wheel: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Python with the wheel's content on its path, in `folder`, outside the project."""
-    environment = {**os.environ, "PYTHONPATH": str(wheel), "PYTHONSAFEPATH": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(wheel), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 

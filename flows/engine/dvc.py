@@ -47,7 +47,10 @@ class Project:
     """The DVC project in a folder. It may be used from several threads; they take turns."""
 
     def __init__(self, root: Path) -> None:
-        """Open the project, with the stages as dvc.yaml and dvc.lock have them now. Raises ProjectError."""
+        """Open the project, with the stages as dvc.yaml and dvc.lock have them now. Raises ProjectError.
+
+        `root` must be the working folder: DVC's run cache knows no other.
+        """
         self.root = root.resolve()
         self._turn = RLock()
         self._running: dict[str, tuple[ExitStack, Mapping[str, Any]]] = {}
@@ -184,8 +187,8 @@ class Project:
             except (RunCacheNotFoundError, DependencyDoesNotExistError, MissingParamsError, FileNotFoundError):
                 return "ran", reasons
             finally:
-                for item, (item.hash_info, item.meta) in zip(items, before, strict=True):
-                    pass
+                for item, (hash_info, meta) in zip(items, before, strict=True):
+                    item.hash_info, item.meta = hash_info, meta
             return "cached", reasons
 
     def _reload(self, address: str) -> None:
@@ -240,7 +243,7 @@ class Project:
 
 
 def timeout_of(address: str, meta: Any) -> float | None:
-    """The seconds of `meta: {timeout: SECONDS}` in dvc.yaml; other keys of `meta` are anybody's. Raises ProjectError."""
+    """The seconds of `meta: {timeout: SECONDS}` in dvc.yaml; `meta`'s other keys are anybody's. Raises ProjectError."""
     found = meta.get("timeout") if isinstance(meta, dict) else None
     if found is None:
         return None

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,10 @@ from flows.environment import stage_environment
 
 TAIL_LINES = 20
 PROGRESS_SECONDS = 2.0  # a progress bar redraws many times a second; a log needs it this often
+LIBRARIES = (
+    "torch", "snntorch", "numpy", "scipy.optimize", "scipy.stats", "safetensors.torch", "pydantic", "ruamel.yaml",
+    "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg", "tqdm",
+)  # fmt: skip
 PLAIN_MODULE = re.compile(r"python -m [\w./:=@,+ -]+")  # nothing that a shell would see more in
 
 
@@ -39,15 +43,17 @@ class Child:
 class LocalExecutor:
     """Runs commands here: `python -m X` in a fork of a warm interpreter, anything else by the shell."""
 
-    def __init__(self, *, is_warm: bool = True) -> None:
-        """Nothing is started yet; without `is_warm` all goes by the shell."""
-        self._is_warm = is_warm
+    def __init__(self, libraries: Sequence[str] | None = LIBRARIES) -> None:
+        """Nothing is started yet; the warm interpreter will load these libraries, None is for no such interpreter."""
+        self._libraries = libraries
         self._starting = Lock()
         self._warm: WarmInterpreter | None = None
 
     def prepare(self, stages: Iterable[Stage]) -> None:
         """Let the warm interpreter load its libraries, if there is something for it to run."""
-        if self._is_warm and any(PLAIN_MODULE.fullmatch(command) for stage in stages for command in stage.commands):
+        if self._libraries is not None and any(
+            PLAIN_MODULE.fullmatch(command) for stage in stages for command in stage.commands
+        ):
             self._warm_interpreter()
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
@@ -103,7 +109,7 @@ class LocalExecutor:
         return codes[0]
 
     def _start(self, command: str, folder: Path, environment: Mapping[str, str]) -> Child:
-        if self._is_warm and PLAIN_MODULE.fullmatch(command):
+        if self._libraries is not None and PLAIN_MODULE.fullmatch(command):
             with suppress(OSError, ValueError):  # it was killed: the command runs without it
                 return self._warm_interpreter().start(shlex.split(command)[2:], folder, environment)
         process = subprocess.Popen(
@@ -120,21 +126,21 @@ class LocalExecutor:
     def _warm_interpreter(self) -> "WarmInterpreter":
         with self._starting:
             if self._warm is None or not self._warm.is_alive():
-                self._warm = WarmInterpreter()
+                self._warm = WarmInterpreter(self._libraries)
             return self._warm
 
 
 class WarmInterpreter:
     """The process of `warm.py`, which ends with this one."""
 
-    def __init__(self) -> None:
-        """It is started, and loads its libraries."""
+    def __init__(self, libraries: Sequence[str]) -> None:
+        """It is started, and loads the libraries."""
         new_mark()
         ours, its = socket.socketpair()
         self._control, self._turn = ours, Lock()
         with its:
             self._process = subprocess.Popen(
-                [sys.executable, warm.__file__, str(its.fileno())],
+                [sys.executable, warm.__file__, str(its.fileno()), *libraries],
                 env=stage_environment(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[its.fileno()],

@@ -1,4 +1,4 @@
-"""A warm interpreter: `python warm.py FD` loads the heavy libraries once and forks a child for each `python -m` command.
+"""A warm interpreter: `python warm.py FD LIBRARY...` loads libraries and forks a child for each `python -m` command.
 
 A child has the command's own arguments, folder, environment, output and session, as if it had been started afresh.
 Only libraries are loaded here and never the project's code, so an edit of that is seen by the next child.
@@ -18,10 +18,6 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-LIBRARIES = (
-    "torch", "snntorch", "numpy", "scipy.optimize", "scipy.stats", "safetensors.torch", "pydantic", "ruamel.yaml",
-    "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg", "tqdm",
-)  # fmt: skip
 LENGTH = struct.Struct("I")
 
 
@@ -116,10 +112,10 @@ def _write(fd: int, number: int) -> None:
 
 
 def main() -> None:
-    """Serve on the socket whose file descriptor is the argument."""
+    """Serve on the socket whose file descriptor is the first argument."""
     with suppress(ValueError):  # with PYTHONSAFEPATH it is not there
         sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
-    for library in LIBRARIES:
+    for library in sys.argv[2:]:
         with suppress(ImportError):
             importlib.import_module(library)
     gc.collect()

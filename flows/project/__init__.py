@@ -1,5 +1,6 @@
 """Writes a minimal project for `snnprune init`: its params.yaml beside this file, the rest this project's own files."""
 
+import contextlib
 import importlib.metadata
 import io
 import re
@@ -10,10 +11,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline.matrix import update
+from pipeline.slots import PIN
 from snnprune.core.errors import UserError
 
 HERE = Path(__file__).parent
-PIN = "requirements.txt"  # what stages depend on instead of code: the version of the package that holds it
 CODE = re.compile("(snnprune|pipeline|flows)(/|$)")
 
 
@@ -36,7 +37,8 @@ def write_project(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    update(folder / "params.yaml", folder / "matrix.yaml")
+    with contextlib.chdir(folder):
+        update()
     if subprocess.run(["git", "rev-parse"], cwd=folder, capture_output=True).returncode:
         _call(folder, "git", "init", "--quiet")
     if not (folder / ".dvc").is_dir():

@@ -20,7 +20,7 @@ from pipeline.data.sources import ENVIRONMENT_VARIABLE as DATA_VARIABLE
 
 FOLDER = Path(".worktrees")
 RAW = Path("data/raw")
-KEPT = ("/.dvc/", "/.resume/", f"/{RAW}", "__pycache__/")  # by `git clean`; results come back from the cache
+KEPT = ("/.dvc/", "/.resume/", "__pycache__/")  # by `git clean`; results come back from the cache
 
 
 class WorktreeError(RuntimeError):
@@ -43,10 +43,11 @@ def prepare(root: Path, name: str) -> Path:
             _git(folder, "checkout", "--force", "--detach", "--quiet", commit)
             _git(folder, "clean", "--quiet", "-ffdx", *(f"--exclude={kept}" for kept in KEPT))
     else:
-        _git(root, "worktree", "prune")
         _git(root, "worktree", "add", "--force", "--detach", "--quiet", str(folder), commit)
     _share_cache(root, folder)
-    _link_downloads(root, folder)
+    (root / RAW).mkdir(parents=True, exist_ok=True)
+    (folder / RAW).parent.mkdir(exist_ok=True)
+    (folder / RAW).symlink_to((root / RAW).resolve())  # a run's downloads are the project's
     return folder
 
 
@@ -78,24 +79,12 @@ def main(name: str) -> int:
     return 0
 
 
-def _link_downloads(root: Path, folder: Path) -> None:
-    target, link = (root / RAW).resolve(), folder / RAW
-    target.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)  # a dangling one
-        link.symlink_to(target)
-
-
 def _share_cache(root: Path, folder: Path) -> None:
     """The project's own local settings of DVC, such as remotes, with its cache as the one to use."""
     config = configparser.ConfigParser(interpolation=None)
-    local = Path(".dvc/config.local")
-    config.read(root / local)
-    if not config.has_section("cache"):
-        config.add_section("cache")
-    config.set("cache", "dir", cache_folder(root))  # absolute, whichever file says so
-    with (folder / local).open("w", encoding="utf-8") as stream:
+    config.read(root / ".dvc/config.local")
+    config.read_dict({"cache": {"dir": cache_folder(root)}})
+    with (folder / ".dvc/config.local").open("w", encoding="utf-8") as stream:
         config.write(stream)
 
 

@@ -180,7 +180,8 @@ def _series(rows: Sequence[Row]) -> Iterator[Content]:
             nets[row["method"], row["seed"]].append(row)
     for (method, seed), found in nets.items():
         params = {"method": method, "seed": seed}
-        points = [point for row in found for point in _by_level({name: row[name] for name in ("level", *SERIES)})]
+        drawn = [{name: row[name] for name in ("level", *SERIES) if name in row} for row in found]
+        points = [point for row in drawn for point in _by_level(row)]
         yield Content(f"{method}/seed{seed}", {"stage": EVALUATE, "kind": "series", **params}, params, points)
 
 

@@ -207,7 +207,7 @@ class Store:
             elif found.lifecycle_stage == LifecycleStage.DELETED:
                 self._client.restore_experiment(found.experiment_id)
             if self._database is not None and found.artifact_location != files:  # MLflow keeps absolute paths
-                raise OSError(f"the folder was moved; remove {self._folder} to start anew")
+                raise OSError(f"the folder was moved; remove {self._folder.name}/ to start anew")
             for key, value in experiment_tags(found.experiment_id).items():
                 if key not in found.tags:  # what a user has changed stays
                     self._client.set_experiment_tag(found.experiment_id, key, value)

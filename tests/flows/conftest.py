@@ -186,9 +186,10 @@ if kind == "prune":
     (folder / "metrics.json").write_text(json.dumps({"validation_accuracy_at_0.50": 0.875}))
 if kind == "evaluate":
     methods = sorted(path.name for path in Path("results", experiment, "prune").iterdir())
-    rows = [f"{method},0,{level},{level},0.7,0.8,0.6" for method in methods for level in (0.5, 0.995)]
+    rows = [f"{method},0,{level},{level},0.7,0.8,0.6,8,4" for method in methods for level in (0.5, 0.995)]
     columns = "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy"
-    (folder / "levels.csv").write_text("\\n".join([columns, "dense,0,0,0,0.9,0.9,0.9", *rows, ""]))
+    energies = "energy_pj_loihi,energy_pj_horowitz_45nm_int8"
+    (folder / "levels.csv").write_text("\\n".join([f"{columns},{energies}", "dense,0,0,0,0.9,0.9,0.9,9,8", *rows, ""]))
 if kind == "studies":
     (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
 if kind == "compare":

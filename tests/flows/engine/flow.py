@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from pathlib import Path
 
 from flows.engine.dvc import Project
 from flows.engine.engine import Done, run_target
+from flows.engine.local import LocalExecutor
 from flows.engine.stage import Executor
 from flows.engine.tracking import Tracking
 
@@ -33,16 +35,17 @@ def bring_up(
     before_work: Callable[[], None] = lambda: None,
 ) -> dict[str, Done]:
     """Bring the target of the project in `root` up to date; lines of a stage begin with its address."""
-    return run_target(
-        Project(root),
-        target,
-        say=say,
-        carry_out=lambda work, stage: work.bring_up(stage, lambda line: say(f"[{stage.address}] {line}"), {}),
-        workers=workers,
-        executor=executor,
-        tracking=tracking,
-        before_work=before_work,
-    )
+    with chdir(root):
+        return run_target(
+            Project(root),
+            target,
+            say=say,
+            carry_out=lambda work, stage: work.bring_up(stage, lambda line: say(f"[{stage.address}] {line}"), {}),
+            workers=workers,
+            executor=executor or LocalExecutor([]),
+            tracking=tracking,
+            before_work=before_work,
+        )
 
 
 def outcomes(done: Mapping[str, Done]) -> dict[str, str]:

@@ -141,7 +141,7 @@ def test_the_whole_committed_file_is_made_entry_by_entry() -> None:
 
 
 def test_an_anchor_is_left_to_dvc() -> None:
-    text = f"{HEAD}  a:\n    cmd: echo\n    deps:\n    - &id001\n      path: x\n  b:\n    cmd: echo\n    deps:\n    - *id001\n"
+    text = f"{HEAD}  a:\n    cmd: echo\n    deps:\n    - &id001\n      path: x\n  b:\n    deps:\n    - *id001\n"
     assert with_entry(text, {"a": {"cmd": "new"}}) is None
     assert with_entry(text, {"b": {"cmd": "new"}}) == text[: text.index("  b:")] + "  b:\n    cmd: new\n"
 

@@ -53,7 +53,7 @@ class Chunks(io.RawIOBase):
 
 @pytest.fixture(scope="module")
 def executor() -> LocalExecutor:
-    return LocalExecutor()
+    return LocalExecutor(["json", "nonsense"])
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def run(executor: LocalExecutor, folder: Path, command: str, stop: Stop | None =
 
 def test_a_fork_sees_what_a_fresh_process_sees_and_never_stale_code(tiny: Path, executor: LocalExecutor) -> None:
     lines = run(executor, tiny, "python -m tiny.see warm.json --flag=1")
-    run(LocalExecutor(is_warm=False), tiny, "python -m tiny.see cold.json --flag=1")
+    run(LocalExecutor(None), tiny, "python -m tiny.see cold.json --flag=1")
     warm, cold = (json.loads((tiny / name).read_text()) for name in ("warm.json", "cold.json"))
     assert sorted(lines) == ["error", "seen"]
     for seen in (warm, cold):
@@ -101,7 +101,7 @@ def test_resume_points_and_numbers_are_those_of_a_fresh_process(tiny: Path, exec
 @pytest.mark.parametrize("is_warm", [True, False])
 def test_a_failure_has_its_last_lines_and_how_to_go_on(tiny: Path, executor: LocalExecutor, is_warm: bool) -> None:
     with pytest.raises(StageFailed) as failure:
-        run(executor if is_warm else LocalExecutor(is_warm=False), tiny, "python -m tiny.gone")
+        run(executor if is_warm else LocalExecutor(None), tiny, "python -m tiny.gone")
     assert (failure.value.reason, failure.value.is_transient) == ("exit code 1", False)
     assert "No module named tiny.gone" in str(failure.value)
     assert str(failure.value).endswith("to run it again: dvc repro a")

@@ -16,7 +16,6 @@ import requests
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.scheduled.deploy import deploy
 from tests.flows.conftest import DVC_YAML, STAGE
@@ -200,6 +199,13 @@ def test_a_run_on_demand_takes_overrides_and_is_logged_apart(deployed: Deployed,
     assert sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits")) == standard
 
 
+def test_a_run_that_prefect_is_asked_to_cancel_is_cancelled(deployed: Deployed, scheduled: dict) -> None:
+    assert deployed.prefect("deployment", "run", "experiment/smoke").returncode == 0
+    (started,) = within(60, lambda: deployed.runs("smoke", "Running"))
+    deployed.ask(f"flow_runs/{started['id']}/set_state", {"state": {"type": "CANCELLING"}, "force": True})
+    assert within(60, lambda: deployed.runs("smoke", "Cancelled"))
+
+
 def test_a_run_that_was_killed_with_it_is_crashed_after_the_next_start(deployed: Deployed, scheduled: dict) -> None:
     assert deployed.prefect("deployment", "run", "experiment/smoke").returncode == 0
     assert within(60, lambda: deployed.runs("smoke", "Running"))
@@ -211,25 +217,22 @@ def test_a_run_that_was_killed_with_it_is_crashed_after_the_next_start(deployed:
     assert lost["state"]["message"] == "the process of this run was ended; the next run goes on from there"
 
 
-def test_overrides_that_are_not_allowed_fail_the_run(deployed: Deployed, scheduled: dict) -> None:
-    assert deployed.on_demand('["matrix.digits.methods=[best]"]').returncode != 0
-    (failed,) = deployed.runs("on-demand", "Failed")
-    assert "matrix.digits.methods: 'best' is none of those" in failed["state"]["message"]
-
-
-def test_a_server_and_work_pool_of_ones_own_run_the_same_deployments(deployed: Deployed, scheduled: dict) -> None:
-    with prefect_test_harness(server_startup_timeout=120):
-        url = get_current_settings().api.url
-        for command in (
-            ("work-pool", "create", "local", "--type", "process"),
-            ("--no-prompt", "deploy", "--all"),
-            ("deployment", "run", "experiment/smoke"),
-            ("worker", "start", "--pool", "local", "--run-once"),
-        ):
-            done = deployed.prefect(*command, PREFECT_API_URL=url)
-            assert done.returncode == 0, done.stdout + done.stderr
-        with get_client(sync_client=True) as client:
-            assert within(90, lambda: [run.state.name for run in client.read_flow_runs()] == ["Completed"])
+def test_a_server_and_work_pool_of_ones_own_run_the_same_deployments(
+    deployed: Deployed, scheduled: dict, server: None
+) -> None:
+    url = get_current_settings().api.url
+    for command in (
+        ("work-pool", "create", "local", "--type", "process"),
+        ("--no-prompt", "deploy", "--all"),
+        ("deployment", "run", "experiment/smoke"),
+        ("worker", "start", "--pool", "local", "--run-once"),
+    ):
+        done = deployed.prefect(*command, PREFECT_API_URL=url)
+        assert done.returncode == 0, done.stdout + done.stderr
+    with get_client(sync_client=True) as client:
+        assert within(
+            90, lambda: [run.state.name for run in client.read_flow_runs() if run.name == "digits"] == ["Completed"]
+        )
 
 
 def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -19,8 +19,8 @@ from flows.tracking.replay import track
 from flows.tracking.results import place_of
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
-from tests.flows.tracking.conftest import log, search, store_of, within
-from tests.flows.tracking.tiny import RUNS, STAGES
+from tests.flows.conftest import store_of, within
+from tests.flows.tracking.conftest import RUNS, STAGES, log, search
 
 ADDRESS = "evaluate@tiny"
 DATABASE = Path("mlruns/mlflow.db")
@@ -193,7 +193,6 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 def test_a_run_with_nothing_to_log_imports_neither_mlflow_nor_torch(project: Path) -> None:
     log(project)
     command = [sys.executable, "-c", "import json" + NOTHING_TO_LOG]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    line, modules = subprocess.check_output(command, env=environment, text=True).splitlines()
+    line, modules = subprocess.check_output(command, text=True).splitlines()
     assert line.startswith("tracking: 0 results logged, 8 already there")
     assert not {"mlflow", "torch", "pandas", "sqlalchemy"} & set(json.loads(modules))

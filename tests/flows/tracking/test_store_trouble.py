@@ -19,11 +19,7 @@ from flows.environment import stage_environment
 from flows.tracking.replay import track
 from flows.tracking.results import place_of
 from flows.tracking.store import ERRORS, Store
-from tests.flows.tracking.conftest import search
-from tests.flows.tracking.tiny import RUNS, STAGES
-from tests.imports import PROJECT
-
-ENVIRONMENT = {**stage_environment(), "PYTHONPATH": str(PROJECT)}
+from tests.flows.tracking.conftest import RUNS, STAGES, search
 
 
 def test_an_unreachable_server_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -115,7 +111,7 @@ def test_a_store_that_somebody_holds_for_too_long_costs_one_line(project: Path, 
 def test_four_processes_that_find_no_store_create_it_once_and_log_everything_once(project: Path) -> None:
     shutil.rmtree(project / "mlruns")
     command = [sys.executable, "-m", "flows.tracking.replay"]
-    writers = [subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    writers = [subprocess.Popen(command, env=stage_environment(), stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = [writer.communicate()[0] for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 4
     assert sum(int(line.split()[1]) for line in said) == len(STAGES)  # tracking: <n> results logged, ...
@@ -137,7 +133,7 @@ Store(Path.cwd())
 
 def test_a_store_whose_making_was_killed_is_made_anew(project: Path) -> None:
     shutil.rmtree(project / "mlruns")
-    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=ENVIRONMENT, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=stage_environment(), check=False)
     assert killed.returncode == -signal.SIGKILL
     assert list((project / "mlruns").glob("*.unfinished*"))
     assert track() == 0
