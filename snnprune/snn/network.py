@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-import torch
 from torch import Tensor, nn
 
 from snnprune.snn.dropout import MultiStepDropout
@@ -110,19 +109,3 @@ def run_fused(
         else:
             values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))
     return values.expand(steps, *values.shape) if constant else values
-
-
-def run_loop(layers: nn.Sequential, values: Tensor, steps: int, constant: bool) -> Tensor:
-    """The same as `run_fused` as a user of snnTorch writes it, step by step: the reference for tests and benchmarks."""
-    membranes: dict[int, Tensor | None] = {}
-    outputs = []
-    for t in range(steps):
-        now = values if constant else values[t]
-        for index, layer in enumerate(layers):
-            if isinstance(layer, MultiStepLeaky):
-                membrane = membranes.get(index)
-                now, membranes[index] = layer(now, torch.zeros_like(now) if membrane is None else membrane)
-            else:
-                now = layer(now)
-        outputs.append(now)
-    return torch.stack(outputs)
