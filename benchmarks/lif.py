@@ -25,7 +25,7 @@ TARGET = 3.0
 Run = Callable[[torch.nn.Sequential, Tensor, int, bool], Tensor]
 
 
-def run_loop(layers: nn.Sequential, values: Tensor, steps: int, constant: bool) -> Tensor:
+def run_loop(layers: torch.nn.Sequential, values: Tensor, steps: int, constant: bool) -> Tensor:
     """The same as `run_fused` as a user of snnTorch writes it, step by step: the reference for tests and benchmarks."""
     membranes: dict[int, Tensor | None] = {}
     outputs = []
