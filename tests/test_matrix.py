@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from pipeline import matrix, matrix_file
 from pipeline.io.params import Matrix, read_params
-from pipeline.slots import UNUSED, slots_of
+from pipeline.slots import slots_of
 from pipeline.studies import available
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
@@ -98,8 +98,9 @@ def test_a_studys_slots_are_read_from_its_file(
     folder: Path, text: str, own: list[str], matrix_key: str, blocks: list[str]
 ) -> None:
     Path("study.py").write_text(text)
-    paths = [*own, *UNUSED][:3]
-    assert slots_of("e", "study", folder) == {
+    unused = ["results/e/data/dataset.json", "results/e/train/seed7/curve.csv", "results/e/train/seed7/metrics.json"]
+    paths = [*own, *unused][:3]
+    assert slots_of("e", "study", 7, folder=folder) == {
         **dict(zip(("first", "second", "third"), paths, strict=True)),
         "matrix": f"matrix.e{matrix_key}",
         "block1": f"experiments.e.{blocks[0]}",
@@ -124,7 +125,13 @@ def test_a_studys_slots_are_read_from_its_file(
 def test_a_study_that_does_not_fit_the_slots_is_an_error(folder: Path, text: str, message: str) -> None:
     Path("study.py").write_text(text)
     with pytest.raises(UserError, match=message):
-        slots_of("e", "study", folder)
+        slots_of("e", "study", 7, folder=folder)
+
+
+def test_a_project_without_code_depends_on_none(folder: Path) -> None:
+    slots = slots_of("e", "energy", 0, with_code=False)
+    assert [slots["first"], slots["second"]] == ["results/e/prune", "results/e/studies/temporal/table.csv"]
+    assert not any(str(path).startswith(("snnprune", "pipeline")) for path in slots.values())
 
 
 def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
@@ -132,7 +139,7 @@ def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
     text = Path("matrix.yaml").read_text()
     assert text.startswith("# Made from params.yaml by `python -m pipeline.matrix`")
     assert "\n    small-cqp-7: {experiment: small, method: cqp, seed: 7}\n" in text
-    assert YAML(typ="safe").load(text) == {"stages": matrix.stages_of(TREE)}
+    assert YAML(typ="safe").load(text) == {"stages": matrix.stages_of(TREE, with_code=False)}
     assert not matrix.update()
     Path("matrix.yaml").write_text(text + "# edited\n")
     assert matrix.update()

@@ -11,10 +11,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline.matrix import update
-from pipeline.slots import PIN
 from snnprune.core.errors import UserError
 
 HERE = Path(__file__).parent
+PIN = "requirements.txt"  # what stages depend on instead of code: the version of the package that holds it
 CODE = re.compile("(snnprune|pipeline|flows)(/|$)")
 
 
