@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXPECTED = (UnknownTarget, ProjectError, WorkspaceBusy, FlowFailed, UserError)
 LAST_STAGE = "report"  # it needs all others; what `track` does the flow does itself
-SHOW = "make ui"
+SHOW = "snnprune ui"
 REASONS_SHOWN = 4
 
 

@@ -1,117 +1,147 @@
-"""Runs stages on Dask workers, each in its own clone; this side hands out inputs and takes in results.
+"""Runs stages' commands on the workers of a Dask scheduler; all machines see the project's folder under the same path.
 
-Imported only when Dask is asked for: it belongs to the extra packages of requirements-scale.lock.
+A worker only runs commands, by the machinery of `flows.engine.local`: deciding and recording is this side's. Imported
+only when Dask is asked for.
 """
 
-import threading
-from collections.abc import Iterator, Mapping
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from functools import cache
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from uuid import uuid4
 
-from distributed import Event, get_client
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.settings import get_current_settings
-from prefect_dask import DaskTaskRunner
+from distributed import Client, KilledWorker, get_worker
 
-from flows.attempts import run_here
-from flows.exchange import Exchange, ExchangeError
-from flows.graph import Stage
-from flows.process import Outcome, Say
-from flows.remote_stage import Delivery, Order, clean_commit, deliver
-from flows.stop import Stop
+from flows.engine.local import LocalExecutor
+from flows.engine.stage import Say, Stage, StageFailed, Stopped
+from flows.engine.stop import Stop
+from snnprune.core.errors import UserError
 
 CONNECT_SECONDS = 30
-LOOK_SECONDS = 1.0  # between two looks of a worker whether it is to stop
+LOOK_SECONDS = 0.5  # between two looks of a worker whether its task is still wanted
+SETTLE_SECONDS = 10  # for the processes of a stage to end where it ran
+TICKETS = Path(".dvc/tmp/tickets")
 
 
-@task(name="stage on a worker", cache_policy=NO_CACHE)
-def run_in_own_clone(order: Order, stop_event: str) -> Delivery:
-    """One stage on a worker: its clone is the folder in which the worker was started. Raises what `deliver` raises.
-
-    Setting Dask's event of that name ends it.
-    """
-    stop = Stop()
-    with _stopped_by(Event(stop_event, get_client()), stop):
-        return deliver(Path.cwd(), order, get_run_logger().info, stop)
+class TicketGone(RuntimeError):
+    """This run of a stage was started before, or the worker does not see the project's folder."""
 
 
-@contextmanager
-def _stopped_by(event: Event, stop: Stop) -> Iterator[None]:
-    over = threading.Event()
+class DaskExecutor:
+    """The workers of one scheduler."""
 
-    def watch() -> None:
-        with suppress(OSError):  # the scheduler is gone, and with it whoever could ask
-            while not over.is_set():
-                if event.wait(timeout=LOOK_SECONDS):
-                    stop.ask()
-                    return
-
-    thread = Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-class DaskWorkers:
-    """The workers of one Dask scheduler, for the stages of one flow."""
-
-    def __init__(self, runner: DaskTaskRunner, root: Path) -> None:
-        """Raises ExchangeError when the clone in `root` has no DVC remote or differs from its commit."""
-        self._runner = runner
-        self._exchange = Exchange(root)
-        self._commit = clean_commit(root, self._exchange.outs())
-        self._stop_event = f"stop-{uuid4()}"
-        # A task run inside a stage's own task would be sent that task's arguments, which cannot be sent.
-        self._flow_context = copy_context()
+    def __init__(self, client: Client) -> None:
+        """`client` is connected to the scheduler."""
+        self._client = client
 
     @property
-    def count(self) -> int:
+    def room(self) -> int:
         """How many stages the workers take at a time."""
-        return sum(self._runner.client.nthreads().values())
+        return sum(self._client.nthreads().values())
 
-    def run(self, stage: Stage, root: Path, say: Say, stop: Stop) -> tuple[Outcome, Mapping[str, str]]:
-        """Run a stage on a worker, or here when its result cannot be handed from clone to clone."""
-        if not self._exchange.is_portable(stage.address):
-            return run_here(stage, root, say, stop)
-        inputs = {other: self._exchange.publish(other) for other in stage.upstream}
-        with stop.calling(Event(self._stop_event, self._runner.client).set):
-            delivery = self._submit(Order(stage, self._commit, inputs))
-        self._exchange.receive(stage.address, delivery.entry)
-        say(f"{delivery.outcome} by worker {delivery.pid} on {delivery.host} in {delivery.clone}")
-        return delivery.outcome, delivery.tags
+    def prepare(self, stages: Iterable[Stage]) -> None:
+        """Nothing: each worker warms up by itself."""
 
-    def _submit(self, order: Order) -> Delivery:
-        remote = run_in_own_clone.with_options(task_run_name=f"{order.stage.address} on a worker")
-        given = {"order": order, "stop_event": self._stop_event}
-        return self._flow_context.copy().run(self._runner.submit, remote, given).result()
+    def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
+        """See `Executor.run`.
+
+        Dask starts a task again whose worker died, but then the outputs must be cleared first. So there is a ticket,
+        a file, that the first start takes away; a second start fails, and the engine runs the stage again.
+        """
+        ticket = stage.root / TICKETS / uuid4().hex
+        ticket.parent.mkdir(parents=True, exist_ok=True)
+        ticket.touch()
+        self._client.subscribe_topic(ticket.name, lambda event: say(event[1]))
+        future = self._client.submit(run_on_worker, stage, ticket, key=f"{stage.address}-{ticket.name}", pure=False)
+        try:
+            with stop.calling(future.cancel):
+                return future.result()
+        except CancelledError as error:
+            _wait_until_gone(_taken(ticket))
+            raise (Stopped(stage.address) if stop.asked else _lost(stage, "Dask lost it")) from error
+        except TicketGone as error:
+            if ticket.exists():
+                raise StageFailed(stage.address, f"{error} does not see {stage.root}") from error
+            raise _lost(stage, "its Dask worker died") from error
+        except KilledWorker as error:
+            raise _lost(stage, "its Dask worker died") from error
+        except OSError as error:
+            raise _lost(stage, f"Dask: {error}") from error
+        finally:
+            self._client.unsubscribe_topic(ticket.name)
+            ticket.unlink(missing_ok=True)
+            _taken(ticket).unlink(missing_ok=True)
 
 
 @contextmanager
-def dask_workers(address: str, root: Path) -> Iterator[DaskWorkers]:
-    """Connect to the scheduler at `address`, within a flow.
-
-    Raises:
-        ExchangeError: no scheduler answers, no worker comes to it, or Prefect has no server that the workers could
-            reach; or see `DaskWorkers`.
-    """
-    if not get_current_settings().api.url:
-        raise ExchangeError("Dask workers need a Prefect server that they can reach; set PREFECT_API_URL")
-    runner = DaskTaskRunner(address=address, client_kwargs={"timeout": CONNECT_SECONDS})
-    workers = DaskWorkers(runner, root)
-    with runner:
-        try:
-            client = runner.client  # connects
-        except OSError as error:
-            raise ExchangeError(f"no Dask scheduler answers at {address}: {error}") from error
+def dask_executor(address: str) -> Iterator[DaskExecutor]:
+    """Connect to the scheduler at `address`. Raises UserError when none answers there, or it has no workers."""
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"no Dask scheduler answers at {address}: {error}") from error
+    with client:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
-            raise ExchangeError(f"no worker has come to the Dask scheduler at {address}") from error
-        yield workers
+            raise UserError(f"no worker has come to the Dask scheduler at {address}") from error
+        yield DaskExecutor(client)
+
+
+def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
+    """A task: run a stage's commands on this worker, every line to the topic that has the ticket's name.
+
+    It ends all processes when the task is no longer wanted: cancelled, or whoever wanted it is gone.
+
+    Raises:
+        TicketGone: the ticket was taken before, or is not seen here.
+        StageFailed: see `Executor.run`.
+    """
+    worker, stop, over = get_worker(), Stop(), Event()
+    key = worker.get_current_task()
+    try:
+        ticket.rename(_taken(ticket))
+    except FileNotFoundError as error:
+        raise TicketGone(f"the worker {os.getpid()} on {socket.gethostname()}") from error
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                stop.ask()
+                return
+
+    Thread(target=watch, daemon=True).start()
+    try:
+        _local().run(stage, lambda line: worker.log_event(ticket.name, line), stop)
+    finally:
+        over.set()
+        with suppress(FileNotFoundError):
+            _taken(ticket).unlink()
+    return {"worker_host": socket.gethostname(), "worker_pid": str(os.getpid())}
+
+
+@cache
+def _local() -> LocalExecutor:
+    """This worker's own: its warm interpreter serves all stages."""
+    return LocalExecutor()
+
+
+def _taken(ticket: Path) -> Path:
+    return ticket.with_suffix(".taken")
+
+
+def _lost(stage: Stage, reason: str) -> StageFailed:
+    time.sleep(2)  # where a worker was killed its processes end within a moment
+    return StageFailed(stage.address, reason, is_transient=True)
+
+
+def _wait_until_gone(path: Path) -> None:
+    end = time.monotonic() + SETTLE_SECONDS
+    while path.exists() and time.monotonic() < end:
+        time.sleep(0.05)

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from flows.engine.interrupt import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
 from flows.environment import set_defaults, stage_environment
+from snnprune.core.errors import UserError
 
 HOST = "127.0.0.1"
 HOME = Path(".prefect")
@@ -28,14 +29,11 @@ DEPLOYMENTS = Path("prefect.yaml")
 STARTUP_SECONDS = 120
 
 
-class DeployError(RuntimeError):
-    """A part did not come up, or ended; the message says which, and where its log is."""
-
-
 def deploy(port: int = 4200) -> int:
-    """Run server and deployments of the project in the current folder; the exit code.
+    """Run server and deployments of the project in the current folder; 0 once asked to end, or if all is up already.
 
-    0 when it was asked to end, or all is up already; 1 after `error: ...` on standard error.
+    Raises:
+        UserError: the port is taken, there is no prefect.yaml, or one of the two processes ended.
     """
     HOME.mkdir(exist_ok=True)
     try:
@@ -43,18 +41,15 @@ def deploy(port: int = 4200) -> int:
             _keep_up(port)
     except Timeout:
         print(f"already up: {ADDRESS.read_text(encoding='utf-8')} (end the other `snnprune deploy` with Ctrl-C)")
-    except DeployError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except Interrupted:
         print("ended: the server and the runs in progress")
     return 0
 
 
 def _keep_up(port: int) -> None:
-    """Keep both processes up until one ends or this is interrupted. Raises DeployError."""
+    """Keep both processes up until one ends or this is interrupted. Raises UserError."""
     if not DEPLOYMENTS.is_file():
-        raise DeployError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
+        raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
     _require_free(port)
     url = f"http://{HOST}:{port}"
     ADDRESS.write_text(url, encoding="utf-8")
@@ -71,7 +66,7 @@ def _keep_up(port: int) -> None:
             Event().wait(0.5)
     finally:
         sweep(mark)
-    raise DeployError(f"the server or what serves the deployments has ended; see the logs in {HOME}")
+    raise UserError(f"the server or what serves the deployments has ended; see the logs in {HOME}")
 
 
 def _start(name: str, *module: str) -> subprocess.Popen:
@@ -93,7 +88,7 @@ def _require_free(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise DeployError(f"port {port} of {HOST} is in use by another program; choose one with --port") from error
+            raise UserError(f"port {port} of {HOST} is in use by another program; choose one with --port") from error
 
 
 def _wait_for(url: str, server: subprocess.Popen) -> None:
@@ -102,4 +97,4 @@ def _wait_for(url: str, server: subprocess.Popen) -> None:
         with suppress(OSError), urlopen(f"{url}/api/health", timeout=2):
             return
         Event().wait(0.2)
-    raise DeployError(f"the server did not come up at {url}; see the logs in {HOME}")
+    raise UserError(f"the server did not come up at {url}; see the logs in {HOME}")

@@ -17,14 +17,11 @@ from flows.engine.workspace import WorkspaceBusy, workspace
 from flows.environment import PROJECT_VARIABLE
 from flows.tracking.location import local_database, local_uri
 from pipeline.data.sources import ENVIRONMENT_VARIABLE as DATA_VARIABLE
+from snnprune.core.errors import UserError
 
 FOLDER = Path(".worktrees")
 RAW = Path("data/raw")
 KEPT = ("/.dvc/", "/.resume/", "__pycache__/")  # by `git clean`; results come back from the cache
-
-
-class WorktreeError(RuntimeError):
-    """Git could not make the folder; the message holds what it said."""
 
 
 def prepare(root: Path, name: str) -> Path:
@@ -34,7 +31,7 @@ def prepare(root: Path, name: str) -> Path:
 
     Raises:
         WorkspaceBusy: a flow runs in it.
-        WorktreeError: the project has no commit, or git fails.
+        UserError: the project has no commit, or git fails.
     """
     commit = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
     folder = root / FOLDER / name
@@ -72,7 +69,7 @@ def main(name: str) -> int:
     root = Path.cwd()
     try:
         folder = prepare(root, name)
-    except (WorkspaceBusy, WorktreeError) as error:
+    except (WorkspaceBusy, UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps({"folder": str(folder), "environment": run_environment(root)}))
@@ -93,7 +90,7 @@ def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-c", f"core.hooksPath={os.devnull}", *arguments]  # `dvc install` has DVC run at each checkout
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        raise WorktreeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+        raise UserError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 

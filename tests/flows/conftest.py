@@ -86,6 +86,7 @@ stages:
       cmd: python stage.py evaluate ${item.experiment}
       deps:
         - stage.py
+        - results/${item.experiment}/data/dataset.safetensors
         - results/${item.experiment}/train
         - results/${item.experiment}/prune
       plots:
@@ -173,7 +174,7 @@ if kind == "data":
     (folder / "dataset.json").write_text(json.dumps(about))
 if kind == "train":
     (folder / "model.safetensors").write_bytes(f"dense {rest}".encode())
-    (folder / "curve.csv").write_text("epoch,loss\\n1,0.75\\n2,0.25\\n")
+    (folder / "curve.csv").write_text("epoch,loss,validation_accuracy\\n1,0.75,0.5\\n2,0.25,0.9\\n")
     (folder / "metrics.json").write_text(json.dumps({"validation_accuracy": 0.9}))
 if kind == "prune":
     (folder / "nets").mkdir()

@@ -26,10 +26,9 @@ class Source:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """An SVG document, what it is (for those who do not see it), and what to look at."""
+    """An SVG document, and what it is and what to look at."""
 
     svg: str
-    about: str
     caption: str
 
     @property

@@ -18,6 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
 from flows.scheduled.deploy import deploy
+from snnprune.core.errors import UserError
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
 from tests.ports import free_port
@@ -60,8 +61,7 @@ class Deployed:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
-        program = f"import sys; from flows.scheduled.deploy import deploy; sys.exit(deploy({port}))"
-        self.command = [sys.executable, "-c", program]
+        self.command = [sys.executable, "-m", "flows.cli", "deploy", "--port", str(port)]
         self.mark = f"{folder}:{port}"
         self.environment = {**environment(folder), MARK: self.mark, "PREFECT_API_URL": f"{self.url}/api"}
         self.environment["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
@@ -235,14 +235,13 @@ def test_a_server_and_work_pool_of_ones_own_run_the_same_deployments(
         )
 
 
-def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert deploy(free_port()) == 1
-    assert "prefect.yaml, which lists the deployments, was not found" in capsys.readouterr().err
+    with pytest.raises(UserError, match="prefect.yaml, which lists the deployments, was not found"):
+        deploy(free_port())
     (tmp_path / "prefect.yaml").touch()
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        assert deploy(port) == 1
-    assert f"error: port {port} of 127.0.0.1 is in use by another program" in capsys.readouterr().err
+        with pytest.raises(UserError, match="port .* of 127.0.0.1 is in use by another program"):
+            deploy(taken.getsockname()[1])

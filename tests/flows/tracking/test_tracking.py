@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -249,17 +248,6 @@ def test_results_of_stages_that_matrix_yaml_no_longer_has_are_not_logged(project
     Path("matrix.yaml").write_text(text)
     track()
     assert "prune/magnitude/seed0" not in names(project)
-
-
-def test_a_moved_project_does_not_write_into_the_old_place(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log(project, "data@tiny")
-    moved = shutil.copytree(project, project.with_name("moved"))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.delenv("MLFLOW_TRACKING_URI")
-        patched.chdir(moved)
-        capsys.readouterr()
-        assert track() == 0
-    assert "(the folder was moved; remove mlruns/ to start anew)" in capsys.readouterr().out
 
 
 def test_files_of_a_scheduled_run_lie_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

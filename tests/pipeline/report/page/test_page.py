@@ -27,7 +27,7 @@ ROWS = [["dense", "0", "98.00 ± 0.10"], ["cqp", "0.9", "97.10 ± 0.30"], ["magn
 def made_page(name: str = "made", **changes: Any) -> Page:
     """A page of two sections, three figures and a table."""
     compare, study = Source(f"compare@{name}", ["compare/summary.json"]), Source(f"study@{name}-sweep", ["a.csv"])
-    figures = [PageFigure(SVG, f"Figure {number}", f"See {number}.") for number in (1, 2)]
+    figures = [PageFigure(SVG, f"See {number}.") for number in (1, 2)]
     page = Page(
         experiment=name,
         lead="It came out.",
@@ -101,7 +101,7 @@ def assert_self_contained(text: str) -> None:
 def test_markup_in_names_is_escaped() -> None:
     evil = "<script>alert('x')</script>&"
     table = PageTable(evil, HEADER, [[evil, "0.9", "1"]])
-    section = Section("accuracy", evil, [Source("compare@made", [])], [PageFigure(SVG, evil, evil)], [table])
+    section = Section("accuracy", evil, [Source("compare@made", [])], [PageFigure(SVG, evil)], [table])
     text = render_page(made_page(evil, sections=[section]))
     parsed = Parsed(text)
     assert "<script" not in text
@@ -142,4 +142,4 @@ def test_there_is_a_page_in_git_of_every_experiment_with_results() -> None:
 @pytest.mark.parametrize("text", ["<p>no picture</p>", "no picture", '<svg xmlns="http://www.w3.org/2000/svg"/>'])
 def test_what_is_no_svg_with_a_width_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an SVG document with a width"):
-        _ = PageFigure(text, "It", "See it.").width
+        _ = PageFigure(text, "See it.").width

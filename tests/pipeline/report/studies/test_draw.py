@@ -24,7 +24,12 @@ LABELS = {
     ],
     "zombies": ["none", "gradients", "+ moments", "+ weights"],
     "staleness": ["recomputed", "frozen"],
-    "sweep": ["exact top-k with protection", "hard cut", "infeasible for some seed", "cliff: 98.0 to 95.0 %"],
+    "sweep": [
+        "exact top-k with protection",
+        "hard cut",
+        "infeasible for some seed",
+        "cliff: 98.0 to 95.0 % (feasibility boundary)",
+    ],
     "alpha": ["sparsity 90 %", "sparsity 95 %", "chosen: 0.25"],
     "paper": ["cqp", "magnitude", "gradient", "random", "cqp, the author's notebook", "random, the author's notebook"],
     "temporal": ["dense", "cqp@0.50", "cqp@0.90"],
