@@ -37,7 +37,7 @@ def run(
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="On the workers of this Dask scheduler.")] = None,
 ) -> None:
     """Bring every stage of an experiment up to date; what is there already is kept."""
-    require_project()
+    require(*PROJECT_FILES)
     from flows.run import run as run_experiment
 
     raise typer.Exit(run_experiment(experiment, workers=workers, prefect=prefect, dask=dask))
@@ -46,7 +46,7 @@ def run(
 @app.command()
 def plan(experiment: Experiment) -> None:
     """Say what `run` would do, and why."""
-    require_project()
+    require(*PROJECT_FILES)
     from flows.run import plan as plan_experiment
 
     raise typer.Exit(plan_experiment(experiment))
@@ -57,7 +57,7 @@ def track(
     experiment: Annotated[str | None, typer.Argument(help="Only this experiment (default: all).")] = None,
 ) -> None:
     """Bring MLflow up to date with the results."""
-    require_project()
+    require(*PROJECT_FILES)
     from flows.tracking.replay import track as track_results
 
     raise typer.Exit(track_results(experiment))
@@ -66,7 +66,7 @@ def track(
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="The port on this machine.")] = 5000) -> None:
     """Open MLflow on the project's results, until Ctrl-C."""
-    require_project()
+    require(*PROJECT_FILES)
     from flows.tracking.ui import open_ui
 
     raise typer.Exit(open_ui(port))
@@ -75,7 +75,7 @@ def ui(port: Annotated[int, typer.Option(help="The port on this machine.")] = 50
 @app.command()
 def deploy(port: Annotated[int, typer.Option(help="The port of Prefect's server.")] = 4200) -> None:
     """Serve the schedules of prefect.yaml, until Ctrl-C."""
-    require_project()
+    require(*PROJECT_FILES)
     from flows.scheduled.deploy import deploy as serve
 
     raise typer.Exit(serve(port))
@@ -86,35 +86,25 @@ def list_all() -> None:
     """List experiments, methods, datasets and studies; outside a project, methods."""
     from flows.listing import listing
 
-    print(listing(in_project=not missing_files()))
+    print(listing(in_project=all(Path(name).is_file() for name in PROJECT_FILES)))
 
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
     """Write a minimal project: one experiment on digits that runs in a minute."""
-    require_extra()
+    require()
     from flows.project import write_project
 
     write_project(folder)
     print(f"{folder} is a project; next: cd {folder} && snnprune run digits")
 
 
-def require_project() -> None:
-    """Check that this folder is a project, and that what runs it is installed. Raises UserError."""
-    require_extra()
-    if missing := missing_files():
-        raise UserError(f"no project here (no {missing[0]} in {Path.cwd()}); make one: snnprune init FOLDER")
-
-
-def require_extra() -> None:
-    """Check that what the library alone does not need is installed. Raises UserError."""
+def require(*files: str) -> None:
+    """Check that what projects need is installed, and that these files are here. Raises UserError."""
     if missing := [name for name in ("dvc", "mlflow", "prefect") if importlib.util.find_spec(name) is None]:
         raise UserError(f"{missing[0]} is not installed; projects need it: pip install 'snnprune[pipeline]'")
-
-
-def missing_files() -> list[str]:
-    """The files of a project that are not in the working folder."""
-    return [name for name in PROJECT_FILES if not Path(name).is_file()]
+    if missing := [name for name in files if not Path(name).is_file()]:
+        raise UserError(f"no project here (no {missing[0]} in {Path.cwd()}); make one: snnprune init FOLDER")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
+from flows.environment import HOST, set_defaults, stage_environment
 from flows.tracking.location import local_uri
-from flows.tracking.ui import HOST, server_command, server_environment
+from flows.tracking.ui import server_command
 
 STARTS_WITHIN = 120.0  # seconds; it takes 10 on two idle cores
 SHOWS_WITHIN = 60.0
@@ -29,12 +30,13 @@ def serve(database: Path) -> Iterator[str]:
     Raises:
         RuntimeError: the server ended, or does not answer in time.
     """
+    set_defaults()
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
         server_command(local_uri(database), port),
-        env=server_environment(),
+        env=stage_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # it starts processes of its own, which are ended with it

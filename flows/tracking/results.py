@@ -50,7 +50,10 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Content:
-    """What one run shows; artifacts are files and folders."""
+    """What one run shows: files and folders as artifacts, the dataset as MLflow keeps it, `children` as runs below it.
+
+    `is_whole`: the weights of its nets were there to log.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -58,16 +61,9 @@ class Content:
     points: Sequence[Point] = ()
     artifacts: Sequence[Path] = ()
     weights: Path | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """A stage's run, its children, the dataset as MLflow keeps it, and whether the weights were there to log."""
-
-    stage: Content
-    children: Sequence[Content]
-    dataset: Mapping[str, str] | None
-    is_whole: bool
+    dataset: Mapping[str, str] | None = None
+    children: Sequence["Content"] = ()
+    is_whole: bool = True
 
 
 def place_of(entry: Entry) -> Place | None:
@@ -93,7 +89,7 @@ def place_of_paths(outs: Iterable[str]) -> Place | None:
     return None
 
 
-def read_result(root: Path, place: Place, entry: Entry) -> Result:
+def read_result(root: Path, place: Place, entry: Entry) -> Content:
     """Read and check the result files of one stage.
 
     Weights may be absent (a clone without `dvc pull`); everything else must be what dvc.lock names.
@@ -115,18 +111,18 @@ def read_result(root: Path, place: Place, entry: Entry) -> Result:
         numbers, texts = _split(_flatten(read_json(file), prefix))
         params |= texts
         points += [Point(key, value) for key, value in numbers.items()]
-    rows, children, is_whole = _rows(files.get(LEVELS_FILE)), [], True
-    if place.labels["stage"] == EVALUATE:
-        is_whole = are_weights_here(root, place)
-        trees = [RESULTS / place.experiment / name for name in ("train", "prune")]
-        for dep in entry["deps"]:
-            if is_whole and Path(dep["path"]) in trees:
-                require_content(root / dep["path"], dep["md5"])
-        children = [_net(row, root / _weights(place, row) if is_whole else None) for row in rows] + _series(rows)
-    else:
-        points += _by_level(rows)
-    stage = Content(place.name, place.labels, params, points, list(files.values()))
-    return Result(stage, children, _dataset(root, place, entry), is_whole)
+    dataset, rows = _dataset(root, place, entry), _rows(files.get(LEVELS_FILE))
+    about = {"params": params, "artifacts": list(files.values()), "dataset": dataset}
+    if place.labels["stage"] != EVALUATE:
+        return Content(place.name, place.labels, points=points + _by_level(rows), **about)
+    is_whole = are_weights_here(root, place)
+    trees = [RESULTS / place.experiment / name for name in ("train", "prune")]
+    for dep in entry["deps"]:
+        if is_whole and Path(dep["path"]) in trees:
+            require_content(root / dep["path"], dep["md5"])
+    nets = [_net(row, root / _weights(place, row) if is_whole else None, dataset) for row in rows]
+    children = nets + _series(rows, dataset)
+    return Content(place.name, place.labels, points=points, children=children, is_whole=is_whole, **about)
 
 
 def are_weights_here(root: Path, place: Place) -> bool:
@@ -151,15 +147,15 @@ def _params(place: Place, entry: Entry) -> dict[str, str]:
     return params | {name: label for name, label in place.labels.items() if name != "stage"}
 
 
-def _net(row: Row, weights: Path | None) -> Content:
+def _net(row: Row, weights: Path | None, dataset: Mapping[str, str] | None) -> Content:
     about = {"method": row["method"], "seed": row["seed"], "level": level_text(float(row["level"]))}
     numbers, texts = _split({name: value for name, value in row.items() if name not in about})
-    name = net_name(row["method"], float(row["level"]), int(row["seed"]))
+    name, labels = net_name(row["method"], float(row["level"]), int(row["seed"])), {"stage": EVALUATE, "kind": "net"}
     points = [Point(key, value) for key, value in numbers.items()]
-    return Content(name, {"stage": EVALUATE, "kind": "net", **about}, about | texts, points, weights=weights)
+    return Content(name, labels | about, about | texts, points, weights=weights, dataset=dataset)
 
 
-def _series(rows: Sequence[Row]) -> list[Content]:
+def _series(rows: Sequence[Row], dataset: Mapping[str, str] | None) -> list[Content]:
     """A run per method and seed with its nets as curves over the level: MLflow groups and averages runs, not points."""
     method_and_seed = itemgetter("method", "seed")
     pruned = sorted((row for row in rows if row["method"] != DENSE), key=method_and_seed)
@@ -168,7 +164,7 @@ def _series(rows: Sequence[Row]) -> list[Content]:
         about = {"method": method, "seed": seed}
         drawn = [{name: row[name] for name in SERIES if name in row} for row in found]
         labels = {"stage": EVALUATE, "kind": "series", **about}
-        runs.append(Content(f"{method}/seed{seed}", labels, about, _by_level(drawn)))
+        runs.append(Content(f"{method}/seed{seed}", labels, about, _by_level(drawn), dataset=dataset))
     return runs
 
 

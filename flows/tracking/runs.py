@@ -1,6 +1,6 @@
 """What is to do about the MLflow runs of one stage: which shows a result, which are stale, which are current."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 GROWING = "growing"  # the key of a run that follows a stage at work and has no result yet
-IS_CURRENT = {True: "true", False: "false"}
 
 
 class Tag:
@@ -24,11 +23,11 @@ class Tag:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The run that shows a result, if one does; runs to delete; of the others, those whose tag `current` is wrong."""
+    """The run that shows a result, if one does; runs to delete; what tag `current` of others must become, by id."""
 
     there: "Run | None"
     stale: Sequence["Run"]
-    mislabelled: Sequence["Run"]
+    relabel: Mapping[str, str]
 
 
 def judge(runs: Sequence["Run"], key: str, *, with_weights: bool, is_local: bool) -> Verdict:
@@ -59,11 +58,7 @@ def judge(runs: Sequence["Run"], key: str, *, with_weights: bool, is_local: bool
         left_by_killed = is_local and stage not in finished
         return stage != chosen if found == key else found == GROWING or left_by_killed
 
-    kept = [run for run in runs if not is_stale(run)]
-    mislabelled = [run for run in kept if run.data.tags.get(Tag.CURRENT) != current(run, key)]
-    return Verdict(finished.get(chosen), [run for run in runs if is_stale(run)], mislabelled)
-
-
-def current(run: "Run", key: str) -> str:
-    """What the tag `current` should be while `key` is the stage's result."""
-    return IS_CURRENT[run.data.tags[Tag.KEY] == key]
+    right = {run.info.run_id: str(run.data.tags[Tag.KEY] == key).lower() for run in runs if not is_stale(run)}
+    labels = {run.info.run_id: run.data.tags.get(Tag.CURRENT) for run in runs}
+    relabel = {run_id: label for run_id, label in right.items() if labels[run_id] != label}
+    return Verdict(finished.get(chosen), [run for run in runs if is_stale(run)], relabel)

@@ -23,8 +23,8 @@ from flows.tracking.ledger import Logged, stamp_of, write_ledger
 from flows.tracking.lineage import commit_tags, lineage_note, result_tags
 from flows.tracking.location import local_database, local_uri, store_folder, store_uri
 from flows.tracking.model import log_model
-from flows.tracking.results import Content, Place, Point, Result, are_weights_here, read_result
-from flows.tracking.runs import GROWING, IS_CURRENT, Tag, current, judge
+from flows.tracking.results import Content, Place, Point, are_weights_here, read_result
+from flows.tracking.runs import GROWING, Tag, judge
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
 
 # What says that the store cannot be used. A full disk is an OSError, a server that refuses a file its subclass
@@ -80,10 +80,10 @@ class Store:
             if result is None:
                 logged = Logged(key, found.there.info.run_id, Tag.WEIGHTS not in found.there.data.tags)
             else:
-                own = {**self._lineage, **result_tags(address, key, entry["cmd"]), **(tags or {})}
+                own = {**self._lineage, **result_tags(address, key, entry["cmd"]), **(tags or {}), Tag.CURRENT: "true"}
                 logged = Logged(key, self._write(experiment, result, own), result.is_whole)
-            for run in found.mislabelled:
-                self._client.set_tag(run.info.run_id, Tag.CURRENT, current(run, key))
+            for run_id, is_current in found.relabel.items():
+                self._client.set_tag(run_id, Tag.CURRENT, is_current)
         uri = self._client.tracking_uri
         page = f"{uri}/#/experiments/{experiment}/runs/{logged.run_id}" if uri.startswith("http") else logged.run_id
         return "logged" if result else "present", logged, page
@@ -94,7 +94,7 @@ class Store:
             experiment = self._experiment_id(place.experiment)
             if not self._is_growing(address):
                 self._delete(run for run in self._runs(experiment, address) if run.data.tags[Tag.KEY] == GROWING)
-                own = {**self._lineage, Tag.STAGE: address, Tag.KEY: GROWING, Tag.CURRENT: IS_CURRENT[False], **tags}
+                own = {**self._lineage, Tag.STAGE: address, Tag.KEY: GROWING, Tag.CURRENT: "false", **tags}
                 self._growing[address] = self._start(experiment, Content(place.name, place.labels), own)
             self._log_values(self._growing[address], points, {})
 
@@ -117,7 +117,7 @@ class Store:
                 for address, runs in stages.items():
                     key = next((run.data.tags[Tag.KEY] for run in runs if run.data.tags.get(Tag.CURRENT) == "true"), "")
                     found = judge(runs, key, with_weights=False, is_local=True)
-                    if found.there and not found.stale and not found.mislabelled:
+                    if found.there and not found.stale and not found.relabel:
                         is_whole = Tag.WEIGHTS not in found.there.data.tags
                         logged[name + self._suffix][address] = Logged(key, found.there.info.run_id, is_whole)
             if stamp is not None:
@@ -139,15 +139,13 @@ class Store:
                 self._client.delete_logged_model(model.model_id)
             self._client.delete_run(run.info.run_id)
 
-    def _write(self, experiment: str, result: Result, tags: Mapping[str, str]) -> str:
-        """Write a result as a current run with its children; its id. It is finished last: then all is there."""
-        tags = {**tags, Tag.CURRENT: IS_CURRENT[True]}
-        weights = {} if result.is_whole else {Tag.WEIGHTS: "absent"}
-        run_id = self._start(experiment, result.stage, {**tags, **weights, Tag.CHILDREN: str(len(result.children))})
-        for content in result.children:
-            child = self._start(experiment, content, {**tags, Tag.PARENT: run_id})
-            self._fill(experiment, child, content, result.dataset)
-        self._fill(experiment, run_id, result.stage, result.dataset)
+    def _write(self, experiment: str, content: Content, tags: Mapping[str, str]) -> str:
+        """Write a run with its children; its id. It is finished last: then all is there."""
+        weights = {} if content.is_whole else {Tag.WEIGHTS: "absent"}
+        run_id = self._start(experiment, content, {**tags, **weights, Tag.CHILDREN: str(len(content.children))})
+        for child in content.children:
+            self._write(experiment, child, {**tags, Tag.PARENT: run_id})
+        self._fill(experiment, run_id, content)
         return run_id
 
     def _start(self, experiment: str, content: Content, tags: Mapping[str, str]) -> str:
@@ -156,11 +154,11 @@ class Store:
         run = self._client.create_run(experiment, run_name=content.name, tags={**content.labels, **tags, **seen})
         return run.info.run_id
 
-    def _fill(self, experiment: str, run_id: str, content: Content, dataset: Mapping[str, str] | None) -> None:
+    def _fill(self, experiment: str, run_id: str, content: Content) -> None:
         """Log everything else, and finish the run."""
         self._log_values(run_id, content.points, content.params)
-        if dataset is not None:
-            given = DatasetInput(Dataset(**dataset), [InputTag("mlflow.data.context", "training")])
+        if content.dataset is not None:
+            given = DatasetInput(Dataset(**content.dataset), [InputTag("mlflow.data.context", "training")])
             self._client.log_inputs(run_id, datasets=[given])
         for path in content.artifacts:
             if path.is_dir():

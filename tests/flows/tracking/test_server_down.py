@@ -1,22 +1,15 @@
-"""MLflow's server is down while all stages run: nothing is lost, and one command logs everything when it is back."""
+"""MLflow's server is down while all stages run: nothing is lost, and one command logs everything when there is one."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from flows.engine.lockfile import key_of, read_lock
-from flows.environment import stage_environment
 from flows.tracking.replay import track
 from flows.tracking.tracking import Tracking
-from scripts.mlflow_ui import wait_for
+from scripts.mlflow_ui import serve
 from tests.flows.tracking.conftest import RUNS, STAGES
 from tests.ports import free_port
 
@@ -27,8 +20,7 @@ def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
     project: Path, templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(project / "mlruns")
-    port = free_port()
-    uri = f"http://127.0.0.1:{port}"
+    uri = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     lines: list[str] = []
     tracking, entries = Tracking(project, lines.append), read_lock(project)
@@ -42,7 +34,11 @@ def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
     assert uri in line and "`snnprune track`" in line
     assert not (project / "mlruns/mlflow.db").exists()
 
-    with server(port, templates / "store", tmp_path / "server"):
+    monkeypatch.chdir(shutil.copytree(templates / "store/mlruns", tmp_path / "server"))  # it keeps files there
+    with serve(Path("mlflow.db").absolute()) as address:
+        uri = address.rstrip("/")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        monkeypatch.chdir(project)
         for _ in range(2):  # the second time there is nothing left to log
             assert track() == 0
         (found,) = [found for found in MlflowClient(uri).search_experiments() if found.name == "tiny"]
@@ -55,26 +51,3 @@ def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
     assert {run.data.tags["dvc_stage"]: run.data.tags["dvc_hash"] for run in stages} == keys
     (data,) = [run.info.run_id for run in stages if run.info.run_name == "data"]
     assert page == f"{uri}/#/experiments/{found.experiment_id}/runs/{data}"
-
-
-@contextmanager
-def server(port: int, store: Path, folder: Path) -> Iterator[None]:
-    """A real MLflow server over a copy of an empty store."""
-    shutil.copytree(store / "mlruns", folder)
-    options = ["--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", str(folder)]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    with (folder / "server.log").open("wb") as output:
-        process = subprocess.Popen(
-            [*command, *options],
-            env={**stage_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)  # it has started processes of its own
-        process.wait()

@@ -57,31 +57,21 @@ def test_a_server_that_goes_away_in_between_is_an_error_of_the_store(project: Pa
 class FullServer(BaseHTTPRequestHandler):
     """An MLflow server with one experiment and one run that accepts everything but files."""
 
-    def do_GET(self) -> None:
-        self._answer()
-
     def do_POST(self) -> None:
-        self._answer()
+        info = {"run_id": "run", "experiment_id": "1", "status": "RUNNING", "artifact_uri": "mlflow-artifacts:/1/run"}
+        experiment = {"experiment_id": "1", "name": "tiny", "lifecycle_stage": "active"}
+        run = {"run": {"info": info}}
+        answers = {"experiments/get-by-name": {"experiment": experiment}, "runs/create": run, "runs/get": run}
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(403 if self.command == "PUT" else 200)
+        self.end_headers()
+        called = self.path.partition("?")[0].rpartition("/mlflow/")[2]
+        self.wfile.write(json.dumps(answers.get(called, {})).encode())
 
-    def do_PUT(self) -> None:
-        self._send(403, {})
+    do_GET = do_PUT = do_POST
 
     def log_message(self, *_: object) -> None:
         pass
-
-    def _answer(self) -> None:
-        info = {"run_id": "run", "experiment_id": "1", "status": "RUNNING", "artifact_uri": "mlflow-artifacts:/1/run"}
-        experiment = {"experiment_id": "1", "name": "tiny", "lifecycle_stage": "active"}
-        called = self.path.partition("?")[0].rpartition("/mlflow/")[2]
-        run = {"run": {"info": info}}
-        answers = {"experiments/get-by-name": {"experiment": experiment}, "runs/create": run, "runs/get": run}
-        self._send(200, answers.get(called, {}))
-
-    def _send(self, status: int, answer: dict) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(answer).encode())
 
 
 @pytest.fixture
