@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-PROJECT_VARIABLE = "SNN_PROJECT"  # the project's folder, for runs that work in another one; prefect.yaml asks for it
+PROJECT_VARIABLE = "SNN_PROJECT"  # the project's folder, for runs that work in another one
 
 DEFAULTS = {
     "DVC_NO_ANALYTICS": "1",

@@ -38,17 +38,21 @@ class Net:
 class Inputs(Generic[P]):
     """Results of earlier stages, loaded when asked for; a missing one is a UserError that says which stage makes it.
 
-    `params` is the study's own block, `blocks` holds those of its `READS`.
+    `params` is the study's own block, `blocks` holds those of its `READS`, and `prune` for one of dense nets.
     """
 
     experiment: str
     params: P
-    prune: PruneParams
     blocks: Mapping[str, Any]
     matrix: Matrix
     dataset: Dataset
     device: torch.device
     resume: Resume
+
+    @property
+    def prune(self) -> PruneParams:
+        """The block `prune`, for a study of dense nets: pruned ones were made by it, and need it no more."""
+        return self.blocks["prune"]
 
     def dense(self, seed: int) -> SpikingNetwork:
         """A fresh copy of the dense net of one seed, on the device."""
@@ -63,7 +67,7 @@ class Inputs(Generic[P]):
         """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""
         yield Net(DENSE, 0.0, self.dense(seed))
         for method in self.matrix.methods:
-            for level in self.prune.targets:
+            for level in levels_of(self.experiment, method, seed):
                 file = pruned_file(self.experiment, method, seed, level)
                 yield Net(method, level, load_network(file).to(self.device))
 
@@ -93,6 +97,12 @@ def dense_file(experiment: str, seed: int) -> Path:
 def pruned_file(experiment: str, method: str, seed: int, level: float) -> Path:
     """The file of one pruned net."""
     return required(paths.net_file(experiment, method, seed, level), f"prune@{experiment}-{method}-{seed}")
+
+
+def levels_of(experiment: str, method: str, seed: int) -> list[float]:
+    """The levels that a dense net was pruned to by a method."""
+    file = paths.prune_folder(experiment, method, seed) / "levels.csv"
+    return pd.read_csv(required(file, f"prune@{experiment}-{method}-{seed}"))["level"].tolist()
 
 
 def table_file(experiment: str, study: str) -> Path:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from pipeline.blocks import unknown_blocks
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
-from pipeline.io.params import PARAMS_FILE, Matrix, matrix_of, read_params
+from pipeline.io.params import PARAMS_FILE, matrix_of, read_params
 from pipeline.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.slots import slots_of
 from pipeline.studies import available
@@ -27,8 +27,10 @@ STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "t
 Stages = dict[str, Items]
 
 
-def stages_of(tree: dict[str, Any]) -> Stages:
+def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
     """The DVC stages of a params tree (`read_params`): stage -> what follows `@` in its address -> its items.
+
+    `with_code` is false for a project that holds no code of its own, so that no stage can depend on it.
 
     Raises:
         ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block.
@@ -40,7 +42,18 @@ def stages_of(tree: dict[str, Any]) -> Stages:
         raise ParamsError("\n".join(problems))
     for experiment, entry in matrix.items():
         studies = [block for block in tree["experiments"][experiment] if block in available()]  # in params.yaml's order
-        for stage, items in _stages_of_one(experiment, entry, studies).items():
+        once = {experiment: {"experiment": experiment}}
+        about = {study: slots_of(experiment, study, entry.seeds[0], with_code=with_code) for study in studies}
+        found = {
+            **dict.fromkeys(STAGES, once),
+            **nets_of(experiment, entry),
+            "study": {
+                f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots}
+                for study, slots in about.items()
+            },
+            "report": {experiment: {"experiment": experiment, **_blocks_of_report(experiment, studies)}},
+        }
+        for stage, items in found.items():
             stages[stage] |= items
     return stages
 
@@ -51,7 +64,7 @@ def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
     Raises:
         ParamsError: params.yaml's matrix, outline or blocks' names are not as allowed.
     """
-    text = _render(stages_of(read_params(params)))
+    text = _render(stages_of(read_params(params), with_code=(path.parent / "snnprune").is_dir()))
     if path.is_file() and path.read_bytes() == text.encode():
         return False
     write_text(path, text)
@@ -61,19 +74,6 @@ def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
 def main() -> None:
     """Write matrix.yaml and say whether it changed. Raises ParamsError."""
     print(f"{MATRIX_FILE}: {'brought up to date with' if update() else 'already fits'} {PARAMS_FILE}")
-
-
-def _stages_of_one(experiment: str, entry: Matrix, studies: Iterable[str]) -> Stages:
-    once = {experiment: {"experiment": experiment}}
-    return {
-        **dict.fromkeys(STAGES, once),
-        **nets_of(experiment, entry),
-        "study": {
-            f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots_of(experiment, study)}
-            for study in studies
-        },
-        "report": {experiment: {"experiment": experiment, **_blocks_of_report(experiment, studies)}},
-    }
 
 
 def _blocks_of_report(experiment: str, studies: Iterable[str]) -> dict[str, str]:

@@ -13,12 +13,15 @@ from snnprune.core.errors import UserError
 FOLDER = Path(__file__).with_name("studies")
 METHODS = Path(__file__).parents[1] / "snnprune" / "methods"
 SHARED = ("core", "pruning", "snn", "training")  # what every study imports of snnprune
-# A slot that a study has no use for names a part of what it depends on anyway: DVC would list a path named twice twice.
-UNUSED = ("pipeline/io/entry.py", "pipeline/io/nets.py", "pipeline/io/paths.py")
 
 
-def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, str]:
-    """Slot -> path or params key: `first`, `second`, `third` (code, pruned nets, a table), `matrix` and `reads`.
+def slots_of(
+    experiment: str, study: str, seed: int, *, with_code: bool = True, folder: Path = FOLDER
+) -> dict[str, str]:
+    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`).
+
+    A slot that a study has no use for names a part of what it depends on anyway, of the dense net of `seed` for one:
+    DVC would list a path that is named twice twice. `with_code` is false for a project that holds no code of its own.
 
     Raises:
         UserError: the file has no NEEDS, or more of something than there are slots.
@@ -29,20 +32,25 @@ def slots_of(experiment: str, study: str, folder: Path = FOLDER) -> dict[str, st
     if needs is None:
         raise UserError(f"{file}: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads")
     needs = needs.id.lower() if isinstance(needs, ast.Name) else ast.literal_eval(needs)
-    own = _own_code(tree)
+    own = _own_code(tree) if with_code else []
     if needs != "dense":
         own.append(str(paths.RESULTS / experiment / "prune"))
     if needs not in ("dense", "nets"):
         own.append(str(paths.table_file(experiment, needs)))
     reads = _assigned(tree, "READS") or ast.Dict(keys=[], values=[])
-    blocks = [f"experiments.{experiment}.{ast.literal_eval(key)}" for key in reads.keys]
-    for what, found, most in (("code, nets and tables of its own", own, len(UNUSED)), ("READS", blocks, 1)):
+    names = [*(["prune"] if needs == "dense" else []), *map(ast.literal_eval, reads.keys)]
+    dense = paths.train_folder(experiment, seed)
+    unused = [paths.data_folder(experiment) / "dataset.json", dense / "curve.csv", dense / "metrics.json"]
+    for what, found, most in (("code, nets and tables of its own", own, 3), ("blocks", names, 2)):
         if len(found) > most:
             raise UserError(f"{file}: {what}: dvc.yaml has room for {most}; found {', '.join(found)}")
     return {
-        **dict(zip(("first", "second", "third"), [*own, *UNUSED], strict=False)),
+        **dict(zip(("first", "second", "third"), [*own, *map(str, unused)], strict=False)),
         "matrix": f"matrix.{experiment}.seeds" if needs == "dense" else f"matrix.{experiment}",
-        "reads": blocks[0] if blocks else f"experiments.{experiment}.{study}",
+        **{
+            slot: f"experiments.{experiment}.{name}"
+            for slot, name in zip(("block1", "block2"), [*names, study, study], strict=False)
+        },
     }
 
 

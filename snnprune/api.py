@@ -89,14 +89,18 @@ def load(path: str | Path) -> SpikingNetwork:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: the file is damaged or holds no network.
+        UserError: the file is damaged, or holds no network.
     """
-    return load_network(Path(path))
+    with torch.random.fork_rng():  # building it draws weights
+        return load_network(Path(path))
 
 
-def save(network: SpikingNetwork, path: str | Path) -> None:
-    """Write weights, biases and architecture as one safetensors file; equal networks give equal bytes."""
-    save_network(Path(path), network)
+def save(network: SpikingNetwork | Pruned, path: str | Path) -> None:
+    """Write weights, biases and architecture as one safetensors file; of a `Pruned` only the weights that are kept."""
+    if isinstance(network, Pruned):
+        save_network(Path(path), network.network, network.mask)
+    else:
+        save_network(Path(path), network)
 
 
 def train(
@@ -114,7 +118,7 @@ def train(
     """A trained copy of `network`, in evaluation mode. The same seed gives the same weights on the same kind of CPU.
 
     data, validation: images [N, C, H, W] in 0..1 and labels [N] (see `snnprune.core.dataset.as_split`).
-    training: epochs, batch_size (128), lr (0.002), optimizer, schedule, weight_decay, augment.
+    training: epochs, batch_size (64), lr (0.002), optimizer, schedule, weight_decay, augment.
     loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B]; cross-entropy on the counts.
     on_epoch: called after each epoch with its loss and validation accuracy. progress: receives more; silent by default.
     resume: a file that holds the state after each epoch; an interrupted run goes on from it and ends the same.

@@ -78,9 +78,7 @@ def test_the_stages_are_those_of_the_matrix() -> None:
     assert set(YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]) == {name.partition("@")[0] for name in STAGES}
 
 
-@pytest.mark.parametrize(
-    "address", [address for address in STAGES if address.partition("@")[0] not in ("data", "track")]
-)
+@pytest.mark.parametrize("address", [address for address in STAGES if not address.startswith(("data@", "track@"))])
 def test_the_run_cache_takes_it(address: str) -> None:
     """Outs that DVC does not cache are metrics or plots."""
     assert all(out.use_cache or out.metric or out.plot for out in STAGES[address].outs)
@@ -143,16 +141,9 @@ def declared(address: str) -> set[str]:
 def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
     """The matrix included: a study that reads its seeds alone is not run again for another method."""
     prunes = [f"prune@digits-{method}-0" for method in METHODS]
-    last = [f"study@digits-{study}" for study in sorted(available(), key=lambda study: study == "energy")]
-    for address in (
-        "data@digits",
-        "train@digits-0",
-        *prunes,
-        "evaluate@digits",
-        *last,
-        "compare@digits",
-        "report@digits",
-    ):
+    studies = [f"study@digits-{study}" for study in sorted(available(), key=lambda study: study == "energy")]
+    first, last = ["data@digits", "train@digits-0"], ["compare@digits", "report@digits"]
+    for address in (*first, *prunes, "evaluate@digits", *studies, *last):
         module, *arguments = STAGES[address].cmd.split()[2:]
         read_keys.clear()
         importlib.import_module(module).main(arguments)

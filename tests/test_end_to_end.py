@@ -26,10 +26,13 @@ from tests.tiny import (
 pytestmark = pytest.mark.slow
 
 PRUNE = "prune@digits-cqp-0"
+LAST = ("evaluate@digits", "compare@digits", "report@digits")
 PRUNE_FOLDER = Path("results/digits/prune/cqp/seed0")
+FLOW = ("python", "-m", "flows.cli", "run", "digits")
+# data, a train and METHODS prune stages per seed, evaluate, compare, the study layers, report
 STAGES = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) + 4
-# data, a train and METHODS prune runs per seed, compare, layers, report; and a child run per level
-MLFLOW_RUNS = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) * (1 + len(LEVELS)) + 3
+# a run for each, and a child run per level
+MLFLOW_RUNS = STAGES + len(METHODS) * len(SEEDS) * len(LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,7 @@ def test_dvc_repro_builds_a_complete_comparison(finished: Path) -> None:
     exact = table[table["method"] != "dense"]
     assert (exact["nnz"] == exact["keep"]).all()
     assert (exact["keep"] == ((1 - exact["level"]) * exact["synapses"]).round()).all()
+    assert list(pd.read_csv(finished / "results/digits/evaluate/levels.csv")["accuracy"]) == list(table["accuracy"])
     assert "<svg" in (finished / "results/digits/report/index.html").read_text()
 
 
@@ -76,7 +80,15 @@ def test_editing_one_block_reruns_what_depends_on_it(project: Path) -> None:
     write_params(project, params)
     output = run(project, "dvc", "repro", "report@digits")
     ran = {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
-    assert ran == {*(f"prune@digits-cqp-{seed}" for seed in SEEDS), "compare@digits", "report@digits"}
+    assert ran == {*(f"prune@digits-cqp-{seed}" for seed in SEEDS), *LAST}
+
+
+def test_a_new_figure_of_finished_nets_trains_nothing(project: Path) -> None:
+    code = project / "pipeline" / "evaluation.py"
+    code.write_text(code.read_text().replace('"dense_bytes": size.dense,', '"biases": 98, "dense_bytes": size.dense,'))
+    output = run(project, "dvc", "repro", "report@digits")
+    assert [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")] == list(LAST)
+    assert "biases" in pd.read_csv(project / "results/digits/evaluate/levels.csv")
 
 
 def test_a_killed_stage_completes_on_the_next_run_with_the_same_results(finished: Path, project: Path) -> None:
@@ -103,19 +115,18 @@ def test_the_flow_runs_what_changed_tracks_it_and_fills_a_deleted_store(project:
     params = tiny_params()
     params["experiments"]["digits"]["prune"]["finetune"]["epochs"] = 1
     write_params(project, params)
-    output = run(project, "python", "-m", "flows.experiment", "--experiment", "digits", "--workers", "2")
+    output = run(project, *FLOW, "--prefect", "--workers", "2")
     unchanged = 1 + len(SEEDS)
     assert f"{STAGES} stages: {STAGES - unchanged} ran, {unchanged} unchanged" in output
     assert "margin over magnitude" in output
     assert len(current_runs(project)) == MLFLOW_RUNS
 
-    again = run(project, "python", "-m", "flows.experiment", "--experiment", "digits", "--local")
+    again = run(project, *FLOW)
     assert f"{STAGES} stages: {STAGES} unchanged" in again
     assert len(current_runs(project)) == MLFLOW_RUNS
 
     shutil.rmtree(project / "mlruns")
-    refilled = run(project, "python", "-m", "flows.experiment", "--experiment", "digits", "--local")
-    assert f"{STAGES} stages: 1 ran, {STAGES - 1} unchanged" in refilled  # the receipt of `track` was deleted, too
+    assert f"{STAGES} stages: {STAGES} unchanged" in run(project, *FLOW)
     assert len(current_runs(project)) == MLFLOW_RUNS
 
 
@@ -125,10 +136,9 @@ def test_a_flow_killed_with_its_temporary_server_leaves_no_process(project: Path
     write_params(project, params)
     log = tmp_path / "flow.log"
     with log.open("wb") as output:
-        command = ["python", "-m", "flows.experiment", "--experiment", "digits", "--workers", "1"]
-        flow = subprocess.Popen(
-            command, cwd=project, env={**environment(project), MARK: "prefect"}, stdout=output, stderr=output
-        )
+        marked_environment = {**environment(project), MARK: "prefect"}
+        command = [*FLOW, "--prefect", "--workers", "1"]
+        flow = subprocess.Popen(command, cwd=project, env=marked_environment, stdout=output, stderr=output)
     assert wait_for(lambda: "epoch 2/50" in log.read_text() or flow.poll() is not None, DEADLINE)
     assert flow.poll() is None, log.read_text()
     running = [" ".join(words(process)) for process in marked("prefect")]
@@ -144,13 +154,7 @@ def test_a_wrong_value_stops_the_flow_before_any_work(project: Path) -> None:
     params = tiny_params()
     params["experiments"]["digits"]["prune"]["scope"] = "galaxy"
     write_params(project, params)
-    done = subprocess.run(
-        ["python", "-m", "flows.experiment", "--experiment", "digits", "--local"],
-        cwd=project,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-    )
+    done = subprocess.run(FLOW, cwd=project, env=environment(project), capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: experiments.digits.prune.scope: ")
     assert "'global' or 'layer'" in done.stderr and "'galaxy'" in done.stderr

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import matrix
+from pipeline import matrix, matrix_file
 from pipeline.io.params import Matrix, read_params
-from pipeline.slots import UNUSED, slots_of
+from pipeline.slots import slots_of
 from pipeline.studies import available
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
@@ -60,7 +60,8 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
         "big-cqp-0": big | {"method": "cqp", "seed": 0},
     }
     for stage in ("data", "evaluate", "compare", "report", "track"):
-        assert stages[stage] == {"small": small, "big": big}
+        found = {name: item["experiment"] for name, item in stages[stage].items()}
+        assert found == {"small": "small", "big": "big"}
     assert {name: (item["experiment"], item["study"]) for name, item in stages["study"].items()} == {
         "small-layers": ("small", "layers"),
         "small-energy": ("small", "energy"),
@@ -69,47 +70,68 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
     }
 
 
-def test_a_studys_slots_are_read_from_its_file(folder: Path) -> None:
-    Path("plain.py").write_text("NEEDS = DENSE\nfrom snnprune.pruning.mask import Mask\n")
-    Path("timed.py").write_text("NEEDS = NETS\ndef rows():\n    from snnprune.temporal.divergence import kl\n")
-    Path("by_cqp.py").write_text("from snnprune.methods import cqp, load_method\nNEEDS = DENSE\nREADS = {'train': X}\n")
-    Path("after.py").write_text("NEEDS = 'timed'\nREADS = {'methods.cqp': X}\n")
-    assert slots_of("e", "plain", folder) == UNUSED | {"matrix": "matrix.e.seeds", "reads": "experiments.e.plain"}
-    assert slots_of("e", "timed", folder) == {
-        "code": "snnprune/temporal",
-        "nets": "results/e/prune",
-        "table": UNUSED["table"],
-        "matrix": "matrix.e",
-        "reads": "experiments.e.timed",
+@pytest.mark.parametrize(
+    ("text", "own", "matrix_key", "blocks"),
+    [
+        ("NEEDS = DENSE\nfrom snnprune.pruning.mask import Mask", [], ".seeds", ["prune", "study"]),
+        (
+            "from snnprune.temporal.x import kl\nNEEDS = NETS",
+            ["snnprune/temporal", "results/e/prune"],
+            "",
+            ["study", "study"],
+        ),
+        (
+            "NEEDS = DENSE\nREADS = {'train': X}\ndef rows():\n    from snnprune.methods import cqp, load_method",
+            ["snnprune/methods/__init__.py", "snnprune/methods/cqp.py"],
+            ".seeds",
+            ["prune", "train"],
+        ),
+        (
+            "NEEDS = 'timed'\nREADS = {'methods.cqp': X}",
+            ["results/e/prune", "results/e/studies/timed/table.csv"],
+            "",
+            ["methods.cqp", "study"],
+        ),
+    ],
+)
+def test_a_studys_slots_are_read_from_its_file(
+    folder: Path, text: str, own: list[str], matrix_key: str, blocks: list[str]
+) -> None:
+    Path("study.py").write_text(text)
+    unused = ["results/e/data/dataset.json", "results/e/train/seed7/curve.csv", "results/e/train/seed7/metrics.json"]
+    paths = [*own, *unused][:3]
+    assert slots_of("e", "study", 7, folder=folder) == {
+        **dict(zip(("first", "second", "third"), paths, strict=True)),
+        "matrix": f"matrix.e{matrix_key}",
+        "block1": f"experiments.e.{blocks[0]}",
+        "block2": f"experiments.e.{blocks[1]}",
     }
-    by_cqp = {"code": "snnprune/methods/cqp.py", "matrix": "matrix.e.seeds", "reads": "experiments.e.train"}
-    assert slots_of("e", "by_cqp", folder) == UNUSED | by_cqp
-    after = slots_of("e", "after", folder)
-    assert (after["table"], after["reads"]) == ("results/e/studies/timed/table.csv", "experiments.e.methods.cqp")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pass", "bad.py: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads"),
-        ("NEEDS = NETS\nREADS = {'model': M, 'train': T}", "READS: one is allowed.*found experiments.e.model, exper"),
+        ("pass", "study.py: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads"),
         (
-            "NEEDS = NETS\nfrom snnprune.energy.x import y\nfrom snnprune.temporal.x import z",
-            "imports .*one is allowed",
+            "NEEDS = DENSE\nREADS = {'model': M, 'train': T}",
+            "blocks: dvc.yaml has room for 2; found prune, model, train",
+        ),
+        (
+            "NEEDS = 'x'\nfrom snnprune.energy.x import y\nfrom snnprune.temporal.x import z",
+            "code, nets and tables of its own: dvc.yaml has room for 3; found snnprune/energy, snnprune/tempo",
         ),
     ],
 )
 def test_a_study_that_does_not_fit_the_slots_is_an_error(folder: Path, text: str, message: str) -> None:
-    Path("bad.py").write_text(text)
+    Path("study.py").write_text(text)
     with pytest.raises(UserError, match=message):
-        slots_of("e", "bad", folder)
+        slots_of("e", "study", 7, folder=folder)
 
 
-@pytest.mark.parametrize("study", available())
-def test_no_two_slots_of_a_study_are_the_same_path(study: str) -> None:
-    """DVC would list it twice, and its dvc.lock with it."""
-    slots = slots_of("e", study)
-    assert len({slots[name] for name in UNUSED}) == len(UNUSED)
+def test_a_project_without_code_depends_on_none(folder: Path) -> None:
+    slots = slots_of("e", "energy", 0, with_code=False)
+    assert [slots["first"], slots["second"]] == ["results/e/prune", "results/e/studies/temporal/table.csv"]
+    assert not any(str(path).startswith(("snnprune", "pipeline")) for path in slots.values())
 
 
 def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
@@ -117,7 +139,7 @@ def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
     text = Path("matrix.yaml").read_text()
     assert text.startswith("# Made from params.yaml by `python -m pipeline.matrix`")
     assert "\n    small-cqp-7: {experiment: small, method: cqp, seed: 7}\n" in text
-    assert YAML(typ="safe").load(text) == {"stages": matrix.stages_of(TREE)}
+    assert YAML(typ="safe").load(text) == {"stages": matrix.stages_of(TREE, with_code=False)}
     assert not matrix.update()
     Path("matrix.yaml").write_text(text + "# edited\n")
     assert matrix.update()
@@ -161,29 +183,29 @@ def test_a_file_that_does_not_fit_an_entry_is_an_error_for_that_experiment_alone
         r"^matrix\.yaml does not fit matrix\.small of params\.yaml; bring it up to date: python -m pipeline\.matrix$"
     )
     with pytest.raises(UserError, match=message):  # there is no file
-        matrix.require_current("small", entries["small"])
+        matrix_file.require_current("small", entries["small"])
     matrix.update()
     for name, entry in entries.items():
-        matrix.require_current(name, entry)
+        matrix_file.require_current(name, entry)
     with pytest.raises(UserError, match=message):
-        matrix.require_current("small", Matrix(methods=["cqp"], seeds=[0, 7]))
-    matrix.require_current("big", entries["big"])
+        matrix_file.require_current("small", Matrix(methods=["cqp"], seeds=[0, 7]))
+    matrix_file.require_current("big", entries["big"])
 
 
 def test_the_studies_of_an_experiment_are_those_of_the_file(folder: Path) -> None:
     message = r"^matrix\.yaml: no such file; `python -m pipeline\.matrix` makes it$"
     with pytest.raises(UserError, match=message):
-        matrix.studies_of("small")
+        matrix_file.studies_of("small")
     matrix.update()
-    assert matrix.studies_of("small") == ["layers", "energy"]
-    assert matrix.studies_of("big") == ["layers", "sweep"]
-    assert matrix.studies_of("unused") == []  # it has blocks, but no entry in the matrix
+    assert matrix_file.studies_of("small") == ["layers", "energy"]
+    assert matrix_file.studies_of("big") == ["layers", "sweep"]
+    assert matrix_file.studies_of("unused") == []  # it has blocks, but no entry in the matrix
     tree = json.loads(json.dumps(TREE))
     del tree["experiments"]["big"]["sweep"]
     Path("params.yaml").write_text(json.dumps(tree))
-    assert matrix.studies_of("big") == ["layers", "sweep"]  # what DVC knows, until the file is brought up to date
+    assert matrix_file.studies_of("big") == ["layers", "sweep"]  # what DVC knows, until the file is brought up to date
     matrix.update()
-    assert matrix.studies_of("big") == ["layers"]
+    assert matrix_file.studies_of("big") == ["layers"]
 
 
 def test_dvc_takes_the_file_also_where_a_stage_has_no_members(folder: Path) -> None:

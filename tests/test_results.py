@@ -14,7 +14,7 @@ WITH_ALPHA = [name for name in PARAMS["matrix"] if "alpha" in PARAMS["experiment
 
 @pytest.mark.parametrize("experiment", WITH_ALPHA)
 def test_cqp_has_the_alpha_that_was_chosen_on_validation(experiment: str) -> None:
-    file = PROJECT / paths.studies_folder(experiment, "alpha") / "summary.json"
+    file = PROJECT / paths.report_folder(experiment) / "studies" / "alpha.json"
     if not file.is_file():
         pytest.skip(f"no result yet: {file.relative_to(PROJECT)}")
     chosen = json.loads(file.read_text(encoding="utf-8"))["chosen"]

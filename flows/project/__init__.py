@@ -1,5 +1,6 @@
 """Writes a minimal project for `snnprune init`: its params.yaml beside this file, the rest this project's own files."""
 
+import contextlib
 import importlib.metadata
 import io
 import re
@@ -36,7 +37,8 @@ def write_project(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    update(folder / "params.yaml", folder / "matrix.yaml")
+    with contextlib.chdir(folder):
+        update()
     if subprocess.run(["git", "rev-parse"], cwd=folder, capture_output=True).returncode:
         _call(folder, "git", "init", "--quiet")
     if not (folder / ".dvc").is_dir():

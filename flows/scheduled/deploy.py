@@ -1,8 +1,7 @@
 """Brings up all that schedules need, on this machine alone, until Ctrl-C or SIGTERM: `snnprune deploy`.
 
 That is Prefect's server (without a real one no schedule fires) and a process that serves the deployments of
-prefect.yaml. They keep what they know in `.prefect/` in the project. Nothing of them runs on when this ends, however it
-does.
+prefect.yaml. They keep what they know in `.prefect/` in the project. Nothing of them outlives this process.
 """
 
 import os
@@ -10,18 +9,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from filelock import FileLock, Timeout
 
 from flows.engine.interrupt import Interrupted, interruptible
-from flows.engine.sweep import sweep_at_end
+from flows.engine.sweep import sweep, sweep_at_end
 from flows.environment import set_defaults, stage_environment
+from snnprune.core.errors import UserError
 
 HOST = "127.0.0.1"
 HOME = Path(".prefect")
@@ -31,73 +29,57 @@ DEPLOYMENTS = Path("prefect.yaml")
 STARTUP_SECONDS = 120
 
 
-class DeployError(RuntimeError):
-    """A part did not come up, or ended; the message says which, and where its log is."""
-
-
 def deploy(port: int = 4200) -> int:
-    """Run server and deployments of the project in the current folder; the exit code.
+    """Run server and deployments of the project in the current folder; 0 once asked to end, or if all is up already.
 
-    0 when it was asked to end, or all is up already; 1 after `error: ...` on standard error.
+    Raises:
+        UserError: the port is taken, there is no prefect.yaml, or one of the two processes ended.
     """
     HOME.mkdir(exist_ok=True)
-    url = f"http://{HOST}:{port}"
     try:
         with FileLock(LOCK, timeout=0), interruptible():
-            ADDRESS.write_text(url, encoding="utf-8")
-            sweep_at_end()
-            _keep_up(url, port)
+            _keep_up(port)
     except Timeout:
-        print(f"already up: {ADDRESS.read_text(encoding='utf-8')} (end the other `deploy` with Ctrl-C)")
-    except DeployError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        print(f"already up: {ADDRESS.read_text(encoding='utf-8')} (end the other `snnprune deploy` with Ctrl-C)")
     except Interrupted:
         print("ended: the server and the runs in progress")
     return 0
 
 
-def _keep_up(url: str, port: int) -> None:
-    """Keep both processes up until one ends or this is interrupted. Raises DeployError."""
+def _keep_up(port: int) -> None:
+    """Keep both processes up until one ends or this is interrupted. Raises UserError."""
     if not DEPLOYMENTS.is_file():
-        raise DeployError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
+        raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
     _require_free(port)
+    url = f"http://{HOST}:{port}"
+    ADDRESS.write_text(url, encoding="utf-8")
     set_defaults()
-    os.environ["PREFECT_HOME"] = str(HOME.resolve())
-    os.environ["PREFECT_API_URL"] = f"{url}/api"
-    with _running("server", ["prefect", "server", "start", "--host", HOST, "--port", str(port)]) as server:
+    os.environ |= {"PREFECT_HOME": str(HOME.resolve()), "PREFECT_API_URL": f"{url}/api"}
+    mark = sweep_at_end()
+    try:
+        server = _start("server", "prefect", "server", "start", "--host", HOST, "--port", str(port))
         _wait_for(url, server)
-        with _running("serve", ["flows.scheduled.serve"]) as serving:
-            print(f"up: {url} lists runs and schedules; logs are in {HOME}; Ctrl-C ends it all")
-            print(f"to run one: PREFECT_API_URL={url}/api prefect deployment run experiment/smoke", flush=True)
-            while server.poll() is None and serving.poll() is None:
-                Event().wait(0.5)
-            ended = "server" if serving.returncode is None else "serve"
-    raise DeployError(f"the {ended} process has ended; see {_log(ended)}")
+        serving = _start("serve", "flows.scheduled.serve")
+        print(f"up: {url} lists runs and schedules; logs are in {HOME}; Ctrl-C ends it all")
+        print(f"to run one: PREFECT_API_URL={url}/api prefect deployment run experiment/smoke", flush=True)
+        while server.poll() is None and serving.poll() is None:
+            Event().wait(0.5)
+    finally:
+        sweep(mark)
+    raise UserError(f"the server or what serves the deployments has ended; see the logs in {HOME}")
 
 
-@contextmanager
-def _running(name: str, module: list[str]) -> Iterator[subprocess.Popen]:
-    """A Python module in the background, killed at the end; its output goes to a log."""
-    with (
-        _log(name).open("ab") as log,
-        subprocess.Popen(
+def _start(name: str, *module: str) -> subprocess.Popen:
+    """A Python module in the background, with a log; only what Prefect says of the deployments is printed here."""
+    with (HOME / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
             [sys.executable, "-m", *module],
             env=stage_environment(),
             stdin=subprocess.DEVNULL,
             stdout=None if name == "serve" else log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C is for this process to pass on
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _log(name: str) -> Path:
-    return HOME / f"{name}.log"
+            start_new_session=True,  # Ctrl-C is for this process alone
+        )
 
 
 def _require_free(port: int) -> None:
@@ -106,20 +88,13 @@ def _require_free(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise DeployError(f"port {port} of {HOST} is in use by another program; choose one with --port") from error
+            raise UserError(f"port {port} of {HOST} is in use by another program; choose one with --port") from error
 
 
 def _wait_for(url: str, server: subprocess.Popen) -> None:
     end = time.monotonic() + STARTUP_SECONDS
-    while not _is_healthy(url):
-        if server.poll() is not None or time.monotonic() > end:
-            raise DeployError(f"the server did not come up at {url}; see {_log('server')}")
+    while server.poll() is None and time.monotonic() < end:
+        with suppress(OSError), urlopen(f"{url}/api/health", timeout=2):
+            return
         Event().wait(0.2)
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        with urlopen(f"{url}/api/health", timeout=2) as answer:
-            return answer.status == 200
-    except (URLError, OSError):
-        return False
+    raise UserError(f"the server did not come up at {url}; see the logs in {HOME}")

@@ -18,9 +18,9 @@ from flows.engine.stop import Stop
 from flows.environment import set_defaults
 from flows.run import comparison_markdown, executor_for, open_project, report_page, target_of, validate_params
 from flows.scheduled.prefect_tasks import (
-    ProgressArtifact,
     artifact_key,
     bring_up_as_task,
+    progress_artifact,
     run_tags,
     show_stages,
     stopped_when_cancelled,
@@ -69,7 +69,7 @@ def experiment_flow(
                 tracking=Tracking(project.root, say, tags, experiment_suffix=f".{OVERRIDES}" if overrides else ""),
                 executor=executor,
                 workers=workers or room,
-                report=ProgressArtifact(experiment),
+                report=progress_artifact(experiment),
                 stop=stop,
             )
     except FlowFailed as failed:

@@ -15,7 +15,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import task_run
 from prefect.states import Completed, Failed, State
 
-from flows.engine.engine import Done, Progress, Work
+from flows.engine.engine import Done, Progress, Report, Work
 from flows.engine.stage import Stage
 from flows.engine.stop import Stop
 
@@ -42,21 +42,19 @@ def bring_up_as_task(work: Work, stage: Stage) -> Done:
     return done
 
 
-class ProgressArtifact:
-    """A bar of the stages done, and which ones are running."""
+def progress_artifact(name: str) -> Report:
+    """A bar of the stages of `name` that are done, and which ones are running; it appears with the first report."""
+    made: list[UUID] = []
 
-    def __init__(self, name: str) -> None:
-        """`name` is that of what runs; nothing is shown before the first call."""
-        self._key = artifact_key(f"progress-{name}")
-        self._artifact: UUID | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Show it."""
+    def report(progress: Progress) -> None:
         text = f"{progress.done} of {progress.total} stages done; {progress}; running: {', '.join(progress.running)}"
-        if self._artifact is None:
-            self._artifact = create_progress_artifact(progress.percent, key=self._key, description=text)
+        if made:
+            update_progress_artifact(made[0], progress.percent, description=text)
         else:
-            update_progress_artifact(self._artifact, progress.percent, description=text)
+            key = artifact_key(f"progress-{name}")
+            made.append(create_progress_artifact(progress.percent, key=key, description=text))
+
+    return report
 
 
 def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) -> None:

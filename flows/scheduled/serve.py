@@ -49,8 +49,8 @@ def read_deployments(path: Path = FILE) -> list[RunnerDeployment]:
     return [
         experiment_in_worktree.to_deployment(
             entry["name"],
-            description=entry["description"],
-            parameters=entry["parameters"],
+            description=entry.get("description"),
+            parameters=entry.get("parameters", {}),
             schedules=[CronSchedule(**schedule) for schedule in entry.get("schedules", [])],
         )
         for entry in YAML(typ="safe").load(path)["deployments"]

@@ -17,14 +17,11 @@ from flows.engine.workspace import WorkspaceBusy, workspace
 from flows.environment import PROJECT_VARIABLE
 from flows.tracking.location import local_database, local_uri
 from pipeline.data.sources import ENVIRONMENT_VARIABLE as DATA_VARIABLE
+from snnprune.core.errors import UserError
 
 FOLDER = Path(".worktrees")
 RAW = Path("data/raw")
-KEPT = ("/.dvc/", "/.resume/", f"/{RAW}", "__pycache__/")  # by `git clean`; results come back from the cache
-
-
-class WorktreeError(RuntimeError):
-    """Git could not make the folder; the message holds what it said."""
+KEPT = ("/.dvc/", "/.resume/", "__pycache__/")  # by `git clean`; results come back from the cache
 
 
 def prepare(root: Path, name: str) -> Path:
@@ -34,7 +31,7 @@ def prepare(root: Path, name: str) -> Path:
 
     Raises:
         WorkspaceBusy: a flow runs in it.
-        WorktreeError: the project has no commit, or git fails.
+        UserError: the project has no commit, or git fails.
     """
     commit = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
     folder = root / FOLDER / name
@@ -43,10 +40,11 @@ def prepare(root: Path, name: str) -> Path:
             _git(folder, "checkout", "--force", "--detach", "--quiet", commit)
             _git(folder, "clean", "--quiet", "-ffdx", *(f"--exclude={kept}" for kept in KEPT))
     else:
-        _git(root, "worktree", "prune")
         _git(root, "worktree", "add", "--force", "--detach", "--quiet", str(folder), commit)
     _share_cache(root, folder)
-    _link_downloads(root, folder)
+    (root / RAW).mkdir(parents=True, exist_ok=True)
+    (folder / RAW).parent.mkdir(exist_ok=True)
+    (folder / RAW).symlink_to((root / RAW).resolve())  # a run's downloads are the project's
     return folder
 
 
@@ -71,31 +69,19 @@ def main(name: str) -> int:
     root = Path.cwd()
     try:
         folder = prepare(root, name)
-    except (WorkspaceBusy, WorktreeError) as error:
+    except (WorkspaceBusy, UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps({"folder": str(folder), "environment": run_environment(root)}))
     return 0
 
 
-def _link_downloads(root: Path, folder: Path) -> None:
-    target, link = (root / RAW).resolve(), folder / RAW
-    target.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)  # a dangling one
-        link.symlink_to(target)
-
-
 def _share_cache(root: Path, folder: Path) -> None:
     """The project's own local settings of DVC, such as remotes, with its cache as the one to use."""
     config = configparser.ConfigParser(interpolation=None)
-    local = Path(".dvc/config.local")
-    config.read(root / local)
-    if not config.has_section("cache"):
-        config.add_section("cache")
-    config.set("cache", "dir", cache_folder(root))  # absolute, whichever file says so
-    with (folder / local).open("w", encoding="utf-8") as stream:
+    config.read(root / ".dvc/config.local")
+    config.read_dict({"cache": {"dir": cache_folder(root)}})
+    with (folder / ".dvc/config.local").open("w", encoding="utf-8") as stream:
         config.write(stream)
 
 
@@ -104,7 +90,7 @@ def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-c", f"core.hooksPath={os.devnull}", *arguments]  # `dvc install` has DVC run at each checkout
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        raise WorktreeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+        raise UserError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 

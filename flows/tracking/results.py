@@ -145,20 +145,20 @@ def growing_curve(path: Path) -> list[Point]:
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8")
-    return _curve(list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines())))
+    return _curves(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()), "curve", over=STEP)
 
 
 def _stage(place: Place, entry: Entry, files: Mapping[str, Path]) -> Content:
     numbered = [(files[name], "") for name in NUMBER_FILES if name in files]
     if NUMBER_FOLDER in files:  # metrics/cqp.json: `cqp/` before its names
         numbered += [(file, f"{file.stem}/") for file in sorted(files[NUMBER_FOLDER].glob("*.json"))]
-    params, points = _params(place, entry), _curve(_read_rows(files.get(CURVE_FILE)))
+    params, points = _params(place, entry), _curves(_read_rows(files.get(CURVE_FILE)), "curve", over=STEP)
     for file, prefix in numbered:
         numbers, texts = _split(_flatten(read_json(file), prefix))
         params |= texts
         points += [Point(key, value) for key, value in numbers.items()]
     if place.labels["stage"] != EVALUATE:  # which has a run a method and seed for it
-        points += [point for row in _read_rows(files.get(LEVELS_FILE)) for point in _by_level(row)]
+        points += _by_level(_read_rows(files.get(LEVELS_FILE)))
     artifacts = [item for path in files.values() for item in _artifacts(path)]
     return Content(place.name, place.labels, params, points, artifacts)
 
@@ -180,16 +180,16 @@ def _series(rows: Sequence[Row]) -> Iterator[Content]:
             nets[row["method"], row["seed"]].append(row)
     for (method, seed), found in nets.items():
         params = {"method": method, "seed": seed}
-        points = [point for row in found for point in _by_level({name: row[name] for name in ("level", *SERIES)})]
-        yield Content(f"{method}/seed{seed}", {"stage": EVALUATE, "kind": "series", **params}, params, points)
+        drawn = [{name: row[name] for name in ("level", *SERIES) if name in row} for row in found]
+        labels = {"stage": EVALUATE, "kind": "series", **params}
+        yield Content(f"{method}/seed{seed}", labels, params, _by_level(drawn))
 
 
 def _weights(place: Place, row: Row) -> Path:
     """Where a net of evaluate's table lies, relative to the project."""
-    method, seed = row["method"], int(row["seed"])
-    if method == DENSE:
-        return dense_file(place.experiment, seed)
-    return net_file(place.experiment, method, seed, float(row["level"]))
+    experiment, method, seed = place.experiment, row["method"], int(row["seed"])
+    is_dense = method == DENSE
+    return dense_file(experiment, seed) if is_dense else net_file(experiment, method, seed, float(row["level"]))
 
 
 def _params(place: Place, entry: Entry) -> dict[str, str]:
@@ -202,20 +202,18 @@ def _params(place: Place, entry: Entry) -> dict[str, str]:
     return flat | {name: value for name, value in place.labels.items() if name != "stage"}
 
 
-def _by_level(row: Row) -> list[Point]:
-    """A row's numbers over its level in per mille, so that a chart shows accuracy against sparsity."""
-    numbers, _ = _split(row)
-    step = round(1000 * numbers.pop("level"))
-    return [Point(f"by_level/{key}", value, step) for key, value in numbers.items()]
-
-
-def _curve(rows: Iterable[Row]) -> list[Point]:
+def _curves(rows: Iterable[Row], kind: str, over: str, scale: int = 1) -> list[Point]:
+    """The numbers of rows as curves over one of their columns, times `scale`: MLflow's steps are whole."""
     points = []
     for row in rows:
         numbers, _ = _split(row)
-        step = int(numbers.pop(STEP))
-        points += [Point(f"curve/{key}", value, step) for key, value in numbers.items()]
+        step = round(scale * numbers.pop(over))
+        points += [Point(f"{kind}/{key}", value, step) for key, value in numbers.items()]
     return points
+
+
+def _by_level(rows: Iterable[Row]) -> list[Point]:
+    return _curves(rows, "by_level", over="level", scale=1000)
 
 
 def _dataset(root: Path, place: Place, entry: Entry) -> Dataset | None:
@@ -257,12 +255,9 @@ def _split(values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]
     for key, value in values.items():
         if value is None or value == "":
             continue
-        if isinstance(value, bool):
-            texts[key] = _text(value)
-            continue
         try:
-            numbers[key] = float(value)
-        except (TypeError, ValueError):
+            numbers[key] = float(_text(value))
+        except ValueError:
             texts[key] = _text(value)
     return numbers, texts
 

@@ -29,6 +29,7 @@ SPARE_COLOURS = ["#000000", "#8B6508", "#7A3E9D", "#B22222"]
 MARKERS = {"cqp": "o", "magnitude": "s", "osqp": "^", "random": "x", "regrow": "v", "gradient": "P", "membrane": "*"}
 STYLE = {
     "svg.hashsalt": "figures",
+    "svg.fonttype": "none",  # text stays text: small, and found by a search
     "font.size": 10,
     "axes.grid": True,
     "grid.alpha": 0.3,

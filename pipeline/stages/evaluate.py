@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from pipeline.evaluation import FinishedNet, evaluated
+from pipeline.inputs import dense_file, levels_of, pruned_file
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import write_csv
@@ -70,7 +70,7 @@ def _nets(experiment: str, matrix: Matrix, device: torch.device) -> Iterator[Fin
             dense = paths.dense_file(experiment, seed)
             one_shot = load_masks(paths.one_shot_file(experiment, method, seed), load_network(dense))
             previous = dense
-            for level in _levels(experiment, method, seed):
+            for level in levels_of(experiment, method, seed):
                 path = paths.net_file(experiment, method, seed, level)
                 mask = Mask(load_mask(path))
                 yield FinishedNet(
@@ -87,19 +87,13 @@ def _nets(experiment: str, matrix: Matrix, device: torch.device) -> Iterator[Fin
 
 def _files(experiment: str, matrix: Matrix) -> list[Path]:
     """The files of all nets. Raises UserError when one is not there."""
-    files = [required(paths.dense_file(experiment, seed), f"train@{experiment}-{seed}") for seed in matrix.seeds]
+    files = [dense_file(experiment, seed) for seed in matrix.seeds]
     for method in matrix.methods:
         for seed in matrix.seeds:
-            levels = [paths.net_file(experiment, method, seed, level) for level in _levels(experiment, method, seed)]
-            masks = paths.one_shot_file(experiment, method, seed)
-            files += [required(path, f"prune@{experiment}-{method}-{seed}") for path in (masks, *levels)]
+            files.append(required(paths.one_shot_file(experiment, method, seed), f"prune@{experiment}-{method}-{seed}"))
+            levels = levels_of(experiment, method, seed)
+            files += [pruned_file(experiment, method, seed, level) for level in levels]
     return files
-
-
-def _levels(experiment: str, method: str, seed: int) -> list[float]:
-    """The levels that one dense net was pruned to."""
-    path = paths.prune_folder(experiment, method, seed) / "levels.csv"
-    return pd.read_csv(required(path, f"prune@{experiment}-{method}-{seed}"))["level"].tolist()
 
 
 def _under(path: Path, mask: Mask, device: torch.device) -> SpikingNetwork:

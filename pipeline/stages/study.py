@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.inputs import Inputs, dense_file, pruned_file, table_file
+from pipeline.inputs import Inputs, dense_file, levels_of, pruned_file, table_file
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage
 from pipeline.io.files import Row, write_text
@@ -49,37 +49,35 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _inputs(study: Study, experiment: str) -> Inputs:
     """Everything the study reads; all that its rows depend on is in the resume points' fingerprint."""
     params = load_block(experiment, study.name, study.params)
-    prune = load_block(experiment, "prune", PruneParams)
-    further = {key: _further_block(experiment, key, schema) for key, schema in study.reads.items()}
+    schemas = study.reads if study.needs != DENSE else {"prune": PruneParams, **study.reads}
+    blocks = {key: _block(experiment, key, schema) for key, schema in schemas.items()}
     matrix = load_matrix(experiment)
     runtime = load_runtime()
     device = configure(runtime)
-    blocks = {study.name: params, "prune": prune, **further}
     if problems := study.problems(params, Experiment(experiment, matrix, blocks)):
         raise ParamsError("\n".join(problems))
-    settings = {**blocks, "runtime": runtime}
+    settings = {study.name: params, **blocks, "runtime": runtime}
     return Inputs(
         experiment=experiment,
         params=params,
-        prune=prune,
-        blocks=further,
+        blocks=blocks,
         matrix=matrix,
         dataset=load_dataset(paths.data_folder(experiment)).to(device),
         device=device,
         resume=Resume(
             f"study/{experiment}/{study.name}",
             {"device": device.type, **{key: block.model_dump() for key, block in settings.items()}},
-            [paths.data_folder(experiment) / FILE, *_files(study, experiment, matrix, prune), *study.files],
+            [paths.data_folder(experiment) / FILE, *_files(study, experiment, matrix), *study.files],
         ),
     )
 
 
-def _further_block(experiment: str, key: str, schema: type[Block]) -> Block:
+def _block(experiment: str, key: str, schema: type[Block]) -> Block:
     parent, _, method = key.rpartition(".")
     return load_method(experiment, method, schema) if parent == "methods" else load_block(experiment, key, schema)
 
 
-def _files(study: Study, experiment: str, matrix: Matrix, prune: PruneParams) -> list[Path]:
+def _files(study: Study, experiment: str, matrix: Matrix) -> list[Path]:
     """The nets and the table that the study needs."""
     files = [dense_file(experiment, seed) for seed in matrix.seeds]
     if study.needs != DENSE:
@@ -87,7 +85,7 @@ def _files(study: Study, experiment: str, matrix: Matrix, prune: PruneParams) ->
             pruned_file(experiment, method, seed, level)
             for method in matrix.methods
             for seed in matrix.seeds
-            for level in prune.targets
+            for level in levels_of(experiment, method, seed)
         ]
     if study.needs not in (DENSE, NETS):
         files.append(table_file(experiment, study.needs))

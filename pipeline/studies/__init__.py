@@ -45,7 +45,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Study:
-    """A study and what it reads beside the dataset, the dense nets, its own block and `prune`.
+    """A study and what it reads beside the dataset, the dense nets and its own block (of dense nets only: `prune`).
 
     Attributes:
         needs: `dense` (nothing more), `nets` (all pruned nets), or a study's name (all pruned nets and its table).

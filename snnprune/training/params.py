@@ -24,7 +24,7 @@ class FitParams(Block):
     """
 
     epochs: Annotated[int, pydantic.Field(ge=1)]
-    batch_size: Annotated[int, pydantic.Field(ge=1)] = 128
+    batch_size: Annotated[int, pydantic.Field(ge=1)] = 64
     lr: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.002
     optimizer: Literal["adam", "adamw"] = "adam"
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"

@@ -86,6 +86,7 @@ stages:
       cmd: python stage.py evaluate ${item.experiment}
       deps:
         - stage.py
+        - results/${item.experiment}/data/dataset.safetensors
         - results/${item.experiment}/train
         - results/${item.experiment}/prune
       plots:
@@ -173,7 +174,7 @@ if kind == "data":
     (folder / "dataset.json").write_text(json.dumps(about))
 if kind == "train":
     (folder / "model.safetensors").write_bytes(f"dense {rest}".encode())
-    (folder / "curve.csv").write_text("epoch,loss\\n1,0.75\\n2,0.25\\n")
+    (folder / "curve.csv").write_text("epoch,loss,validation_accuracy\\n1,0.75,0.5\\n2,0.25,0.9\\n")
     (folder / "metrics.json").write_text(json.dumps({"validation_accuracy": 0.9}))
 if kind == "prune":
     (folder / "nets").mkdir()
@@ -186,9 +187,10 @@ if kind == "prune":
     (folder / "metrics.json").write_text(json.dumps({"validation_accuracy_at_0.50": 0.875}))
 if kind == "evaluate":
     methods = sorted(path.name for path in Path("results", experiment, "prune").iterdir())
-    rows = [f"{method},0,{level},{level},0.7,0.8,0.6" for method in methods for level in (0.5, 0.995)]
+    rows = [f"{method},0,{level},{level},0.7,0.8,0.6,8,4" for method in methods for level in (0.5, 0.995)]
     columns = "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy"
-    (folder / "levels.csv").write_text("\\n".join([columns, "dense,0,0,0,0.9,0.9,0.9", *rows, ""]))
+    energies = "energy_pj_loihi,energy_pj_horowitz_45nm_int8"
+    (folder / "levels.csv").write_text("\\n".join([f"{columns},{energies}", "dense,0,0,0,0.9,0.9,0.9,9,8", *rows, ""]))
 if kind == "studies":
     (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
 if kind == "compare":

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from pipeline.io.nets import DENSE
 from pipeline.report.claims import evidence
@@ -56,198 +57,136 @@ class Claim:
     conditions: tuple[Condition, ...]
 
 
-COMPARED = partial(Reading, "compare")
-PAPERS = partial(Reading, "paper")
-RELAXED = partial(Reading, "relaxation")
-COUNTED = partial(Reading, "energy")
-SWEPT = partial(Reading, "sweep")
+def _read(source: str, read: Callable[..., Measured], **options: Any) -> Reading:
+    return Reading(source, partial(read, **options))
 
-ALL_LAYERS = "all layers, every method with the same dense nets, levels and fine-tuning"
+
 NO_SUCH_RUN = "not measured: the study runs under protocol fair alone"
 BY_COUNT = f"energy counted from spikes, every layer, profile {evidence.PROFILE}; T' by KL and accuracy on validation"
 BY_FORMULA = "energy by the paper's formula 1 - (1 - s) T'/T, at the same T'"
+LEFT_OUT = Reading("energy", evidence.steps_left_out)
+CHANGE = Reading("energy", evidence.accuracy_change_by_truncation)
+DENSE_NET, CQP_AT_70 = {"method": DENSE, "level": 0.0}, {"method": "cqp", "level": 0.7}
 
 CLAIMS = (
     Claim(
-        id="cqp_at_90",
-        claim="At 90 % sparsity CQP keeps 95.6 % test accuracy on MNIST, magnitude 93.4 %.",
-        value="95.6 % against 93.4 %",
-        fair=ALL_LAYERS,
-        paper="the author's code: first layer only; CQP drops input columns in rounds with a little fine-tuning, "
+        "cqp_at_90",
+        "At 90 % sparsity CQP keeps 95.6 % test accuracy on MNIST, magnitude 93.4 %.",
+        "95.6 % against 93.4 %",
+        "all layers, every method with the same dense nets, levels and fine-tuning",
+        "the author's code: first layer only; CQP drops input columns in rounds with a little fine-tuning, "
         "magnitude prunes synapses in one step without",
-        conditions=(
+        (
             Condition(
-                quantity="CQP minus magnitude at 90 %",
-                unit="points",
-                side="above",
-                threshold=0,
-                stated=2.2,
-                fair=COMPARED(partial(evidence.fair_margin, level=0.9)),
-                paper=PAPERS(partial(evidence.paper_margin, level=0.9)),
+                *("CQP minus magnitude at 90 %", "points", "above", 0, 2.2),
+                fair=_read("compare", evidence.fair_margin, level=0.9),
+                paper=_read("paper", evidence.paper_margin, level=0.9),
             ),
             Condition(
-                quantity="CQP's test accuracy at 90 %",
-                unit="%",
-                side="at least",
-                threshold=95.6,
-                stated=95.6,
-                fair=COMPARED(partial(evidence.fair_accuracy, level=0.9)),
-                paper=PAPERS(partial(evidence.paper_accuracy, level=0.9)),
+                *("CQP's test accuracy at 90 %", "%", "at least", 95.6, 95.6),
+                fair=_read("compare", evidence.fair_accuracy, level=0.9),
+                paper=_read("paper", evidence.paper_accuracy, level=0.9),
             ),
         ),
     ),
     Claim(
-        id="relaxation",
-        claim="The solver's masks, rounded, overshoot the sparsity by up to 12 points and cost up to 44 points of "
-        "accuracy.",
-        value="12 points, 44 points",
-        fair="form budget: CQP's own program relaxed, all layers, one step from the dense net",
-        paper="form energy: the relaxed program of the author's code, all layers, one step from the dense net",
-        conditions=(
+        "relaxation",
+        "The solver's masks, rounded, overshoot the sparsity by up to 12 points and cost up to 44 points of accuracy.",
+        "12 points, 44 points",
+        "form budget: CQP's own program relaxed, all layers, one step from the dense net",
+        "form energy: the relaxed program of the author's code, all layers, one step from the dense net",
+        tuple(
             Condition(
-                quantity="largest overshoot of the sparsity",
-                unit="points",
-                side="at least",
-                threshold=12,
-                stated=12,
-                fair=RELAXED(partial(evidence.largest_of_form, form="budget", key="overshoot_points")),
-                paper=RELAXED(partial(evidence.largest_of_form, form="energy", key="overshoot_points")),
-            ),
+                *(quantity, "points", "at least", stated, stated),
+                fair=_read("relaxation", evidence.largest_of_form, form="budget", key=key),
+                paper=_read("relaxation", evidence.largest_of_form, form="energy", key=key),
+            )
+            for quantity, stated, key in (
+                ("largest overshoot of the sparsity", 12, "overshoot_points"),
+                ("largest loss against the exact mask", 44, "loss_points"),
+            )
+        ),
+    ),
+    Claim(
+        "zombies",
+        "Adam's first moment revives pruned weights.",
+        "revived; no number",
+        "the dense training's own Adam state goes on, gradients masked: moments kept against moments masked",
+        NO_SUCH_RUN,
+        (
             Condition(
-                quantity="largest loss against the exact mask",
-                unit="points",
-                side="at least",
-                threshold=44,
-                stated=44,
-                fair=RELAXED(partial(evidence.largest_of_form, form="budget", key="loss_points")),
-                paper=RELAXED(partial(evidence.largest_of_form, form="energy", key="loss_points")),
+                *("pruned weights revived by the moments", "synapses", "above", 0, None),
+                *(Reading("zombies", evidence.zombies_of_moments), None),
             ),
         ),
     ),
     Claim(
-        id="zombies",
-        claim="Adam's first moment revives pruned weights.",
-        value="revived; no number",
-        fair="the dense training's own Adam state goes on, gradients masked: moments kept against moments masked",
-        paper=NO_SUCH_RUN,
-        conditions=(
+        "staleness",
+        "Recomputing criticality in an iterative schedule removes gradient staleness at high sparsity.",
+        "removed; no number",
+        "CQP at the experiment's highest level: criticality recomputed at every level, or once at the dense net",
+        NO_SUCH_RUN,
+        (
             Condition(
-                quantity="pruned weights revived by the moments",
-                unit="synapses",
-                side="above",
-                threshold=0,
-                stated=None,
-                fair=Reading("zombies", evidence.zombies_of_moments),
-                paper=None,
+                *("recomputed minus frozen", "points", "above", 0, None),
+                *(Reading("staleness", evidence.gain_of_recomputing), None),
             ),
         ),
     ),
     Claim(
-        id="staleness",
-        claim="Recomputing criticality in an iterative schedule removes gradient staleness at high sparsity.",
-        value="removed; no number",
-        fair="CQP at the experiment's highest level: criticality recomputed at every level, or once at the dense net",
-        paper=NO_SUCH_RUN,
-        conditions=(
+        "redundant_step",
+        "KL divergence finds a redundant time step, worth 10 % energy.",
+        "1 step, 10 %",
+        BY_COUNT,
+        BY_FORMULA,
+        (
+            Condition("steps left out of the dense nets", "steps", "at least", 1, 1, LEFT_OUT, LEFT_OUT),
             Condition(
-                quantity="recomputed minus frozen",
-                unit="points",
-                side="above",
-                threshold=0,
-                stated=None,
-                fair=Reading("staleness", evidence.gain_of_recomputing),
-                paper=None,
+                *("energy saved by leaving them out", "%", "at least", 10, 10),
+                fair=_read("energy", evidence.counted_saving, **DENSE_NET),
+                paper=_read("energy", evidence.formula_saving, **DENSE_NET),
+            ),
+            Condition("test accuracy at T' minus at T", "points", "above", -0.5, None, CHANGE, CHANGE, ours=True),
+        ),
+    ),
+    Claim(
+        "threshold_cliff",
+        "In a sweep of the criticality threshold accuracy falls from 87.0 % to 14.4 % at tau = 0.9.",
+        "87.0 to 14.4 %",
+        "the exact program with protection: as many synapses are kept at every tau",
+        "the relaxed program of the author's code, rounded",
+        (
+            Condition(
+                *("fall of test accuracy at tau = 0.9", "points", "at least", 72.6, 72.6),
+                fair=_read("sweep", evidence.fall_at, rule="exact", tau=0.9),
+                paper=_read("sweep", evidence.fall_at, rule="energy", tau=0.9),
             ),
         ),
     ),
     Claim(
-        id="redundant_step",
-        claim="KL divergence finds a redundant time step, worth 10 % energy.",
-        value="1 step, 10 %",
-        fair=BY_COUNT,
-        paper=BY_FORMULA,
-        conditions=(
+        "combined_saving",
+        "A weight sparsity of 70 % and truncation together save 73 % energy.",
+        "73 %",
+        BY_COUNT,
+        BY_FORMULA,
+        (
             Condition(
-                quantity="steps left out of the dense nets",
-                unit="steps",
-                side="at least",
-                threshold=1,
-                stated=1,
-                fair=COUNTED(evidence.steps_left_out),
-                paper=COUNTED(evidence.steps_left_out),
-            ),
-            Condition(
-                quantity="energy saved by leaving them out",
-                unit="%",
-                side="at least",
-                threshold=10,
-                stated=10,
-                fair=COUNTED(partial(evidence.counted_saving, method=DENSE, level=0.0)),
-                paper=COUNTED(partial(evidence.formula_saving, method=DENSE, level=0.0)),
-            ),
-            Condition(
-                quantity="test accuracy at T' minus at T",
-                unit="points",
-                side="above",
-                threshold=-0.5,
-                stated=None,
-                fair=COUNTED(evidence.accuracy_change_by_truncation),
-                paper=COUNTED(evidence.accuracy_change_by_truncation),
-                ours=True,
+                *("energy saved by CQP at 70 % and T'", "%", "at least", 73, 73),
+                fair=_read("energy", evidence.counted_saving, **CQP_AT_70),
+                paper=_read("energy", evidence.formula_saving, **CQP_AT_70),
             ),
         ),
     ),
     Claim(
-        id="threshold_cliff",
-        claim="In a sweep of the criticality threshold accuracy falls from 87.0 % to 14.4 % at tau = 0.9.",
-        value="87.0 to 14.4 %",
-        fair="the exact program with protection: as many synapses are kept at every tau",
-        paper="the relaxed program of the author's code, rounded",
-        conditions=(
+        "best_alpha",
+        "An exponent alpha of 0.5 is best.",
+        "0.5",
+        "CQP, all layers, after fine-tuning, by mean validation accuracy over levels; on the seeds of the study",
+        NO_SUCH_RUN,
+        (
             Condition(
-                quantity="fall of test accuracy at tau = 0.9",
-                unit="points",
-                side="at least",
-                threshold=72.6,
-                stated=72.6,
-                fair=SWEPT(partial(evidence.fall_at, rule="exact", tau=0.9)),
-                paper=SWEPT(partial(evidence.fall_at, rule="energy", tau=0.9)),
-            ),
-        ),
-    ),
-    Claim(
-        id="combined_saving",
-        claim="A weight sparsity of 70 % and truncation together save 73 % energy.",
-        value="73 %",
-        fair=BY_COUNT,
-        paper=BY_FORMULA,
-        conditions=(
-            Condition(
-                quantity="energy saved by CQP at 70 % and T'",
-                unit="%",
-                side="at least",
-                threshold=73,
-                stated=73,
-                fair=COUNTED(partial(evidence.counted_saving, method="cqp", level=0.7)),
-                paper=COUNTED(partial(evidence.formula_saving, method="cqp", level=0.7)),
-            ),
-        ),
-    ),
-    Claim(
-        id="best_alpha",
-        claim="An exponent alpha of 0.5 is best.",
-        value="0.5",
-        fair="CQP, all layers, after fine-tuning, by mean validation accuracy over levels; on the seeds of the study",
-        paper=NO_SUCH_RUN,
-        conditions=(
-            Condition(
-                quantity="alpha 0.5 minus the best other alpha",
-                unit="points",
-                side="above",
-                threshold=0,
-                stated=None,
-                fair=Reading("alpha", partial(evidence.lead_of_alpha, alpha=0.5)),
-                paper=None,
+                *("alpha 0.5 minus the best other alpha", "points", "above", 0, None),
+                *(_read("alpha", evidence.lead_of_alpha, alpha=0.5), None),
             ),
         ),
     ),

@@ -1,5 +1,7 @@
 """What a page is made of: sections of figures, tables and sentences, each with the stages that made its numbers."""
 
+import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,11 +26,23 @@ class Source:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """An SVG document, what it is (for those who do not see it), and what to look at."""
+    """An SVG document, and what it is and what to look at."""
 
     svg: str
-    about: str
     caption: str
+
+    @property
+    def data_uri(self) -> str:
+        """The document as the address of an image: nothing of it can clash with the page or with another figure."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
+
+    @property
+    def width(self) -> float:
+        """Its width in points. Raises ValueError when the document does not say it."""
+        found = re.search(r'<svg [^>]*width="([\d.]+)pt"', self.svg)
+        if found is None:
+            raise ValueError(f"not an SVG document with a width in points: {self.svg[:60]!r}")
+        return float(found[1])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 The page lies in `results/<experiment>/report/`; it links to other files of the experiment as `../<file>`.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report.claims.judge import Judgement
 from pipeline.report.page.content import Fact, Section, Source
-from pipeline.report.page.svg import inline_svg, width_of
 from pipeline.report.page.tables import claim_table
 
 
@@ -45,11 +43,7 @@ class Page:
 
 
 def render_page(page: Page) -> str:
-    """The page as HTML.
-
-    Raises:
-        ValueError: a figure is not an SVG document.
-    """
+    """The page as HTML."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -57,17 +51,10 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    prefixes = (f"f{number}" for number in itertools.count(1))  # one for each figure on the page
-    drawings = {
-        section.key: [inline_svg(figure.svg, next(prefixes), figure.about) for figure in section.figures]
-        for section in (page.headline, *page.sections)
-    }
     return (
         environment.get_template("page.html")
         .render(
             page=page,
-            drawings=drawings,
-            width=width_of,
             claim_table=claim_table,
             anchors={source.stage: source.anchor for source, _ in page.made},
             below=lambda file: file.removeprefix(f"results/{page.experiment}/"),

@@ -23,16 +23,12 @@ NOTES = (
     "Energy is counted from spikes: effective operations, where neither weight nor input is zero, and neuron updates, "
     "times the prices of a hardware profile.",
 )
-COMPARISON_FIGURES = {  # name -> what it is, what to look at
+COMPARISON_FIGURES = {  # name -> caption
     "accuracy_against_sparsity": (
-        "Test accuracy of every method over sparsity, with 95 % intervals; right a close-up of the best",
         "Follow a line to the right, where fewer and fewer synapses are left: the higher it ends, the better the "
-        "method chose them. Bars are 95 % intervals over seeds, the dotted line is the dense net.",
+        "method chose them. Bars are 95 % intervals over seeds, the dotted line is the dense net."
     ),
-    "sparsity_error": (
-        "Achieved minus target sparsity of every method, in one step and level after level",
-        "Exact selection sits on zero at every level; a relaxed mask that is rounded does not.",
-    ),
+    "sparsity_error": "Exact selection sits on zero at every level; a relaxed mask that is rounded does not.",
 }
 # First on the page, in this order; studies that are not listed follow.
 ORDER = ("energy", "relaxation", "zombies", "sweep", "temporal", "early_exit", "staleness", "alpha", "paper", "layers")
@@ -127,7 +123,7 @@ def _facts(results: Results) -> list[Fact]:
 def _compared(results: Results, key: str, title: str, name: str) -> Section:
     """The section of a figure of the comparison."""
     source = _source(results, "compare", "compare/summary.json", f"compare/figures/{name}.svg")
-    return Section(key, title, [source], [PageFigure(results.figures[name], *COMPARISON_FIGURES[name])])
+    return Section(key, title, [source], [PageFigure(results.figures[name], COMPARISON_FIGURES[name])])
 
 
 def _study(results: Results, study: str, one: ReportedStudy) -> Section:
@@ -141,7 +137,7 @@ def _study(results: Results, study: str, one: ReportedStudy) -> Section:
             Source(f"study@{results.experiment}-{study}", [f"studies/{study}/table.csv"]),
             _source(results, "report", f"report/studies/{study}.json", *tables, *drawn),
         ],
-        figures=[PageFigure(one.svgs[drawing.name], drawing.about, drawing.caption) for drawing in drawings],
+        figures=[PageFigure(one.svgs[drawing.name], drawing.caption) for drawing in drawings],
         tables=one.summary.page_tables,
         findings=one.summary.page_lines,
     )

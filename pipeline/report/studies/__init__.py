@@ -67,10 +67,9 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure: the name of its file, what it is (for those who do not see it), what to look at, and how to draw it."""
+    """A figure: the name of its file, what it is and what to look at, and how to draw it."""
 
     name: str
-    about: str
     caption: str
     draw: Callable[[Any], Figure]
 

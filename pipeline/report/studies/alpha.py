@@ -9,6 +9,10 @@ from pipeline.report.statistics import Interval, describe
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import draw_intervals, look, panels
 
+CAPTION = (
+    "How much criticality should count: look for the highest point of each line. The dotted line is the alpha "
+    "chosen on validation."
+)
 LOOKS = [look(name) for name in ("cqp", "magnitude", "regrow", "osqp", "gradient", "membrane")]
 
 
@@ -71,16 +75,4 @@ def draw(summary: AlphaSummary) -> Figure:
     return figure
 
 
-REPORT = StudyReport(
-    "The exponent alpha",
-    summarize,
-    (
-        Drawing(
-            "alpha",
-            "Validation accuracy over alpha after fine-tuning, a line per level",
-            "How much criticality should count: look for the highest point of each line. The dotted line is the alpha "
-            "chosen on validation.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("The exponent alpha", summarize, (Drawing("alpha", CAPTION, draw),))

@@ -10,6 +10,8 @@ from pipeline.report.statistics import Difference, Interval, describe, paired_di
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import colours_of_nets, legend_below, panels
 
+CAPTION = "Each curve bends where further steps bring nothing. Crosses are test accuracy at the chosen threshold."
+
 
 @dataclass(frozen=True)
 class ExitPoint:
@@ -94,15 +96,4 @@ def _result(method: str, level: float, group: pd.DataFrame) -> ExitResult:
     )
 
 
-REPORT = StudyReport(
-    "Early exit",
-    summarize,
-    (
-        Drawing(
-            "early_exit",
-            "Accuracy over the mean time steps of a sample that stops when its answer is clear",
-            "Each curve bends where further steps bring nothing. Crosses are test accuracy at the chosen threshold.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("Early exit", summarize, (Drawing("early_exit", CAPTION, draw),))

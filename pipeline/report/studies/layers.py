@@ -10,6 +10,7 @@ from pipeline.report.statistics import Interval, describe
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
 
+CAPTION = "The steeper a layer's curve, the less pruning it tolerates."
 LOOKS = [look(name) for name in ("cqp", "magnitude", "regrow", "osqp")]
 
 
@@ -73,15 +74,4 @@ def draw(summary: LayersSummary) -> Figure:
     return figure
 
 
-REPORT = StudyReport(
-    "Layer sensitivity",
-    summarize,
-    (
-        Drawing(
-            "layers",
-            "Points of validation accuracy lost by pruning one layer alone, over its sparsity",
-            "The steeper a layer's curve, the less pruning it tolerates.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("Layer sensitivity", summarize, (Drawing("layers", CAPTION, draw),))

@@ -10,6 +10,10 @@ from pipeline.report.statistics import Difference, Interval, describe, paired_di
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import draw_intervals, look, panels
 
+CAPTION = (
+    "The same nets, left under the rules of the paper author's code (hollow: the author's published results), "
+    "right under one budget for all: the order of the methods depends on the rules."
+)
 # Test accuracy in %: dataset -> level -> method, from the author's public notebooks (Hamza-Faarooq/Pruning-with-SNNs,
 # May 2026), and the abstract of arXiv 2606.30676.
 NOTEBOOKS: dict[str, dict[float, dict[str, float]]] = {
@@ -144,16 +148,4 @@ def _finding(margin: Margin, results: list[PaperResult]) -> str:
     )
 
 
-REPORT = StudyReport(
-    "The paper's own rules",
-    summarize,
-    (
-        Drawing(
-            "paper",
-            "Test accuracy over sparsity of the same dense nets under protocol paper and protocol fair",
-            "The same nets, left under the rules of the paper author's code (hollow: the author's published results), "
-            "right under one budget for all: the order of the methods depends on the rules.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("The paper's own rules", summarize, (Drawing("paper", CAPTION, draw),))

@@ -10,6 +10,10 @@ from pipeline.report.statistics import Interval, describe
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
 
+CAPTION = (
+    "A relaxed mask rounded at 0.5 misses the requested sparsity (left, off zero), and so its accuracy differs "
+    "from that of the exact mask (right, dashed against solid)."
+)
 LOOKS = {"budget": look("osqp"), "energy": look("gradient")}  # by form of the program
 LINES = {"exact": "-", "fractional": ":", "rounded": "--"}  # by mask
 
@@ -122,16 +126,4 @@ def _findings(form: str, results: list[RelaxationResult]) -> list[str]:
     return lines
 
 
-REPORT = StudyReport(
-    "The relaxation trap",
-    summarize,
-    (
-        Drawing(
-            "relaxation",
-            "Masks of both relaxed programs: achieved minus target sparsity; accuracy fractional, rounded and exact",
-            "A relaxed mask rounded at 0.5 misses the requested sparsity (left, off zero), and so its accuracy differs "
-            "from that of the exact mask (right, dashed against solid).",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("The relaxation trap", summarize, (Drawing("relaxation", CAPTION, draw),))

@@ -12,6 +12,7 @@ from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
 from pipeline.studies.staleness import Params
 from snnprune.core.errors import UserError
 
+CAPTION = "Where the interval on the right lies above zero, recomputing criticality at that level was worth it."
 METHOD = "cqp"
 
 
@@ -93,16 +94,4 @@ def _gain(gain: Difference) -> str:
     return f"{text} (95 % interval {gain.low:+.2f} to {gain.high:+.2f}{p})"
 
 
-REPORT = StudyReport(
-    "Stale criticality",
-    summarize,
-    (
-        Drawing(
-            "staleness",
-            "Test accuracy with criticality recomputed at every level or frozen at the dense net, and the paired gain",
-            "Where the interval on the right lies above zero, recomputing criticality at that level was worth it.",
-            draw,
-        ),
-    ),
-    Params,
-)
+REPORT = StudyReport("Stale criticality", summarize, (Drawing("staleness", CAPTION, draw),), Params)

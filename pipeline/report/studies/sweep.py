@@ -4,13 +4,16 @@ import itertools
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.report.statistics import Interval, describe
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import draw_intervals, legend_below, look, panels
 
+CAPTION = (
+    "The relaxed program and the hard cut keep less and less as tau rises, and accuracy falls with it. The "
+    "shaded band is the cliff: the largest fall between neighbouring thresholds."
+)
 RULES = {  # of two rules that do the same the later is drawn thin over the other
     "energy": ("relaxed program of the author's code", look("gradient") | {"linewidth": 4, "markersize": 9}),
     "exact": ("exact top-k with protection", look("cqp") | {"linewidth": 2}),
@@ -115,7 +118,7 @@ def find_cliff(table: pd.DataFrame) -> Cliff:
 
 
 def draw(summary: SweepSummary) -> Figure:
-    """Test accuracy (left) and achieved sparsity (right) over tau; the cliff of both programs is shaded and labelled.
+    """Test accuracy (left) and achieved sparsity (right) over tau; the cliffs of both programs are shaded.
 
     Large circles are thresholds at which the program is infeasible for some seed.
     """
@@ -140,26 +143,13 @@ def draw(summary: SweepSummary) -> Figure:
         axes.set_xlabel("tau (criticality / its maximum)")
     both[0].set_ylabel("test accuracy (%)")
     both[1].set_ylabel("achieved sparsity (%)")
-    for rule, height in (("energy", 0.9), ("exact", 0.02)):
-        _mark_cliff(both[0], summary.cliffs[rule], RULES[rule][1]["color"], height)
-    legend_below(figure, both[0], columns=4)
+    for rule in ("energy", "exact"):
+        cliff, colour = summary.cliffs[rule], RULES[rule][1]["color"]
+        if cliff.cause != NO_CLIFF:
+            label = f"cliff: {100 * cliff.before:.1f} to {100 * cliff.after:.1f} % ({cliff.cause})"
+            both[0].axvspan(cliff.tau_before, cliff.tau, color=colour, alpha=0.15, linewidth=0, label=label)
+    legend_below(figure, both[0], columns=3)
     return figure
-
-
-def _mark_cliff(axes: Axes, cliff: Cliff, colour: str, height: float) -> None:
-    """Shade the fall between two thresholds, and write it there, from `height` inwards."""
-    if cliff.cause == NO_CLIFF:
-        return
-    axes.axvspan(cliff.tau_before, cliff.tau, color=colour, alpha=0.15, linewidth=0)
-    axes.annotate(
-        f"cliff: {100 * cliff.before:.1f} to {100 * cliff.after:.1f} %\n({cliff.cause})",
-        ((cliff.tau_before + cliff.tau) / 2, height),
-        xycoords=("data", "axes fraction"),
-        rotation=90,
-        ha="center",
-        va="top" if height > 0.5 else "bottom",
-        fontsize=9,
-    )
 
 
 def _finding(rule: str, cliff: Cliff) -> str:
@@ -172,16 +162,4 @@ def _finding(rule: str, cliff: Cliff) -> str:
     )
 
 
-REPORT = StudyReport(
-    "Threshold sweep and its cliff",
-    summarize,
-    (
-        Drawing(
-            "sweep",
-            "Test accuracy and achieved sparsity over the threshold of protection tau, by rule, cliffs shaded",
-            "The relaxed program and the hard cut keep less and less as tau rises, and accuracy falls with it. The "
-            "shaded band is the cliff: the largest fall between neighbouring thresholds.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("Threshold sweep and its cliff", summarize, (Drawing("sweep", CAPTION, draw),))

@@ -10,6 +10,7 @@ from pipeline.report.statistics import Difference, Interval, describe, paired_di
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import colours_of_nets, draw_intervals, legend_below, panels
 
+CAPTION = "KL falls until the class distribution has settled. Dots mark T', where the net may stop."
 SMALLEST_KL = 1e-6  # how a KL of 0 is drawn
 
 
@@ -121,15 +122,4 @@ def _finding(result: TemporalResult, timesteps: int) -> str:
     )
 
 
-REPORT = StudyReport(
-    "KL over time",
-    summarize,
-    (
-        Drawing(
-            "temporal",
-            "KL divergence to the final class distribution, and validation accuracy, over time steps",
-            "KL falls until the class distribution has settled. Dots mark T', where the net may stop.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("KL over time", summarize, (Drawing("temporal", CAPTION, draw),))

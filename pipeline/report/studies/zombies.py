@@ -9,6 +9,10 @@ from pipeline.report.statistics import Interval, describe
 from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
 from pipeline.report.style import panels
 
+CAPTION = (
+    "Masking gradients alone is not enough: the moments of the dense training revive pruned weights (left) and "
+    "undo the sparsity (middle). With the moments masked too, none comes back."
+)
 LINES = {
     "none": ("#D55E00", "-"),
     "gradients": ("#E69F00", "-"),
@@ -104,16 +108,4 @@ def _result(setting: str, group: pd.DataFrame) -> ZombieResult:
     )
 
 
-REPORT = StudyReport(
-    "Zombie weights",
-    summarize,
-    (
-        Drawing(
-            "zombies",
-            "Zombies, sparsity and validation accuracy over optimiser steps, by what is masked",
-            "Masking gradients alone is not enough: the moments of the dense training revive pruned weights (left) and "
-            "undo the sparsity (middle). With the moments masked too, none comes back.",
-            draw,
-        ),
-    ),
-)
+REPORT = StudyReport("Zombie weights", summarize, (Drawing("zombies", CAPTION, draw),))

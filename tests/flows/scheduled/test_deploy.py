@@ -16,9 +16,9 @@ import requests
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.scheduled.deploy import deploy
+from snnprune.core.errors import UserError
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
 from tests.ports import free_port
@@ -61,8 +61,7 @@ class Deployed:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
-        program = f"import sys; from flows.scheduled.deploy import deploy; sys.exit(deploy({port}))"
-        self.command = [sys.executable, "-c", program]
+        self.command = [sys.executable, "-m", "flows.cli", "deploy", "--port", str(port)]
         self.mark = f"{folder}:{port}"
         self.environment = {**environment(folder), MARK: self.mark, "PREFECT_API_URL": f"{self.url}/api"}
         self.environment["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
@@ -200,6 +199,13 @@ def test_a_run_on_demand_takes_overrides_and_is_logged_apart(deployed: Deployed,
     assert sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits")) == standard
 
 
+def test_a_run_that_prefect_is_asked_to_cancel_is_cancelled(deployed: Deployed, scheduled: dict) -> None:
+    assert deployed.prefect("deployment", "run", "experiment/smoke").returncode == 0
+    (started,) = within(60, lambda: deployed.runs("smoke", "Running"))
+    deployed.ask(f"flow_runs/{started['id']}/set_state", {"state": {"type": "CANCELLING"}, "force": True})
+    assert within(60, lambda: deployed.runs("smoke", "Cancelled"))
+
+
 def test_a_run_that_was_killed_with_it_is_crashed_after_the_next_start(deployed: Deployed, scheduled: dict) -> None:
     assert deployed.prefect("deployment", "run", "experiment/smoke").returncode == 0
     assert within(60, lambda: deployed.runs("smoke", "Running"))
@@ -211,35 +217,31 @@ def test_a_run_that_was_killed_with_it_is_crashed_after_the_next_start(deployed:
     assert lost["state"]["message"] == "the process of this run was ended; the next run goes on from there"
 
 
-def test_overrides_that_are_not_allowed_fail_the_run(deployed: Deployed, scheduled: dict) -> None:
-    assert deployed.on_demand('["matrix.digits.methods=[best]"]').returncode != 0
-    (failed,) = deployed.runs("on-demand", "Failed")
-    assert "matrix.digits.methods: 'best' is none of those" in failed["state"]["message"]
+def test_a_server_and_work_pool_of_ones_own_run_the_same_deployments(
+    deployed: Deployed, scheduled: dict, server: None
+) -> None:
+    url = get_current_settings().api.url
+    for command in (
+        ("work-pool", "create", "local", "--type", "process"),
+        ("--no-prompt", "deploy", "--all"),
+        ("deployment", "run", "experiment/smoke"),
+        ("worker", "start", "--pool", "local", "--run-once"),
+    ):
+        done = deployed.prefect(*command, PREFECT_API_URL=url)
+        assert done.returncode == 0, done.stdout + done.stderr
+    with get_client(sync_client=True) as client:
+        assert within(
+            90, lambda: [run.state.name for run in client.read_flow_runs() if run.name == "digits"] == ["Completed"]
+        )
 
 
-def test_a_server_and_work_pool_of_ones_own_run_the_same_deployments(deployed: Deployed, scheduled: dict) -> None:
-    with prefect_test_harness(server_startup_timeout=120):
-        url = get_current_settings().api.url
-        for command in (
-            ("work-pool", "create", "local", "--type", "process"),
-            ("--no-prompt", "deploy", "--all"),
-            ("deployment", "run", "experiment/smoke"),
-            ("worker", "start", "--pool", "local", "--run-once"),
-        ):
-            done = deployed.prefect(*command, PREFECT_API_URL=url)
-            assert done.returncode == 0, done.stdout + done.stderr
-        with get_client(sync_client=True) as client:
-            assert within(90, lambda: [run.state.name for run in client.read_flow_runs()] == ["Completed"])
-
-
-def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert deploy(free_port()) == 1
-    assert "prefect.yaml, which lists the deployments, was not found" in capsys.readouterr().err
+    with pytest.raises(UserError, match="prefect.yaml, which lists the deployments, was not found"):
+        deploy(free_port())
     (tmp_path / "prefect.yaml").touch()
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        assert deploy(port) == 1
-    assert f"error: port {port} of 127.0.0.1 is in use by another program" in capsys.readouterr().err
+        with pytest.raises(UserError, match="port .* of 127.0.0.1 is in use by another program"):
+            deploy(taken.getsockname()[1])

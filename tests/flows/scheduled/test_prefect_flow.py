@@ -1,35 +1,28 @@
 """The flow on a real (temporary) Prefect server: task runs, logs, the artifact, failure."""
 
-import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from uuid import UUID
 
 import pytest
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import ArtifactCollection, FlowRun, TaskRun
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 from prefect.states import Cancelling
-from prefect.testing.utilities import prefect_test_harness
 
+from flows import run
 from flows.engine.engine import Done, FlowFailed
 from flows.engine.interrupt import Interrupted
 from flows.engine.lockfile import key_of, read_lock
-from flows import run
 from flows.scheduled import prefect_flow, prefect_tasks
 from flows.scheduled.prefect_flow import experiment_flow, run_experiment
 from flows.scheduled.prefect_tasks import artifact_key, run_tags
 from tests.flows.conftest import alive, store_of, within
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture
@@ -44,30 +37,30 @@ def test_each_stage_is_a_task_run_and_the_table_an_artifact(tiny: Path, server: 
     (tiny / "results/tiny/compare/summary.json").unlink()
     state = experiment_flow("tiny", return_state=True)
     assert state.is_completed()
-    run, tasks = asyncio.run(_recorded(state.state_details.flow_run_id))
+    run, tasks = _recorded(state.state_details.flow_run_id)
     assert run.name == "tiny"
     states = {task.name: task.state_name for task in tasks}
     assert states.pop("compare@tiny") == "Ran"
     assert {"data@tiny", "train@tiny-0", "prune@tiny-cqp-0", "report@tiny"} <= set(states)
     assert set(states.values()) == {"Unchanged"}
-    assert asyncio.run(_artifact("comparison-tiny")) == "| table of tiny |"
+    assert _artifact("comparison-tiny").data == "| table of tiny |"
     client = MlflowClient(store_of(tiny))
-    tags = client.search_runs(["1"], "tags.dvc_stage = 'compare@tiny'")[0].data.tags
+    (logged,) = client.search_runs(["1"], "tags.dvc_stage = 'compare@tiny'")
+    tags = logged.data.tags
     assert tags["prefect_flow_run"] == str(run.id)
     assert tags["prefect_task_run"] in {str(task.id) for task in tasks}
     assert tags["prefect_flow_url"].endswith(f"/flow-run/{run.id}")
-    # And back: the task says which run shows its result, and so does the table of stages.
-    (shown,) = client.search_runs(["1"], "tags.dvc_stage = 'compare@tiny'")
+    # And back: the task says which run has its result, and so does the table of stages.
     (compare,) = [task for task in tasks if task.name == "compare@tiny"]
     key = key_of(read_lock(tiny)["compare@tiny"])
-    assert compare.state.message.endswith(f"; DVC result {key}; MLflow run {shown.info.run_id}")
+    assert compare.state.message.endswith(f"; DVC result {key}; MLflow run {logged.info.run_id}")
     assert tags["dvc_hash"] == key
-    rows = {row["stage"]: row for row in json.loads(asyncio.run(_artifact("stages-tiny")))}
-    assert (rows["compare@tiny"]["outcome"], rows["compare@tiny"]["MLflow run"]) == ("ran", shown.info.run_id)
+    rows = {row["stage"]: row for row in json.loads(_artifact("stages-tiny").data)}
+    assert (rows["compare@tiny"]["outcome"], rows["compare@tiny"]["MLflow run"]) == ("ran", logged.info.run_id)
     assert rows["data@tiny"]["DVC result"] == key_of(read_lock(tiny)["data@tiny"])
-    assert f"git_commit {tags['git_commit']}" in asyncio.run(_latest("stages-tiny")).description
-    assert asyncio.run(_artifact("progress-tiny")) == 100
-    assert (tiny / "results/tiny/report/index.html").as_uri() in asyncio.run(_artifact("report-tiny"))
+    assert f"git_commit {tags['git_commit']}" in _artifact("stages-tiny").description
+    assert _artifact("progress-tiny").data == 100
+    assert (tiny / "results/tiny/report/index.html").as_uri() in _artifact("report-tiny").data
 
 
 def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: None) -> None:
@@ -78,10 +71,10 @@ def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: 
     assert "compare is broken" in state.message
     with pytest.raises(FlowFailed):
         state.result()
-    _, tasks = asyncio.run(_recorded(state.state_details.flow_run_id))
+    _, tasks = _recorded(state.state_details.flow_run_id)
     assert {task.name for task in tasks if task.state_name == "Failed"} == {"compare@tiny"}
     assert "report@tiny" not in {task.name for task in tasks}
-    rows = {row["stage"]: row["outcome"] for row in json.loads(asyncio.run(_artifact("stages-tiny")))}
+    rows = {row["stage"]: row["outcome"] for row in json.loads(_artifact("stages-tiny").data)}
     assert (rows["compare@tiny"], rows["report@tiny"], rows["evaluate@tiny"]) == ("failed", "skipped", "unchanged")
 
 
@@ -97,8 +90,7 @@ def test_cancelling_the_run_ends_its_stages(tiny: Path, server: None, monkeypatc
         run_experiment("tiny", 1)
     canceller.join()
     assert within(5, lambda: not alive(int((tiny / "pid").read_text())))
-    (latest,) = asyncio.run(_flow_runs(1))
-    assert latest.state.is_cancelled()
+    assert _latest_run().state.is_cancelled()
 
 
 def test_called_on_its_own_it_takes_the_defaults_of_the_command_line(tiny: Path, server: None, monkeypatch) -> None:
@@ -127,30 +119,27 @@ def test_only_a_server_with_an_address_has_pages_to_link() -> None:
     assert run_tags("prefect_flow", 7, temporary) == run_tags("prefect_flow", 7, None) == {"prefect_flow_run": "7"}
 
 
-async def _recorded(flow_run_id) -> tuple[FlowRun, list[TaskRun]]:
-    async with get_client() as client:
-        run = await client.read_flow_run(flow_run_id)
-        tasks = await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
-        return run, tasks
+def _recorded(flow_run_id: UUID) -> tuple[FlowRun, list[TaskRun]]:
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(flow_run_id)
+        return run, client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
 
 
-async def _artifact(key: str) -> str:
-    return (await _latest(key)).data
+def _artifact(key: str) -> Artifact:
+    with get_client(sync_client=True) as client:
+        (found,) = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort=ArtifactSort.CREATED_DESC, limit=1
+        )
+        return found
 
 
-async def _latest(key: str) -> ArtifactCollection:
-    async with get_client() as client:
-        (artifact,) = [found for found in await client.read_latest_artifacts() if found.key == key]
-        return artifact
-
-
-async def _flow_runs(limit: int) -> list[FlowRun]:
-    async with get_client() as client:
-        return await client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=limit)
+def _latest_run() -> FlowRun:
+    with get_client(sync_client=True) as client:
+        (run,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        return run
 
 
 def _cancel_when(condition: Callable[[], bool]) -> None:
     assert within(60, condition)
     with get_client(sync_client=True) as client:
-        (run,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
-        client.set_flow_run_state(run.id, Cancelling(), force=True)
+        client.set_flow_run_state(_latest_run().id, Cancelling(), force=True)

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from flows.engine.dvc import ProjectError
 from flows.engine.workspace import LOCK, WorkspaceBusy
 from flows.scheduled.prefect_flow import override
-from flows.scheduled.worktree import WorktreeError, is_for_runs, main, prepare, run_environment
+from flows.scheduled.worktree import is_for_runs, main, prepare, run_environment
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc
 from tests.tiny import make_repository, run
@@ -88,7 +88,7 @@ def test_the_command_prints_folder_and_environment_or_what_is_wrong(root: Path, 
         with pytest.raises(WorkspaceBusy):
             prepare(root, "nightly")
     assert capsys.readouterr().err.startswith("error: another flow")
-    with pytest.raises(WorktreeError, match="not a git repository"):
+    with pytest.raises(UserError, match="not a git repository"):
         prepare(tmp_path, "nightly")
 
 

@@ -1,9 +1,5 @@
-"""The tiny project's results, and a store that need not be migrated each time."""
+"""What the tiny project's results are in MLflow, and how to log and find them."""
 
-import shutil
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,43 +7,33 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from flows.engine.lockfile import read_lock
-from flows.environment import set_defaults
-from flows.tracking.store import Store
+from flows.tracking.replay import track
 from flows.tracking.tracking import Tracking
-from tests.flows.tracking.tiny import make_project
+from tests.flows.conftest import enter, store_of
 
-set_defaults()
+STAGES = {
+    "data@tiny": "data",
+    "train@tiny-0": "train/seed0",
+    "prune@tiny-cqp-0": "prune/cqp/seed0",
+    "prune@tiny-magnitude-0": "prune/magnitude/seed0",
+    "evaluate@tiny": "evaluate",
+    "study@tiny-layers": "study/layers",
+    "compare@tiny": "compare",
+    "report@tiny": "report",
+}
+NETS = ("dense/seed0", *(f"{method}@{level}/seed0" for method in ("cqp", "magnitude") for level in ("0.50", "0.995")))
+SERIES = ("cqp/seed0", "magnitude/seed0")
+RUNS = sorted([*STAGES.values(), *NETS, *SERIES])
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git repository with the tiny results and an empty migrated MLflow store; to be copied."""
-    root = make_project(tmp_path_factory.mktemp("tiny") / "project")
-    (root / "code.py").touch()
-    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    for arguments in (["init", "-q"], ["add", "code.py", "dvc.lock"], ["commit", "-qm", "Start"]):
-        subprocess.run([*git, *arguments], cwd=root, check=True)
-    Store(root)
+def tracked(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose results are all in MLflow; only to be looked at."""
+    root = tmp_path_factory.mktemp("tracked") / "project"
+    with pytest.MonkeyPatch.context() as patched:
+        enter(templates / "done", root, patched)
+        assert track() == 0
     return root
-
-
-@pytest.fixture
-def project(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it as the working folder."""
-    return enter(tiny, tmp_path / "project", monkeypatch)
-
-
-def enter(template: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy a project to `root` and make it the working folder."""
-    shutil.copytree(template, root)
-    monkeypatch.chdir(root)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow itself sets it
-    return root
-
-
-def store_of(root: Path) -> str:
-    """The URI of the project's store."""
-    return f"sqlite:///{root}/mlruns/mlflow.db"
 
 
 def search(root: Path, query: str = "", experiment: str = "tiny") -> list[Run]:
@@ -71,13 +57,3 @@ def log(root: Path, *addresses: str) -> Tracking:
         tracking.log(address, entries[address])
     tracking.summarize()
     return tracking
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Whether the condition comes true in that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False

@@ -11,7 +11,8 @@ from flows.engine.lockfile import read_lock
 from flows.tracking import follow
 from flows.tracking.tracking import Tracking
 from pipeline.io.paths import train_folder
-from tests.flows.tracking.conftest import log, search, store_of, within
+from tests.flows.conftest import store_of, within
+from tests.flows.tracking.conftest import log, search
 
 ADDRESS = "train@tiny-0"
 CURVE = train_folder("tiny", 0) / "curve.csv"

@@ -14,13 +14,13 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.engine.lockfile import key_of, read_lock
-from flows.tracking.ledger import read_ledger
+from flows.tracking.ledger import find_logged
 from flows.tracking.replay import track
 from flows.tracking.results import place_of
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
-from tests.flows.tracking.conftest import log, search, store_of, within
-from tests.flows.tracking.tiny import RUNS, STAGES
+from tests.flows.conftest import store_of, within
+from tests.flows.tracking.conftest import RUNS, STAGES, log, search
 
 ADDRESS = "evaluate@tiny"
 DATABASE = Path("mlruns/mlflow.db")
@@ -142,10 +142,9 @@ def test_a_write_that_leaves_size_and_time_is_noticed(project: Path) -> None:
 @pytest.mark.parametrize("end", ["-wal", "-journal"])
 def test_while_somebody_writes_the_ledger_does_not_hold(project: Path, end: str) -> None:
     log(project)
-    ledger = read_ledger(DATABASE)
-    assert ledger.find(DATABASE, "tiny", ADDRESS)
+    assert find_logged(DATABASE, "tiny", ADDRESS)
     Path(f"{DATABASE}{end}").write_bytes(b"pages")
-    assert ledger.find(DATABASE, "tiny", ADDRESS) is None
+    assert find_logged(DATABASE, "tiny", ADDRESS) is None
 
 
 def test_another_entry_and_another_experiment_are_left_to_mlflow(project: Path, openings: list[Path]) -> None:
@@ -193,7 +192,6 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 def test_a_run_with_nothing_to_log_imports_neither_mlflow_nor_torch(project: Path) -> None:
     log(project)
     command = [sys.executable, "-c", "import json" + NOTHING_TO_LOG]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    line, modules = subprocess.check_output(command, env=environment, text=True).splitlines()
+    line, modules = subprocess.check_output(command, text=True).splitlines()
     assert line.startswith("tracking: 0 results logged, 8 already there")
     assert not {"mlflow", "torch", "pandas", "sqlalchemy"} & set(json.loads(modules))

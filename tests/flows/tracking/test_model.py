@@ -16,8 +16,8 @@ from pipeline.io.paths import dense_file
 from snnprune.snn.checkpoint import load_network, save_network
 from snnprune.snn.network import build_network
 from snnprune.snn.params import ModelParams
-from tests.flows.tracking.conftest import log, named, store_of
-from tests.flows.tracking.tiny import lock
+from tests.flows.conftest import dvc, store_of
+from tests.flows.tracking.conftest import log, named
 
 SPEC = {"layers": [4, 16, 2], "beta": 0.9, "threshold": 0.1, "timesteps": 5, "encoding": {"name": "direct"}}
 NETS = {
@@ -51,7 +51,8 @@ def test_a_dense_and_a_sparse_net_predict_anywhere_as_on_disk(project: Path, tmp
         for name, parameter in network.named_parameters():
             parameter.mul_(masks.get(name, 1))
     save_network(sparse, network, masks)
-    log(lock(project), "evaluate@tiny")
+    dvc(project, "commit", "-fq", "train@tiny-0", "prune@tiny-cqp-0", "evaluate@tiny")
+    log(project, "evaluate@tiny")
     elsewhere = tmp_path / "elsewhere"
     for place, name in enumerate(NETS):
         shutil.copytree(folder_of(project, name), elsewhere / str(place))

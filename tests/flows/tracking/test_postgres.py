@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.flows.tracking.tiny import RUNS
+from tests.flows.tracking.conftest import RUNS
 from tests.imports import PROJECT
 from tests.tiny import environment
 
@@ -67,7 +67,7 @@ def run(project: Path, urls: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=project,
-        env=environment(project) | urls | {"PYTHONPATH": str(PROJECT)},
+        env=environment(project) | urls,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -17,14 +17,14 @@ from flows.environment import stage_environment
 from flows.tracking.replay import track
 from flows.tracking.tracking import Tracking
 from scripts.mlflow_ui import wait_for
-from tests.flows.tracking.tiny import RUNS, STAGES
+from tests.flows.tracking.conftest import RUNS, STAGES
 from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
 
 def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
-    project: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(project / "mlruns")
     port = free_port()
@@ -42,7 +42,7 @@ def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
     assert uri in line and "`snnprune track`" in line
     assert not (project / "mlruns/mlflow.db").exists()
 
-    with server(port, tiny, tmp_path / "server"):
+    with server(port, templates / "store", tmp_path / "server"):
         for _ in range(2):  # the second time there is nothing left to log
             assert track() == 0
         (found,) = [found for found in MlflowClient(uri).search_experiments() if found.name == "tiny"]
@@ -58,9 +58,9 @@ def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
 
 
 @contextmanager
-def server(port: int, tiny: Path, folder: Path) -> Iterator[None]:
+def server(port: int, store: Path, folder: Path) -> Iterator[None]:
     """A real MLflow server over a copy of an empty store."""
-    shutil.copytree(tiny / "mlruns", folder)
+    shutil.copytree(store / "mlruns", folder)
     options = ["--workers", "1", "--host", "127.0.0.1", "--port", str(port), "--artifacts-destination", str(folder)]
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     with (folder / "server.log").open("wb") as output:

@@ -19,20 +19,32 @@ from flows.environment import stage_environment
 from flows.tracking.replay import track
 from flows.tracking.results import place_of
 from flows.tracking.store import ERRORS, Store
-from tests.flows.tracking.conftest import search
-from tests.flows.tracking.tiny import RUNS, STAGES
-from tests.imports import PROJECT
-
-ENVIRONMENT = {**stage_environment(), "PYTHONPATH": str(PROJECT)}
+from tests.flows.tracking.conftest import RUNS, STAGES, log, search
 
 
-def test_an_unreachable_server_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+def line_of(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that `snnprune track` prints; it has written an empty receipt, and ends well."""
+    capsys.readouterr()
     assert track(receipt=Path("receipt.json")) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "MLflow cannot be used" in line
-    assert "`snnprune track`" in line
     assert Path("receipt.json").read_text() == "{}\n"
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("tracking: MLflow cannot be used (")
+    assert line.endswith("); the results are kept, run `snnprune track` later")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("http://127.0.0.1:9", "API request to http://127.0.0.1:9"),
+        ("postgresql+pg8000://127.0.0.1:9/mlflow", "No module named 'pg8000'"),
+    ],
+)
+def test_an_unreachable_server_and_a_missing_driver_cost_one_line(
+    project: Path, uri, reason, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert reason in line_of(capsys)
 
 
 def test_a_server_that_goes_away_in_between_is_an_error_of_the_store(project: Path, monkeypatch) -> None:
@@ -82,9 +94,7 @@ def full_server() -> Iterator[str]:
 
 def test_a_server_that_refuses_files_costs_one_line(project: Path, full_server: str, monkeypatch, capsys) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", full_server)
-    assert track() == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "MLflow cannot be used (403 Client Error" in line
+    assert "403 Client Error" in line_of(capsys)
 
 
 @pytest.mark.parametrize("name", ["mlruns", "mlruns/artifacts", "mlruns/mlflow.db"])
@@ -92,30 +102,25 @@ def test_a_store_that_cannot_be_written_costs_one_line(project: Path, name: str,
     if name == "mlruns":
         shutil.rmtree(project / name)
     (project / name).write_bytes(b"a file that is no store" * 100)
-    assert track() == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "MLflow cannot be used" in line
+    line_of(capsys)
 
 
-def test_a_missing_driver_costs_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+pg8000://127.0.0.1:9/mlflow")
-    assert track() == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "MLflow cannot be used (No module named 'pg8000')" in line
-
-
-def test_a_store_that_somebody_holds_for_too_long_costs_one_line(project: Path, monkeypatch, capsys) -> None:
+def test_a_store_that_somebody_holds_for_too_long_or_that_was_moved_costs_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("flows.tracking.store.LOCK_SECONDS", 0.1)
     with FileLock(project / "mlruns/tracking.lock"):
-        assert track() == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "MLflow cannot be used" in line
+        assert "lock" in line_of(capsys)
+    log(project, "data@tiny")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.chdir(shutil.copytree(project, project.with_name("moved")))
+    assert "the folder was moved; remove mlruns/ to start anew" in line_of(capsys)
 
 
 def test_four_processes_that_find_no_store_create_it_once_and_log_everything_once(project: Path) -> None:
     shutil.rmtree(project / "mlruns")
     command = [sys.executable, "-m", "flows.tracking.replay"]
-    writers = [subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    writers = [subprocess.Popen(command, env=stage_environment(), stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = [writer.communicate()[0] for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 4
     assert sum(int(line.split()[1]) for line in said) == len(STAGES)  # tracking: <n> results logged, ...
@@ -137,7 +142,7 @@ Store(Path.cwd())
 
 def test_a_store_whose_making_was_killed_is_made_anew(project: Path) -> None:
     shutil.rmtree(project / "mlruns")
-    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=ENVIRONMENT, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_CREATING], env=stage_environment(), check=False)
     assert killed.returncode == -signal.SIGKILL
     assert list((project / "mlruns").glob("*.unfinished*"))
     assert track() == 0

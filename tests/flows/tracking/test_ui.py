@@ -16,10 +16,9 @@ from selenium.webdriver.common.by import By
 from flows.tracking.replay import track
 from flows.tracking.ui import open_ui
 from scripts.mlflow_ui import enter, wait_for, wait_for_points, wait_for_text
-from tests.flows.tracking.tiny import METHODS
-from tests.imports import PROJECT
 from tests.ports import free_port
 
+METHODS = ("cqp", "magnitude")
 COMMAND = "import sys; from flows.tracking.ui import open_ui; sys.exit(open_ui(int(sys.argv[1])))"
 
 
@@ -28,7 +27,6 @@ def opened(port: int) -> Iterator[str]:
     """The address that the command prints, once it answers; Ctrl-C ends it."""
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, str(port)],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

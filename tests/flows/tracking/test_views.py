@@ -11,8 +11,8 @@ from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 from flows.tracking.replay import track
 from flows.tracking.views import NOTE_TAG, VIEW_TAG, colour_tag, experiment_tags, link, page
 from pipeline.report import style
-from tests.flows.tracking.conftest import enter, search, store_of
-from tests.flows.tracking.tiny import NETS, SERIES
+from tests.flows.conftest import store_of
+from tests.flows.tracking.conftest import NETS, SERIES, search
 
 FOUND = {
     "sparsity": set(SERIES),
@@ -20,16 +20,6 @@ FOUND = {
     "energy": set(NETS),
     "training": {"train/seed0"},
 }
-
-
-@pytest.fixture(scope="module")
-def tracked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose results are all in MLflow; only to be looked at."""
-    root = tmp_path_factory.mktemp("viewed") / "project"
-    with pytest.MonkeyPatch.context() as patched:
-        enter(tiny, root, patched)
-        assert track() == 0
-    return root
 
 
 @pytest.mark.parametrize("key", page()["views"])

@@ -12,6 +12,7 @@ from pipeline import matrix
 from pipeline.io import paths
 from pipeline.io.files import read_json, write_csv, write_json, write_text
 from pipeline.io.params import load_matrix
+from pipeline.matrix_file import require_current
 from pipeline.report.comparison.summary import COUNTS
 from pipeline.report.comparison.tables import HEADER
 from pipeline.report.page.sections import ORDER
@@ -185,7 +186,7 @@ def test_a_matrix_yaml_that_is_out_of_date_is_an_error(
     with pytest.raises(UserError, match=r"matrix\.yaml does not fit matrix\.tiny .*: python -m pipeline\.matrix$"):
         compare.main(ARGUMENTS)
     matrix.update()
-    matrix.require_current("tiny", load_matrix("tiny"))
+    require_current("tiny", load_matrix("tiny"))
 
 
 def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) -> None:
@@ -197,7 +198,7 @@ def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) ->
     every = rows[rows.index(HEADER) + 1 :][: 1 + len(METHODS) * len(LEVELS)]
     wanted = [["dense", "0"], *([method, f"{level:g}"] for method in METHODS for level in LEVELS)]
     assert [row[:2] for row in every] == wanted
-    assert page.count("<svg") == page.count("<figure>") == 2
+    assert page.count("<img") == page.count("<figure>") == 2
     for text in ("made: 1,200 train, 100 validation, 200 test", "10-18-2, 200 prunable synapses, 6 time steps"):
         assert text in page
     assert "3 (0, 1, 2), protocol fair" in page
@@ -237,7 +238,7 @@ def test_every_study_is_reported(compared: Path) -> None:
         "studies/energy-front.csv",
     }
     assert [name for name in re.findall('<section id="(\\w+)"', page) if name in TABLES] == list(ORDER)
-    assert page.count("<svg") == page.count("<figure>") == 2 + sum(map(len, drawings.values()))
+    assert page.count("<img") == page.count("<figure>") == 2 + sum(map(len, drawings.values()))
     for study in TABLES:
         part = page.split(f'<section id="{study}"')[1].split("</section>")[0]
         assert part.count("<figure>") == len(drawings[study])

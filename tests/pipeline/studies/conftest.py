@@ -60,8 +60,7 @@ def inputs(
         return Inputs(
             experiment="tiny",
             params=load_study(study).params.model_validate(params),
-            prune=prune,
-            blocks={"train": FitParams.model_validate(BLOCKS["train"])},
+            blocks={"prune": prune, "train": FitParams.model_validate(BLOCKS["train"])},
             matrix=Matrix(methods=["cqp"], seeds=[0]),
             dataset=dataset,
             device=torch.device("cpu"),

@@ -23,7 +23,7 @@ def test_defaults_are_plain_adam() -> None:
 
 
 def test_only_epochs_have_no_default() -> None:
-    assert FitParams(epochs=1) == FitParams(epochs=1, batch_size=128, lr=0.002)
+    assert FitParams(epochs=1) == FitParams(epochs=1, batch_size=64, lr=0.002)
     with pytest.raises(ParamsError, match=f"^{KEY}.epochs: missing"):
         validate(FitParams, {}, KEY)
 

@@ -12,20 +12,17 @@ REPORT = StudyReport(
     (
         Drawing(
             "energy_front",
-            "Accuracy-energy front: test accuracy over energy of a sample",
             "Up and left is better: the line joins the settings that no other beats in both accuracy and energy on "
             f"validation. Only the best {BEST_POINTS:g} points are drawn.",
             draw_front,
         ),
         Drawing(
             "energy_layers",
-            "Energy of a sample by layer, of the dense net and of the first method's nets",
             "Which layer the energy goes to, and how it shrinks as synapses are removed.",
             draw_layers,
         ),
         Drawing(
             "energy_formula",
-            "Energy saved by count over energy saved by the paper's formula",
             "Below the dotted line a method saves less than the paper's formula says, because it keeps the busy "
             "synapses; above it, more.",
             draw_formula,

@@ -124,9 +124,9 @@ def same(value: float) -> Seeds:
 )
 def test_the_cliff_and_its_cause(points: list[Point], tau: float, cause: str) -> None:
     cliff = find_cliff(rows_of(*points))
-    assert (cliff["tau"], cliff.cause) == (tau, cause)
+    assert (cliff.tau, cliff.cause) == (tau, cause)
     end = next(index for index, point in enumerate(points) if point[0] == tau)
-    assert cliff["tau_before"] == points[end - 1][0]
+    assert cliff.tau_before == points[end - 1][0]
     for key, point in (("before", points[end - 1]), ("after", points[end])):
         assert getattr(cliff, key) == pytest.approx(sum(point[1]) / 3 - 2 / 8)  # of the test accuracies
         assert getattr(cliff, f"sparsity_{key}") == pytest.approx(sum(point[2]) / 3)
@@ -149,7 +149,7 @@ def test_wrong_test_labels_move_neither_the_cliff_nor_its_cause() -> None:
 
 def test_one_seed_has_a_cliff() -> None:
     table = rows_of((0.2, same(0.875), same(0.0), NONE), (0.3, same(0.25), same(0.5), ALL))
-    assert find_cliff(table[table["seed"] == 2])["cause"] == "feasibility boundary"
+    assert find_cliff(table[table["seed"] == 2]).cause == "feasibility boundary"
 
 
 def test_summary_by_hand() -> None:

@@ -1,0 +1,13 @@
+"""One Prefect server for the tests that need no more than that."""
+
+from collections.abc import Iterator
+
+import pytest
+from prefect.testing.utilities import prefect_test_harness
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[None]:
+    """A real server, with a database of its own, in the settings of this process."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield

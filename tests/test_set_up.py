@@ -1,0 +1,98 @@
+"""Setting up: what is missing is one line, a moved environment is put right, and nothing to do is quick."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts import set_up
+from tests.imports import PROJECT
+
+
+def test_a_missing_python_is_one_line(tmp_path: Path) -> None:
+    make = ["make", "-C", str(PROJECT), "setup", "PYTHON=no-such-python", f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(make, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "error: no-such-python was not found; install Python 3.11" in done.stdout
+
+
+def test_a_python_that_is_too_old_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 0))
+    with pytest.raises(set_up.SetUpError, match=r"Python 3.11 or later is needed, .* is 3.9; say make PYTHON="):
+        set_up.require_tools(PROJECT)
+
+
+def test_a_download_without_git_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(set_up.SetUpError, match="is no git repository .*: git init"):
+        set_up.require_tools(tmp_path)
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    set_up.require_tools(tmp_path)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The environments that were installed into, instead of doing so."""
+    installed: list[Path] = []
+    monkeypatch.setattr(set_up, "install", lambda lock, venv: installed.append(venv))
+    return installed
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    (tmp_path / "some.lock").write_text("one==1.0\n")
+    return tmp_path / "some.lock"
+
+
+def test_it_installs_once_and_after_the_lock_has_changed(tmp_path: Path, lock: Path, calls: list[Path]) -> None:
+    venv = tmp_path / "with space" / ".venv"
+    for _ in range(2):
+        set_up.main(lock, venv)
+    assert calls == [venv]
+    lock.write_text("one==1.1\n")
+    set_up.main(lock, venv)
+    assert calls == [venv, venv]
+
+
+def test_a_moved_environment_is_put_right(
+    tmp_path: Path, lock: Path, calls: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = tmp_path / "old" / ".venv", tmp_path / "new place" / ".venv"
+    set_up.main(lock, old)
+    (old / "bin" / "say").write_text(f"#!{old}/bin/python\nimport sys\nprint(sys.prefix)\n")
+    (old / "bin" / "say").chmod(0o755)
+    old.parent.rename(new.parent)
+    set_up.main(lock, new)
+    assert f"{new}: was moved or copied from {old}" in capsys.readouterr().out
+    assert calls == [old, new]
+    assert subprocess.run([new / "bin" / "say"], capture_output=True, text=True, check=True).stdout == f"{new}\n"
+    assert str(new) in (new / "bin" / "activate").read_text()
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path: Path, lock: Path, calls: list[Path]) -> None:
+    venv = tmp_path / ".venv"
+    set_up.main(lock, venv)
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").symlink_to(tmp_path / "gone")
+    set_up.main(lock, venv)
+    assert calls == [venv, venv]
+    assert set_up.runs(venv)
+
+
+def test_a_failed_installation_names_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    venv, lock = tmp_path / ".venv", tmp_path / "wrong.lock"
+    lock.write_text("no-such-package-at-all==1.0\n")
+    with pytest.raises(set_up.SetUpError, match=r"could not install .*wrong.lock; .*install.log\nERROR: "):
+        set_up.main(lock, venv)
+    assert not (venv / f".installed-{lock.name}").exists()
+
+
+def test_make_has_every_command_of_the_readme() -> None:
+    targets = set(re.findall(r"^([a-z-]+)(?: [a-z-]+)?:", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE))
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)make (\w+)", text, flags=re.MULTILINE))
+    assert named <= targets
