@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import make_repository, run, tiny_params, write_params
+from tests.tiny import METHODS, make_repository, run, tiny_params, write_params
 
 pytestmark = pytest.mark.slow
 
@@ -19,9 +19,9 @@ KEEP = ("--keep", f"{METRICS}/.*_0.90$")
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One method and one seed; a run with the learning rate of params.yaml is committed, a second has another one."""
+    """Two methods and one seed; a run with the learning rate of params.yaml is committed, a second has another one."""
     root = make_repository(tmp_path_factory.mktemp("experiments") / "repository")
-    write_params(root, tiny_params(methods=["cqp"], seeds=[0], studies=()))
+    write_params(root, tiny_params(seeds=[0], studies=()))
     run(root, "dvc", "repro", "--quiet", "compare@digits")
     run(root, "git", "add", ".")
     run(root, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "--quiet", "-m", "results")
@@ -43,8 +43,8 @@ def applied(root: Path) -> float:
 
 def test_exp_show_has_a_column_for_what_was_set_and_one_a_method(repository: Path) -> None:
     table = list(csv.DictReader(io.StringIO(run(repository, "dvc", *SHOW, *KEEP, "--csv"))))
-    shown = f"{METRICS}/cqp.json:accuracy_at_0.90"
-    assert {shown, LR} == set(table[0]) - {"Experiment", "rev", "typ", "parent"}
+    shown, other = (f"{METRICS}/{method}.json:accuracy_at_0.90" for method in METHODS)
+    assert {shown, other, LR} == set(table[0]) - {"Experiment", "rev", "typ", "parent"}
     assert [row["Experiment"] for row in table] == ["", "lr-0.01"]
     assert [float(row[LR]) for row in table] == [0.002, 0.01]
     expected = [committed(repository), applied(repository)]
@@ -63,4 +63,4 @@ def test_metrics_diff_tells_the_change_by_method_and_level(repository: Path) -> 
 def test_metrics_show_is_a_line_a_method_and_a_column_a_level(repository: Path) -> None:
     header, *lines = run(repository, "dvc", "metrics", "show", METRICS).splitlines()
     assert header.split() == ["Path", "accuracy", "accuracy_at_0.50", "accuracy_at_0.90"]
-    assert [line.split()[0] for line in lines] == [f"{METRICS}/cqp.json", f"{METRICS}/dense.json"]
+    assert [line.split()[0] for line in lines] == [f"{METRICS}/{name}.json" for name in ("cqp", "dense", "magnitude")]
