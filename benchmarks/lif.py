@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from pipeline.io.params import Runtime
 from pipeline.io.runtime import configure
-from snnprune.snn.network import SpikingNetwork, build_network, run_fused, run_loop
+from snnprune.snn.lif import MultiStepLeaky
+from snnprune.snn.network import SpikingNetwork, build_network, run_fused
 from snnprune.snn.params import ModelParams
 from snnprune.training.fit import make_optimizer
 from snnprune.training.params import FitParams
@@ -22,6 +23,22 @@ THREADS = (1, 2)
 TARGET = 3.0
 
 Run = Callable[[torch.nn.Sequential, Tensor, int, bool], Tensor]
+
+
+def run_loop(layers: torch.nn.Sequential, values: Tensor, steps: int, constant: bool) -> Tensor:
+    """The same as `run_fused` as a user of snnTorch writes it, step by step: the reference for tests and benchmarks."""
+    membranes: dict[int, Tensor | None] = {}
+    outputs = []
+    for t in range(steps):
+        now = values if constant else values[t]
+        for index, layer in enumerate(layers):
+            if isinstance(layer, MultiStepLeaky):
+                membrane = membranes.get(index)
+                now, membranes[index] = layer(now, torch.zeros_like(now) if membrane is None else membrane)
+            else:
+                now = layer(now)
+        outputs.append(now)
+    return torch.stack(outputs)
 
 
 @dataclass(frozen=True)

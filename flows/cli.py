@@ -21,7 +21,7 @@ PROJECT_FILES = ("params.yaml", "dvc.yaml")
 
 
 def main() -> None:
-    """The entry point; what a user can put right ends as `error: ...` and exit code 1."""
+    """The entry point; an error that a user can fix ends as `error: ...` and exit code 1."""
     try:
         app()
     except UserError as error:

@@ -89,14 +89,18 @@ def load(path: str | Path) -> SpikingNetwork:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: the file is damaged or holds no network.
+        UserError: the file is damaged, or holds no network.
     """
-    return load_network(Path(path))
+    with torch.random.fork_rng():  # building it draws weights
+        return load_network(Path(path))
 
 
-def save(network: SpikingNetwork, path: str | Path) -> None:
-    """Write weights, biases and architecture as one safetensors file; equal networks give equal bytes."""
-    save_network(Path(path), network)
+def save(network: SpikingNetwork | Pruned, path: str | Path) -> None:
+    """Write weights, biases and architecture as one safetensors file; of a `Pruned` only the weights that are kept."""
+    if isinstance(network, Pruned):
+        save_network(Path(path), network.network, network.mask)
+    else:
+        save_network(Path(path), network)
 
 
 def train(

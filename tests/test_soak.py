@@ -20,7 +20,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus
 
-from flows.lockfile import read_lock
+from flows.engine.lockfile import read_lock
 from tests.tiny import environment, make_repository, result_files, run
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,6 @@ from ruamel.yaml import YAML
 
 from flows.engine.lockfile import Entry, read_lock
 from flows.environment import set_defaults
-from flows.tracking.results import place_of
 from flows.tracking.tracking import Tracking
 from pipeline.io.files import write_json
 from pipeline.matrix_file import COMMAND, MATRIX_FILE
@@ -41,7 +40,7 @@ def track(experiment: str | None = None, receipt: Path | None = None) -> int:
 
 
 def _entries(entries: Mapping[str, Entry], experiment: str | None, root: Path) -> dict[str, Entry]:
-    """The entries with results, of one experiment or of all, of stages that matrix.yaml still has.
+    """The entries of one experiment or of all, of stages that matrix.yaml still has.
 
     Raises:
         LookupError: no result of that experiment (the message lists those with results), or no matrix.yaml.
@@ -49,17 +48,13 @@ def _entries(entries: Mapping[str, Entry], experiment: str | None, root: Path) -
     if not (root / MATRIX_FILE).is_file():
         raise LookupError(f"{MATRIX_FILE}, which lists the stages, was not found; `{COMMAND}` writes it")
     stages = YAML(typ="safe").load(root / MATRIX_FILE)["stages"]
-    addresses = {f"{stage}@{name}" for stage, names in stages.items() for name in names}
-    places = {address: place_of(entry) for address, entry in entries.items() if address in addresses}
-    experiments = sorted({place.experiment for place in places.values() if place})
-    if experiment is not None and experiment not in experiments:
+    owners = {f"{stage}@{name}": item["experiment"] for stage in stages for name, item in stages[stage].items()}
+    found = {address: entry for address, entry in entries.items() if address in owners}
+    experiments = sorted({owners[address] for address in found})
+    if experiment not in (None, *experiments):
         there = ", ".join(experiments) or "none yet"
         raise LookupError(f"dvc.lock has no results of experiment {experiment!r}; experiments with results: {there}")
-    return {
-        address: entries[address]
-        for address, place in places.items()
-        if place and experiment in (None, place.experiment)
-    }
+    return {address: entry for address, entry in found.items() if experiment in (None, owners[address])}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,11 +21,11 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
-from flows.tracking.ledger import Ledger, Logged, stamp_of, write_ledger
+from flows.tracking.ledger import Logged, stamp_of, write_ledger
 from flows.tracking.lineage import COMMAND_TAG, KEY_TAG, STAGE_TAG, commit_tags, lineage_note
 from flows.tracking.location import local_database, local_uri, store_folder, store_uri
 from flows.tracking.model import log_model
-from flows.tracking.results import Content, Dataset, Place, Point, are_weights_here, read_result
+from flows.tracking.results import Content, Dataset, Place, Point, Result, are_weights_here, read_result
 from flows.tracking.runs import GROWING, StageRun, find, settled, stale
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
 
@@ -41,7 +41,7 @@ IS_CURRENT = {True: "true", False: "false"}
 
 ARTIFACTS = "artifacts"
 LOCK = "tracking.lock"
-LOCK_SECONDS = 120.0  # another process logs one result at a time; one that hangs must not stop the work
+LOCK_SECONDS = 600.0  # another process logs one result, of hundreds of nets; one that hangs must not stop the work
 AT_ONCE = {"params": 100, "metrics": 1000}  # MLflow's limits for one request
 
 
@@ -91,15 +91,8 @@ class Store:
             if result is None:
                 logged = Logged(key, there.run_id, not there.weights_absent)
             else:
-                weights = {WEIGHTS_TAG: "absent"} if result.weights_absent else {}
                 own = {STAGE_TAG: address, KEY_TAG: key, COMMAND_TAG: entry["cmd"], "mlflow.source.name": entry["cmd"]}
-                shared = {**self._lineage, **own, **(tags or {})}
-                children = {CHILDREN_TAG: str(len(result.children))}
-                run_id = self._start(experiment, result.stage, {**shared, **weights, **children})
-                for content in result.children:
-                    child = self._start(experiment, content, {**shared, PARENT_TAG: run_id})
-                    self._fill(experiment, child, content, result.dataset)
-                self._fill(experiment, run_id, result.stage, result.dataset)  # finished last: then all is there
+                run_id = self._write(experiment, result, {**self._lineage, **own, **(tags or {})})
                 logged = Logged(key, run_id, not result.weights_absent)
             for run in runs:
                 if run not in to_delete and run.is_current != (run.key == key):
@@ -141,7 +134,7 @@ class Store:
                     address: Logged(run.key, run.run_id, not run.weights_absent) for address, run in found.items()
                 }
             if stamp is not None:
-                write_ledger(self._database, Ledger(stamp, logged))
+                write_ledger(self._database, stamp, logged)
 
     def _lock(self) -> FileLock:
         """Held from looking for a run until it is written, so that no two processes write it twice."""
@@ -158,6 +151,16 @@ class Store:
             for model_id in run.model_ids:
                 self._client.delete_logged_model(model_id)
             self._client.delete_run(run.run_id)
+
+    def _write(self, experiment: str, result: Result, tags: Mapping[str, str]) -> str:
+        """Write a result as a run with its children; its id. It is finished last: then all is there."""
+        weights = {WEIGHTS_TAG: "absent"} if result.weights_absent else {}
+        run_id = self._start(experiment, result.stage, {**tags, **weights, CHILDREN_TAG: str(len(result.children))})
+        for content in result.children:
+            child = self._start(experiment, content, {**tags, PARENT_TAG: run_id})
+            self._fill(experiment, child, content, result.dataset)
+        self._fill(experiment, run_id, result.stage, result.dataset)
+        return run_id
 
     def _start(self, experiment: str, content: Content, tags: Mapping[str, str], *, is_current: bool = True) -> str:
         """Start a run with nothing but its tags; its id."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from flows.engine.lockfile import ContentChanged, Entry, key_of
 from flows.tracking.follow import following
-from flows.tracking.ledger import Logged, read_ledger
+from flows.tracking.ledger import Logged, find_logged
 from flows.tracking.location import local_database
 from flows.tracking.results import CURVE_FILE, Place, are_weights_here, place_of, place_of_paths
 
@@ -48,8 +48,7 @@ class Tracking:
             use_ledger: ask MLflow only for what the ledger does not know, else for everything.
         """
         self._root, self._say, self._lineage, self._suffix = root, say, lineage, experiment_suffix
-        self._database = local_database(root)
-        self._ledger = read_ledger(self._database) if use_ledger and self._database else None
+        self._database = local_database(root) if use_ledger else None
         self._store: Store | None = None
         self._failed = False
         self._turn = Lock()
@@ -115,9 +114,9 @@ class Tracking:
 
     def _from_ledger(self, address: str, place: Place, entry: Entry) -> tuple[str, Logged, str] | None:
         """What `Store.log` would return when nothing is left to do, by the ledger of a local store."""
-        if self._ledger is None:
+        if self._database is None:
             return None
-        logged = self._ledger.find(self._database, place.experiment + self._suffix, address)
+        logged = find_logged(self._database, place.experiment + self._suffix, address)
         if logged is None or logged.key != key_of(entry):
             return None
         is_settled = logged.is_whole or not are_weights_here(self._root, place)

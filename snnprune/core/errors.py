@@ -1,4 +1,4 @@
-"""The errors a user can mend: shown as one message and exit code 1, without a traceback (pipeline/io/entry.py)."""
+"""Errors that a user can fix; a command prints the message and exits with 1, without a traceback."""
 
 
 class UserError(Exception):

@@ -16,7 +16,7 @@ Schema = TypeVar("Schema", bound="Block")
 
 
 class ParamsError(UserError, ValueError):
-    """params.yaml holds something that is not allowed; the message names the key and what is allowed."""
+    """A parameter is not allowed; the message names its key, what was found and what is allowed."""
 
 
 class Block(pydantic.BaseModel):

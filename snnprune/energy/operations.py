@@ -2,8 +2,8 @@
 
 A synaptic operation is effective when neither the input nor the weight is zero, as in NeuroBench's `SynapticOperations`
 (Yik et al., arXiv 2304.04640): a multiply-accumulate (MAC) for an analogue input, an accumulate (AC) for a spike.
-Biases are no synaptic operations. A constant input counts anew at every step, as in NeuroBench. What is analogue is
-told by the encoding; NeuroBench looks at the values, so images of nothing but 0 and 1 under `direct` are spikes there.
+Biases are no synaptic operations. A constant input counts anew at every step, as in NeuroBench. The encoding
+says what is analogue; NeuroBench looks at the values, so images of only 0 and 1 under `direct` are spikes there.
 """
 
 import copy

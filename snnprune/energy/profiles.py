@@ -41,7 +41,7 @@ def load_profiles(path: Path = FILE) -> dict[str, Profile]:
 
 
 def energy_pj(macs: float, acs: float, neuron_updates: float, profile: Profile) -> float:
-    """Energy in picojoules of so many effective operations and neuron updates."""
+    """Energy in picojoules of effective operations and neuron updates."""
     return macs * profile.mac_pj + acs * profile.ac_pj + neuron_updates * profile.neuron_update_pj
 
 

@@ -25,7 +25,7 @@ from snnprune.training.loss import Loss, cross_entropy, distilled
 from snnprune.training.progress import Progress
 from snnprune.training.resume import ResumePoint
 
-# What draws at random at a level, told apart in the seed (runtime.derive_seed). The same for every method.
+# What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
 FINETUNE, CRITICALITY, METHOD = 1, 2, 3
 
 

@@ -6,54 +6,107 @@ Notation, input first, parts joined by `-`: `28x28-12C5-MP2-64C5-MP2-10`.
     12C5                  convolution to 12 channels with a 5 x 5 kernel, stride 1, no padding; then spiking neurons
     MP2                   max-pooling 2 x 2, stride 2, of a convolution's current, before its neurons
     10                    dense layer of 10 spiking neurons; the last one's are the classes
+
+To add a kind of layer, write a class like those below (its pattern in the notation, its output shape, its module) and
+list it in `KINDS`; the pattern's numbers are its fields.
 """
 
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
 
 Shape = tuple[int, ...]  # [N], or [C, H, W]
 
 COUNT = "([1-9][0-9]*)"
 INPUT = re.compile(f"{COUNT}(?:x{COUNT})?(?:x{COUNT})?")
-CONV = re.compile(f"{COUNT}C{COUNT}")
-MAX_POOL = re.compile(f"MP{COUNT}")
-DENSE = re.compile(COUNT)
+
+
+class Layer:
+    """Base of every kind of layer, frozen dataclasses whose `str` is their notation.
+
+    pattern: the notation, a group for each field. flat: its input is a vector. pools: it acts on the current of the
+    layer before, whose neurons come after it; every other layer feeds neurons of its own.
+    """
+
+    pattern: ClassVar[re.Pattern[str]]
+    flat: ClassVar[bool] = False
+    pools: ClassVar[bool] = False
+
+    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
+        """Its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input).
+
+        Raises ValueError where it does not fit.
+        """
+        raise NotImplementedError
+
+    def module(self, shape: Shape) -> nn.Module:
+        """What computes it for an input of `shape`."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(Layer):
     """A convolution, stride 1, no padding, with a square kernel."""
 
     channels: int
     kernel: int
+    pattern = re.compile(f"{COUNT}C{COUNT}")
 
     def __str__(self) -> str:
         return f"{self.channels}C{self.kernel}"
 
+    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+        _, height, width = _image(self, self.kernel, shape, before)
+        return (self.channels, height - self.kernel + 1, width - self.kernel + 1)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Conv2d(shape[0], self.channels, self.kernel)
+
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(Layer):
     """Max-pooling over squares that do not overlap; rows and columns left over are dropped."""
 
     size: int
+    pattern = re.compile(f"MP{COUNT}")
+    pools = True
 
     def __str__(self) -> str:
         return f"MP{self.size}"
 
+    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+        if not isinstance(before, Conv):
+            raise ValueError(f"found {self} after {before or 'the input'}; max-pooling must follow a convolution")
+        channels, height, width = _image(self, self.size, shape, before)
+        return (channels, height // self.size, width // self.size)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.MaxPool2d(self.size)
+
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Layer):
     """A fully connected layer."""
 
     neurons: int
+    pattern = re.compile(COUNT)
+    flat = True
 
     def __str__(self) -> str:
         return str(self.neurons)
 
+    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+        return (self.neurons,)
 
-Layer = Conv | MaxPool | Dense
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Linear(math.prod(shape), self.neurons)
+
+
+KINDS = (Conv, MaxPool, Dense)
 
 
 @dataclass(frozen=True)
@@ -114,8 +167,8 @@ def parse(notation: str) -> Architecture:
 
 
 def _layer(part: str) -> Layer:
-    for pattern, kind in ((CONV, Conv), (MAX_POOL, MaxPool), (DENSE, Dense)):
-        if found := pattern.fullmatch(part):
+    for kind in KINDS:
+        if found := kind.pattern.fullmatch(part):
             return kind(*map(int, found.groups()))
     raise ValueError(
         f"{part!r} is no layer; allowed are a convolution of channels and kernel (12C5), max-pooling (MP2) and a "
@@ -127,32 +180,24 @@ def _shapes(shape: Shape, layers: Sequence[Layer]) -> tuple[Shape, ...]:
     found = []
     before: Layer | None = None
     for layer in layers:
-        shape, before = _output_shape(layer, shape, before), layer
+        shape, before = layer.output_shape(shape, before), layer
         found.append(shape)
     return tuple(found)
 
 
-def _output_shape(layer: Layer, shape: Shape, before: Layer | None) -> Shape:
-    """The layer's output shape for an input of `shape`, which the layer `before` gives (None: the network's input)."""
-    if isinstance(layer, Dense):
-        return (layer.neurons,)
-    if isinstance(layer, MaxPool) and not isinstance(before, Conv):
-        raise ValueError(f"found {layer} after {before or 'the input'}; max-pooling must follow a convolution")
+def _image(layer: Layer, extent: int, shape: Shape, before: Layer | None) -> tuple[int, int, int]:
+    """`shape` as [C, H, W]. Raises ValueError unless it is an image that holds `extent` x `extent` pixels."""
     if len(shape) != 3:
         raise ValueError(
             f"found {layer} after {f'the dense layer {before}' if before else f'the input {_written(shape)}'}; "
             "a convolution must follow an image (28x28, 3x32x32), a convolution or max-pooling"
         )
-    channels, height, width = shape
-    extent = layer.kernel if isinstance(layer, Conv) else layer.size
-    if extent > min(height, width):
+    if extent > min(shape[1:]):
         raise ValueError(
             f"found {layer} on {_written(shape)} (channels x height x width); its {extent} x {extent} pixels must fit, "
-            f"so {min(height, width)} is the largest allowed"
+            f"so {min(shape[1:])} is the largest allowed"
         )
-    if isinstance(layer, MaxPool):
-        return (channels, height // extent, width // extent)
-    return (layer.channels, height - extent + 1, width - extent + 1)
+    return shape
 
 
 def _written(shape: Shape) -> str:

@@ -1,12 +1,9 @@
 """A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
 
-import math
 from collections.abc import Callable, Iterable
 
-import torch
 from torch import Tensor, nn
 
-from snnprune.snn.architecture import Conv, Dense, Layer, MaxPool, Shape
 from snnprune.snn.dropout import MultiStepDropout
 from snnprune.snn.encoding import encode, is_constant
 from snnprune.snn.lif import MultiStepLeaky
@@ -58,11 +55,11 @@ def build_network(spec: ModelParams) -> SpikingNetwork:
     shape, flat = architecture.input_shape, False
     followers = (*architecture.layers[1:], None)
     for layer, follower, output_shape in zip(architecture.layers, followers, architecture.shapes, strict=True):
-        if isinstance(layer, Dense) and not flat:
+        if layer.flat and not flat:
             modules.append(nn.Flatten())
             flat = True
-        modules.append(_module(layer, shape))
-        if not isinstance(follower, MaxPool):
+        modules.append(layer.module(shape))
+        if follower is None or not follower.pools:
             modules.append(MultiStepLeaky(spec.beta, spec.threshold, spec.reset, spec.surrogate))
             if spec.dropout > 0 and follower is not None:
                 modules.append(MultiStepDropout(spec.dropout))
@@ -112,27 +109,3 @@ def run_fused(
         else:
             values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))
     return values.expand(steps, *values.shape) if constant else values
-
-
-def run_loop(layers: nn.Sequential, values: Tensor, steps: int, constant: bool) -> Tensor:
-    """The same as `run_fused` as a user of snnTorch writes it, step by step: the reference for tests and benchmarks."""
-    membranes: dict[int, Tensor | None] = {}
-    outputs = []
-    for t in range(steps):
-        now = values if constant else values[t]
-        for index, layer in enumerate(layers):
-            if isinstance(layer, MultiStepLeaky):
-                membrane = membranes.get(index)
-                now, membranes[index] = layer(now, torch.zeros_like(now) if membrane is None else membrane)
-            else:
-                now = layer(now)
-        outputs.append(now)
-    return torch.stack(outputs)
-
-
-def _module(layer: Layer, inputs: Shape) -> nn.Module:
-    if isinstance(layer, Conv):
-        return nn.Conv2d(inputs[0], layer.channels, layer.kernel)
-    if isinstance(layer, MaxPool):
-        return nn.MaxPool2d(layer.size)
-    return nn.Linear(math.prod(inputs), layer.neurons)

@@ -14,7 +14,7 @@ class Progress:
         return batches
 
     def batch_done(self, samples: int, loss: float) -> None:
-        """A batch of so many samples was trained on with this loss."""
+        """A batch of `samples` samples had this loss."""
 
     def epoch_done(self, epoch: int, epochs: int, loss: float, accuracy: float | None) -> None:
         """An epoch ended: mean training loss, and validation accuracy (0..1; None without validation data)."""

@@ -142,9 +142,13 @@ def test_every_method_prunes(net: snnprune.SpikingNetwork, method: str) -> None:
 
 
 def test_save_and_load(net: snnprune.SpikingNetwork, tmp_path: Path) -> None:
-    pruned = snnprune.prune(net, DATA).network
-    snnprune.save(pruned, tmp_path / "net.safetensors")
-    assert same(parameters(snnprune.load(str(tmp_path / "net.safetensors"))), parameters(pruned))
+    pruned, state = snnprune.prune(net, DATA), torch.get_rng_state()
+    for name, saved in (("sparse", pruned), ("whole", pruned.network)):
+        snnprune.save(saved, tmp_path / f"{name}.safetensors")
+        loaded = snnprune.load(str(tmp_path / f"{name}.safetensors"))
+        assert same(parameters(loaded), parameters(pruned.network))
+    assert (tmp_path / "sparse.safetensors").stat().st_size < (tmp_path / "whole.safetensors").stat().st_size
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_operations_of_a_pruned_net_are_fewer(net: snnprune.SpikingNetwork) -> None:

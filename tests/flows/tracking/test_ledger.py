@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.engine.lockfile import key_of, read_lock
-from flows.tracking.ledger import read_ledger
+from flows.tracking.ledger import find_logged
 from flows.tracking.replay import track
 from flows.tracking.results import place_of
 from flows.tracking.store import Store
@@ -142,10 +142,9 @@ def test_a_write_that_leaves_size_and_time_is_noticed(project: Path) -> None:
 @pytest.mark.parametrize("end", ["-wal", "-journal"])
 def test_while_somebody_writes_the_ledger_does_not_hold(project: Path, end: str) -> None:
     log(project)
-    ledger = read_ledger(DATABASE)
-    assert ledger.find(DATABASE, "tiny", ADDRESS)
+    assert find_logged(DATABASE, "tiny", ADDRESS)
     Path(f"{DATABASE}{end}").write_bytes(b"pages")
-    assert ledger.find(DATABASE, "tiny", ADDRESS) is None
+    assert find_logged(DATABASE, "tiny", ADDRESS) is None
 
 
 def test_another_entry_and_another_experiment_are_left_to_mlflow(project: Path, openings: list[Path]) -> None:

@@ -36,7 +36,7 @@ def line_of(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("uri", "reason"),
     [
-        ("http://127.0.0.1:9", "HTTPConnectionPool"),
+        ("http://127.0.0.1:9", "API request to http://127.0.0.1:9"),
         ("postgresql+pg8000://127.0.0.1:9/mlflow", "No module named 'pg8000'"),
     ],
 )

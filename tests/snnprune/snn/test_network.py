@@ -9,10 +9,11 @@ from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.lif import run_loop
 from snnprune.snn.dropout import MultiStepDropout
 from snnprune.snn.encoding import encode, is_constant
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network, run_fused, run_loop
+from snnprune.snn.network import SpikingNetwork, build_network, run_fused
 from snnprune.snn.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate, Surrogate
 
 ENCODINGS = [

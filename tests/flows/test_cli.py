@@ -1,0 +1,59 @@
+"""The command `snnprune` in a project: what it hands on, what it lists, how it refuses."""
+
+import subprocess
+import sys
+
+import pytest
+
+from flows import cli, listing
+from snnprune.methods import available
+from tests.imports import PROJECT
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setattr(sys, "argv", ["snnprune", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "function", "expected"),
+    [
+        (["run", "digits"], "flows.run.run", (("digits",), {"workers": None, "prefect": False, "dask": None})),
+        (
+            ["run", "mnist", "--workers", "3", "--prefect", "--dask", "tcp://x:1"],
+            "flows.run.run",
+            (("mnist",), {"workers": 3, "prefect": True, "dask": "tcp://x:1"}),
+        ),
+        (["plan", "digits"], "flows.run.plan", (("digits",), {})),
+        (["track"], "flows.tracking.replay.track", ((None,), {})),
+        (["ui", "--port", "5001"], "flows.tracking.ui.open_ui", ((5001,), {})),
+        (["deploy"], "flows.scheduled.deploy.deploy", ((4200,), {})),
+    ],
+)
+def test_a_subcommand_calls_its_function_and_ends_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], function: str, expected: tuple[tuple, dict]
+) -> None:
+    calls = []
+    monkeypatch.setattr(function, lambda *args, **kwargs: calls.append((args, kwargs)) or 3)
+    assert command(monkeypatch, *arguments) == 3
+    assert calls == [expected]
+
+
+def test_a_wrong_option_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(monkeypatch, "run", "digits", "--workers", "0") == 2
+    assert "--workers" in capsys.readouterr().err
+
+
+def test_list_names_what_there_is_and_imports_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    paragraphs = listing.listing(in_project=True).split("\n\n")
+    found = {kind: [line.split()[0] for line in lines] for kind, *lines in (p.splitlines() for p in paragraphs)}
+    assert list(found) == ["experiments:", "methods:", "datasets:", "studies:"]
+    assert found["methods:"] == available()
+    assert {"digits", "mnist"} <= set(found["experiments:"]) & set(found["datasets:"])
+    code = "import sys; from flows.listing import listing; listing(True); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
