@@ -192,16 +192,21 @@ def _plan_lines(project: Project, stages: list[Stage]) -> Iterator[str]:
     """A line per stage, `unchanged`, `cached` (its result is in DVC's run cache), `run` or `maybe`, and why; a sum."""
     width = max(len(stage.address) for stage in stages)
     counts = dict.fromkeys(("run", "cached", "maybe", "unchanged"), 0)
-    remade: set[str] = set()
+    remade: dict[str, Stage] = {}
     for stage in stages:
         outcome, reasons = project.why(stage.address)
         verdict = {"ran": "run"}.get(outcome, outcome)
-        above = [other for other in stage.upstream if other in remade]
-        if outcome == "unchanged" and above:
-            verdict, reasons = "maybe", [f"what {', '.join(above[:REASONS_SHOWN])} will write"]
+        above = [remade[other] for other in stage.upstream if other in remade]
+        written = [Path(out) for other in above for out in other.outs]
+        if above and all(any(_overlap(Path(reason), out) for out in written) for reason in reasons):
+            verdict, reasons = "maybe", [f"what {', '.join(other.address for other in above)} will write"]
         if verdict != "unchanged":
-            remade.add(stage.address)
+            remade[stage.address] = stage
         counts[verdict] += 1
         more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
         yield f"{stage.address:<{width}}  {verdict:<9}  {', '.join([*reasons[:REASONS_SHOWN], *more])}".rstrip()
     yield f"{len(stages)} stages: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)

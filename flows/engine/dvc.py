@@ -201,7 +201,7 @@ class Project:
         DVC parses and writes the whole file, which takes seconds once it has thousands of lines. A link, and another
         layout than DVC's own, are left to DVC.
         """
-        entry = _unshared(to_lockfile(stage))
+        entry = dumps_yaml({"stages": _unshared(to_lockfile(stage))}).removeprefix("stages:\n")
         lockfile = stage.dvcfile._lockfile
         path = Path(lockfile.path)
         text = path.read_text(encoding="utf-8") if path.is_file() else HEAD
@@ -216,7 +216,7 @@ class Project:
                 os.fsync(stream.fileno())
             partial.replace(path)
             self._repo.scm_context.track_file(lockfile.relpath)
-        self._entries |= loads_yaml(dumps_yaml(entry))  # as whoever reads the file will have it
+        self._entries |= loads_yaml(entry)  # as whoever reads the file will have it
 
     def _describe(self, stage: Any, graph: networkx.DiGraph) -> Stage:
         return Stage(
@@ -252,21 +252,20 @@ def timeout_of(address: str, meta: Any) -> float | None:
     return float(found)
 
 
-def with_entry(text: str, entry: Mapping[str, Any]) -> str | None:
-    """The text of a dvc.lock with one stage's entry, `{address: ...}`, in the place of its old one or at the end.
+def with_entry(text: str, entry: str) -> str | None:
+    """The text of a dvc.lock with the text of one stage's entry in the place of its old one or at the end.
 
     None when its layout is not DVC's own, or the old entry holds an anchor, to which another may refer.
     """
     if not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
         return None
-    new = dumps_yaml({"stages": entry}).removeprefix("stages:\n")
-    key = new[: new.index("\n") + 1]
+    key = entry[: entry.index("\n") + 1]
     start = f"\n{text}".find(f"\n{key}")
     if start < 0:
-        return text + new
+        return text + entry
     following = NEXT_ENTRY.search(text, start + len(key))
     end = following.start() if following else len(text)
-    return None if ANCHOR.search(text, start, end) else text[:start] + new + text[end:]
+    return None if ANCHOR.search(text, start, end) else text[:start] + entry + text[end:]
 
 
 def apply_overrides(params: Path, overrides: list[str]) -> None:
