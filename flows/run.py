@@ -142,16 +142,14 @@ def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
     from pipeline.report.comparison.tables import render_text
 
-    table = render_text(_comparison(experiment))
-    return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
+    return f"\n{render_text(_comparison(experiment))}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
 
 
 def comparison_markdown(experiment: str) -> str:
     """The table for Prefect's pages, with where to look next."""
     from pipeline.report.comparison.tables import render_markdown
 
-    table = render_markdown(_comparison(experiment))
-    return f"{table}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"
+    return f"{render_markdown(_comparison(experiment))}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"
 
 
 def _comparison(experiment: str) -> "Comparison":

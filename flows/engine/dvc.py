@@ -5,11 +5,10 @@ A stage is brought up to date as `dvc repro` does it, but in this process and wi
 inputs are still the same, and only then takes the outputs into the cache and the entry into dvc.lock.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -77,7 +76,7 @@ class Project:
     def needed_for(self, target: str) -> list[Stage]:
         """The stages that `target` needs and itself, each after those it waits for; the same order every time.
 
-        Of those that could come next, the one that most others wait for comes first, so that workers seldom idle.
+        Of those that could come next, the one with the longest way to the target comes first: workers seldom idle.
 
         Raises:
             UnknownTarget: no stage has that address.
@@ -87,9 +86,10 @@ class Project:
             raise UnknownTarget(f"no stage {target!r}; there are: {', '.join(self.addresses())}")
         needed = networkx.descendants(self._graph, self._stages[target]) | {self._stages[target]}
         graph = self._graph.subgraph(stage for stage in needed if stage.cmd)
-        waiting = _count_ancestors(graph)
+        layers = enumerate(networkx.topological_generations(graph))
+        steps_left = {stage: steps for steps, layer in layers for stage in layer}
         order = networkx.lexicographical_topological_sort(
-            graph.reverse(copy=False), key=lambda stage: (-waiting[stage], stage.name)
+            graph.reverse(copy=False), key=lambda stage: (-steps_left[stage], stage.name)
         )
         return [self._describe(stage, graph) for stage in order]
 
@@ -294,17 +294,6 @@ def _project_errors(root: Path) -> Iterator[None]:
         raise ProjectError(f"DVC: {error}") from error
 
 
-def _count_ancestors(graph: networkx.DiGraph) -> dict[Any, int]:
-    """How many stages wait for each, directly or not. A set is a number with a bit per stage, which is quick."""
-    above: dict[Any, int] = {}
-    for index, stage in enumerate(networkx.topological_sort(graph)):
-        reached = above.get(stage, 0)
-        above[stage] = reached
-        for other in graph.successors(stage):
-            above[other] = above.get(other, 0) | reached | (1 << index)
-    return {stage: reached.bit_count() for stage, reached in above.items()}
-
-
 def _inputs(stage: Any) -> dict[str, Any]:
     """What the stage depends on as DVC's object has it: path -> hash, `params.yaml: KEY` -> value."""
     found: dict[str, Any] = {}
@@ -334,23 +323,15 @@ def _unshared(value: Any) -> Any:
 
 
 def _forget_dead_holders(path: Path) -> None:
-    """Remove DVC's list of the files that its processes have in use when nobody living has any.
+    """Remove DVC's list of the files in use when no living DVC has any; called under DVC's lock and that of the flow.
 
-    DVC looks only whether a process of that number exists. One that is dead but that nobody has waited for does, and so
-    does another's after a container was killed and started again. Called under DVC's lock and that of the flow.
+    DVC only looks whether a process of that number exists: a dead one that nobody has waited for does, and so may
+    another one after a container was started again.
     """
-    try:
-        lists = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return
-    except json.JSONDecodeError:  # its writer was killed
-        lists = {}
-    holders = [
-        *lists.get("write", {}).values(),
-        *(one for several in lists.get("read", {}).values() for one in several),
-    ]
-    if not any(_is_dvc(holder["pid"]) for holder in holders):
-        path.unlink()
+    with suppress(FileNotFoundError):
+        pids = re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8"))  # a killed writer may have left half of it
+        if not any(_is_dvc(int(pid)) for pid in pids):
+            path.unlink()
 
 
 def _is_dvc(pid: int) -> bool:

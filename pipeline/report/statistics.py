@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-12  # differences this close are equal: what is left of them is floating-point noise
@@ -74,6 +73,8 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Dif
     differences = np.subtract(values, baseline)
     p = None
     if len(values) > 1 and np.ptp(differences) > ROUNDING:
+        from scipy import stats  # takes a second
+
         p = float(stats.ttest_rel(values, baseline).pvalue)
     found = describe(differences.tolist())
     return Difference(found.n, found.mean, found.sd, found.low, found.high, p)
@@ -81,4 +82,6 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Dif
 
 @cache
 def _quantile(degrees: int) -> float:
+    from scipy import stats  # takes a second
+
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.report.statistics import Difference, Interval, describe, paired_difference
 from snnprune.core.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd  # takes a second, and the table in the terminal is printed without it
 
 BASELINE = "magnitude"
 KEY = ["method", "seed", "level"]
@@ -63,9 +64,9 @@ class Comparison:
 def tidy_table(
     experiment: str,
     dense: dict[int, dict[str, Any]],
-    levels: dict[tuple[str, int], pd.DataFrame],
-    evaluated: pd.DataFrame,
-) -> pd.DataFrame:
+    levels: "dict[tuple[str, int], pd.DataFrame]",
+    evaluated: "pd.DataFrame",
+) -> "pd.DataFrame":
     """One row per (method, seed, level); the dense net is method `dense` at level 0.
 
     Args:
@@ -76,6 +77,8 @@ def tidy_table(
     Raises:
         UserError: the methods were pruned to different levels or on different networks, or a net was not evaluated.
     """
+    import pandas as pd
+
     _require_alike(experiment, levels)
     frames = [frame.assign(method=method, seed=seed) for (method, seed), frame in levels.items()]
     pruned = pd.concat(frames, ignore_index=True)
@@ -118,7 +121,7 @@ def tidy_table(
     ]
 
 
-def summarize(table: pd.DataFrame) -> Comparison:
+def summarize(table: "pd.DataFrame") -> Comparison:
     """The tidy table over seeds."""
     pruned = table[table["method"] != DENSE]
     return Comparison(
@@ -158,7 +161,7 @@ def _interval(entry: dict[str, Any]) -> Interval:
     return Difference(**entry) if "p" in entry else Interval(**entry)
 
 
-def _require_alike(experiment: str, levels: dict[tuple[str, int], pd.DataFrame]) -> None:
+def _require_alike(experiment: str, levels: "dict[tuple[str, int], pd.DataFrame]") -> None:
     """Raise UserError unless all methods and seeds have the same levels of the same network."""
     found: dict[str, list[str]] = {}
     for (method, seed), frame in levels.items():
@@ -169,7 +172,7 @@ def _require_alike(experiment: str, levels: dict[tuple[str, int], pd.DataFrame])
         raise UserError(f"{experiment}: methods differ in levels or network, prune them again (dvc repro): {each}")
 
 
-def _result(table: pd.DataFrame, method: str, level: float) -> Result:
+def _result(table: "pd.DataFrame", method: str, level: float) -> Result:
     at_level = table[table["level"] == level].sort_values("seed")
     mine, baseline = at_level[at_level["method"] == method], at_level[at_level["method"] == BASELINE]
     exact = (mine["nnz"] == mine["keep"]).all()
