@@ -25,13 +25,11 @@ from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml, loads_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 
-from flows.engine.lockfile import Entry
+from flows.engine.lockfile import HEAD, Entry, with_entry
 from flows.engine.stage import Stage, StageFailed
 
-HEAD = "schema: '2.0'\nstages:\n"
-NEXT_ENTRY = re.compile(r"^  \S", flags=re.MULTILINE)
-ANCHOR = re.compile(r"(- |: )&id\d+$", flags=re.MULTILINE)
-TOP_LEVEL = re.compile(r"^\S", flags=re.MULTILINE)
+# DVC's objects for a stage's inputs and outputs, each with the hash, size and content it has noted of it.
+Noted = list[tuple[Any, Any, Any, Any]]
 
 
 class UnknownTarget(LookupError):
@@ -52,7 +50,7 @@ class Project:
         """
         self.root = root.resolve()
         self._turn = RLock()
-        self._running: dict[str, tuple[ExitStack, Mapping[str, Any]]] = {}
+        self._running: dict[str, tuple[ExitStack, dict[str, Any], Noted]] = {}
         with _project_errors(root):
             # Waiting for the lock is what `dvc --wait-for-lock` does: others hold it for moments only.
             self._repo = Repo(str(root), _wait_for_lock=True)
@@ -111,6 +109,7 @@ class Project:
         with self._changing(address):
             if not _is_changed(stage):
                 return "unchanged"
+            noted = _noted(stage)
             stage.remove_outs(ignore_remove=False, force=False)
             outcome = "cached"
             try:
@@ -129,7 +128,7 @@ class Project:
                     self._repo.config["core"].get("hardlink_lock", False),
                 )
             )
-            self._running[address] = held, _inputs(stage)
+            self._running[address] = held, _inputs(stage), noted
             return outcome
 
     def finish(self, address: str) -> list[str]:
@@ -142,16 +141,15 @@ class Project:
         """
         stage = self._stages[address]
         with self._changing(address):
-            held, before = self._running.pop(address)
+            held, before, noted = self._running.pop(address)
             held.close()
             try:
                 stage.save(run_cache=False)
+                after = _inputs(stage)
             except (DependencyDoesNotExistError, MissingParamsError) as error:
-                self._reload(address)
-                return [str(error)]
-            after = _inputs(stage)
+                after = {**before, str(error): "missing"}
             if edited := sorted(name for name in before | after if before.get(name) != after.get(name)):
-                self._reload(address)
+                _restore(noted)
                 return edited
             if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):  # DVC's own rule
                 self._repo.stage_cache.save(stage)
@@ -162,8 +160,9 @@ class Project:
     def abandon(self, address: str) -> None:
         """A stage that began will not finish: it can begin again."""
         with self._turn, self._repo.lock:
-            self._running.pop(address)[0].close()
-            self._reload(address)
+            held, _, noted = self._running.pop(address)
+            held.close()
+            _restore(noted)
 
     def why(self, address: str) -> tuple[str, list[str]]:
         """What `begin` would do, without doing it, and why: the changed inputs and missing or changed outputs."""
@@ -176,8 +175,7 @@ class Project:
                 return "unchanged", []
             if address not in self._entries:
                 reasons = ["not built"]
-            items = [*stage.deps, *stage.outs]
-            before = [(item.hash_info, item.meta) for item in items]
+            noted = _noted(stage)
             try:
                 if deps or stage.changed_stage():  # DVC would take the outputs it has noted for those of these inputs
                     stage.save_deps()
@@ -187,13 +185,8 @@ class Project:
             except (RunCacheNotFoundError, DependencyDoesNotExistError, MissingParamsError, FileNotFoundError):
                 return "ran", reasons
             finally:
-                for item, (hash_info, meta) in zip(items, before, strict=True):
-                    item.hash_info, item.meta = hash_info, meta
+                _restore(noted)
             return "cached", reasons
-
-    def _reload(self, address: str) -> None:
-        """Forget what DVC's object noted of an attempt: it decides by what dvc.lock has."""
-        self._stages[address] = self._stages[address].reload()
 
     def _record(self, stage: Any) -> None:
         """Write a stage's entry into dvc.lock, whole or not at all; the bytes are those that DVC writes.
@@ -237,8 +230,8 @@ class Project:
                 with self._repo.scm_context(quiet=True):
                     yield
             except (DvcException, FileNotFoundError) as error:
-                self._running.pop(address, (ExitStack(), {}))[0].close()
-                self._reload(address)
+                if address in self._running:
+                    self._running.pop(address)[0].close()
                 raise StageFailed(address, f"DVC: {error}") from error
 
 
@@ -250,22 +243,6 @@ def timeout_of(address: str, meta: Any) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
         raise ProjectError(f"{address}: meta.timeout: expected seconds, a number above 0; found {found!r}")
     return float(found)
-
-
-def with_entry(text: str, entry: str) -> str | None:
-    """The text of a dvc.lock with the text of one stage's entry in the place of its old one or at the end.
-
-    None when its layout is not DVC's own, or the old entry holds an anchor, to which another may refer.
-    """
-    if not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
-        return None
-    key = entry[: entry.index("\n") + 1]
-    start = f"\n{text}".find(f"\n{key}")
-    if start < 0:
-        return text + entry
-    following = NEXT_ENTRY.search(text, start + len(key))
-    end = following.start() if following else len(text)
-    return None if ANCHOR.search(text, start, end) else text[:start] + entry + text[end:]
 
 
 def apply_overrides(params: Path, overrides: list[str]) -> None:
@@ -309,6 +286,17 @@ def _graph_of(index: Any) -> networkx.DiGraph:
             found += outs.values(prefix=parts) if outs.has_subtrie(parts) else []
             graph.add_edges_from((stage, out.stage) for out in found)
     return graph if networkx.is_directed_acyclic_graph(graph) else index.graph  # which raises, and names the cycle
+
+
+def _noted(stage: Any) -> Noted:
+    """The hashes that DVC's object has of inputs and outputs: at first those of dvc.lock, by which DVC decides."""
+    return [(item, item.hash_info, item.meta, item.obj) for item in (*stage.deps, *stage.outs)]
+
+
+def _restore(noted: Noted) -> None:
+    """Forget what an attempt noted since: outputs of other inputs would be taken for the result."""
+    for item, hash_info, meta, obj in noted:
+        item.hash_info, item.meta, item.obj = hash_info, meta, obj
 
 
 def _is_changed(stage: Any) -> bool:

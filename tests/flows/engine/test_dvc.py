@@ -13,18 +13,9 @@ from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml
 
-from flows.engine.dvc import (
-    HEAD,
-    Project,
-    ProjectError,
-    UnknownTarget,
-    apply_overrides,
-    cache_folder,
-    timeout_of,
-    with_entry,
-)
+from flows.engine.dvc import Project, ProjectError, UnknownTarget, apply_overrides, cache_folder, timeout_of
 from flows.engine.engine import FlowFailed
-from flows.engine.lockfile import read_lock
+from flows.engine.lockfile import HEAD, read_lock, with_entry
 from flows.engine.stage import StageFailed
 from flows.environment import stage_environment
 from tests.flows.conftest import dvc, toy
