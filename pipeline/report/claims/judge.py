@@ -1,16 +1,15 @@
 """Judges the claims: from the evidence to `claims.json`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.report.claims.claims import CLAIMS, Claim, Condition
-from pipeline.report.claims.evidence import Evidence, NotMeasured
+from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
 from pipeline.report.claims.verdict import (
     RULE,
     VERDICTS,
     Outcome,
-    Side,
     Size,
     Verdict,
     all_hold,
@@ -35,33 +34,6 @@ class Found:
     where: str
     outcome: Outcome
     size: Size | None
-
-
-@dataclass(frozen=True)
-class JudgedCondition:
-    """A condition of a claim and what was measured for it."""
-
-    quantity: str
-    unit: str
-    side: Side
-    threshold: float
-    threshold_of: Literal["the paper", "ours"]
-    paper_value: float | None
-    fair: Found
-    paper: Found
-
-    def found(self, protocol: Protocol) -> Found:
-        """What was measured under a protocol."""
-        return self.fair if protocol == "fair" else self.paper
-
-    def text(self, protocol: Protocol) -> str:
-        """`+0.37 (+0.31 to +0.43) points`, or why it was not measured."""
-        found = self.found(protocol)
-        if found.mean is None:
-            return found.where
-        form = f"{'+' if self.unit == 'points' else ''},.{0 if self.unit == 'synapses' else 2}f"
-        interval = "no interval from one seed" if found.low is None else f"{found.low:{form}} to {found.high:{form}}"
-        return f"{found.mean:{form}} ({interval}) {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +63,7 @@ class JudgedClaim:
     verdict: Verdict
     why: str
     protocols: dict[Protocol, ProtocolOutcome]
-    conditions: list[JudgedCondition]
+    conditions: list[Condition[Found]]
     made_by: list[Maker]
 
 
@@ -115,21 +87,12 @@ def judge(evidence: Evidence, experiment: str, claims: Sequence[Claim] = CLAIMS)
 def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClaim:
     """One claim, judged."""
     conditions = [
-        JudgedCondition(
-            quantity=condition.quantity,
-            unit=condition.unit,
-            side=condition.side,
-            threshold=condition.threshold,
-            threshold_of="ours" if condition.ours else "the paper",
-            paper_value=condition.stated,
-            fair=_measure(evidence, condition, "fair"),
-            paper=_measure(evidence, condition, "paper"),
-        )
-        for condition in claim.conditions
+        replace(one, fair=_measure(evidence, one, one.fair), paper=_measure(evidence, one, one.paper))
+        for one in claim.conditions
     ]
-    outcomes = {
-        protocol: all_hold([condition.found(protocol).outcome for condition in conditions]) for protocol in PROTOCOLS
-    }
+    outcomes = {protocol: all_hold([getattr(one, protocol).outcome for one in conditions]) for protocol in PROTOCOLS}
+    readings = [getattr(one, protocol) for one in claim.conditions for protocol in PROTOCOLS]
+    makers = dict.fromkeys((one.stage(experiment), one.file) for one in readings if one)
     return JudgedClaim(
         id=claim.id,
         claim=claim.claim,
@@ -138,12 +101,20 @@ def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClai
         why=_why(conditions, outcomes),
         protocols={name: ProtocolOutcome(getattr(claim, name), outcome) for name, outcome in outcomes.items()},
         conditions=conditions,
-        made_by=_made_by(claim, experiment),
+        made_by=[Maker(stage, f"dvc repro {stage}", f"results/{experiment}/{file}") for stage, file in makers],
     )
 
 
-def _measure(evidence: Evidence, condition: Condition, protocol: Protocol) -> Found:
-    reading = getattr(condition, protocol)
+def found_text(found: Found, unit: str) -> str:
+    """`+0.37 (+0.31 to +0.43) points`, or why it was not measured."""
+    if found.mean is None:
+        return found.where
+    form = f"{'+' if unit == 'points' else ''},.{0 if unit == 'synapses' else 2}f"
+    interval = "no interval from one seed" if found.low is None else f"{found.low:{form}} to {found.high:{form}}"
+    return f"{found.mean:{form}} ({interval}) {unit}"
+
+
+def _measure(evidence: Evidence, condition: Condition[Reading | None], reading: Reading | None) -> Found:
     interval, where = None, "not run under this protocol"
     if reading is not None:
         try:
@@ -155,36 +126,29 @@ def _measure(evidence: Evidence, condition: Condition, protocol: Protocol) -> Fo
         **{key: None if interval is None else getattr(interval, key) for key in ("n", "mean", "low", "high")},
         where=where,
         outcome=outcome_of(interval, condition.side, condition.threshold),
-        size=size_of(interval, condition.stated),
+        size=size_of(interval, condition.paper_value),
     )
 
 
-def _why(conditions: list[JudgedCondition], outcomes: dict[Protocol, Outcome]) -> str:
+def _why(conditions: list[Condition[Found]], outcomes: dict[Protocol, Outcome]) -> str:
     """Under fair, and where it does not hold there under paper, too: the conditions that settle it."""
     parts = []
     for protocol in PROTOCOLS[:1] if outcomes["fair"] == "holds" else PROTOCOLS:
-        settle = [condition for condition in conditions if condition.found(protocol).outcome == outcomes[protocol]]
+        every = [(one, getattr(one, protocol)) for one in conditions]
+        settle = [(one, found) for one, found in every if found.outcome == outcomes[protocol]]
         if outcomes[protocol] == "not measured":
-            lacking = dict.fromkeys(condition.text(protocol) for condition in settle)
+            lacking = dict.fromkeys(found_text(found, one.unit) for one, found in settle)
             parts.append(f"{protocol}: not measured: {', '.join(lacking)}")
         else:
-            parts.append(f"{protocol}: {', and '.join(_sentence(condition, protocol) for condition in settle)}")
+            parts.append(f"{protocol}: {', and '.join(_sentence(one, found) for one, found in settle)}")
     return "; ".join(parts)
 
 
-def _sentence(condition: JudgedCondition, protocol: Protocol) -> str:
-    found, stated = condition.found(protocol), condition.paper_value
-    beside = ""
+def _sentence(condition: Condition[Found], found: Found) -> str:
+    stated, beside = condition.paper_value, ""
     if stated not in (None, condition.threshold) and found.size in ("larger", "smaller"):
         beside = f" ({found.size} than the paper's {stated:g})"
     return (
-        f"{condition.quantity} {condition.text(protocol)} {VERBS[found.outcome]} {condition.side} "
+        f"{condition.quantity} {found_text(found, condition.unit)} {VERBS[found.outcome]} {condition.side} "
         f"{condition.threshold:g}{beside}"
     )
-
-
-def _made_by(claim: Claim, experiment: str) -> list[Maker]:
-    """Stage, command and file behind a claim, each once."""
-    readings = [getattr(condition, protocol) for condition in claim.conditions for protocol in PROTOCOLS]
-    files = dict.fromkeys((reading.stage(experiment), reading.file) for reading in readings if reading is not None)
-    return [Maker(stage, f"dvc repro {stage}", f"results/{experiment}/{file}") for stage, file in files]

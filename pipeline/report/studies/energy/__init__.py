@@ -1,9 +1,10 @@
 """The study `energy`: what sparsity and fewer time steps really save, counted from spikes."""
 
-from pipeline.report.studies import Drawing, StudyReport
+from pipeline.report.studies import StudyReport
 from pipeline.report.studies.energy.figures import draw_formula, draw_front, draw_layers
 from pipeline.report.studies.energy.summary import summarize
 from pipeline.report.studies.energy.tables import BEST_POINTS
+from pipeline.report.style import Drawing
 from pipeline.studies.energy import Params
 
 REPORT = StudyReport(
