@@ -74,36 +74,25 @@ class Reading:
         return "compare/summary.json" if self.source == COMPARE else f"studies/{self.source}/table.csv"
 
 
-def reading_of(source: str) -> Callable[[Callable[..., Measured]], Callable[..., Reading]]:
-    """Makes of a function of what `source` found, and of options, a function of the options that gives a reading."""
-    return lambda function: lambda **options: Reading(source, lambda found: function(found.of(source), **options))
+def cell(source: str, column: str, scale: float = 1, part: str = "results", **row: Any) -> Reading:
+    """The interval of a row of the comparison's or a study's results, or of another `part` of them, times `scale`."""
+
+    def read(evidence: Evidence) -> Measured:
+        found = evidence.of(source)
+        if source != COMPARE:
+            found = found.summary
+        rows = found.results if part == "results" else found.more[part]
+        rows = rows[(rows[list(row)] == list(row.values())).all(axis=1)].dropna(subset=column)
+        if rows.empty:
+            raise NotMeasured(f"no {column} of " + ", ".join(f"{key} {value}" for key, value in row.items()))
+        return Measured(rows[column].iloc[0].scaled(scale))
+
+    return Reading(source, read)
 
 
-@reading_of(COMPARE)
-def fair_margin(comparison: Comparison, level: float) -> Measured:
-    """CQP's test accuracy minus magnitude's at a level, paired over seeds, in points."""
-    margin = _one(comparison.results, method="cqp", level=level).margin
-    if margin is None:
-        raise NotMeasured("magnitude was not pruned beside CQP")
-    return Measured(margin.scaled(100))
-
-
-@reading_of(COMPARE)
-def fair_accuracy(comparison: Comparison, level: float) -> Measured:
-    """CQP's test accuracy at a level, in %."""
-    return Measured(_one(comparison.results, method="cqp", level=level).accuracy.scaled(100))
-
-
-@reading_of("paper")
-def paper_margin(study: Studied, level: float) -> Measured:
-    """The same margin under protocol `paper`, in points."""
-    return Measured(_one(study.summary.more["margins"], protocol="paper", level=level).margin_points)
-
-
-@reading_of("paper")
-def paper_accuracy(study: Studied, level: float) -> Measured:
-    """CQP's test accuracy under protocol `paper`, in %."""
-    return Measured(_one(study.summary.results, protocol="paper", method="cqp", level=level).accuracy.scaled(100))
+def reading_of(study: str) -> Callable[[Callable[..., Measured]], Callable[..., Reading]]:
+    """Makes of a function of what a study found, and of options, a function of the options that gives a reading."""
+    return lambda function: lambda **options: Reading(study, lambda found: function(found.of(study), **options))
 
 
 @reading_of("relaxation")
@@ -186,22 +175,13 @@ def fall_at(study: Studied, rule: str, tau: float) -> Measured:
 @reading_of("alpha")
 def lead_of_alpha(study: Studied, alpha: float) -> Measured:
     """Validation accuracy at `alpha` minus that of the best other one, means over levels, paired, in points."""
-    table = study.table
-    by_seed = table.groupby(["alpha", "seed"])["validation_accuracy"].mean()
+    by_seed = study.table.groupby(["alpha", "seed"])["validation_accuracy"].mean()
     over_seeds = by_seed.groupby("alpha").mean()
     others = over_seeds.drop(alpha, errors="ignore")
     if len(others) == len(over_seeds) or others.empty:
         raise NotMeasured(f"alpha = {alpha:g} and another one are not both among the values")
     best = others.idxmax()
     return Measured(_difference(100 * by_seed[alpha], 100 * by_seed[best]), f"the best other is {best:g}")
-
-
-def _one(results: pd.DataFrame, **wanted: Any) -> pd.Series:
-    """The row with these values."""
-    found = results.loc[(results[list(wanted)] == list(wanted.values())).all(axis=1)]
-    if found.empty:
-        raise NotMeasured("no result of " + ", ".join(f"{key} {value}" for key, value in wanted.items()))
-    return found.iloc[0]
 
 
 def _whole_on_test(table: pd.DataFrame, method: str) -> pd.DataFrame:

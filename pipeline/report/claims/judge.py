@@ -122,12 +122,9 @@ def _measure(evidence: Evidence, condition: Condition[Reading | None], reading: 
             interval, where = measured.interval, measured.where
         except NotMeasured as lacking:
             where = str(lacking)
-    return Found(
-        **{key: None if interval is None else getattr(interval, key) for key in ("n", "mean", "low", "high")},
-        where=where,
-        outcome=outcome_of(interval, condition.side, condition.threshold),
-        size=size_of(interval, condition.paper_value),
-    )
+    numbers = [getattr(interval, key, None) for key in ("n", "mean", "low", "high")]
+    outcome = outcome_of(interval, condition.side, condition.threshold)
+    return Found(*numbers, where, outcome, size_of(interval, condition.paper_value))
 
 
 def _why(conditions: list[Condition[Found]], outcomes: dict[Protocol, Outcome]) -> str:

@@ -1,21 +1,16 @@
 """The rule by which a claim is judged: from measured 95 % intervals, a threshold and a side to a verdict."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from pipeline.report.statistics import Interval
 
 Side = Literal["above", "at least"]
 Outcome = Literal["holds", "does not hold", "undecided", "not measured"]
 Size = Literal["as claimed", "larger", "smaller"]
-Verdict = Literal["reproduced", "not reproduced", "reproduced only under the paper protocol", "not measured"]
+Verdict = Literal["reproduced", "reproduced only under the paper protocol", "not reproduced", "not measured"]
 
-VERDICTS: tuple[Verdict, ...] = (
-    "reproduced",
-    "reproduced only under the paper protocol",
-    "not reproduced",
-    "not measured",
-)
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 TOLERANCE = 1e-9  # a bound this close to the threshold lies on it: what is left is floating-point noise
 
 # For people; what stands here is what the functions below compute.

@@ -10,8 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report.claims.judge import Judgement
+from pipeline.report.claims.table import claim_table
 from pipeline.report.page.content import Fact, Section, Source
-from pipeline.report.page.tables import claim_table
 
 
 @dataclass(frozen=True)

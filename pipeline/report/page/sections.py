@@ -7,10 +7,9 @@ from typing import Any
 from pipeline.report.claims.judge import Judgement
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import Comparison
-from pipeline.report.comparison.tables import HEADER, caption, cells
-from pipeline.report.page.content import Fact, PageFigure, PageTable, Section, Source
+from pipeline.report.comparison.tables import by_level, table
+from pipeline.report.page.content import Fact, PageFigure, Section, Source
 from pipeline.report.page.page import Page
-from pipeline.report.page.tables import by_level
 from pipeline.report.studies import StudyReport, StudySummary
 from pipeline.report.style import Drawing
 
@@ -53,7 +52,6 @@ def page_of(results: Results) -> Page:
     accuracy, sparsity = FIGURES
     compared = _source(results, "compare", "compare/summary.json", "compare/comparison.csv")
     sources = [_source(results, "data", "data/dataset.json"), _source(results, "evaluate", "evaluate/levels.csv")]
-    every = PageTable(f"{caption(results.comparison)}.", HEADER, cells(results.comparison))
     facts = [Fact(*fact, study) for study, (_, summary) in studies.items() for fact in summary.facts]
     return Page(
         experiment=results.experiment,
@@ -65,7 +63,7 @@ def page_of(results: Results) -> Page:
             _compared(results, "accuracy", "Accuracy against sparsity", accuracy),
             *(_study(results, study, *one) for study, one in studies.items()),
             _compared(results, "sparsity", "Does the mask hit its target?", sparsity),
-            Section("numbers", "All numbers of the comparison", [compared], tables=[every]),
+            Section("numbers", "All numbers of the comparison", [compared], tables=[table(results.comparison)]),
         ],
         notes=NOTES,
     )

@@ -7,67 +7,48 @@ import pandas as pd
 
 from pipeline.io.nets import DENSE, net_name
 from pipeline.report.statistics import describe, over_seeds, paired_difference
-from snnprune.energy.front import pareto_front
 from snnprune.energy.profiles import Profile, energy_pj, formula_reduction
 
 ALL = "all"  # the layer of rows that sum all layers
 COUNTS = ("macs", "acs", "dense_macs", "dense_acs", "neuron_updates")
 SIZES = ("dense_bytes", "csr_bytes", "bitmask_bytes")
 GAP = ("activity", "prices", "neuron_updates")
-NET = ["method", "level"]
+NET, PAIR = ["method", "level"], ["split", "seed"]
 
 
-def all_settings(table: pd.DataFrame, steps: Sequence[int], profiles: Mapping[str, Profile]) -> pd.DataFrame:
-    """A row per setting: a net of the study's table at the grid's steps, at T, and at its own T' (`truncated`).
+def all_settings(
+    table: pd.DataFrame, steps: Sequence[int], profiles: Mapping[str, Profile]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """On validation, by which is chosen, and on test, a row per setting in the same order.
 
-    Intervals are of test, counts of a sample; `steps` is None at T', which differs between seeds, `mean_steps` its
-    mean. `difference` is accuracy against the dense net at T of the same seed. By profile: `reduction` is the share of
-    that net's energy that is saved, `truncation` that against the same net at T, and `gap` the way from the paper's
-    `formula` to the reduction (`_savings`). Means of validation, by which is chosen: `validation_accuracy` and, by
-    profile, `validation_energy_pj`.
+    A setting is a net of the study's table at the grid's steps, at T, and at its own T' (`truncated`), which differs
+    between seeds: there `steps` is None, and `mean_steps` its mean. `difference` is accuracy against the dense net at T
+    of the same seed. By profile: `reduction` is the share of that net's energy that is saved, `truncation` that against
+    the same net at T, `gap` the way from the paper's `formula` to the reduction (`_savings`).
     """
-    timesteps = int(table["timesteps"].max())
     rows = _savings(table[table["layer"] == ALL], profiles)
     rows["net"] = pd.factorize(pd.MultiIndex.from_frame(rows[NET]))[0]
-    grid = rows[rows["steps"].isin({*steps, timesteps})].assign(truncated=False)
-    every = pd.concat([grid.assign(run=grid["steps"]), rows[rows["truncated"]].assign(run=0)])
-    every = every.sort_values(["net", "truncated", "run", "seed"])
-    by = [*NET, "truncated", "run"]
-    settings = over_seeds(
-        every[every["split"] == "test"],
-        by,
-        ["sparsity", "accuracy", *COUNTS, "spike_rate", "formula"],
-        mean_steps=lambda runs: runs["steps"].mean(),
-        difference=lambda runs: paired_difference(runs["accuracy"], runs["accuracy_dense"]),
-        **{
-            key: lambda runs, key=key: {name: describe(runs[f"{key}_{name}"]) for name in profiles}
-            for key in ("energy_pj", "reduction", "truncation")
-        },
-        gap=lambda runs: {name: {part: describe(runs[f"{part}_{name}"]).mean for part in GAP} for name in profiles},
-        **{key: lambda runs, key=key: runs[key].mean() for key in SIZES},
+    grid = rows[rows["steps"].isin({*steps, int(table["timesteps"].max())})]
+    short = rows[rows["truncated"]]
+    every = pd.concat([grid.assign(truncated=False, at=grid["steps"]), short.assign(at=0)])
+    every = every.sort_values(["net", "truncated", "at", "seed"])
+    validation, test = (
+        over_seeds(
+            every[every["split"] == split],
+            [*NET, "truncated", "at"],
+            ["sparsity", "accuracy", *COUNTS, "spike_rate", "formula"],
+            steps=lambda runs: None if runs["truncated"].iloc[0] else int(runs["steps"].iloc[0]),
+            mean_steps=lambda runs: runs["steps"].mean(),
+            difference=lambda runs: paired_difference(runs["accuracy"], runs["accuracy_dense"]),
+            energy_pj=lambda runs: {name: describe(runs[f"energy_pj_{name}"]) for name in profiles},
+            reduction=lambda runs: {name: describe(runs[f"reduction_{name}"]) for name in profiles},
+            truncation=lambda runs: {name: describe(runs[f"truncation_{name}"]) for name in profiles},
+            gap=lambda runs: {name: {part: runs[f"{part}_{name}"].mean() for part in GAP} for name in profiles},
+            **{key: lambda runs, key=key: runs[key].mean() for key in SIZES},
+        ).drop(columns="at")
+        for split in ("validation", "test")
     )
-    validation = over_seeds(
-        every[every["split"] == "validation"],
-        by,
-        validation_accuracy=lambda runs: describe(runs["accuracy"]).mean,
-        validation_energy_pj=lambda runs: {name: describe(runs[f"energy_pj_{name}"]).mean for name in profiles},
-    )
-    settings = settings.merge(validation, on=by, how="left", validate="one_to_one").rename(columns={"run": "steps"})
-    settings["steps"] = settings["steps"].astype(object).where(~settings["truncated"], None)
-    return settings
-
-
-def front_of(settings: pd.DataFrame, profile: str) -> pd.DataFrame:
-    """The settings that no other beats in accuracy and energy on validation, by rising energy there."""
-    energies = [energy[profile] for energy in settings["validation_energy_pj"]]
-    return settings.iloc[pareto_front(settings["validation_accuracy"].tolist(), energies)]
-
-
-def cheapest_of(settings: pd.DataFrame, profile: str, timesteps: int, max_loss: float) -> pd.Series:
-    """On validation, the lowest mean energy that loses at most `max_loss` against the dense net at T."""
-    dense = settings[(settings["method"] == DENSE) & (settings["steps"] == timesteps)].iloc[0]
-    allowed = settings[settings["validation_accuracy"] >= dense["validation_accuracy"] - max_loss]
-    return allowed.loc[allowed["validation_energy_pj"].map(lambda energy: energy[profile]).idxmin()]
+    return validation, test
 
 
 def steps_text(setting: Any) -> str:
@@ -88,23 +69,24 @@ def _savings(whole: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFra
     cost differently; `neuron_updates`, they cost too, and no mask removes them.
     """
     at_t = whole[whole["steps"] == whole["timesteps"]]
-    pair = ["split", "seed"]
-    dense = whole[pair].merge(at_t[at_t["method"] == DENSE], on=pair, how="left", validate="many_to_one")
-    same = whole[[*pair, *NET]].merge(at_t, on=[*pair, *NET], how="left", validate="many_to_one")
-    rows, dense, same = (frame.reset_index(drop=True) for frame in (whole, dense, same))
+    dense = whole[PAIR].merge(at_t[at_t["method"] == DENSE], on=PAIR, how="left", validate="many_to_one")
+    same = whole[[*PAIR, *NET]].merge(at_t, on=[*PAIR, *NET], how="left", validate="many_to_one")
+    rows = whole.reset_index(drop=True)
     sparsity = 1 - rows["nnz"] / rows["synapses"]
     formula = formula_reduction(sparsity, rows["steps"], rows["timesteps"])
     operations = 1 - (rows["macs"] + rows["acs"]) / (dense["macs"] + dense["acs"])
     found = {"sparsity": sparsity, "formula": formula, "accuracy_dense": dense["accuracy"]}
     for name, profile in profiles.items():
-        column = f"energy_pj_{name}"
+        energy = f"energy_pj_{name}"
         priced, counted = (
-            1
-            - energy_pj(rows["macs"], rows["acs"], updates * rows["neuron_updates"], profile)
-            / energy_pj(dense["macs"], dense["acs"], updates * dense["neuron_updates"], profile)
-            for updates in (0, 1)
+            1 - _energy(rows, profile, updates) / _energy(dense, profile, updates) for updates in (False, True)
         )
-        found |= {f"reduction_{name}": 1 - rows[column] / dense[column]}
-        found |= {f"truncation_{name}": 1 - rows[column] / same[column], f"activity_{name}": operations - formula}
-        found |= {f"prices_{name}": priced - operations, f"neuron_updates_{name}": counted - priced}
+        found |= {f"reduction_{name}": 1 - rows[energy] / dense[energy]}
+        found |= {f"truncation_{name}": 1 - rows[energy] / same[energy]}
+        parts = zip(GAP, (operations - formula, priced - operations, counted - priced), strict=True)
+        found |= {f"{part}_{name}": values for part, values in parts}
     return rows.assign(**found)
+
+
+def _energy(rows: pd.DataFrame, profile: Profile, updates: bool) -> pd.Series:
+    return energy_pj(rows["macs"], rows["acs"], updates * rows["neuron_updates"], profile)

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.io.nets import DENSE, metric_name, net_name
 from pipeline.report.statistics import over_seeds
 from pipeline.report.studies import Context, StudySummary, headline
-from pipeline.report.studies.energy.settings import ALL, COUNTS, SIZES, all_settings, cheapest_of, setting_name
+from pipeline.report.studies.energy.settings import ALL, COUNTS, SIZES, all_settings, setting_name
 from pipeline.report.studies.energy.tables import front_table, grid_table, page_tables
 from snnprune.core.errors import UserError
 
@@ -25,28 +25,36 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     _require_energy(table)
     profiles, max_loss = dict(context.profiles), context.params.max_loss
     first, timesteps = next(iter(profiles)), int(table["timesteps"].max())
-    settings = all_settings(table, context.params.steps, profiles)
-    cheapest = {name: cheapest_of(settings, name, timesteps, max_loss) for name in profiles}
-    named = headline(settings)
+    validation, test = all_settings(table, context.params.steps, profiles)
+    grids = {name: grid_table(validation, test, name) for name in profiles}
+    fronts = {name: front_table(grid) for name, grid in grids.items()}
+    dense = grids[first].query("method == @DENSE and not truncated and steps == @timesteps").iloc[0]
+    least = dense["validation_accuracy"] - max_loss
+    cheapest = {
+        name: test.loc[grid.loc[grid["validation_accuracy"] >= least, "validation_energy_pj"].idxmin()]
+        for name, grid in grids.items()
+    }
+    named = headline(test)
     results = named[named["truncated"] | (named["steps"] == timesteps)]
     best = cheapest[first]
-    saved, change = best.reduction[first].text(), best.difference.text(sign="+")
-    text = f"{setting_name(best, timesteps)}: {saved} % less energy at {change} points of test accuracy"
-    validation = ["validation_accuracy", "validation_energy_pj"]
+    text = (
+        f"{setting_name(best, timesteps)}: {best.reduction[first].text()} % less energy at "
+        f"{best.difference.text(sign='+')} points of test accuracy"
+    )
     return StudySummary(
         findings=_findings(results, cheapest, timesteps, max_loss),
-        metrics=_metrics(settings, cheapest, timesteps),
-        results=results.drop(columns=validation),
+        metrics=_metrics(test, cheapest, timesteps),
+        results=results,
         more={
             "timesteps": timesteps,
             "profiles": {name: profile.model_dump() for name, profile in profiles.items()},
-            "cheapest": {name: setting.drop(validation).to_dict() for name, setting in cheapest.items()},
+            "cheapest": {name: setting.to_dict() for name, setting in cheapest.items()},
             "layers": _layers(headline(table), timesteps, list(profiles)),
         },
         facts=[("cheapest setting within the allowed loss, chosen on validation", text)],
         page_lines=[f"{name}: {profile.source}" for name, profile in profiles.items()],
-        page_tables=page_tables(settings, results, cheapest, profiles, timesteps),
-        csv_tables={"grid": grid_table(settings, profiles), "front": front_table(settings, profiles)},
+        page_tables=page_tables(test.loc[fronts[first].index], results, cheapest, profiles, timesteps),
+        csv_tables={"grid": pd.concat(grids.values()), "front": pd.concat(fronts.values())},
     )
 
 
