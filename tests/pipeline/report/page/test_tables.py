@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from pipeline.report.page.tables import by_level, claim_table
+
 from pipeline.report.claims.judge import Found, JudgedClaim, JudgedCondition
 from pipeline.report.comparison.summary import Comparison, Result
-from pipeline.report.page.tables import by_level, claim_table
 from pipeline.report.statistics import describe, paired_difference
 
 
