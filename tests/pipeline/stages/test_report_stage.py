@@ -14,7 +14,7 @@ from pipeline.io.files import read_json, write_csv, write_json, write_text
 from pipeline.io.params import load_matrix
 from pipeline.matrix_file import require_current
 from pipeline.report.comparison.summary import COUNTS
-from pipeline.report.comparison.tables import HEADER
+from pipeline.report.comparison.tables import COLUMNS
 from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
 from pipeline.report.table import to_csv
@@ -195,7 +195,7 @@ def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) ->
     assert rows[0] == ["sparsity", "cqp", "magnitude", "osqp", "cqp over magnitude", "osqp, achieved"]
     assert [row[0] for row in rows[1:6]] == [f"{100 * level:g} %" for level in LEVELS]
     assert rows[3][-2:] == ["+10.00 ± 0.00", "91.50 %"]
-    every = rows[rows.index(HEADER) + 1 :][: 1 + len(METHODS) * len(LEVELS)]
+    every = rows[rows.index([*COLUMNS]) + 1 :][: 1 + len(METHODS) * len(LEVELS)]
     wanted = [["dense", "0"], *([method, f"{level:g}"] for method in METHODS for level in LEVELS)]
     assert [row[:2] for row in every] == wanted
     assert page.count("<img") == page.count("<figure>") == 2

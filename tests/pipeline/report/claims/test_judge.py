@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from pipeline.io import paths
-from pipeline.report.claims.claims import CLAIMS, Claim, Condition, Reading
-from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured
+from pipeline.report.claims.claims import CLAIMS, Claim, Condition
+from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured, Reading
 from pipeline.report.claims.judge import PROTOCOLS, JudgedClaim, ProtocolOutcome, judge, judge_claim
 from pipeline.report.claims.verdict import RULE, VERDICTS
-from pipeline.report.comparison.summary import Comparison
-from pipeline.report.statistics import Interval, describe
+from pipeline.report.statistics import describe
 from pipeline.studies import available
 from tests.imports import PROJECT
+from tests.pipeline.report.tables import comparison_of
 
-EMPTY = Evidence(Comparison("made", "fair", [], 0, Interval(1, 0.9), []))
+EMPTY = Evidence(comparison_of())
 
 
 def lacking(found: Evidence) -> Measured:
@@ -34,7 +34,7 @@ def condition(fair: Sequence[float] | None, paper: Sequence[float] | None, **cha
         Reading(source, lacking if values is None else giving(values))
         for source, values in (("compare", fair), ("paper", paper))
     )
-    about = {"quantity": "margin", "unit": "points", "side": "above", "threshold": 0, "stated": 2} | changes
+    about = {"quantity": "margin", "unit": "points", "side": "above", "threshold": 0, "paper_value": 2} | changes
     return Condition(**about, fair=ours, paper=theirs)
 
 
@@ -111,7 +111,7 @@ def test_the_table_of_claims_is_sound() -> None:
         for one in claim.conditions:
             assert one.fair or one.paper
             # The number is the threshold where the paper states one, but for a difference of which the sign is claimed.
-            assert one.threshold == one.stated or one.threshold == 0 or one.ours
+            assert one.threshold in (one.paper_value, 0) or one.threshold_of == "ours"
             for reading in (one.fair, one.paper):
                 assert reading is None or reading.source in ("compare", *available())
 
