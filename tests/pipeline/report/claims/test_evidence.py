@@ -102,7 +102,14 @@ def test_truncation_of_the_dense_nets() -> None:
     steps = read.steps_left_out().read(found)
     assert (steps.interval.mean, steps.where) == (1.5, "T' = 8.5 of 10 steps")
     assert read.accuracy_change_by_truncation().read(found).interval.mean == pytest.approx(-0.15)
-    assert read.counted_saving(method="dense", level=0.0).read(found).interval.mean == pytest.approx(15.0)
+    for saving in (read.counted_saving, read.formula_saving):
+        assert saving(method="dense", level=0.0).read(found).interval.mean == pytest.approx(15.0)
+
+
+def test_savings_of_a_pruned_net_by_count_and_by_formula() -> None:
+    found = with_study("energy", [*net(0), *net(0, "cqp", 0.7), *net(1, "cqp", 0.7), *net(1)])
+    table = found.studies["energy"].table
+    table.loc[table["method"] == "cqp", f"energy_pj_{read.PROFILE}"] *= 2
     formula, counted = (one(method="cqp", level=0.7).read(found) for one in (read.formula_saving, read.counted_saving))
     assert formula.interval.mean == pytest.approx(73.0)  # 1 - 0.3 * 9 / 10
     assert counted.interval.mean == pytest.approx(46.0)  # twice as much is left
