@@ -52,11 +52,15 @@ class Drawing:
         return as_svg(self.draw(summary))
 
 
-def panels(count: int, title: str, size: tuple[float, float], share_y: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels side by side, `size` in inches."""
+def panels(
+    title: str, size: tuple[float, float], *labels: str, x: str = "", share_y: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels side by side, one for every label of a y-axis; `x` labels all x-axes; `size` in inches."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, count, figsize=size, sharey=share_y, layout="constrained", squeeze=False)
+        figure, axes = plt.subplots(1, len(labels), figsize=size, sharey=share_y, layout="constrained", squeeze=False)
     figure.suptitle(title)
+    for panel, label in zip(axes[0], labels, strict=True):
+        panel.set(xlabel=x, ylabel=label)
     return figure, list(axes[0])
 
 

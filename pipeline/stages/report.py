@@ -13,10 +13,9 @@ from pipeline.report.claims.judge import judge
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.page import render_page
-from pipeline.report.page.sections import Results, page_of
+from pipeline.report.page.sections import page_of
 from pipeline.report.studies import Context, load_report
 from pipeline.report.table import read_table, to_csv
-from snnprune.core.errors import UserError
 from snnprune.energy.profiles import load_profiles
 from snnprune.snn.params import ModelParams
 
@@ -26,15 +25,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Raises:
         ParamsError: the block `model` or that of a study is missing or holds something that is not allowed.
-        UserError: a result or matrix.yaml is missing, a study has no report, or a figure of the comparison is no SVG.
+        UserError: a result or matrix.yaml is missing, or a study has no report.
     """
     experiment = experiment_parser("Report one experiment.").parse_args(argv).experiment
     model = load_block(experiment, "model", ModelParams)
-    compared = paths.compare_folder(experiment)
-    summary = required(compared / "summary.json", f"compare@{experiment}")
+    summary = required(paths.compare_folder(experiment) / "summary.json", f"compare@{experiment}")
     comparison = from_json(summary.read_text(encoding="utf-8"))
-    files = {one.name: compared / "figures" / f"{one.name}.svg" for one in FIGURES}
-    given = {name: required(file, f"compare@{experiment}").read_text("utf-8") for name, file in files.items()}
     dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     tables = {
@@ -48,17 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         params = None if report.params is None else load_block(experiment, study, report.params)
         context = Context(params, evaluated, dataset["name"], profiles)
         found[study] = Studied(tables[study], report.summarize(tables[study], context))
-    drawn = {one.name: one.svg(found[study].summary) for study, report in reports.items() for one in report.drawings}
     judgement = judge(Evidence(comparison, found), experiment)
-    network = model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers))
+    drawn = {one.name: one.svg(found[study].summary) for study, report in reports.items() for one in report.drawings}
+    svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
     studies = {study: (reports[study], one.summary) for study, one in found.items()}
-    results = Results(
-        experiment, dataset, network, model.timesteps, comparison, studies, judgement, figures=given | drawn
-    )
-    try:
-        page = render_page(page_of(results))
-    except ValueError as error:
-        raise UserError(f"{experiment}: a figure cannot be shown: {error}") from error
+    page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
     folder = paths.report_folder(experiment)
     for study, (_, summary) in studies.items():
         write_json(folder / "studies" / f"{study}.json", summary.to_json())

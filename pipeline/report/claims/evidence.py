@@ -64,14 +64,11 @@ class Reading:
     source: str
     read: Callable[[Evidence], Measured]
 
-    def stage(self, experiment: str) -> str:
-        """Address of the stage that measured it."""
-        return f"compare@{experiment}" if self.source == COMPARE else f"study@{experiment}-{self.source}"
-
-    @property
-    def file(self) -> str:
-        """That stage's file, below the experiment's results."""
-        return "compare/summary.json" if self.source == COMPARE else f"studies/{self.source}/table.csv"
+    def made_by(self, experiment: str) -> tuple[str, str]:
+        """The stage that measured it, and its file below the experiment's results."""
+        if self.source == COMPARE:
+            return f"compare@{experiment}", "compare/summary.json"
+        return f"study@{experiment}-{self.source}", f"studies/{self.source}/table.csv"
 
 
 def cell(source: str, column: str, scale: float = 1, part: str = "results", **row: Any) -> Reading:
@@ -130,34 +127,32 @@ def gain_of_recomputing(study: Studied) -> Measured:
 @reading_of("energy")
 def steps_left_out(study: Studied) -> Measured:
     """T - T' of the dense nets, in steps."""
-    short = _truncated(study.table, DENSE, 0.0)
-    return Measured(describe(short["timesteps"] - short["steps"]), _truncation(short))
+    short, _, where = _truncated(study, DENSE, 0.0)
+    return Measured(describe(short["timesteps"] - short["steps"]), where)
 
 
 @reading_of("energy")
 def accuracy_change_by_truncation(study: Studied) -> Measured:
     """The dense nets' test accuracy at T' minus at T, paired, in points."""
-    short = _truncated(study.table, DENSE, 0.0)
-    return Measured(
-        _difference(100 * short["accuracy"], 100 * _dense_at_t(study.table)["accuracy"]), _truncation(short)
-    )
+    short, dense, where = _truncated(study, DENSE, 0.0)
+    return Measured(_difference(100 * short["accuracy"], 100 * dense["accuracy"]), where)
 
 
 @reading_of("energy")
 def counted_saving(study: Studied, method: str, level: float) -> Measured:
     """Energy of a net at T' saved against the same seed's dense net at T, counted from spikes, in %."""
-    short, column = _truncated(study.table, method, level), f"energy_pj_{PROFILE}"
+    (short, dense, where), column = _truncated(study, method, level), f"energy_pj_{PROFILE}"
     if column not in short:
         raise NotMeasured(f"the study energy has no hardware profile {PROFILE}")
-    return Measured(describe(100 * (1 - short[column] / _dense_at_t(study.table)[column])), _truncation(short))
+    return Measured(describe(100 * (1 - short[column] / dense[column])), where)
 
 
 @reading_of("energy")
 def formula_saving(study: Studied, method: str, level: float) -> Measured:
     """The same by the paper's formula, in %."""
-    short = _truncated(study.table, method, level)
+    short, _, where = _truncated(study, method, level)
     saved = formula_reduction(1 - short["nnz"] / short["synapses"], short["steps"], short["timesteps"])
-    return Measured(describe(100 * saved), _truncation(short))
+    return Measured(describe(100 * saved), where)
 
 
 @reading_of("sweep")
@@ -176,36 +171,22 @@ def fall_at(study: Studied, rule: str, tau: float) -> Measured:
 def lead_of_alpha(study: Studied, alpha: float) -> Measured:
     """Validation accuracy at `alpha` minus that of the best other one, means over levels, paired, in points."""
     by_seed = study.table.groupby(["alpha", "seed"])["validation_accuracy"].mean()
-    over_seeds = by_seed.groupby("alpha").mean()
-    others = over_seeds.drop(alpha, errors="ignore")
-    if len(others) == len(over_seeds) or others.empty:
+    others = by_seed.groupby("alpha").mean().drop(alpha, errors="ignore")
+    if alpha not in by_seed.index.levels[0] or others.empty:
         raise NotMeasured(f"alpha = {alpha:g} and another one are not both among the values")
     best = others.idxmax()
     return Measured(_difference(100 * by_seed[alpha], 100 * by_seed[best]), f"the best other is {best:g}")
 
 
-def _whole_on_test(table: pd.DataFrame, method: str) -> pd.DataFrame:
-    """The study energy's rows of a method's whole nets on test, by seed."""
-    rows = table[(table["layer"] == ALL) & (table["split"] == "test") & (table["method"] == method)]
-    return rows.set_index("seed").sort_index()
-
-
-def _truncated(table: pd.DataFrame, method: str, level: float) -> pd.DataFrame:
-    """A method's nets of a level at T', by seed."""
-    rows = _whole_on_test(table, method)
-    rows = rows[(rows["level"] == level) & rows["truncated"]]
-    if rows.empty:
+def _truncated(study: Studied, method: str, level: float) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """On test, by seed: a method's nets of a level at T', the dense nets at T, and T' in words."""
+    table = study.table
+    rows = table[(table["layer"] == ALL) & (table["split"] == "test")].set_index("seed").sort_index()
+    short = rows[(rows["method"] == method) & (rows["level"] == level) & rows["truncated"]]
+    if short.empty:
         raise NotMeasured(f"the study energy has no net of {method} at {100 * level:g} %")
-    return rows
-
-
-def _dense_at_t(table: pd.DataFrame) -> pd.DataFrame:
-    rows = _whole_on_test(table, DENSE)
-    return rows[rows["steps"] == rows["timesteps"]]
-
-
-def _truncation(rows: pd.DataFrame) -> str:
-    return f"T' = {rows['steps'].mean():.1f} of {rows['timesteps'].max():g} steps"
+    where = f"T' = {short['steps'].mean():.1f} of {short['timesteps'].max():g} steps"
+    return short, rows[(rows["method"] == DENSE) & (rows["steps"] == rows["timesteps"])], where
 
 
 def _by_seed(rows: pd.DataFrame, column: str) -> pd.Series:

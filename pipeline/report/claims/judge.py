@@ -92,7 +92,7 @@ def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClai
     ]
     outcomes = {protocol: all_hold([getattr(one, protocol).outcome for one in conditions]) for protocol in PROTOCOLS}
     readings = [getattr(one, protocol) for one in claim.conditions for protocol in PROTOCOLS]
-    makers = dict.fromkeys((one.stage(experiment), one.file) for one in readings if one)
+    makers = dict.fromkeys(one.made_by(experiment) for one in readings if one)
     return JudgedClaim(
         id=claim.id,
         claim=claim.claim,

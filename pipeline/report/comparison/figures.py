@@ -14,7 +14,7 @@ def accuracy_against_sparsity(summary: Comparison) -> Figure:
 
     Left everything, right the `ZOOM_POINTS` below the dense net, where the good methods differ.
     """
-    figure, both = panels(2, f"{summary.experiment}: accuracy against sparsity", (10, 4.5))
+    figure, both = panels(f"{summary.experiment}: accuracy against sparsity", (10, 4.5), "test accuracy (%)", "")
     dense = 100 * summary.dense.mean
     for axes in both:
         for index, (method, results) in enumerate(summary.by_method.items()):
@@ -22,7 +22,6 @@ def accuracy_against_sparsity(summary: Comparison) -> Figure:
             draw_intervals(axes, kept, results["accuracy"], label=method, **look(method, index))
         axes.axhline(dense, color="black", linestyle=":", linewidth=1, label=f"dense ({dense:.2f} %)")
         sparsity_axis(axes, summary.levels)
-    both[0].set_ylabel("test accuracy (%)")
     both[0].legend(frameon=False)
     both[1].set_ylim(dense - ZOOM_POINTS, dense + 1)
     both[1].set_title("close-up")
@@ -34,16 +33,16 @@ def sparsity_error(summary: Comparison) -> Figure:
 
     Exact selection lies on zero; what rounding a relaxed mask does to the target is the rest.
     """
-    figure, both = panels(2, f"{summary.experiment}: does the mask hit its target?", (9, 4), share_y=True)
+    title, labels = f"{summary.experiment}: does the mask hit its target?", ("achieved - target sparsity (points)", "")
+    figure, both = panels(title, (9, 4), *labels, share_y=True)
     titles = {"one_shot_sparsity": "in one step from the dense net", "sparsity": "level after level, fine-tuned"}
-    for axes, (key, title) in zip(both, titles.items(), strict=True):
+    for axes, (key, name) in zip(both, titles.items(), strict=True):
         for index, (method, results) in enumerate(summary.by_method.items()):
             errors = 100 * (means(results[key]) - results["level"])
             axes.plot(1 - results["level"], errors, label=method, **look(method, index))
         axes.axhline(0, color="black", linewidth=1)
         sparsity_axis(axes, summary.levels, "target sparsity (%)")
-        axes.set_title(title)
-    both[0].set_ylabel("achieved - target sparsity (points)")
+        axes.set_title(name)
     both[0].legend(frameon=False)
     return figure
 

@@ -16,7 +16,7 @@ from pipeline.report.page.content import Fact, Section, Source
 
 @dataclass(frozen=True)
 class Page:
-    """All that is on the page; `notes` say how numbers are counted."""
+    """All that is on the page but for its fixed words."""
 
     experiment: str
     lead: str
@@ -24,7 +24,6 @@ class Page:
     headline: Section
     judgement: Judgement
     sections: Sequence[Section]
-    notes: Sequence[str]
 
     @property
     def made(self) -> list[tuple[Source, list[tuple[str, str]]]]:
@@ -44,20 +43,9 @@ class Page:
 
 def render_page(page: Page) -> str:
     """The page as HTML."""
+    loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return (
-        environment.get_template("page.html")
-        .render(
-            page=page,
-            claim_table=claim_table,
-            anchors={source.stage: source.anchor for source, _ in page.made},
-            below=lambda file: file.removeprefix(f"results/{page.experiment}/"),
-        )
-        .lstrip()
-    )
+    anchors = {source.stage: source.anchor for source, _ in page.made}
+    return environment.get_template("page.html").render(page=page, claim_table=claim_table, anchors=anchors).lstrip()

@@ -40,8 +40,8 @@ class StudySummary:
     """What a study found.
 
     findings: sentences. metrics: flat numbers. results: a row per group of its rows, with intervals over seeds.
-    more: what else is kept, by name. facts: term and text for the top of the page. page_lines, page_tables: lines
-    (if not the findings) and tables of its section. csv_tables: tables to write as CSV files, by name.
+    more: what else is kept, by name. facts: term and text for the top of the page. page_tables: tables of its
+    section. csv_tables: tables to write as CSV files, by name.
     """
 
     findings: list[str]
@@ -49,7 +49,6 @@ class StudySummary:
     results: pd.DataFrame
     more: Mapping[str, Any] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = ()
-    page_lines: Sequence[str] | None = None
     page_tables: Sequence[PageTable] = ()
     csv_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 

@@ -29,14 +29,17 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
 
 def draw(summary: StudySummary) -> Figure:
     """Validation accuracy over alpha, a line per level; the chosen alpha is marked."""
-    figure, (axes,) = panels(1, "alpha sweep: validation accuracy after fine-tuning", (7.5, 4.2))
+    figure, (axes,) = panels(
+        "alpha sweep: validation accuracy after fine-tuning",
+        (7.5, 4.2),
+        "validation accuracy (%)",
+        x="alpha (0: magnitude alone)",
+    )
     for index, (level, rows) in enumerate(summary.results.groupby("level")):
         label = f"sparsity {100 * level:g} %"
         draw_intervals(axes, rows["alpha"], rows["validation_accuracy"], label=label, **look_of_series(index))
     chosen = summary.more["chosen"]
     axes.axvline(chosen, color="black", linestyle=":", label=f"chosen: {chosen:g}")
-    axes.set_xlabel("alpha (0: magnitude alone)")
-    axes.set_ylabel("validation accuracy (%)")
     axes.legend(frameon=False)
     return figure
 

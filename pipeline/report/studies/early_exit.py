@@ -35,14 +35,13 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
 
 def draw(summary: StudySummary) -> Figure:
     """Accuracy over mean steps, a curve a net (dense, the first method); crosses: test at the chosen threshold."""
-    figure, (axes,) = panels(1, "early exit: accuracy against mean time steps", (7.5, 5.2))
+    title, label = "early exit: accuracy against mean time steps", "accuracy (%): validation, crosses test"
+    figure, (axes,) = panels(title, (7.5, 5.2), label, x="mean time steps of a sample")
     results = headline(summary.results)
     for one, colour in zip(results.itertuples(), colours_of_nets(list(results["method"])), strict=True):
         name = net_name(one.method, one.level)
         axes.plot(one.curve["steps"], 100 * one.curve["accuracy"], marker=".", color=colour, label=name)
         axes.plot(one.steps.mean, 100 * one.accuracy.mean, "x", markersize=9, color=colour)
-    axes.set_xlabel("mean time steps of a sample")
-    axes.set_ylabel("accuracy (%): validation, crosses test")
     legend_below(figure, axes, columns=4, size=8)
     return figure
 

@@ -28,12 +28,11 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
 def draw(summary: StudySummary) -> Figure:
     """Points of validation accuracy lost over the sparsity of the one layer that is pruned, 95 % intervals."""
     title = "which layer tolerates pruning? (one layer at a time, one step, no fine-tuning)"
-    figure, (axes,) = panels(1, title, (8, 4.2))
+    figure, (axes,) = panels(title, (8, 4.2), "validation accuracy lost (points)")
     for index, (layer, rows) in enumerate(summary.results.groupby("layer", sort=False)):
         label = f"{layer} ({rows['synapses'].iloc[0]:,} synapses)"
         draw_intervals(axes, 1 - rows["level"], rows["loss_points"], 1, label=label, **look_of_series(index))
     sparsity_axis(axes, summary.results["level"], "sparsity of the layer (%)")
-    axes.set_ylabel("validation accuracy lost (points)")
     axes.legend(frameon=False)
     return figure
 

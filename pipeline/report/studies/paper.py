@@ -66,10 +66,11 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
 
 def draw(summary: StudySummary) -> Figure:
     """Test accuracy over sparsity: protocol `paper` (left, hollow: the author's notebooks) and `fair` (right)."""
-    figure, sides = panels(2, "the same dense nets under both protocols", (10, 4.4), share_y=True)
+    title, labels = "the same dense nets under both protocols", ("test accuracy (%)", "")
+    figure, sides = panels(title, (10, 4.4), *labels, x="sparsity (%)", share_y=True)
     titles = {"paper": "paper: first layer only, unequal budgets", "fair": "fair: all layers, one budget"}
     levels = sorted(set(summary.results["level"]))
-    for axes, (protocol, title) in zip(sides, titles.items(), strict=True):
+    for axes, (protocol, rules) in zip(sides, titles.items(), strict=True):
         mine = summary.results[summary.results["protocol"] == protocol]
         for method, rows in mine.groupby("method", sort=False):
             draw_intervals(axes, 100 * rows["level"], rows["accuracy"], label=method, **look(method))
@@ -78,12 +79,10 @@ def draw(summary: StudySummary) -> Figure:
                 hollow = look(method) | {"markersize": 9, "linestyle": "none", "markerfacecolor": "none"}
                 label = f"{method}, the author's notebook"
                 axes.plot(100 * published["level"], 100 * published["notebook"], label=label, **hollow)
-        axes.set_title(title)
+        axes.set_title(rules)
         axes.set_xticks([100 * level for level in levels])
-        axes.set_xlabel("sparsity (%)")
         if len(mine):
             axes.legend(frameon=False, fontsize=8)
-    sides[0].set_ylabel("test accuracy (%)")
     return figure
 
 

@@ -46,7 +46,9 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
 
 def draw(summary: StudySummary) -> Figure:
     """Left: achieved minus target sparsity. Right: test accuracy with the fractional, rounded and exact mask."""
-    figure, (left, right) = panels(2, "the relaxation trap: one step from the dense net, no fine-tuning", (11, 4.4))
+    title = "the relaxation trap: one step from the dense net, no fine-tuning"
+    labels = ("achieved - target sparsity (points)", "test accuracy (%)")
+    figure, (left, right) = panels(title, (11, 4.4), *labels)
     for form, style in LOOKS.items():
         results = summary.results[summary.results["form"] == form]
         solved = results.dropna(subset="overshoot_points")
@@ -56,8 +58,6 @@ def draw(summary: StudySummary) -> Figure:
             accuracies = 100 * means(known[f"accuracy_{mask}"])
             right.plot(1 - known["level"], accuracies, label=f"{form}, {mask}", linestyle=line, **style)
     left.axhline(0, color="black", linewidth=1)
-    left.set_ylabel("achieved - target sparsity (points)")
-    right.set_ylabel("test accuracy (%)")
     for axes in (left, right):
         sparsity_axis(axes, summary.results["level"], "target sparsity (%)")
         axes.legend(frameon=False, fontsize=8, handlelength=4)

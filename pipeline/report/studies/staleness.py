@@ -46,15 +46,13 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
 def draw(summary: StudySummary) -> Figure:
     """Left: test accuracy of both. Right: the paired gain. 95 % intervals over seeds."""
     title = "staleness: criticality recomputed at every level, or frozen at the dense net"
-    figure, (left, right) = panels(2, title, (10, 4.2))
+    figure, (left, right) = panels(title, (10, 4.2), "test accuracy (%)", "recomputed - frozen (points)")
     results = summary.results
     kept = 1 - results["level"]
     draw_intervals(left, kept, results["accuracy"], label="recomputed", **look("cqp"))
     draw_intervals(left, kept, results["frozen_accuracy"], label="frozen", **look("gradient"))
     draw_intervals(right, kept, results["gain_points"], 1, **look("cqp"))
     right.axhline(0, color="black", linewidth=1)
-    left.set_ylabel("test accuracy (%)")
-    right.set_ylabel("recomputed - frozen (points)")
     left.legend(frameon=False)
     for axes in (left, right):
         sparsity_axis(axes, results["level"])

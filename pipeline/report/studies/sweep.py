@@ -91,17 +91,17 @@ def draw(summary: StudySummary) -> Figure:
 
     Large circles are thresholds at which the program is infeasible for some seed.
     """
-    figure, both = panels(2, "threshold sweep: straight from the dense net, no fine-tuning", (10.5, 5))
+    title = "threshold sweep: straight from the dense net, no fine-tuning"
+    labels = ("test accuracy (%)", "achieved sparsity (%)")
+    figure, both = panels(title, (10.5, 5), *labels, x="tau (criticality / its maximum)")
     results = summary.results
     infeasible = results[results["feasible_seeds"] < results["seeds"]]
-    for axes, key, label in zip(both, ("accuracy", "sparsity"), ("test accuracy", "achieved sparsity"), strict=True):
+    for axes, key in zip(both, ("accuracy", "sparsity"), strict=True):
         for rule, (name, style) in RULES.items():
             rows = results[results["rule"] == rule]
             draw_intervals(axes, rows["tau"], rows[key], label=name, elinewidth=1.2, **style)
         if len(infeasible):
             axes.plot(infeasible["tau"], 100 * means(infeasible[key]), label="infeasible for some seed", **RING)
-        axes.set_xlabel("tau (criticality / its maximum)")
-        axes.set_ylabel(f"{label} (%)")
     for rule in ("energy", "exact"):
         cliff, colour = summary.more["cliffs"][rule], RULES[rule][1]["color"]
         if cliff.cause != NO_CLIFF:

@@ -53,7 +53,8 @@ def draw(summary: StudySummary) -> Figure:
 
     Only the nets of `headline_methods`.
     """
-    figure, (left, right) = panels(2, "how many time steps are enough?", (11, 4.6))
+    labels = ("KL_t (nats)", "validation accuracy (%)")
+    figure, (left, right) = panels("how many time steps are enough?", (11, 4.6), *labels, x="time step t")
     results, timesteps = headline(summary.results), summary.more["timesteps"]
     steps = range(1, timesteps + 1)
     for one, colour in zip(results.itertuples(), colours_of_nets(list(results["method"])), strict=True):
@@ -66,10 +67,6 @@ def draw(summary: StudySummary) -> Figure:
             left.plot(at, kl[at - 1], "o", color=colour)
         right.plot(at, 100 * one.validation_accuracy[at - 1].mean, "o", color=colour)
     left.set_yscale("log")
-    left.set_ylabel("KL_t (nats)")
-    right.set_ylabel("validation accuracy (%)")
-    for axes in (left, right):
-        axes.set_xlabel("time step t")
     legend_below(figure, left, columns=5, size=8)
     return figure
 

@@ -50,14 +50,12 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
 def draw(summary: StudySummary) -> Figure:
     """Zombies, achieved sparsity and validation accuracy over the optimiser steps, mean over seeds."""
     title = "pruned weights that Adam revives, by what is masked (each includes the ones before)"
-    figure, axes = panels(3, title, (12, 4))
-    for panel, (key, label) in zip(axes, CURVES.items(), strict=True):
+    figure, axes = panels(title, (12, 4), *CURVES.values(), x="optimiser step after pruning")
+    for panel, key in zip(axes, CURVES, strict=True):
         for one in summary.results.itertuples():
             colour, line = LINES[one.setting]
             values = pd.Series(one.curve[key], one.curve["step"]).dropna() * (1 if key == "zombies" else 100)
             panel.plot(values, label=one.setting, color=colour, linestyle=line, linewidth=2)
-        panel.set_xlabel("optimiser step after pruning")
-        panel.set_ylabel(label)
     axes[0].set_yscale("symlog", linthresh=1)
     axes[0].set_ylim(bottom=-0.2)
     axes[0].legend(frameon=False)

@@ -10,12 +10,14 @@ from pipeline.report.studies.energy.tables import BEST_POINTS
 from pipeline.report.style import legend_below, look, panels
 
 LAYER_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999")
+ENERGY = "energy of a sample (µJ)"
 HOLLOW = {"color": "black", "markerfacecolor": "none"}
 
 
 def draw_front(summary: StudySummary) -> Figure:
     """Test accuracy over energy: every setting, the front as a line, a square around the one chosen on validation."""
-    figure, (axes,) = panels(1, "accuracy against energy: every method, level and number of steps", (8, 5.2))
+    title = "accuracy against energy: every method, level and number of steps"
+    figure, (axes,) = panels(title, (8, 5.2), "test accuracy (%)", x=ENERGY)
     profile = _profile(summary)
     grid, front = (_of_profile(summary, name) for name in ("grid", "front"))
     best = 100 * front["accuracy"].max()
@@ -32,8 +34,6 @@ def draw_front(summary: StudySummary) -> Figure:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else ""))
-    axes.set_xlabel("energy of a sample (µJ)")
-    axes.set_ylabel("test accuracy (%)")
     legend_below(figure, axes, columns=4)
     return figure
 
@@ -44,7 +44,7 @@ def draw_layers(summary: StudySummary) -> Figure:
     energies = layers.assign(energy=[energy[profile] / 1e6 for energy in layers["energy_pj"]])
     nets = energies[["method", "level"]].drop_duplicates()
     names = [net_name(net.method, net.level) for net in nets.itertuples()]
-    figure, (axes,) = panels(1, "energy of a sample by layer, all time steps", (8, 1.2 + 0.38 * len(nets)))
+    figure, (axes,) = panels("energy of a sample by layer, all time steps", (8, 1.2 + 0.38 * len(nets)), "", x=ENERGY)
     ends = [0.0] * len(nets)
     for index, (layer, rows) in enumerate(energies.groupby("layer", sort=False)):
         widths = nets.merge(rows, how="left")["energy"].fillna(0.0).tolist()
@@ -55,14 +55,14 @@ def draw_layers(summary: StudySummary) -> Figure:
     axes.set_yticks(range(len(nets)), names)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel("energy of a sample (µJ)")
     axes.legend(frameon=False, loc="lower right")
     return figure
 
 
 def draw_formula(summary: StudySummary) -> Figure:
     """Energy saved by count over energy saved by the paper's formula, a line a method over its levels, all T steps."""
-    figure, (axes,) = panels(1, "energy saved: the paper's formula against the count", (7, 5))
+    title, label = "energy saved: the paper's formula against the count", "saved by count (%)"
+    figure, (axes,) = panels(title, (7, 5), label, x="saved by the paper's formula, 1 - (1 - s) T'/T (%)")
     grid = _of_profile(summary, "grid")
     whole = grid[~grid["truncated"] & (grid["steps"] == summary.more["timesteps"])].sort_values(
         "formula", kind="stable"
@@ -72,8 +72,6 @@ def draw_formula(summary: StudySummary) -> Figure:
             rows = 100 * whole.loc[whole["method"] == method, ["formula", "reduction"]].sort_values("formula")
             axes.plot(rows["formula"], rows["reduction"], label=method, **look(method, index))
     axes.axline((100, 100), slope=1, color="black", linewidth=1, linestyle=":", label="formula = count")
-    axes.set_xlabel("saved by the paper's formula, 1 - (1 - s) T'/T (%)")
-    axes.set_ylabel("saved by count (%)")
     axes.legend(frameon=False)
     return figure
 

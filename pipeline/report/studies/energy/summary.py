@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.nets import DENSE, metric_name, net_name
+from pipeline.io.nets import DENSE, metric_name
 from pipeline.report.statistics import over_seeds
 from pipeline.report.studies import Context, StudySummary, headline
 from pipeline.report.studies.energy.settings import ALL, COUNTS, SIZES, all_settings, setting_name
@@ -36,13 +36,16 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     }
     named = headline(test)
     results = named[named["truncated"] | (named["steps"] == timesteps)]
-    best = cheapest[first]
-    text = (
-        f"{setting_name(best, timesteps)}: {best.reduction[first].text()} % less energy at "
-        f"{best.difference.text(sign='+')} points of test accuracy"
-    )
+    chosen = {
+        name: f"{setting_name(one, timesteps)}: {one.reduction[name].text()} % less energy at "
+        f"{one.difference.text(sign='+')} points of test accuracy"
+        for name, one in cheapest.items()
+    }
     return StudySummary(
-        findings=_findings(results, cheapest, timesteps, max_loss),
+        findings=[
+            f"{name} ({profiles[name].source}): cheapest within {100 * max_loss:g} points on validation: {text}"
+            for name, text in chosen.items()
+        ],
         metrics=_metrics(test, cheapest, timesteps),
         results=results,
         more={
@@ -51,8 +54,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
             "cheapest": {name: setting.to_dict() for name, setting in cheapest.items()},
             "layers": _layers(headline(table), timesteps, list(profiles)),
         },
-        facts=[("cheapest setting within the allowed loss, chosen on validation", text)],
-        page_lines=[f"{name}: {profile.source}" for name, profile in profiles.items()],
+        facts=[("cheapest setting within the allowed loss, chosen on validation", chosen[first])],
         page_tables=page_tables(test.loc[fronts[first].index], results, cheapest, profiles, timesteps),
         csv_tables={"grid": pd.concat(grids.values()), "front": pd.concat(fronts.values())},
     )
@@ -90,33 +92,3 @@ def _metrics(settings: pd.DataFrame, cheapest: Mapping[str, Any], timesteps: int
         metrics |= {f"cheapest_reduction/{profile}": one.reduction[profile].mean}
         metrics |= {f"cheapest_accuracy/{profile}": one.accuracy.mean}
     return metrics
-
-
-def _findings(results: pd.DataFrame, cheapest: Mapping[str, Any], timesteps: int, max_loss: float) -> list[str]:
-    """Sentences; not about a net at T' when no step is redundant, nor about the dense net at T, which saves nothing."""
-    profile = next(iter(cheapest))
-    lines = [
-        _saved(one, timesteps, profile)
-        for one in results.itertuples()
-        if (one.mean_steps < timesteps if one.truncated else one.method != DENSE)
-    ]
-    lines += [
-        f"{name}: cheapest setting within {100 * max_loss:g} points on validation: {setting_name(one, timesteps)}; "
-        f"saves {one.reduction[name].text()} % at {100 * one.difference.mean:+.2f} points of test accuracy"
-        for name, one in cheapest.items()
-    ]
-    sizes = [
-        f"{net_name(one.method, one.level)} {' / '.join(f'{getattr(one, key):,.0f}' for key in SIZES)}"
-        for one in results[~results["truncated"]].itertuples()
-    ]
-    return [*lines, f"bytes of the weights, dense / CSR / bit mask: {'; '.join(sizes)}"]
-
-
-def _saved(one: Any, timesteps: int, profile: str) -> str:
-    gap = {name: f"{100 * part:+.1f}" for name, part in one.gap[profile].items()}
-    return (
-        f"{setting_name(one, timesteps)}: saves {one.reduction[profile].text()} % by count ({profile}) and "
-        f"{one.formula.text()} % by the paper's formula, which ignores unequal activity ({gap['activity']} points), "
-        f"the prices of MACs and ACs ({gap['prices']}) and neuron updates ({gap['neuron_updates']}); test accuracy "
-        f"{one.accuracy.text()} %"
-    )
