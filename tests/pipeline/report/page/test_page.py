@@ -37,7 +37,6 @@ def made_page(name: str = "made", **changes: Any) -> Page:
             Section("accuracy", "Accuracy", [compare], figures),
             Section("sweep", "Sweep", [study], figures[:1], findings=["first <b>", "two"]),
         ],
-        notes=["How it is counted."],
     )
     return replace(page, **changes)
 
@@ -46,7 +45,7 @@ def test_everything_is_there() -> None:
     text = render_page(made_page())
     parsed = Parsed(text)
     assert [HEADER, *ROWS] == parsed.cells[:4]
-    for shown in ("It came out.", "Three rows.", "See 1.", "See 2.", "How it is counted.", "The rule"):
+    for shown in ("It came out.", "Three rows.", "See 1.", "See 2.", "The rule"):
         assert shown in parsed.text
     assert (text.count("<img"), text.count("<figure>"), text.count("<figcaption>")) == (3, 3, 3)
     assert base64.b64encode(SVG.encode()).decode() in text
