@@ -6,9 +6,9 @@ from typing import Any, Generic, Literal, TypeVar
 from pipeline.io.nets import DENSE
 from pipeline.report.claims import evidence as read
 from pipeline.report.claims.evidence import Reading, cell
-from pipeline.report.claims.verdict import Side
 
 T = TypeVar("T")
+Side = Literal["above", "at least"]
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,33 @@
-"""Judges the claims: from the evidence to `claims.json`."""
+"""Judges the claims by one stated rule, from measured 95 % intervals to verdicts: the content of `claims.json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
-from pipeline.report.claims.claims import CLAIMS, Claim, Condition
+from pipeline.report.claims.claims import CLAIMS, Claim, Condition, Side
 from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
-from pipeline.report.claims.verdict import (
-    RULE,
-    VERDICTS,
-    Outcome,
-    Size,
-    Verdict,
-    all_hold,
-    outcome_of,
-    size_of,
-    verdict_of,
-)
+from pipeline.report.statistics import Interval
 
+Outcome = Literal["holds", "does not hold", "undecided", "not measured"]
+Size = Literal["as claimed", "larger", "smaller"]
+Verdict = Literal["reproduced", "reproduced only under the paper protocol", "not reproduced", "not measured"]
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+TOLERANCE = 1e-9  # a bound this close to the threshold lies on it: what is left is floating-point noise
+
+# For people; what stands here is what the functions below compute.
+RULE = (
+    "Each claim is one or more conditions: a quantity, a side and a threshold. Where the paper states a number, it is "
+    "the threshold; where it says that one thing beats another, the threshold is zero. A threshold of ours is marked.",
+    "A condition holds when the whole 95 % interval over seeds lies on the claimed side, does not hold when the whole "
+    "interval lies on the other side, and is undecided in between. One seed has no interval: not measured.",
+    "A claim holds under a protocol when all its conditions hold there. One that does not hold settles it, whatever "
+    "else is not measured.",
+    "Verdict: reproduced when it holds under protocol fair; reproduced only under the paper protocol when it holds "
+    "there alone; not measured when neither protocol gives an answer; not reproduced otherwise, undecided included.",
+    "The size stands beside and does not enter the verdict: as claimed when the interval contains the paper's number, "
+    "larger or smaller when it lies above or below. Intervals are not corrected for the number of claims.",
+)
 Protocol = Literal["fair", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = ("fair", "paper")
 VERBS = {"holds": "is", "does not hold": "is not", "undecided": "may or may not be"}
@@ -37,34 +47,20 @@ class Found:
 
 
 @dataclass(frozen=True)
-class ProtocolOutcome:
-    """What a protocol means for a claim, and whether the claim holds under it."""
-
-    meaning: str
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Maker:
-    """A stage that measured something for a claim, its command, and the file that holds it."""
-
-    stage: str
-    command: str
-    file: str
-
-
-@dataclass(frozen=True)
 class JudgedClaim:
-    """A claim with its conditions as measured under both protocols, the verdict, one line why, and what measured it."""
+    """A claim with its conditions as measured, the verdict, one line why, and what measured it.
+
+    protocols: what each means for the claim, and the outcome under it. made_by: stage, command and file, each once.
+    """
 
     id: str
     claim: str
     paper_value: str
     verdict: Verdict
     why: str
-    protocols: dict[Protocol, ProtocolOutcome]
+    protocols: dict[Protocol, dict[str, str]]
     conditions: list[Condition[Found]]
-    made_by: list[Maker]
+    made_by: list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -99,10 +95,60 @@ def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClai
         paper_value=claim.value,
         verdict=verdict_of(**outcomes),
         why=_why(conditions, outcomes),
-        protocols={name: ProtocolOutcome(getattr(claim, name), outcome) for name, outcome in outcomes.items()},
+        protocols={name: {"meaning": getattr(claim, name), "outcome": outcome} for name, outcome in outcomes.items()},
         conditions=conditions,
-        made_by=[Maker(stage, f"dvc repro {stage}", f"results/{experiment}/{file}") for stage, file in makers],
+        made_by=[
+            {"stage": stage, "command": f"dvc repro {stage}", "file": f"results/{experiment}/{file}"}
+            for stage, file in makers
+        ],
     )
+
+
+def outcome_of(interval: Interval | None, side: Side, threshold: float) -> Outcome:
+    """Whether a quantity lies on the claimed side of the threshold, by its 95 % interval.
+
+    `above` excludes the threshold, `at least` includes it. None and a single seed are not measured.
+    """
+    if interval is None or interval.low is None:
+        return "not measured"
+    edge = TOLERANCE if side == "above" else -TOLERANCE
+    if interval.low - threshold > edge:
+        return "holds"
+    if interval.high - threshold <= edge:
+        return "does not hold"
+    return "undecided"
+
+
+def all_hold(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of a claim under one protocol from those of its conditions. Raises ValueError when there is none."""
+    if not outcomes:
+        raise ValueError("a claim without conditions")
+    for outcome in ("does not hold", "not measured", "undecided"):
+        if outcome in outcomes:
+            return outcome
+    return "holds"
+
+
+def verdict_of(fair: Outcome, paper: Outcome) -> Verdict:
+    """The verdict from the outcomes under both protocols."""
+    if fair == "holds":
+        return "reproduced"
+    if paper == "holds":
+        return "reproduced only under the paper protocol"
+    if fair == paper == "not measured":
+        return "not measured"
+    return "not reproduced"
+
+
+def size_of(interval: Interval | None, claimed: float | None) -> Size | None:
+    """How a measured interval lies to the paper's number; None where one of them is missing."""
+    if interval is None or interval.low is None or claimed is None:
+        return None
+    if interval.low > claimed + TOLERANCE:
+        return "larger"
+    if interval.high < claimed - TOLERANCE:
+        return "smaller"
+    return "as claimed"
 
 
 def found_text(found: Found, unit: str) -> str:

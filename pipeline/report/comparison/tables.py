@@ -1,13 +1,8 @@
-"""The comparison table for people: as text for the terminal, as Markdown, and as cells for any other form."""
+"""The comparison table for people: as Markdown, and as cells for any other form."""
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.page.content import PageTable, table_of
@@ -77,24 +72,16 @@ def by_level(summary: Comparison) -> PageTable:
     )
 
 
-def render_text(summary: Comparison) -> str:
-    """The table drawn for a terminal."""
-    found = table(summary)
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in found.header:
-        drawn.add_column(title, justify="right" if drawn.columns else "left", no_wrap=True)
-    for row, following in zip(found.rows, [*found.rows[1:], None], strict=True):
-        drawn.add_row(*row, end_section=following is not None and following[0] != row[0])
-    stream = io.StringIO()
-    Console(file=stream, width=140, color_system=None).print(drawn)
-    return f"{found.caption}\n{stream.getvalue()}"
-
-
 def render_markdown(summary: Comparison) -> str:
-    """The table in Markdown."""
+    """The table in Markdown, its columns aligned, so that it reads well in a terminal too."""
     found = table(summary)
-    lines = [found.header, ["---"] + ["---:"] * (len(found.header) - 1), *found.rows]
-    return f"{found.caption}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    widths = [max(map(len, column)) for column in zip(found.header, *found.rows, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = [
+        "| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |"
+        for line in (found.header, rule, *found.rows)
+    ]
+    return f"{found.caption}\n\n" + "\n".join(lines) + "\n"
 
 
 def _missed(result: Any) -> bool:

@@ -28,17 +28,15 @@ class Page:
     @property
     def made(self) -> list[tuple[Source, list[tuple[str, str]]]]:
         """Every stage with all its files that the page cites, and the sections (anchor, title) that cite them."""
-        files: dict[str, dict[str, None]] = {}
-        cited: dict[str, dict[tuple[str, str], None]] = {}
+        found: dict[str, tuple[dict[str, None], dict[tuple[str, str], None]]] = {}
         for section in (self.headline, *self.sections):
             for source in section.sources:
-                files.setdefault(source.stage, {}).update(dict.fromkeys(source.files))
-                cited.setdefault(source.stage, {})[section.key, section.title] = None
-        for claim in self.judgement.claims:
-            for maker in claim.made_by:
-                if maker.stage in files:
-                    cited[maker.stage]["claims", "The paper's claims"] = None
-        return [(Source(stage, list(files[stage])), list(cited[stage])) for stage in files]
+                files, sections = found.setdefault(source.stage, ({}, {}))
+                files.update(dict.fromkeys(source.files))
+                sections[section.key, section.title] = None
+        for stage in {made["stage"] for claim in self.judgement.claims for made in claim.made_by} & found.keys():
+            found[stage][1]["claims", "The paper's claims"] = None
+        return [(Source(stage, list(files)), list(sections)) for stage, (files, sections) in found.items()]
 
 
 def render_page(page: Page) -> str:

@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter
 from pipeline.io.nets import DENSE, net_name
 from pipeline.report.studies import StudySummary
 from pipeline.report.studies.energy.tables import BEST_POINTS
-from pipeline.report.style import legend_below, look, panels
+from pipeline.report.style import Drawing, legend_below, look, panels
 
 LAYER_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999")
 ENERGY = "energy of a sample (µJ)"
@@ -83,3 +83,24 @@ def _profile(summary: StudySummary) -> str:
 def _of_profile(summary: StudySummary, table: str) -> pd.DataFrame:
     found = summary.csv_tables[table]
     return found[found["profile"] == _profile(summary)]
+
+
+FIGURES = (
+    Drawing(
+        "energy_front",
+        "Up and left is better: the line joins the settings that no other beats in both accuracy and energy on "
+        f"validation. Only the best {BEST_POINTS:g} points are drawn.",
+        draw_front,
+    ),
+    Drawing(
+        "energy_layers",
+        "Which layer the energy goes to, and how it shrinks as synapses are removed.",
+        draw_layers,
+    ),
+    Drawing(
+        "energy_formula",
+        "Below the dotted line a method saves less than the paper's formula says, because it keeps the busy "
+        "synapses; above it, more.",
+        draw_formula,
+    ),
+)

@@ -43,7 +43,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     }
     return StudySummary(
         findings=[
-            f"{name} ({profiles[name].source}): cheapest within {100 * max_loss:g} points on validation: {text}"
+            f"{name}: cheapest within {100 * max_loss:g} points on validation: {text}. Prices: {profiles[name].source}"
             for name, text in chosen.items()
         ],
         metrics=_metrics(test, cheapest, timesteps),

@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
-from pipeline.report.claims.verdict import (
+from pipeline.report.claims.claims import Side
+from pipeline.report.claims.judge import (
     Outcome,
-    Side,
     Size,
     Verdict,
     all_hold,
