@@ -17,7 +17,7 @@ from snnprune.core.errors import DataError
 from snnprune.core.errors import UserError as UserError
 from snnprune.core.schema import validate
 from snnprune.core.seeds import seed_everything
-from snnprune.data.folder import load_idx as load_idx
+from snnprune.data.idx import load_idx as load_idx
 from snnprune.energy.measure import Measurement, measure
 from snnprune.methods import available as list_methods  # noqa: F401
 from snnprune.methods import load_method
@@ -29,13 +29,11 @@ from snnprune.snn.checkpoint import load_network, save_network
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
 from snnprune.training.evaluate import accuracy as accuracy
-from snnprune.training.fit import Epoch, fit, make_optimizer
+from snnprune.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
 from snnprune.training.loss import Loss, cross_entropy
 from snnprune.training.params import Distillation as Distillation
 from snnprune.training.params import FinetuneParams as Finetune
 from snnprune.training.params import FitParams as Training
-from snnprune.training.progress import Progress
-from snnprune.training.resume import ResumePoint
 
 TRAINING = Training(epochs=20)
 CRITICALITY = Criticality()

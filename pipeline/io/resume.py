@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from pipeline.io.files import sha256
-from snnprune.training.resume import ResumePoint
+from snnprune.training.fit import ResumePoint
 
 FOLDER = Path(".resume")
 PACKAGES = ("snnprune", "pipeline")  # whose code a result depends on

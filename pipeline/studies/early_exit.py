@@ -15,8 +15,7 @@ from snnprune.core.dataset import Dataset, Split
 from snnprune.core.schema import Block, Fraction, rising
 from snnprune.core.seeds import derive_seed
 from snnprune.temporal.early_exit import exits_of, run_with_exits
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
-from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
+from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy, accuracy_by_step, spikes_of
 
 NEEDS = NETS
 

@@ -21,10 +21,8 @@ from snnprune.core.seeds import derive_seed
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.iterate import FINETUNE, METHOD, make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.one_shot import mask_of
-from snnprune.pruning.params import CriticalityParams, Levels, PruneParams
+from snnprune.pruning.params import CriticalityParams, Levels, PruneParams, targets
 from snnprune.pruning.problem import Problem
-from snnprune.pruning.schedule import targets
 from snnprune.pruning.scores import by_presynaptic_neuron, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 from snnprune.snn.checkpoint import copy_parameters, load_parameters
@@ -167,7 +165,8 @@ def _one_shot(inputs: Inputs[Params], network: SpikingNetwork, level: float, met
 
 def _first_layer(network: SpikingNetwork) -> Mask:
     """The dense mask of the first layer."""
-    return mask_of(network, [next(iter(prunable_weights(network)))])
+    name, weight = next(iter(prunable_weights(network).items()))
+    return Mask.dense({name: weight})
 
 
 def _prune(inputs: Inputs[Params]) -> PruneParams:

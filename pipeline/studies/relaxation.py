@@ -20,8 +20,7 @@ from pipeline.studies import DENSE, Experiment
 from snnprune.core.dataset import Split
 from snnprune.core.schema import Block, Fraction
 from snnprune.pruning.iterate import make_problem
-from snnprune.pruning.mask import flatten, prunable_weights, unflatten
-from snnprune.pruning.one_shot import accuracy_under, mask_of
+from snnprune.pruning.mask import Mask, flatten, prunable_weights, unflatten
 from snnprune.pruning.problem import Layers
 from snnprune.pruning.relaxations import (
     FLOOR,
@@ -36,6 +35,7 @@ from snnprune.pruning.relaxations import (
 from snnprune.pruning.scores import by_presynaptic_neuron, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy_under
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
 FORMS = ("budget", "energy")
@@ -72,7 +72,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
         NotSolved: OSQP did not solve a program.
     """
     network, params, prune, dataset = inputs.dense(seed), inputs.params, inputs.prune, inputs.dataset
-    start = mask_of(network, list(prunable_weights(network)))
+    start = Mask.dense(prunable_weights(network))
     problem = make_problem(network, start, prune.targets[0], dataset.train, prune, seed_path=(seed, 0))
     critical = problem.criticality()
     weights = flatten(problem.weights).double()

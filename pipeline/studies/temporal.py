@@ -12,7 +12,7 @@ from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block, Fraction
 from snnprune.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.training.evaluate import accuracy_by_step, spikes_of
 
 NEEDS = NETS
 

@@ -50,16 +50,13 @@ def as_split(data: Data) -> Split:
         else:
             images, labels = map(torch.as_tensor, data)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"data: expected (images, labels), a Split, a Dataset or a DataLoader of such pairs; found "
-            f"{type(data).__name__} ({error})"
-        ) from error
+        expected = "(images, labels), a Split, a Dataset or a DataLoader of such pairs"
+        raise DataError(f"data: expected {expected}; found {type(data).__name__} ({error})") from error
     if not images.is_floating_point() or images.dim() < 2:
         raise DataError(f"images: expected floating point [N, ...], 0..1; found {images.dtype} {list(images.shape)}")
     if labels.dtype.is_floating_point or labels.shape != images.shape[:1] or not len(labels):
-        raise DataError(
-            f"labels: expected whole numbers [{len(images)}], one an image; found {labels.dtype} {list(labels.shape)}"
-        )
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise DataError(f"labels: expected whole numbers [{len(images)}], one an image; found {found}")
     return Split(images.float(), labels.long())
 
 

@@ -35,7 +35,7 @@ def load_profiles(path: Path = FILE) -> dict[str, Profile]:
     if not isinstance(tree, dict) or not tree:
         raise ParamsError(f"{path.name}: expected a mapping of profile names to their values; found {tree!r}")
     for name in tree:  # it becomes a column and a metric
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ParamsError(f"{path.name}: allowed in a profile's name are letters, digits, - and _; found {name!r}")
     return {name: validate(Profile, entry, f"{path.name}: {name}") for name, entry in tree.items()}
 

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 
 from snnprune.core.errors import UserError
-from snnprune.pruning.method import Method
+from snnprune.pruning.problem import Method
 
 
 def available() -> list[str]:

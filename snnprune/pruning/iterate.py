@@ -12,18 +12,15 @@ from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.method import Method
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
-from snnprune.pruning.problem import Layers, Measure, Problem
+from snnprune.pruning.problem import Layers, Measure, Method, Problem
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
 from snnprune.snn.checkpoint import copy_parameters
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
-from snnprune.training.fit import Epoch, fit, make_optimizer, shuffled_batches
+from snnprune.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer, shuffled_batches
 from snnprune.training.loss import Loss, cross_entropy, distilled
-from snnprune.training.progress import Progress
-from snnprune.training.resume import ResumePoint
 
 # What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
 FINETUNE, CRITICALITY, METHOD = 1, 2, 3
@@ -73,9 +70,13 @@ def prune_levels(
         InfeasibleSelection: the method's constraints cannot be met.
     """
     progress = progress or Progress()
-    loss = finetuning_loss(network, params, loss)
-    frozen = _frozen_criticality(network, train, params, seed) if params.criticality.frozen else None
+    if params.finetune is not None and params.finetune.distillation is not None:
+        loss = distilled(copy.deepcopy(network), params.finetune.distillation, loss)
     mask = Mask.dense(prunable_weights(network))
+    frozen = None
+    if params.criticality.frozen:  # of the network as it is now, whenever it is asked for; drawn as at the first level
+        first = derive_seed(seed, 0, CRITICALITY)
+        frozen = cache(measure(copy.deepcopy(network), list(mask), train, params.criticality, first))
     levels = []
     for index, level in enumerate(params.targets):
         problem = make_problem(network, mask, level, train, params, seed_path=(seed, index))
@@ -105,12 +106,6 @@ def prune_levels(
         levels.append(PrunedLevel(level, problem.keep, mask, copy_parameters(network), before, after))
         progress.level_done(levels[-1])
     return levels
-
-
-def finetuning_loss(dense: SpikingNetwork, params: Pruning, loss: Loss = cross_entropy) -> Loss:
-    """The loss of fine-tuning: `loss`, with distillation from a copy of `dense` as it is now where `params` asks it."""
-    distillation = params.finetune.distillation if params.finetune else None
-    return loss if distillation is None else distilled(copy.deepcopy(dense), distillation, loss)
 
 
 def make_problem(
@@ -144,12 +139,6 @@ def measure(network: SpikingNetwork, names: list[str], train: Split, params: Cri
         return {name: found[name] for name in names}
 
     return criticality_of
-
-
-def _frozen_criticality(network: SpikingNetwork, train: Split, params: Pruning, seed: int) -> Measure:
-    """Criticality of the network as it is now, whenever it is asked for; the draw is that of the first level."""
-    names, seed = list(prunable_weights(network)), derive_seed(seed, 0, CRITICALITY)
-    return cache(measure(copy.deepcopy(network), names, train, params.criticality, seed))
 
 
 def one_shot_masks(

@@ -69,8 +69,9 @@ def solve_energy_if_feasible(
     weights: Vector, protected: NDArray[np.bool_], drop: int, solver: Solver
 ) -> Relaxed | None:
     """`solve_energy`, or None where the program is infeasible. Raises NotSolved."""
-    feasible = is_energy_feasible(len(weights), int(protected.sum()), drop)
-    return solve_energy(weights, protected, drop, solver) if feasible else None
+    if not is_energy_feasible(len(weights), int(protected.sum()), drop):
+        return None
+    return solve_energy(weights, protected, drop, solver)
 
 
 def budget_closed_form(importances: Vector, keep: int) -> Vector:

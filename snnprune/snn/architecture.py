@@ -123,16 +123,18 @@ class Architecture:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError(f"found only the input {_written(self.input_shape)}; at least one layer must follow it")
-        if not isinstance(self.layers[-1], Dense):
-            raise ValueError(
-                f"found {self.layers[-1]} as the last layer; it must be dense, the number of classes such as 10"
-            )
-        _shapes(self.input_shape, self.layers)
+        if not isinstance(last := self.layers[-1], Dense):
+            raise ValueError(f"found {last} as the last layer; it must be dense, the number of classes such as 10")
+        _ = self.shapes
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """Each layer's output shape, [N] or [C, H, W]."""
-        return _shapes(self.input_shape, self.layers)
+        """Each layer's output shape, [N] or [C, H, W]. Raises ValueError where layers do not fit."""
+        shape, before, found = self.input_shape, None, []
+        for layer in self.layers:
+            shape, before = layer.output_shape(shape, before), layer
+            found.append(shape)
+        return tuple(found)
 
     @property
     def inputs(self) -> int:
@@ -159,9 +161,7 @@ def parse(notation: str) -> Architecture:
     first, *others = notation.split("-")
     size = INPUT.fullmatch(first)
     if size is None:
-        raise ValueError(
-            f"{first!r} is no input; allowed are HxW (28x28), CxHxW (3x32x32) and a number of inputs (784)"
-        )
+        raise ValueError(f"{first!r} is no input; allowed are HxW (28x28), CxHxW (3x32x32) and a number (784)")
     shape = tuple(int(count) for count in size.groups() if count)
     return Architecture((1, *shape) if len(shape) == 2 else shape, tuple(map(_layer, others)))
 
@@ -174,15 +174,6 @@ def _layer(part: str) -> Layer:
         f"{part!r} is no layer; allowed are a convolution of channels and kernel (12C5), max-pooling (MP2) and a "
         "number of dense neurons (10)"
     )
-
-
-def _shapes(shape: Shape, layers: Sequence[Layer]) -> tuple[Shape, ...]:
-    found = []
-    before: Layer | None = None
-    for layer in layers:
-        shape, before = layer.output_shape(shape, before), layer
-        found.append(shape)
-    return tuple(found)
 
 
 def _image(layer: Layer, extent: int, shape: Shape, before: Layer | None) -> tuple[int, int, int]:

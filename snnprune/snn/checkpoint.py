@@ -72,7 +72,7 @@ def load_network(path: Path) -> SpikingNetwork:
         ValueError: its weights do not fit its spec.
     """
     network, tensors = _read(path)
-    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    shapes = _shapes(network)
     for name in _masked(tensors):
         kept = _unpacked(tensors.pop(name + MASK), shapes, name, path)
         values = tensors.pop(name + KEPT, None)
@@ -90,8 +90,7 @@ def load_mask(path: Path) -> dict[str, Tensor]:
         NetworkFileError: see `load_network`.
     """
     network, tensors = _read(path)
-    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
-    return {name: _unpacked(tensors[name + MASK], shapes, name, path) for name in _masked(tensors)}
+    return {name: _unpacked(tensors[name + MASK], _shapes(network), name, path) for name in _masked(tensors)}
 
 
 def save_masks(path: Path, masks: Mapping[str, Masks]) -> None:
@@ -106,7 +105,7 @@ def load_masks(path: Path, network: nn.Module) -> dict[str, dict[str, Tensor]]:
     Raises:
         NetworkFileError: the file is damaged, or its masks are not those of such a network.
     """
-    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    shapes = _shapes(network)
     masks: dict[str, dict[str, Tensor]] = {}
     for full, packed in sorted(_tensors(path)[1].items()):
         key, _, name = full.partition("/")
@@ -128,6 +127,10 @@ def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return stream.metadata() or {}, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise NetworkFileError(f"{path}: damaged or not a safetensors file ({error})") from error
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in network.named_parameters()}
 
 
 def _masked(tensors: Mapping[str, Tensor]) -> list[str]:

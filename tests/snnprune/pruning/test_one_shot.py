@@ -7,9 +7,8 @@ import torch
 
 from snnprune.core.dataset import Dataset
 from snnprune.pruning.mask import prunable_weights
-from snnprune.pruning.one_shot import accuracy_under, mask_of
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy
+from snnprune.training.evaluate import accuracy, accuracy_under, mask_of
 
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(1)])  # all layers, or the first alone

@@ -9,9 +9,8 @@ import torch
 from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor
 
-from snnprune.snn.lif import MultiStepLeaky
+from snnprune.snn.lif import MultiStepLeaky, derivative
 from snnprune.snn.params import Surrogate
-from snnprune.snn.surrogate import derivative
 
 NEURONS = 17
 RESETS = ("subtract", "zero")

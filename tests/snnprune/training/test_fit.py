@@ -12,12 +12,11 @@ from snnprune.core.dataset import Split
 from snnprune.core.seeds import derive_seed
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams, NoisyDirect
-from snnprune.training.fit import Epoch, StepHooks, fit, make_optimizer, shuffled_batches
+from snnprune.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer, shuffled_batches
 from snnprune.training.learning_rate import one_cycle
 from snnprune.training.loss import Loss, cross_entropy, distilled
 from snnprune.training.optimizer_state import optimizer_tensors
 from snnprune.training.params import Augment, Distillation, FitParams
-from snnprune.training.resume import ResumePoint
 
 CLASSES = 3
 PLAIN = ModelParams(layers=[16, 20, CLASSES], timesteps=4)
