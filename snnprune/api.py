@@ -68,9 +68,7 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
     layers: neuron counts from input to output, or a notation such as "28x28-12C5-MP2-64C5-MP2-10".
     model: beta (0.9), threshold (1.0), reset ("subtract" or "zero"), timesteps (10), dropout (0.0), surrogate, encoding
         (such as {"name": "rate", "gain": 0.5}); see `snnprune.snn.params.ModelParams`.
-
-    Raises:
-        UserError: an unknown or impossible value; names the key, what was found and what is allowed.
+    Raises UserError: an unknown or impossible value; names the key, what was found and what is allowed.
 
     >>> build([64, 128, 10], timesteps=8, encoding={"name": "rate"})(torch.rand(5, 1, 8, 8)).shape
     torch.Size([5, 10])
@@ -85,9 +83,7 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
 def load(path: str | Path) -> SpikingNetwork:
     """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU.
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        UserError: the file is damaged, or holds no network.
+    Raises FileNotFoundError: there is no such file. Raises UserError: the file is damaged, or holds no network.
     """
     with torch.random.fork_rng():  # building it draws weights
         return load_network(Path(path))
@@ -115,14 +111,10 @@ def train(
 ) -> SpikingNetwork:
     """A trained copy of `network`, in evaluation mode. The same seed gives the same weights on the same kind of CPU.
 
-    data, validation: images [N, C, H, W] in 0..1 and labels [N] (see `snnprune.core.dataset.as_split`).
-    training: epochs, batch_size (64), lr (0.002), optimizer, schedule, weight_decay, augment.
-    loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B]; cross-entropy on the counts.
+    data, validation: images [N, C, H, W] in 0..1 and labels [N] (`as_split`); DataError unless they fit the network.
+    loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B].
     on_epoch: called after each epoch with its loss and validation accuracy. progress: receives more; silent by default.
     resume: a file that holds the state after each epoch; an interrupted run goes on from it and ends the same.
-
-    Raises:
-        DataError: the data do not fit the network.
 
     >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
     >>> net = train(build([16, 8, 2]), data, training=Training(epochs=2), on_epoch=lambda epoch: print(epoch.epoch))
@@ -171,9 +163,7 @@ def prune(
     level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned.
     finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
     on_epoch(level, epoch): called after each epoch. loss, progress: as in `train`. resume: a folder, one file a level.
-
-    Raises:
-        UserError: unknown method, an impossible value, data that do not fit, or constraints that cannot be met.
+    Raises UserError: unknown method, an impossible value, data that do not fit, or constraints that cannot be met.
 
     >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
     >>> pruned = prune(build([16, 8, 2]), data, method="magnitude", level=[0.5, 0.75])
@@ -207,11 +197,8 @@ def count_operations(network: SpikingNetwork, data: Data, steps: int | None = No
     """What the network computes for a sample: MACs and ACs whose weight and input are not zero, neuron updates.
 
     Means over `data`, counted from real spikes as NeuroBench does (arXiv 2304.04640), for the first `steps` time steps
-    (None: all), layer by layer and in sum.
-
-    Raises:
-        DataError: the data do not fit the network.
-        ValueError: `steps` is not within 1..T.
+    (None: all), layer by layer and in sum. Raises DataError: the data do not fit the network. Raises ValueError:
+    `steps` is not within 1..T.
 
     >>> counted = count_operations(build([16, 8, 2], timesteps=5), (torch.ones(3, 1, 4, 4), [0, 1, 1]))
     >>> counted.macs, counted.neuron_updates

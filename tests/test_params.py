@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.io.params import load_block, load_matrix, load_method, load_methods, load_runtime, matrix_of, read_params
+from pipeline.io.params import load_block, load_matrix, load_methods, load_runtime, matrix_of, read_params
 from snnprune.core.schema import Block, ParamsError, validate
 
 
@@ -149,7 +149,7 @@ def test_a_good_value_is_taken_whole_with_its_defaults() -> None:
 def test_blocks_are_read_one_at_a_time(write: Write) -> None:
     path = write(GOOD)
     assert load_block("one", "train", Toy, path).count == 3
-    assert load_method("one", "cqp", Toy, path).count == 2
+    assert load_block("one", "methods.cqp", Toy, path).count == 2
     assert load_methods("one", path) == {"magnitude": {}, "cqp": {"count": 2}}
     assert (load_runtime(path).threads, load_runtime(path).device) == (2, "cpu")
     assert (load_matrix("one", path).methods, load_matrix("one", path).seeds) == (["cqp"], [0, 1])
@@ -219,13 +219,13 @@ def test_unknown_experiment_and_missing_block(write: Write) -> None:
     assert message(lambda: load_block("three", "train", Toy, path)) == (
         "experiments.three: no such experiment; defined are: one, two"
     )
-    assert message(lambda: load_method("three", "cqp", Toy, path)) == (
+    assert message(lambda: load_block("three", "methods.cqp", Toy, path)) == (
         "experiments.three: no such experiment; defined are: one, two"
     )
     assert message(lambda: load_block("two", "model", Toy, path)) == (
         "experiments.two.model: missing; there are: train"
     )
-    assert message(lambda: load_method("two", "cqp", Toy, path)) == (
+    assert message(lambda: load_block("two", "methods.cqp", Toy, path)) == (
         "experiments.two.methods: missing; there are: train"
     )
     assert message(lambda: load_block("two", "sweep", Toy, path)) == (
@@ -239,8 +239,8 @@ def test_unknown_experiment_and_missing_block(write: Write) -> None:
 @pytest.mark.parametrize(
     ("methods", "expected"),
     [
-        ({"magnitude": {}}, "experiments.one.methods.cqp: missing; listed are: magnitude"),
-        ({}, "experiments.one.methods.cqp: missing; listed are: none"),
+        ({"magnitude": {}}, "experiments.one.methods.cqp: missing; there are: magnitude"),
+        ({}, "experiments.one.methods.cqp: missing; there are: none"),
         (
             ["cqp"],
             "experiments.one.methods: expected a mapping of method names to their parameters, such as magnitude: {}; "
@@ -257,7 +257,7 @@ def test_unknown_experiment_and_missing_block(write: Write) -> None:
 )
 def test_methods_of_an_experiment(write: Write, methods: Any, expected: str) -> None:
     path = write(GOOD | {"experiments": {"one": {**BLOCKS, "methods": methods}}})
-    assert message(lambda: load_method("one", "cqp", Block, path)) == expected
+    assert message(lambda: load_block("one", "methods.cqp", Block, path)) == expected
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_matrix_that_lists_nothing(write: Write, matrix: Any) -> None:
 
 
 def test_an_experiment_that_the_matrix_does_not_list(write: Write) -> None:
-    assert message(lambda: load_matrix("two", write(GOOD))) == "matrix.two: missing; listed are: one"
+    assert message(lambda: load_matrix("two", write(GOOD))) == "matrix.two: missing; there are: one"
 
 
 def test_every_entry_of_the_matrix_must_fit_its_experiment(write: Write) -> None:

@@ -37,9 +37,7 @@ def save_dataset(folder: Path, name: str, classes: int, scale: int, splits: Mapp
 
     Returns:
         What `dataset.json` holds: name, digest, shape [C, H, W], classes, and count and count per class of each split.
-
-    Raises:
-        DataError: another set of splits, an empty split, or shapes, types or values other than described above.
+    Raises DataError: another set of splits, an empty split, or shapes, types or values other than described above.
     """
     if set(splits) != set(SPLITS):
         raise DataError(f"{name}: splits {', '.join(splits)}; expected {', '.join(SPLITS)}")
@@ -72,8 +70,7 @@ def save_dataset(folder: Path, name: str, classes: int, scale: int, splits: Mapp
 def load_dataset(folder: Path) -> Dataset:
     """Read `dataset.safetensors` of `folder` into memory, images scaled to float32.
 
-    Raises:
-        DataError: the file is missing, damaged, or not written by `save_dataset`.
+    Raises DataError: the file is missing, damaged, or not written by `save_dataset`.
     """
     path = folder / FILE
     if not path.is_file():

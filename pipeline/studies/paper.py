@@ -113,8 +113,7 @@ def column_scores(problem: Problem, alpha: float) -> Tensor:
 def keep_columns(mask: Mask, scores: Tensor, level: float) -> Mask:
     """The mask of one weight with the highest-scoring input columns kept, round((1 - level) * inputs) of them.
 
-    Raises:
-        InfeasibleSelection: no column would be left (a convolution over one channel, say).
+    Raises InfeasibleSelection: no column would be left (a convolution over one channel, say).
     """
     ((name, layer),) = mask.items()
     alive = layer.transpose(0, 1).flatten(1).any(1)

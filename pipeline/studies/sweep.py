@@ -15,8 +15,7 @@ from torch import Tensor
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE, Experiment
-from snnprune.core.schema import Block, Fraction, rising
-from snnprune.pruning.iterate import make_problem
+from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.pruning.mask import Mask, flatten, prunable_weights, unflatten
 from snnprune.pruning.params import Granularity, Level
 from snnprune.pruning.relaxations import Solver, solve_energy_if_feasible
@@ -34,7 +33,7 @@ class Params(Block):
     protects. alpha: of the importance.
     """
 
-    thresholds: Annotated[list[Fraction], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
+    thresholds: Annotated[Rising[Fraction], pydantic.Field(min_length=2)]
     level: Level = 0.7
     layers: Literal["first", "all"] = "first"
     granularity: Granularity = "neuron"
@@ -51,7 +50,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     network, params, dataset = inputs.dense(seed), inputs.params, inputs.dataset
     layers = list(prunable_weights(network).items())
     start = Mask.dense(dict(layers if params.layers == "all" else layers[:1]))
-    problem = make_problem(network, start, params.level, dataset.train, inputs.prune, seed_path=(seed, 0))
+    problem = inputs.problem(network, seed, params.level, start)
     critical = problem.criticality()
     relative = flatten(normalized(critical_at(critical, params.granularity)))
     scores = flatten(importance(problem.weights, critical, params.alpha))

@@ -14,7 +14,6 @@ from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.pruning.guard import Guards, MaskGuard
-from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import Level
 from snnprune.snn.network import SpikingNetwork
@@ -71,8 +70,7 @@ def rows_of_setting(
     """
     params, dataset = inputs.params, inputs.dataset
     fit: FitParams = inputs.blocks["train"]
-    dense = Mask.dense(prunable_weights(network))
-    problem = make_problem(network, dense, params.level, dataset.train, inputs.prune, seed_path=(seed, 0))
+    problem = inputs.problem(network, seed, params.level)
     mask = problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
     optimizer = make_optimizer(network, fit.model_copy(update={"lr": params.lr}))
     restore_optimizer(network, optimizer, state)

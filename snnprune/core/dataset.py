@@ -33,9 +33,8 @@ def as_split(data: Data) -> Split:
 
     data: a `Split`; a pair (images [N, ...], labels [N]) of tensors or arrays; a torch Dataset; or a DataLoader (any
         iterable of batches of such pairs), which is read once, in its own order and with its own transforms.
-
-    Raises:
-        DataError: it is none of those, or images are not floating point, labels not whole numbers, or one is missing.
+    Raises DataError: it is none of those, or images are not floating point, labels not whole numbers, or one is
+    missing.
 
     >>> as_split((torch.rand(3, 1, 8, 8), [0, 1, 1])).labels
     tensor([0, 1, 1])

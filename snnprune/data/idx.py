@@ -50,8 +50,7 @@ def require_file(folder: Path, stem: str) -> Path:
 def decompress(raw: bytes, path: Path) -> bytes:
     """The plain content of a file's bytes; gzip is recognised by its first two bytes, not by the file's name.
 
-    Raises:
-        DataError: the gzip stream is damaged or ends early; names `path`.
+    Raises DataError: the gzip stream is damaged or ends early; names `path`.
     """
     if not raw.startswith(GZIP_MAGIC):
         return raw
@@ -65,19 +64,14 @@ def decompress(raw: bytes, path: Path) -> bytes:
 def parse_images(content: bytes, path: Path) -> NDArray[np.uint8]:
     """Images [N, H, W], uint8 and read-only, of the content of an IDX3 file.
 
-    Raises:
-        DataError: wrong magic, element type or number of dimensions, an empty dimension, or a length that is not what
-            the header says; names `path`.
+    Raises DataError: wrong magic, element type or number of dimensions, an empty dimension, or a length that is not
+    what the header says; names `path`.
     """
     return _parse(content, path, dimensions=3)
 
 
 def parse_labels(content: bytes, path: Path) -> NDArray[np.int64]:
-    """Labels [N], int64, of the content of an IDX1 file.
-
-    Raises:
-        DataError: as `parse_images`.
-    """
+    """Labels [N], int64, of the content of an IDX1 file. Raises DataError: as `parse_images`."""
     return _parse(content, path, dimensions=1).astype(np.int64)
 
 
@@ -86,8 +80,7 @@ def read_pair(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images [N, H, W] and labels [N] of a folder of MNIST's file names; `read(path, stem)` gives a file's content.
 
-    Raises:
-        DataError: a file is missing or damaged, or the counts differ.
+    Raises DataError: a file is missing or damaged, or the counts differ.
     """
     paths = [require_file(folder, stem) for stem in FILES[part]]
     contents = [read(path, stem) for path, stem in zip(paths, FILES[part], strict=True)]
@@ -104,9 +97,7 @@ def load_idx(folder: str | Path, part: Literal["train", "test"] = "train") -> Sp
     """The images [N, 1, H, W] in 0..1 and labels [N] of a folder of IDX files, plain or gzipped, named as MNIST's.
 
     part: `train` (train-images-idx3-ubyte, train-labels-idx1-ubyte) or `test` (t10k-...).
-
-    Raises:
-        DataError: a file is missing or damaged, the counts differ, or `part` is something else.
+    Raises DataError: a file is missing or damaged, the counts differ, or `part` is something else.
     """
     if part not in FILES:
         raise DataError(f"part: allowed are {', '.join(FILES)}; found {part!r}")

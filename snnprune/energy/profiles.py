@@ -25,8 +25,7 @@ class Profile(Block):
 def load_profiles(path: Path = FILE) -> dict[str, Profile]:
     """All profiles, name -> profile, in the file's order.
 
-    Raises:
-        ParamsError: the file is no JSON or empty, or an entry or its name is not allowed.
+    Raises ParamsError: the file is no JSON or empty, or an entry or its name is not allowed.
     """
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))

@@ -26,8 +26,7 @@ class Params(Block):
 def prune(problem: Problem, params: Params) -> Mask:
     """Rank by the combined importance, with the synapses above tau protected.
 
-    Raises:
-        InfeasibleSelection: more synapses are protected than may be kept.
+    Raises InfeasibleSelection: more synapses are protected than may be kept.
     """
     critical = critical_at(problem.criticality(), params.granularity)
     protected = None

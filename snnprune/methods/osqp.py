@@ -39,10 +39,8 @@ def prune(problem: Problem, params: Params) -> Mask:
     """Keep the synapses whose relaxed mask exceeds 0.5, more or fewer than `problem.keep`.
 
     An earlier level may have overshot below `problem.keep` already; then the mask stays as it is. The program is over
-    the whole network; scope `layer` solves it per layer.
-
-    Raises:
-        NotSolved: OSQP did not solve a program, or `energy` protects too many synapses.
+    the whole network; scope `layer` solves it per layer. Raises NotSolved: OSQP did not solve a program, or `energy`
+    protects too many synapses.
     """
     critical = critical_at(problem.criticality(), params.granularity)
     solver = Solver(params.tolerance, params.max_iter)

@@ -59,15 +59,12 @@ def prune_levels(
 ) -> list[PrunedLevel]:
     """Prune `network` (the dense net, changed in place) to every level in turn.
 
-    Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`).
-    At each level: the method's mask inside the mask before, then fine-tuning (unless `params.finetune` is None) with a
-    fresh optimiser under the guard. After an interruption the masks are computed again (they follow from the weights)
-    and each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)`
-    is called for every epoch of every level. Without `validation` no accuracy is measured.
-
-    Raises:
-        BrokenMethod: the method broke its contract.
-        InfeasibleSelection: the method's constraints cannot be met.
+    Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`). At each level:
+    the method's mask inside the mask before, then fine-tuning (unless `params.finetune` is None) with a fresh optimiser
+    under the guard. After an interruption the masks are computed again (they follow from the weights) and each level's
+    fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is called for
+    every epoch of every level. Without `validation` no accuracy is measured. Raises BrokenMethod: the method broke its
+    contract. Raises InfeasibleSelection: the method's constraints cannot be met.
     """
     progress = progress or Progress()
     if params.finetune is not None and params.finetune.distillation is not None:
@@ -146,8 +143,7 @@ def one_shot_masks(
 ) -> list[Mask]:
     """For every level the mask straight from the dense `network`, pruned in one step and not fine-tuned.
 
-    Raises:
-        BrokenMethod, InfeasibleSelection: see `prune_levels`.
+    Raises BrokenMethod, InfeasibleSelection: see `prune_levels`.
     """
     dense = Mask.dense(prunable_weights(network))
     problem = make_problem(network, dense, params.targets[0], train, params, seed_path=(seed, 0))
@@ -159,8 +155,7 @@ def one_shot_masks(
 def checked(method: Method, problem: Problem, mask: Mask) -> Mask:
     """`mask`, after holding it against the method's contract.
 
-    Raises:
-        BrokenMethod: it revives a synapse, or (for an exact method) keeps another number of synapses than asked.
+    Raises BrokenMethod: it revives a synapse, or (for an exact method) keeps another number of synapses than asked.
     """
     if not mask.inside(problem.mask):
         raise BrokenMethod(f"{method.name}: the mask revives synapses that an earlier level pruned")

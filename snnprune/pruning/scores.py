@@ -22,10 +22,8 @@ def criticality(network: SpikingNetwork, batches: Batches, kind: CriticalityKind
 
     `sensitivity` and `taylor` are `gradient_criticality`; `membrane` is `membrane_criticality`, where every synapse has
     the number of the neuron that it feeds. `batches` are images [B, C, H, W] and labels [B]; `seed` fixes a random
-    encoding. The network is in evaluation mode meanwhile; weights, gradients and mode are left as they were.
-
-    Raises:
-        ValueError: unknown kind, or no batch.
+    encoding. The network is in evaluation mode meanwhile; weights, gradients and mode are left as they were. Raises
+    ValueError: unknown kind, or no batch.
     """
     if kind not in get_args(CriticalityKind):
         raise ValueError(f"unknown criticality kind {kind!r}; allowed are: {', '.join(get_args(CriticalityKind))}")

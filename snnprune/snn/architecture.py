@@ -113,8 +113,7 @@ KINDS = (Conv, MaxPool, Dense)
 class Architecture:
     """The input's shape, [N] or [C, H, W] without the batch, and the layers after it.
 
-    Raises:
-        ValueError: the layers do not fit each other or the input, or the last one is not dense.
+    Raises ValueError: the layers do not fit each other or the input, or the last one is not dense.
     """
 
     input_shape: Shape
@@ -155,8 +154,7 @@ def from_counts(counts: Sequence[int]) -> Architecture:
 def parse(notation: str) -> Architecture:
     """The architecture of a notation, as described at the top of this file.
 
-    Raises:
-        ValueError: a part that is none of those, or layers that do not fit; says what was found and what is allowed.
+    Raises ValueError: a part that is none of those, or layers that do not fit; says what was found and what is allowed.
     """
     first, *others = notation.split("-")
     size = INPUT.fullmatch(first)

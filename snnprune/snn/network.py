@@ -49,9 +49,7 @@ class SpikingNetwork(nn.Module):
             cut, so that a shorter run sees the beginning of the same input (latency coding places its spikes by T).
         seed: fixes a random encoding; without it the encoding draws from torch's global generator.
         observe: called with every layer's input on the way (see `run_fused`).
-
-        Raises:
-            ValueError: `steps` is not within 1..T.
+        Raises ValueError: `steps` is not within 1..T.
         """
         encoding, timesteps = self.spec.encoding, self.spec.timesteps
         steps = timesteps if steps is None else steps

@@ -13,7 +13,6 @@ import pytest
 
 from pipeline.data.download import BACKOFF_S, DownloadError, download
 from pipeline.data.sources import (
-    ALL_FILES,
     ENVIRONMENT_VARIABLE,
     FASHION_MNIST,
     KMNIST,
@@ -150,7 +149,7 @@ def test_nothing_anywhere_lists_every_place_and_the_first_line_says_what_to_do(p
         locate(tiny)
     first, *rest = str(caught.value).splitlines()
     assert first.startswith("tiny: no folder holds its IDX files")
-    for expected in ("data/raw/tiny", ENVIRONMENT_VARIABLE, *ALL_FILES):
+    for expected in ("data/raw/tiny", ENVIRONMENT_VARIABLE, *idx.ALL_FILES):
         assert expected in first
     assert rest == [
         "looked at:",
@@ -219,7 +218,7 @@ def test_unreadable_file_is_a_data_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("public", [MNIST, FASHION_MNIST, KMNIST], ids=lambda public: public.name)
 def test_published_sets_pin_all_four_files_and_have_two_mirrors(public: PublicSet) -> None:
-    assert set(public.pins.sha256) == set(ALL_FILES)
+    assert set(public.pins.sha256) == set(idx.ALL_FILES)
     assert len({digest for digest in public.pins.sha256.values() if re.fullmatch("[0-9a-f]{64}", digest)}) == 4
     assert len(public.mirrors) == 2
     assert all(re.fullmatch("https?://.+/", mirror) for mirror in public.mirrors)
@@ -233,10 +232,10 @@ def test_download_fills_the_raw_folder_and_is_done_once(
 ) -> None:
     folder = locate(online, no_sleep)
     assert folder == Path("data/raw/tiny")
-    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{stem}.gz" for stem in ALL_FILES)
-    for stem in ALL_FILES:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{stem}.gz" for stem in idx.ALL_FILES)
+    for stem in idx.ALL_FILES:
         assert read_verified(folder / f"{stem}.gz", stem, online.pins) == contents[stem]
-    assert [name for name, _ in mirror.requests] == [f"{stem}.gz" for stem in ALL_FILES]
+    assert [name for name, _ in mirror.requests] == [f"{stem}.gz" for stem in idx.ALL_FILES]
     assert locate(online, no_sleep) == folder
     assert len(mirror.requests) == 4
 

@@ -93,18 +93,18 @@ def test_an_interrupted_stage_goes_on_after_the_last_net(project: Path, monkeypa
     TABLE.unlink()
     measured = []
 
-    def counted(net: evaluate.FinishedNet, *rest: object) -> dict:
+    def counted(*net: object) -> dict:
         if len(measured) == 4:
             raise KeyboardInterrupt
-        measured.append(net.method)
-        return original(net, *rest)
+        measured.append(net)
+        return original(*net)
 
-    original = evaluate.evaluated
-    monkeypatch.setattr(evaluate, "evaluated", counted)
+    original = evaluate.row_of
+    monkeypatch.setattr(evaluate, "row_of", counted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert not TABLE.exists()
-    monkeypatch.setattr(evaluate, "evaluated", lambda net, *rest: measured.append(net.method) or original(net, *rest))
+    monkeypatch.setattr(evaluate, "row_of", lambda *net: measured.append(net) or original(*net))
     run()
     assert len(measured) == len(NETS)
     assert TABLE.read_bytes() == expected

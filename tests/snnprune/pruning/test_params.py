@@ -65,9 +65,9 @@ LINEAR = {"name": "linear", "final": 0.9, "rounds": 3}
     [
         ({}, ": give either levels, e.g. [0.5, 0.9], or schedule; found "),
         ({"levels": [0.5], "schedule": LINEAR}, ": give either levels, e.g. [0.5, 0.9], or schedule; found "),
-        ({"levels": []}, ".levels: give at least one level, e.g. [0.5, 0.9]; found []"),
-        ({"levels": [0.9, 0.5]}, ".levels: levels must rise strictly"),
-        ({"levels": [0.5, 0.5]}, ".levels: levels must rise strictly"),
+        ({"levels": []}, ".levels: List should have at least 1 item after validation, not 0; found []"),
+        ({"levels": [0.9, 0.5]}, ".levels: values must rise strictly"),
+        ({"levels": [0.5, 0.5]}, ".levels: values must rise strictly"),
         ({"levels": [0.5, 1.0]}, ".levels[1]: "),
         ({"levels": [0.0]}, ".levels[0]: "),
         ({"schedule": {**LINEAR, "name": "sqrt"}}, ".schedule.name: "),
