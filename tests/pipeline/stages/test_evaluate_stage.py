@@ -14,31 +14,13 @@ from snnprune.energy.profiles import energy_pj, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.snn.checkpoint import load_mask, load_masks, load_network
 from snnprune.training.evaluate import accuracy
-from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS, copy_project, make_project
+from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS
 
 METHODS = PARAMS["matrix"]["tiny"]["methods"]
 NETS = [("dense", seed, 0.0) for seed in SEEDS] + [
     (m, seed, level) for m in METHODS for seed in SEEDS for level in LEVELS
 ]
 TABLE = Path("results/tiny/evaluate/levels.csv")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with data, dense and pruned nets."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_project()
-    return folder
-
-
-@pytest.fixture
-def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh copy of the project folder as working directory."""
-    copy_project(trained, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def run() -> pd.DataFrame:

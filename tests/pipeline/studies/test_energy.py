@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from pipeline.inputs import Net
-from pipeline.studies.energy import SUMS, Params, rows_of_net
+from pipeline.studies.energy import Params, rows_of_net
 from snnprune.core.dataset import Dataset
+from snnprune.energy.measure import SUMS
 from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import SpikingNetwork

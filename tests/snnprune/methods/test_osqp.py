@@ -6,7 +6,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from snnprune.core.schema import ParamsError, validate
 from snnprune.methods import osqp
 from snnprune.methods.osqp import rounded
 from snnprune.pruning.mask import Mask
@@ -123,17 +122,3 @@ def test_energy_that_protects_too_many_is_reported() -> None:
 def test_parameters_reach_the_solver(form: str) -> None:
     with pytest.raises(NotSolved, match="'maximum iterations reached' after 3 iterations"):
         osqp.prune(problem(60), osqp.Params(form=form, tau=0.95, tolerance=1e-9, max_iter=3))
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"form": "box"}, "osqp.form: .* 'budget' or 'energy'; found 'box'"),
-        ({"max_iter": 0}, "osqp.max_iter: .* greater than or equal to 1; found 0"),
-        ({"tolerance": 0.0}, "osqp.tolerance: .* greater than 0; found 0.0"),
-        ({"tau": None}, "osqp.tau: .* valid number; found None"),
-    ],
-)
-def test_impossible_parameters_are_refused(given: dict[str, object], message: str) -> None:
-    with pytest.raises(ParamsError, match=message):
-        validate(osqp.Params, given, "osqp")
