@@ -73,9 +73,7 @@ class Net:
 @dataclass(frozen=True)
 class Inputs(Generic[P]):
     """Results of earlier stages, loaded when asked for; a missing one is a UserError that says which stage makes it.
-
-    `params` is the study's own block, `blocks` holds those of its `READS`, and `prune` for one of dense nets.
-    """
+    `params` is the study's own block, `blocks` holds those of its `READS`, and `prune` for one of dense nets."""
 
     experiment: str
     params: P

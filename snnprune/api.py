@@ -1,10 +1,7 @@
-"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `accuracy`, `count_operations`.
-
-No function changes a network it is given, prints anything, or moves torch's global random generators.
-"""
+"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `accuracy`, `count_operations`. No function
+changes a network it is given, prints anything, or moves torch's global random generators."""
 
 import copy
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +78,8 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
 
 
 def load(path: str | Path) -> SpikingNetwork:
-    """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU.
-
-    Raises FileNotFoundError: there is no such file. Raises UserError: the file is damaged, or holds no network.
-    """
+    """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU. Raises FileNotFoundError: there is
+    no such file. Raises UserError: the file is damaged, or holds no network."""
     with torch.random.fork_rng():  # building it draws weights
         return load_network(Path(path))
 
@@ -212,9 +207,9 @@ def _fitting(network: SpikingNetwork, data: Data | None) -> Split | None:
     if data is None:
         return None
     split, architecture = as_split(data), network.spec.architecture
-    shape, wanted = tuple(split.images.shape[1:]), architecture.input_shape
-    if shape != wanted and (len(wanted) == 3 or math.prod(shape) != architecture.inputs):
-        raise DataError(f"images: the network takes {list(wanted)} a sample; found {list(shape)}")
+    shape = tuple(split.images.shape[1:])
+    if not architecture.takes(shape):
+        raise DataError(f"images: the network takes {list(architecture.input_shape)} a sample; found {list(shape)}")
     low, high = int(split.labels.min()), int(split.labels.max())
     if low < 0 or high >= architecture.classes:
         raise DataError(f"labels: the network has the classes 0 to {architecture.classes - 1}; found {low} to {high}")

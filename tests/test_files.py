@@ -90,8 +90,8 @@ def test_a_curve_grows_line_by_line(tmp_path: Path) -> None:
 def test_a_curve_starts_anew(tmp_path: Path) -> None:
     path = tmp_path / "curve.csv"
     path.write_text("left over")
-    Curve(path, [{"epoch": 1}, {"epoch": 2}]).append({"epoch": 3})
-    assert path.read_bytes() == b"epoch\n1\n2\n3\n"
+    Curve(path).append({"epoch": 3})
+    assert path.read_bytes() == b"epoch\n3\n"
 
 
 def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:

@@ -97,9 +97,7 @@ def load_folder(folder: Path, sha256: Mapping[str, str], with_test: bool) -> Raw
 
 def load(dataset: str, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
     """The dataset of that name, or of an `idx:<folder>`; the other two arguments concern the latter (`load_folder`).
-
-    Raises DataError: unknown name, or missing, damaged or altered files.
-    """
+    Raises DataError: unknown name, or missing, damaged or altered files."""
     if dataset.startswith(IDX_PREFIX):
         return load_folder(Path(dataset.removeprefix(IDX_PREFIX)), sha256, with_test)
     if dataset not in DATASETS:

@@ -29,10 +29,8 @@ RAW = Path("data/raw")
 
 @dataclass(frozen=True)
 class Pins:
-    """Expected SHA-256 digests (lower-case hexadecimal) by file stem; a stem that is not listed is not verified.
-
-    `of` says what is hashed: the decompressed `content`, or the `gzip` file itself.
-    """
+    """Expected SHA-256 digests (lower-case hexadecimal) by file stem; a stem that is not listed is not verified. `of`
+    says what is hashed: the decompressed `content`, or the `gzip` file itself."""
 
     of: Literal["content", "gzip"]
     sha256: Mapping[str, str]
@@ -112,10 +110,8 @@ def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:
 
 
 def local_folders(name: str) -> list[Path]:
-    """The folders a dataset may lie in, in the order they are tried.
-
-    Raises DataError: the environment variable SNN_DATA_DIR names something that is not a folder.
-    """
+    """The folders a dataset may lie in, in the order they are tried. Raises DataError: the environment variable
+    SNN_DATA_DIR names something that is not a folder."""
     spellings = dict.fromkeys((name, name.replace("_", "-"), name.replace("-", "_")))
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen and not Path(chosen).is_dir():
@@ -125,10 +121,8 @@ def local_folders(name: str) -> list[Path]:
 
 
 def read_verified(path: Path, stem: str, pins: Pins) -> bytes:
-    """The decompressed content of a file, after its digest was compared with the pinned one.
-
-    Raises DataError: the file cannot be read, its gzip stream is damaged, or its digest is not the pinned one.
-    """
+    """The decompressed content of a file, after its digest was compared with the pinned one. Raises DataError: the file
+    cannot be read, its gzip stream is damaged, or its digest is not the pinned one."""
     try:
         raw = path.read_bytes()
     except OSError as error:

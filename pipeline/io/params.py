@@ -41,10 +41,8 @@ class Matrix(Block):
 
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
-    """Parse params.yaml and check its outline (top keys, experiments' names), without looking at the blocks.
-
-    Raises ParamsError: the file is missing, is not YAML, or its outline is wrong; every problem found is listed.
-    """
+    """Parse params.yaml and check its outline (top keys, experiments' names), without looking at the blocks. Raises
+    ParamsError: the file is missing, is not YAML, or its outline is wrong; every problem found is listed."""
     if not path.is_file():
         raise ParamsError(f"{path}: no such file; run from the project's root folder")
     try:
@@ -66,10 +64,8 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
 
 
 def load_block(experiment: str, block: str, schema: type[Schema], path: Path = PARAMS_FILE) -> Schema:
-    """One validated block, `experiments.<experiment>.<block>`; of a method, too (`methods.<method>`).
-
-    Raises ParamsError: unknown experiment, missing block, or a value that the schema refuses.
-    """
+    """One validated block, `experiments.<experiment>.<block>`; of a method, too (`methods.<method>`). Raises
+    ParamsError: unknown experiment, missing block, or a value that the schema refuses."""
     blocks, where = _experiment(experiment, path), f"experiments.{experiment}"
     if block.startswith("methods."):
         blocks, where, block = load_methods(experiment, path), f"{where}.methods", block.removeprefix("methods.")
@@ -77,10 +73,8 @@ def load_block(experiment: str, block: str, schema: type[Schema], path: Path = P
 
 
 def load_methods(experiment: str, path: Path = PARAMS_FILE) -> dict[str, Any]:
-    """The methods listed for an experiment, name -> parameters, not validated.
-
-    Raises ParamsError: unknown experiment, or its `methods` block is missing or no mapping.
-    """
+    """The methods listed for an experiment, name -> parameters, not validated. Raises ParamsError: unknown experiment,
+    or its `methods` block is missing or no mapping."""
     where = f"experiments.{experiment}"
     methods = _entry(_experiment(experiment, path), "methods", where)
     if not isinstance(methods, dict):
@@ -95,18 +89,14 @@ def load_runtime(path: Path = PARAMS_FILE) -> Runtime:
 
 
 def load_matrix(experiment: str, path: Path = PARAMS_FILE) -> Matrix:
-    """One experiment's validated entry in the matrix, `matrix.<experiment>`.
-
-    Raises ParamsError: the matrix does not list the experiment, or its entry holds something that is not allowed.
-    """
+    """One experiment's validated entry in the matrix, `matrix.<experiment>`. Raises ParamsError: the matrix does not
+    list the experiment, or its entry holds something that is not allowed."""
     return validate(Matrix, _entry(_raw_matrix(read_params(path)), experiment, "matrix"), f"matrix.{experiment}")
 
 
 def matrix_of(tree: dict[str, Any]) -> dict[str, Matrix]:
     """The whole matrix of a params tree (`read_params`), validated: experiment -> its entry, in the file's order.
-
-    Raises ParamsError: an entry is wrong, its experiment is not defined, or does not list one of its methods.
-    """
+    Raises ParamsError: an entry is wrong, its experiment is not defined, or does not list one of its methods."""
     experiments = tree["experiments"]
     matrix: dict[str, Matrix] = {}
     problems = Problems()

@@ -27,10 +27,8 @@ class Setting:
 def set_up(
     stage: str, experiment: str, runtime: Runtime, settings: Mapping[str, Any], inputs: Sequence[Path] = ()
 ) -> Setting:
-    """The setting of a stage; its resume points are those of these settings (blocks) and input files.
-
-    Raises UserError: the device or the dataset is missing, or the dataset damaged.
-    """
+    """The setting of a stage; its resume points are those of these settings (blocks) and input files. Raises UserError:
+    the device or the dataset is missing, or the dataset damaged."""
     device = configure(runtime)
     folder = paths.data_folder(experiment)
     dataset = load_dataset(folder).to(device)
@@ -39,10 +37,8 @@ def set_up(
 
 
 def configure(runtime: Runtime) -> torch.device:
-    """Set the CPU threads and return the device to compute on.
-
-    Raises UserError: `device: cuda` where torch finds no CUDA device.
-    """
+    """Set the CPU threads and return the device to compute on. Raises UserError: `device: cuda` where torch finds no
+    CUDA device."""
     torch.set_num_threads(runtime.threads)
     torch.set_flush_denormal(True)  # weight decay takes unused weights to subnormal numbers, which CPUs are slow at
     if runtime.device == "cuda" and not torch.cuda.is_available():

@@ -1,7 +1,5 @@
-"""Stage evaluate: what every net of one experiment, dense or pruned, does on the test split.
-
-A new figure of finished nets belongs here: it reruns this stage, and no net is trained again.
-"""
+"""Stage evaluate: what every net of one experiment, dense or pruned, does on the test split. A new figure of finished
+nets belongs here: it reruns this stage, and no net is trained again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,10 +22,8 @@ from snnprune.training.evaluate import accuracy_under
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `levels.csv`, a row per net: the dense nets, then every method, seed and level.
-
-    Raises UserError: the experiment's entry in the matrix, the dataset or a net is missing or not as allowed.
-    """
+    """Write `levels.csv`, a row per net: the dense nets, then every method, seed and level. Raises UserError: the
+    experiment's entry in the matrix, the dataset or a net is missing or not as allowed."""
     parser = experiment_parser("Evaluate every net of one experiment on the test split.")
     experiment = parser.parse_args(argv).experiment
     matrix = load_matrix(experiment)

@@ -24,10 +24,8 @@ from snnprune.training.params import FitParams
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the dense net, its optimiser state, the curve (a row per epoch) and the metrics.
-
-    Raises UserError: a block or the dataset is missing or not as allowed, or the layers do not fit the dataset.
-    """
+    """Write the dense net, its optimiser state, the curve (a row per epoch) and the metrics. Raises UserError: a block
+    or the dataset is missing or not as allowed, or the layers do not fit the dataset."""
     parser = experiment_parser("Train one experiment's dense net with one seed.")
     parser.add_argument("--seed", type=seed, required=True)
     options = parser.parse_args(argv)
@@ -61,18 +59,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"dense net, seed {options.seed}: validation accuracy {epochs[-1].validation_accuracy:.2%}")
 
 
-def _require_fitting(model: ModelParams, image_shape: tuple[int, ...], classes: int) -> None:
-    """Check the network's input and classes against a dataset of images [C, H, W]; a vector takes any shape."""
-    architecture = model.architecture
-    inputs, size = math.prod(image_shape), "x".join(map(str, image_shape))
-    if len(architecture.input_shape) == 3:
-        fits, found, first = architecture.input_shape == image_shape, f"images of {size}", f"input must be {size}"
-    else:
-        fits, found, first = architecture.inputs == inputs, f"{inputs} inputs", f"first layer must be {inputs}"
-    if not fits or architecture.classes != classes:
+def _require_fitting(model: ModelParams, shape: tuple[int, ...], classes: int) -> None:
+    """Check the network's input and classes against a dataset of images [C, H, W]."""
+    if not model.architecture.takes(shape) or model.architecture.classes != classes:
+        size, inputs = "x".join(map(str, shape)), math.prod(shape)
         raise UserError(
-            f"model.layers: found {model.layers}, but the dataset has {found} and {classes} classes; "
-            f"the {first} and the last {classes}"
+            f"model.layers: found {model.layers}, but the dataset has images of {size} and {classes} classes; "
+            f"the input must be {size} or {inputs}, the last layer {classes}"
         )
 
 

@@ -17,10 +17,8 @@ NEEDS = DENSE
 
 
 class Params(Block):
-    """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`, on `seeds`.
-
-    The choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read.
-    """
+    """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`, on `seeds`. The
+    choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read."""
 
     values: Annotated[Rising[pydantic.NonNegativeFloat], pydantic.Field(min_length=2)]
     levels: Levels

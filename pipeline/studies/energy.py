@@ -1,8 +1,5 @@
-"""Energy: what sparsity and fewer time steps really save, counted from spikes.
-
-Every net is run for T steps, for its T' (study `temporal`) and for the steps of a grid, on validation, where settings
-are chosen, and on test.
-"""
+"""Energy: what sparsity and fewer time steps really save, counted from spikes. Every net is run for T steps, for its T'
+(study `temporal`) and for the steps of a grid, on validation, where settings are chosen, and on test."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

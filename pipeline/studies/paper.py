@@ -71,10 +71,8 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
-    """One row per method and level, each level from the dense net.
-
-    `sparsity` is of the first layer, which the protocol prunes; `network_sparsity` is of all layers.
-    """
+    """One row per method and level, each level from the dense net. `sparsity` is of the first layer, which the protocol
+    prunes; `network_sparsity` is of all layers."""
     network, dataset = inputs.dense(seed), inputs.dataset
     dense = copy_parameters(network)
     size = sum(weight.numel() for weight in prunable_weights(network).values())
@@ -111,10 +109,8 @@ def column_scores(problem: Problem, alpha: float) -> Tensor:
 
 
 def keep_columns(mask: Mask, scores: Tensor, level: float) -> Mask:
-    """The mask of one weight with the highest-scoring input columns kept, round((1 - level) * inputs) of them.
-
-    Raises InfeasibleSelection: no column would be left (a convolution over one channel, say).
-    """
+    """The mask of one weight with the highest-scoring input columns kept, round((1 - level) * inputs) of them. Raises
+    InfeasibleSelection: no column would be left (a convolution over one channel, say)."""
     ((name, layer),) = mask.items()
     alive = layer.transpose(0, 1).flatten(1).any(1)
     keep = keep_count(level, len(alive))

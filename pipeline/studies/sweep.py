@@ -27,11 +27,8 @@ NEEDS = DENSE
 
 
 class Params(Block):
-    """Masks straight from the dense net at every tau of `thresholds`.
-
-    level: target sparsity. layers: `first` (as the paper author's code) or `all`. granularity: of the criticality that
-    protects. alpha: of the importance.
-    """
+    """Masks straight from the dense net at every tau of `thresholds`. level: target sparsity. layers: `first` (as the
+    paper author's code) or `all`. granularity: of the criticality that protects. alpha: of the importance."""
 
     thresholds: Annotated[Rising[Fraction], pydantic.Field(min_length=2)]
     level: Level = 0.7

@@ -18,10 +18,8 @@ NEEDS = NETS
 
 
 class Params(Block):
-    """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost.
-
-    epsilon: nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points).
-    """
+    """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost. epsilon:
+    nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points)."""
 
     epsilon: pydantic.NonNegativeFloat = 0.02
     delta: Fraction = 0.002

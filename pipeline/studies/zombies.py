@@ -37,11 +37,8 @@ READS = {"train": FitParams}
 
 
 class Params(Block):
-    """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other.
-
-    level: sparsity (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two
-    accuracies.
-    """
+    """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other. level: sparsity
+    (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two accuracies."""
 
     level: Level = 0.9
     steps: pydantic.PositiveInt = 200

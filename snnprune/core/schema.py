@@ -35,10 +35,8 @@ Rising = Annotated[list[Item], pydantic.Field(min_length=1), pydantic.AfterValid
 
 
 def validate(schema: type[Schema], value: Any, key: str) -> Schema:
-    """`value` as a `schema` instance; every problem found is listed under its full key.
-
-    Raises ParamsError: with one line per problem: the key, what was found and what is allowed.
-    """
+    """`value` as a `schema` instance; every problem found is listed under its full key. Raises ParamsError: with one
+    line per problem: the key, what was found and what is allowed."""
     try:
         return schema.model_validate(value)
     except pydantic.ValidationError as error:

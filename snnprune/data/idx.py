@@ -48,10 +48,8 @@ def require_file(folder: Path, stem: str) -> Path:
 
 
 def decompress(raw: bytes, path: Path) -> bytes:
-    """The plain content of a file's bytes; gzip is recognised by its first two bytes, not by the file's name.
-
-    Raises DataError: the gzip stream is damaged or ends early; names `path`.
-    """
+    """The plain content of a file's bytes; gzip is recognised by its first two bytes, not by the file's name. Raises
+    DataError: the gzip stream is damaged or ends early; names `path`."""
     if not raw.startswith(GZIP_MAGIC):
         return raw
     try:
@@ -62,11 +60,8 @@ def decompress(raw: bytes, path: Path) -> bytes:
 
 
 def parse_images(content: bytes, path: Path) -> NDArray[np.uint8]:
-    """Images [N, H, W], uint8 and read-only, of the content of an IDX3 file.
-
-    Raises DataError: wrong magic, element type or number of dimensions, an empty dimension, or a length that is not
-    what the header says; names `path`.
-    """
+    """Images [N, H, W], uint8 and read-only, of the content of an IDX3 file. Raises DataError: wrong magic, element
+    type or number of dimensions, an empty dimension, or a length that is not what the header says; names `path`."""
     return _parse(content, path, dimensions=3)
 
 
@@ -79,9 +74,7 @@ def read_pair(
     folder: Path, part: Literal["train", "test"], read: Callable[[Path, str], bytes]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images [N, H, W] and labels [N] of a folder of MNIST's file names; `read(path, stem)` gives a file's content.
-
-    Raises DataError: a file is missing or damaged, or the counts differ.
-    """
+    Raises DataError: a file is missing or damaged, or the counts differ."""
     paths = [require_file(folder, stem) for stem in FILES[part]]
     contents = [read(path, stem) for path, stem in zip(paths, FILES[part], strict=True)]
     images, labels = parse_images(contents[0], paths[0]), parse_labels(contents[1], paths[1])

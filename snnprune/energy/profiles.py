@@ -23,10 +23,8 @@ class Profile(Block):
 
 
 def load_profiles(path: Path = FILE) -> dict[str, Profile]:
-    """All profiles, name -> profile, in the file's order.
-
-    Raises ParamsError: the file is no JSON or empty, or an entry or its name is not allowed.
-    """
+    """All profiles, name -> profile, in the file's order. Raises ParamsError: the file is no JSON or empty, or an entry
+    or its name is not allowed."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -45,8 +43,6 @@ def energy_pj(macs: float, acs: float, neuron_updates: float, profile: Profile) 
 
 
 def formula_reduction(sparsity: float, steps: int, timesteps: int) -> float:
-    """The paper's formula, 1 - (1 - s) * T'/T: the share of the dense network's energy that is saved.
-
-    It takes every synapse for equally busy and every operation for equally dear, and leaves out neuron updates.
-    """
+    """The paper's formula, 1 - (1 - s) * T'/T: the share of the dense network's energy that is saved. It takes every
+    synapse for equally busy and every operation for equally dear, and leaves out neuron updates."""
     return 1 - (1 - sparsity) * steps / timesteps

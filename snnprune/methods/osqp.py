@@ -23,9 +23,7 @@ EXACT = False
 
 class Params(Block):
     """`form` of the program; `granularity` and `alpha` as for cqp; `tau`: `energy` protects synapses with C > tau.
-
-    `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit.
-    """
+    `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit."""
 
     form: Literal["budget", "energy"] = "budget"
     alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
@@ -52,10 +50,8 @@ def prune(problem: Problem, params: Params) -> Mask:
 
 
 def rounded(values: Tensor, keep: int, solver: Solver, protected: Tensor | None = None) -> Tensor:
-    """Boolean vector [n]: the relaxed mask rounded at 0.5; all True when n <= keep.
-
-    values: [n] importances for the form `budget`; with `protected` [n] weights, for the form `energy`.
-    """
+    """Boolean vector [n]: the relaxed mask rounded at 0.5; all True when n <= keep. values: [n] importances for the
+    form `budget`; with `protected` [n] weights, for the form `energy`."""
     if values.numel() <= keep:
         return torch.ones_like(values, dtype=torch.bool)
     numbers = values.double().numpy()

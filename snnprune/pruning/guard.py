@@ -33,10 +33,8 @@ class MaskGuard(StepHooks):
     def __init__(
         self, network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask, guards: Guards = Guards()
     ) -> None:
-        """Zero the pruned weights (and their moments) now. Raises ValueError unless `mask` fits the network.
-
-        A mask of some of the network's layers leaves the others alone.
-        """
+        """Zero the pruned weights (and their moments) now. Raises ValueError unless `mask` fits the network. A mask of
+        some of the network's layers leaves the others alone."""
         found = prunable_weights(network)
         shapes = {name: weight.shape for name, weight in found.items()}
         if not mask or any(shapes.get(name) != layer.shape for name, layer in mask.items()):

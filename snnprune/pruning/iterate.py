@@ -108,10 +108,8 @@ def prune_levels(
 def make_problem(
     network: SpikingNetwork, mask: Mask, level: float, train: Split, params: Pruning, seed_path: tuple[int, ...]
 ) -> Problem:
-    """The pruning problem of `network` at `level`; criticality is that of the network as it is now.
-
-    It is about the layers that `mask` names, all or some of them; `level` is their sparsity.
-    """
+    """The pruning problem of `network` at `level`; criticality is that of the network as it is now. It is about the
+    layers that `mask` names, all or some of them; `level` is their sparsity."""
     weights = prunable_weights(network)
     return Problem(
         weights={name: weights[name].detach().cpu() for name in mask},
@@ -124,10 +122,8 @@ def make_problem(
 
 
 def measure(network: SpikingNetwork, names: list[str], train: Split, params: CriticalityParams, seed: int) -> Measure:
-    """What computes the criticality of the weights `names` of `network`, as it is when called.
-
-    It is taken over `params.batches` seeded batches of the training split (fewer when it has fewer).
-    """
+    """What computes the criticality of the weights `names` of `network`, as it is when called. It is taken over
+    `params.batches` seeded batches of the training split (fewer when it has fewer)."""
 
     def criticality_of(kind: CriticalityKind | None = None) -> Layers:
         chosen = shuffled_batches(len(train.labels), params.batch_size, seed)[: params.batches]
@@ -141,10 +137,8 @@ def measure(network: SpikingNetwork, names: list[str], train: Split, params: Cri
 def one_shot_masks(
     network: SpikingNetwork, train: Split, method: Method, method_params: Block, params: Pruning, *, seed: int
 ) -> list[Mask]:
-    """For every level the mask straight from the dense `network`, pruned in one step and not fine-tuned.
-
-    Raises BrokenMethod, InfeasibleSelection: see `prune_levels`.
-    """
+    """For every level the mask straight from the dense `network`, pruned in one step and not fine-tuned. Raises
+    BrokenMethod, InfeasibleSelection: see `prune_levels`."""
     dense = Mask.dense(prunable_weights(network))
     problem = make_problem(network, dense, params.targets[0], train, params, seed_path=(seed, 0))
     problem = replace(problem, criticality=cache(problem.criticality))
@@ -153,10 +147,8 @@ def one_shot_masks(
 
 
 def checked(method: Method, problem: Problem, mask: Mask) -> Mask:
-    """`mask`, after holding it against the method's contract.
-
-    Raises BrokenMethod: it revives a synapse, or (for an exact method) keeps another number of synapses than asked.
-    """
+    """`mask`, after holding it against the method's contract. Raises BrokenMethod: it revives a synapse, or (for an
+    exact method) keeps another number of synapses than asked."""
     if not mask.inside(problem.mask):
         raise BrokenMethod(f"{method.name}: the mask revives synapses that an earlier level pruned")
     if method.exact and mask.nnz != problem.keep:

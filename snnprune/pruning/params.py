@@ -63,9 +63,7 @@ class Schedule(Block):
 
 class Pruning(Block):
     """How to prune: to `levels` (or by `schedule`) one after the other, with fine-tuning after each unless it is None.
-
-    The levels are cumulative target sparsities; `targets` gives them in either case.
-    """
+    The levels are cumulative target sparsities; `targets` gives them in either case."""
 
     levels: Levels | None = None
     schedule: Schedule | None = None

@@ -44,9 +44,7 @@ class Problem:
 
     def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
         """The mask of exactly `keep` synapses: the protected ones, then the highest scores (see `select.keep_top`).
-
-        Raises InfeasibleSelection: more are protected, or fewer are left, than are to be kept.
-        """
+        Raises InfeasibleSelection: more are protected, or fewer are left, than are to be kept."""
         return self.choose(
             lambda pick, keep: keep_top(pick(scores), keep, None if protected is None else pick(protected))
         )

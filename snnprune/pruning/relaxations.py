@@ -41,11 +41,8 @@ class Relaxed:
 
 
 def solve_budget(importances: Vector, keep: int, solver: Solver) -> Relaxed:
-    """The form `budget` for importances [n] >= 0 and k = `keep`.
-
-    Importances are divided by their mean first; that scales the objective and leaves the optimum. Raises NotSolved:
-    with OSQP's status, iterations and residuals.
-    """
+    """The form `budget` for importances [n] >= 0 and k = `keep`. Importances are divided by their mean first; that
+    scales the objective and leaves the optimum. Raises NotSolved: with OSQP's status, iterations and residuals."""
     scaled = _over_mean(importances)
     zeros, ones = np.zeros(len(scaled)), np.ones(len(scaled))
     return _solve(2 * scaled, -2 * scaled, budget=(keep, keep), bounds=(zeros, ones), solver=solver)
@@ -53,9 +50,7 @@ def solve_budget(importances: Vector, keep: int, solver: Solver) -> Relaxed:
 
 def solve_energy(weights: Vector, protected: NDArray[np.bool_], drop: int, solver: Solver) -> Relaxed:
     """The form `energy` for weights [n], protected synapses [n] and d = `drop`; w^2 is divided by its mean first.
-
-    Raises NotSolved: likewise; also when too many are protected (`is_energy_feasible`).
-    """
+    Raises NotSolved: likewise; also when too many are protected (`is_energy_feasible`)."""
     scaled = _over_mean(weights**2)
     lower, ones = np.where(protected, FLOOR, 0.0), np.ones(len(scaled))
     most = len(scaled) - drop

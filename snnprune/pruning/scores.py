@@ -40,9 +40,7 @@ def criticality(network: SpikingNetwork, batches: Batches, kind: CriticalityKind
 
 def gradient_criticality(network: SpikingNetwork, batches: Batches, kind: str, *, seed: int) -> dict[str, Tensor]:
     """Mean over batches of |dL/dw| (`sensitivity`) or of |w * dL/dw| (`taylor`), by backpropagation through time.
-
-    `taylor` is the first-order Taylor expansion of the loss (Molchanov et al., arXiv 1611.06440).
-    """
+    `taylor` is the first-order Taylor expansion of the loss (Molchanov et al., arXiv 1611.06440)."""
     weights = prunable_weights(network)
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     count = 0

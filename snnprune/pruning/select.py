@@ -46,10 +46,8 @@ def keep_top(scores: Tensor, keep: int, protected: Tensor | None = None) -> Tens
 
 
 def lexicographic(primary: Tensor, secondary: Tensor) -> Tensor:
-    """Scores [n] that rank by `primary` [n], equal ones by `secondary` [n]; still equal ones lower index first.
-
-    Raises ValueError: a number is not finite.
-    """
+    """Scores [n] that rank by `primary` [n], equal ones by `secondary` [n]; still equal ones lower index first. Raises
+    ValueError: a number is not finite."""
     _require_finite(primary)
     _require_finite(secondary)
     order = torch.sort(secondary, descending=True, stable=True).indices

@@ -38,9 +38,7 @@ class Layer:
 
     def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         """Its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input).
-
-        Raises ValueError where it does not fit.
-        """
+        Raises ValueError where it does not fit."""
         raise NotImplementedError
 
     def module(self, shape: Shape) -> nn.Module:
@@ -111,10 +109,8 @@ KINDS = (Conv, MaxPool, Dense)
 
 @dataclass(frozen=True)
 class Architecture:
-    """The input's shape, [N] or [C, H, W] without the batch, and the layers after it.
-
-    Raises ValueError: the layers do not fit each other or the input, or the last one is not dense.
-    """
+    """The input's shape, [N] or [C, H, W] without the batch, and the layers after it. Raises ValueError: the layers do
+    not fit each other or the input, or the last one is not dense."""
 
     input_shape: Shape
     layers: tuple[Layer, ...]
@@ -140,6 +136,10 @@ class Architecture:
         """Number of inputs."""
         return math.prod(self.input_shape)
 
+    def takes(self, shape: Shape) -> bool:
+        """Whether images of this shape [C, H, W] fit the input; a vector takes any shape of as many values."""
+        return shape == self.input_shape or (len(self.input_shape) == 1 and math.prod(shape) == self.inputs)
+
     @property
     def classes(self) -> int:
         """Number of output neurons."""
@@ -152,10 +152,8 @@ def from_counts(counts: Sequence[int]) -> Architecture:
 
 
 def parse(notation: str) -> Architecture:
-    """The architecture of a notation, as described at the top of this file.
-
-    Raises ValueError: a part that is none of those, or layers that do not fit; says what was found and what is allowed.
-    """
+    """The architecture of a notation, as described at the top of this file. Raises ValueError: a part that is none of
+    those, or layers that do not fit; says what was found and what is allowed."""
     first, *others = notation.split("-")
     size = INPUT.fullmatch(first)
     if size is None:

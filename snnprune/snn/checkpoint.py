@@ -29,10 +29,8 @@ def copy_parameters(network: SpikingNetwork) -> dict[str, Tensor]:
 
 
 def load_parameters(network: SpikingNetwork, tensors: Mapping[str, Tensor]) -> None:
-    """Put `tensors` into the network's weights and biases.
-
-    Raises ValueError: names or shapes differ from the network's.
-    """
+    """Put `tensors` into the network's weights and biases. Raises ValueError: names or shapes differ from the
+    network's."""
     parameters = dict(network.named_parameters())
     found, expected = ({n: list(t.shape) for n, t in layers.items()} for layers in (tensors, parameters))
     if found != expected:
@@ -62,11 +60,8 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
 
 
 def load_network(path: Path) -> SpikingNetwork:
-    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0.
-
-    Raises NetworkFileError: the file is damaged, or no network written by `save_network`. Raises ValueError: its
-    weights do not fit its spec.
-    """
+    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0. Raises NetworkFileError: the file
+    is damaged, or no network written by `save_network`. Raises ValueError: its weights do not fit its spec."""
     network, tensors = _read(path)
     shapes = _shapes(network)
     for name in _masked(tensors):
@@ -80,10 +75,8 @@ def load_network(path: Path) -> SpikingNetwork:
 
 
 def load_mask(path: Path) -> dict[str, Tensor]:
-    """The mask that a network was saved with: weight -> boolean tensor; empty when it was saved without one.
-
-    Raises NetworkFileError: see `load_network`.
-    """
+    """The mask that a network was saved with: weight -> boolean tensor; empty when it was saved without one. Raises
+    NetworkFileError: see `load_network`."""
     network, tensors = _read(path)
     return {name: _unpacked(tensors[name + MASK], _shapes(network), name, path) for name in _masked(tensors)}
 
@@ -95,10 +88,8 @@ def save_masks(path: Path, masks: Mapping[str, Masks]) -> None:
 
 
 def load_masks(path: Path, network: nn.Module) -> dict[str, dict[str, Tensor]]:
-    """The masks of `network` in a file of `save_masks`, by their names in alphabetical order.
-
-    Raises NetworkFileError: the file is damaged, or its masks are not those of such a network.
-    """
+    """The masks of `network` in a file of `save_masks`, by their names in alphabetical order. Raises NetworkFileError:
+    the file is damaged, or its masks are not those of such a network."""
     shapes = _shapes(network)
     masks: dict[str, dict[str, Tensor]] = {}
     for full, packed in sorted(_tensors(path)[1].items()):

@@ -24,10 +24,8 @@ from snnprune.snn.params import Surrogate
 
 @torch.no_grad()
 def derivative(surrogate: Surrogate, distance: Tensor) -> Tensor:
-    """The surrogate's derivative at x = U - threshold of any shape, written as snnTorch writes it.
-
-    `atan`: slope/2 / (1 + (pi/2 * slope * x)^2). `fast_sigmoid`: 1 / (slope * |x| + 1)^2.
-    """
+    """The surrogate's derivative at x = U - threshold of any shape, written as snnTorch writes it. `atan`: slope/2 / (1
+    + (pi/2 * slope * x)^2). `fast_sigmoid`: 1 / (slope * |x| + 1)^2."""
     if surrogate.name == "atan":
         scaled = distance * (math.pi / 2 * surrogate.slope)
         return scaled.square_().add_(1).reciprocal_().mul_(surrogate.slope / 2)

@@ -35,10 +35,8 @@ def exits_of(spikes: Tensor, threshold: float) -> Exits:
 
 @torch.no_grad()
 def run_with_exits(network: SpikingNetwork, images: Tensor, threshold: float, *, seed: int | None = None) -> Exits:
-    """Run images [B, C, H, W] step by step and drop every sample whose gap has reached `threshold`.
-
-    A sample that has stopped is computed no further. Evaluation mode; stops all at T.
-    """
+    """Run images [B, C, H, W] step by step and drop every sample whose gap has reached `threshold`. A sample that has
+    stopped is computed no further. Evaluation mode; stops all at T."""
     steps = network.spec.timesteps
     encoded = encode(images, network.spec.encoding, steps, seed)
     constant = is_constant(network.spec.encoding)

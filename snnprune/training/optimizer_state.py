@@ -18,10 +18,8 @@ def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Adam) -> dict[s
 
 
 def restore_optimizer(network: nn.Module, optimizer: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
-    """Give `optimizer` the state that `optimizer_tensors` took from another one of the same network.
-
-    Raises ValueError: the tensors are not those of the network's parameters.
-    """
+    """Give `optimizer` the state that `optimizer_tensors` took from another one of the same network. Raises ValueError:
+    the tensors are not those of the network's parameters."""
     parameters = dict(network.named_parameters())
     if set(tensors) != {f"{name}.{key}" for name in parameters for key in STATE}:
         raise ValueError(f"optimiser state does not fit the network: found {sorted(tensors)}")
