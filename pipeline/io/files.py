@@ -48,13 +48,11 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 class Curve:
     """A CSV file that grows by one row at a time while a stage runs, so that others can follow it."""
 
-    def __init__(self, path: Path, rows: Sequence[Row] = ()) -> None:
-        """Start the file anew with `rows` (those of the epochs before an interruption)."""
+    def __init__(self, path: Path) -> None:
+        """Start the file anew."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
-        for row in rows:
-            self.append(row)
 
     def append(self, row: Row) -> None:
         """Add one row; the first row names the columns."""

@@ -4,19 +4,13 @@ The curve of accuracy against mean steps and the choice of the threshold are of 
 run on test, where a sample that has stopped is computed no further.
 """
 
-from typing import Annotated
-
-import pydantic
-
 from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
 from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset, Split
-from snnprune.core.schema import Block, Fraction, rising
-from snnprune.core.seeds import derive_seed
+from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.temporal.early_exit import exits_of, run_with_exits
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
-from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
+from snnprune.training.evaluate import accuracy, accuracy_by_step, evaluation_batches, spikes_of
 
 NEEDS = NETS
 
@@ -28,7 +22,7 @@ class Params(Block):
     validation accuracy that the chosen one may lose.
     """
 
-    thresholds: Annotated[list[Fraction], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
+    thresholds: Rising[Fraction]
     delta: Fraction = 0.002
 
 
@@ -70,9 +64,8 @@ def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
 def _test(net: Net, split: Split, threshold: float) -> Row:
     """Mean steps and accuracy of a run with exits, and the accuracy of all T steps."""
     steps = correct = 0
-    pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
-    for index, (images, labels) in enumerate(pairs):
-        exits = run_with_exits(net.network, images, threshold, seed=derive_seed(ENCODING_SEED, index))
+    for images, labels, seed in evaluation_batches(split):
+        exits = run_with_exits(net.network, images, threshold, seed=seed)
         steps += int(exits.steps.sum())
         correct += int((exits.classes == labels).sum())
     samples = len(split.labels)

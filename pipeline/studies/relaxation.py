@@ -19,9 +19,7 @@ from pipeline.io.files import Row
 from pipeline.studies import DENSE, Experiment
 from snnprune.core.dataset import Split
 from snnprune.core.schema import Block, Fraction
-from snnprune.pruning.iterate import make_problem
-from snnprune.pruning.mask import flatten, prunable_weights, unflatten
-from snnprune.pruning.one_shot import accuracy_under, mask_of
+from snnprune.pruning.mask import flatten, unflatten
 from snnprune.pruning.problem import Layers
 from snnprune.pruning.relaxations import (
     FLOOR,
@@ -36,6 +34,7 @@ from snnprune.pruning.relaxations import (
 from snnprune.pruning.scores import by_presynaptic_neuron, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy_under
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
 FORMS = ("budget", "energy")
@@ -65,15 +64,13 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per form and level; accuracies are test accuracies, None where the program is infeasible.
 
-    `ideal_sparsity` is that of the rounded closed form, `distance` the largest difference of an entry from it;
-    `bound` is the largest number of protected synapses with which `energy` is feasible at the level.
-
-    Raises:
-        NotSolved: OSQP did not solve a program.
+    `ideal_sparsity` is that of the rounded closed form, `distance` the largest difference of an entry from it; `bound`
+    is the largest number of protected synapses with which `energy` is feasible at the level. Raises NotSolved: OSQP did
+    not solve a program.
     """
     network, params, prune, dataset = inputs.dense(seed), inputs.params, inputs.prune, inputs.dataset
-    start = mask_of(network, list(prunable_weights(network)))
-    problem = make_problem(network, start, prune.targets[0], dataset.train, prune, seed_path=(seed, 0))
+    problem = inputs.problem(network, seed, prune.targets[0])
+    size = problem.mask.size
     critical = problem.criticality()
     weights = flatten(problem.weights).double()
     scores = flatten(importance(problem.weights, critical, params.alpha)).double()
@@ -82,7 +79,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     solver = Solver(params.tolerance, params.max_iter)
     found: list[Row] = []
     for level in prune.targets:
-        keep, drop = keep_count(level, start.size), math.floor(level * start.size)
+        keep, drop = keep_count(level, size), math.floor(level * size)
         for form in FORMS:
             started = time.perf_counter()
             if form == "budget":
@@ -96,9 +93,9 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
                 {
                     "form": form,
                     "level": level,
-                    "synapses": start.size,
+                    "synapses": size,
                     "protected": 0 if guarded is None else int(guarded.count_nonzero()),
-                    "bound": _bound(start.size, drop) if form == "energy" else None,
+                    "bound": _bound(size, drop) if form == "energy" else None,
                     **_figures(relaxed, ideal),
                     **_accuracies(network, dataset.test, problem.weights, relaxed, scores, keep, guarded),
                 }

@@ -12,16 +12,14 @@ from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block, Fraction
 from snnprune.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.training.evaluate import accuracy_by_step, spikes_of
 
 NEEDS = NETS
 
 
 class Params(Block):
-    """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost.
-
-    epsilon: nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points).
-    """
+    """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost. epsilon:
+    nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points)."""
 
     epsilon: pydantic.NonNegativeFloat = 0.02
     delta: Fraction = 0.002

@@ -14,7 +14,6 @@ from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.pruning.guard import Guards, MaskGuard
-from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import Level
 from snnprune.snn.network import SpikingNetwork
@@ -38,11 +37,8 @@ READS = {"train": FitParams}
 
 
 class Params(Block):
-    """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other.
-
-    level: sparsity (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two
-    accuracies.
-    """
+    """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other. level: sparsity
+    (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two accuracies."""
 
     level: Level = 0.9
     steps: pydantic.PositiveInt = 200
@@ -71,8 +67,7 @@ def rows_of_setting(
     """
     params, dataset = inputs.params, inputs.dataset
     fit: FitParams = inputs.blocks["train"]
-    dense = Mask.dense(prunable_weights(network))
-    problem = make_problem(network, dense, params.level, dataset.train, inputs.prune, seed_path=(seed, 0))
+    problem = inputs.problem(network, seed, params.level)
     mask = problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
     optimizer = make_optimizer(network, fit.model_copy(update={"lr": params.lr}))
     restore_optimizer(network, optimizer, state)

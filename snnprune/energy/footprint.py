@@ -13,9 +13,9 @@ INDEX_BYTES = 4  # int32, as scipy.sparse.csr_matrix
 class Footprint:
     """Bytes of all prunable weights together; biases and neuron parameters are not in it."""
 
-    dense: int
-    csr: int
-    bitmask: int
+    dense_bytes: int
+    csr_bytes: int
+    bitmask_bytes: int
 
 
 def footprint(weights: Mapping[str, Tensor]) -> Footprint:
@@ -30,4 +30,4 @@ def footprint(weights: Mapping[str, Tensor]) -> Footprint:
         dense += VALUE_BYTES * weight.numel()
         csr += (VALUE_BYTES + INDEX_BYTES) * nnz + INDEX_BYTES * (weight.shape[0] + 1)
         bitmask += VALUE_BYTES * nnz + -(-weight.numel() // 8)
-    return Footprint(dense=dense, csr=csr, bitmask=bitmask)
+    return Footprint(dense, csr, bitmask)

@@ -24,11 +24,8 @@ class Params(Block):
 
 
 def prune(problem: Problem, params: Params) -> Mask:
-    """Rank by the combined importance, with the synapses above tau protected.
-
-    Raises:
-        InfeasibleSelection: more synapses are protected than may be kept.
-    """
+    """Rank by the combined importance, with the synapses above tau protected. Raises InfeasibleSelection: more synapses
+    are protected than may be kept."""
     critical = critical_at(problem.criticality(), params.granularity)
     protected = None
     if params.tau is not None:

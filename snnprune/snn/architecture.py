@@ -38,9 +38,7 @@ class Layer:
 
     def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         """Its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input).
-
-        Raises ValueError where it does not fit.
-        """
+        Raises ValueError where it does not fit."""
         raise NotImplementedError
 
     def module(self, shape: Shape) -> nn.Module:
@@ -111,11 +109,8 @@ KINDS = (Conv, MaxPool, Dense)
 
 @dataclass(frozen=True)
 class Architecture:
-    """The input's shape, [N] or [C, H, W] without the batch, and the layers after it.
-
-    Raises:
-        ValueError: the layers do not fit each other or the input, or the last one is not dense.
-    """
+    """The input's shape, [N] or [C, H, W] without the batch, and the layers after it. Raises ValueError: the layers do
+    not fit each other or the input, or the last one is not dense."""
 
     input_shape: Shape
     layers: tuple[Layer, ...]
@@ -123,21 +118,27 @@ class Architecture:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError(f"found only the input {_written(self.input_shape)}; at least one layer must follow it")
-        if not isinstance(self.layers[-1], Dense):
-            raise ValueError(
-                f"found {self.layers[-1]} as the last layer; it must be dense, the number of classes such as 10"
-            )
-        _shapes(self.input_shape, self.layers)
+        if not isinstance(last := self.layers[-1], Dense):
+            raise ValueError(f"found {last} as the last layer; it must be dense, the number of classes such as 10")
+        _ = self.shapes
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """Each layer's output shape, [N] or [C, H, W]."""
-        return _shapes(self.input_shape, self.layers)
+        """Each layer's output shape, [N] or [C, H, W]. Raises ValueError where layers do not fit."""
+        shape, before, found = self.input_shape, None, []
+        for layer in self.layers:
+            shape, before = layer.output_shape(shape, before), layer
+            found.append(shape)
+        return tuple(found)
 
     @property
     def inputs(self) -> int:
         """Number of inputs."""
         return math.prod(self.input_shape)
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether images of this shape [C, H, W] fit the input; a vector takes any shape of as many values."""
+        return shape == self.input_shape or (len(self.input_shape) == 1 and math.prod(shape) == self.inputs)
 
     @property
     def classes(self) -> int:
@@ -151,17 +152,12 @@ def from_counts(counts: Sequence[int]) -> Architecture:
 
 
 def parse(notation: str) -> Architecture:
-    """The architecture of a notation, as described at the top of this file.
-
-    Raises:
-        ValueError: a part that is none of those, or layers that do not fit; says what was found and what is allowed.
-    """
+    """The architecture of a notation, as described at the top of this file. Raises ValueError: a part that is none of
+    those, or layers that do not fit; says what was found and what is allowed."""
     first, *others = notation.split("-")
     size = INPUT.fullmatch(first)
     if size is None:
-        raise ValueError(
-            f"{first!r} is no input; allowed are HxW (28x28), CxHxW (3x32x32) and a number of inputs (784)"
-        )
+        raise ValueError(f"{first!r} is no input; allowed are HxW (28x28), CxHxW (3x32x32) and a number (784)")
     shape = tuple(int(count) for count in size.groups() if count)
     return Architecture((1, *shape) if len(shape) == 2 else shape, tuple(map(_layer, others)))
 
@@ -174,15 +170,6 @@ def _layer(part: str) -> Layer:
         f"{part!r} is no layer; allowed are a convolution of channels and kernel (12C5), max-pooling (MP2) and a "
         "number of dense neurons (10)"
     )
-
-
-def _shapes(shape: Shape, layers: Sequence[Layer]) -> tuple[Shape, ...]:
-    found = []
-    before: Layer | None = None
-    for layer in layers:
-        shape, before = layer.output_shape(shape, before), layer
-        found.append(shape)
-    return tuple(found)
 
 
 def _image(layer: Layer, extent: int, shape: Shape, before: Layer | None) -> tuple[int, int, int]:

@@ -21,15 +21,7 @@ def encode(images: Tensor, encoding: Encoding, steps: int, seed: int | None = No
     if isinstance(encoding, Direct):
         return images
     if isinstance(encoding, Latency):
-        return spikegen.latency(
-            images,
-            num_steps=steps,
-            tau=encoding.tau,
-            threshold=encoding.threshold,
-            linear=encoding.linear,
-            normalize=encoding.normalize,
-            clip=encoding.clip,
-        )
+        return spikegen.latency(images, num_steps=steps, **encoding.model_dump(exclude={"name"}))
     if seed is None:
         return _draw(images, encoding, steps)
     devices = [images.device] if images.device.type == "cuda" else []

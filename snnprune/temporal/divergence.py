@@ -32,10 +32,8 @@ def authors_steps(kl_of_mean: Tensor, share: float = 0.95) -> int:
 
 
 def enough_steps(kl: Tensor, accuracy: Tensor, epsilon: float, delta: float) -> int:
-    """T': the smallest t with KL_t <= epsilon and accuracy_t >= accuracy_T - delta, both [T], of validation samples.
-
-    It is T at the latest, where KL is 0.
-    """
+    """T': the smallest t with KL_t <= epsilon and accuracy_t >= accuracy_T - delta, both [T], of validation samples. It
+    is T at the latest, where KL is 0."""
     fits = (kl <= epsilon) & (accuracy >= accuracy[-1] - delta)
     fits[-1] = True
     return int(torch.nonzero(fits)[0]) + 1

@@ -201,7 +201,7 @@ def test_data_that_do_not_fit_are_named(net: snnprune.SpikingNetwork, data: obje
     [
         ({"method": "magnitud"}, "unknown pruning method 'magnitud'; available are: cqp, .*magnitude"),
         ({"level": 1.5}, r"prune.levels\[0\]: .*less than 1; found 1.5"),
-        ({"level": [0.9, 0.5]}, "prune.levels: levels must rise strictly"),
+        ({"level": [0.9, 0.5]}, "prune.levels: values must rise strictly"),
         ({"method_params": {"beta": 1}}, "method_params.beta: unknown key; allowed here: alpha, tau, granularity"),
         ({"scope": "all"}, "prune.scope: .*'global' or 'layer'; found 'all'"),
     ],

@@ -54,7 +54,7 @@ def test_folder_without_test_files(project: Path, write_folder: Callable[[Path],
     folder = write_folder(project / "mine")
     with pytest.raises(DataError, match="has its own test split; remove the parameter test"):
         load("idx:mine", {}, with_test=False)
-    for stem in idx.TEST_FILES:
+    for stem in idx.FILES["test"]:
         (folder / stem).unlink()
     assert load("idx:mine", {}, with_test=False).test is None
     with pytest.raises(DataError, match=f"{idx.TEST_IMAGES}.*missing"):

@@ -230,7 +230,7 @@ def test_mistakes_are_told_as_errors(project: Path) -> None:
     with pytest.raises(ParamsError, match="experiments.other: no such experiment; defined are: tiny"):
         prune.main(["--experiment", "other", "--method", "cqp", "--seed", "0"])
     write_params(PARAMS, levels=[0.9, 0.5])
-    with pytest.raises(ParamsError, match="experiments.tiny.prune.levels: levels must rise strictly"):
+    with pytest.raises(ParamsError, match="experiments.tiny.prune.levels: values must rise strictly"):
         run()
     params = copy.deepcopy(PARAMS)
     params["experiments"]["tiny"]["methods"]["cqp"]["tau"] = 0.0

@@ -12,8 +12,7 @@ from snnprune.core.dataset import Dataset, Split
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
 from snnprune.temporal.early_exit import exits_of
-from snnprune.temporal.truncation import spikes_of
-from snnprune.training.evaluate import BATCH_SIZE, accuracy
+from snnprune.training.evaluate import BATCH_SIZE, accuracy, spikes_of
 
 
 def rows(network: SpikingNetwork, dataset: Dataset, delta: float, thresholds: list[float]) -> pd.DataFrame:

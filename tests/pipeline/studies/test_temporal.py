@@ -9,8 +9,7 @@ from pipeline.inputs import Net
 from pipeline.studies.temporal import Params, rows_of_net
 from snnprune.core.dataset import Dataset
 from snnprune.snn.network import SpikingNetwork
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
-from snnprune.training.evaluate import accuracy
+from snnprune.training.evaluate import accuracy, accuracy_by_step, spikes_of
 
 
 @pytest.mark.parametrize(("epsilon", "delta", "steps"), [(100.0, 1.0, 1), (0.0, 0.0, 5)])

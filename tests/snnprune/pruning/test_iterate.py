@@ -73,7 +73,7 @@ def same(left: list[PrunedLevel], right: list[PrunedLevel]) -> bool:
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_masks_are_exact_and_nested_and_the_networks_lie_under_them(
+def test_masks_are_exact_and_nested_and_nets_lie_under_them(
     dense: Dense, dataset: Dataset, work: Path, name: str
 ) -> None:
     seen = []
@@ -179,7 +179,7 @@ def test_frozen_criticality_is_that_of_the_dense_net_at_every_level(dense: Dense
     assert not equal(anew[2], anew[1])
 
 
-def test_frozen_criticality_that_is_first_asked_for_at_a_later_level_is_that_of_the_dense_net_too(
+def test_frozen_criticality_first_asked_for_at_a_later_level_is_the_dense_nets_too(
     dense: Dense, dataset: Dataset, work: Path
 ) -> None:
     found = []
@@ -196,9 +196,7 @@ def test_frozen_criticality_that_is_first_asked_for_at_a_later_level_is_that_of_
     assert all(equal(layers, expected[0]) for layers in found)
 
 
-def test_a_frozen_run_differs_where_criticality_decides_and_only_there(
-    dense: Dense, dataset: Dataset, work: Path
-) -> None:
+def test_a_frozen_run_differs_where_criticality_decides_only(dense: Dense, dataset: Dataset, work: Path) -> None:
     params = changed(criticality=CriticalityParams(batches=2, batch_size=20, frozen=True))
     for name, alike in (("magnitude", True), ("cqp", False), ("membrane", False)):
         frozen, anew = prune(dense(), dataset, name, params), prune(dense(), dataset, name)
@@ -279,10 +277,6 @@ def test_a_schedule_is_run_level_by_level(
     assert all(later.mask.inside(earlier.mask) for earlier, later in pairwise(found))
 
 
-def broken(name: str, prune_function: Callable[[Problem, Block], Mask], exact: bool = True) -> Method:
-    return Method(name, Block, prune_function, exact)
-
-
 def reviving(problem: Problem, params: Block) -> Mask:
     """Exactly as many as asked, but at random over the whole network."""
     order = torch.randperm(problem.mask.size, generator=torch.Generator().manual_seed(problem.seed % 2**32))
@@ -297,19 +291,23 @@ def keeping_one_more(problem: Problem, params: Block) -> Mask:
     return problem.mask.with_vector(vector)
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_a_method_that_revives_a_synapse_is_caught(dense: Dense, dataset: Dataset, work: Path, exact: bool) -> None:
-    with pytest.raises(BrokenMethod, match="reviver: the mask revives synapses"):
-        prune(dense(), dataset, broken("reviver", reviving, exact))
-
-
-def test_a_method_that_miscounts_is_caught(dense: Dense, dataset: Dataset, work: Path) -> None:
-    with pytest.raises(BrokenMethod, match="counter: the mask keeps 115 synapses, asked were 114"):
-        prune(dense(), dataset, broken("counter", keeping_one_more))
+@pytest.mark.parametrize(
+    ("prune_function", "exact", "message"),
+    [
+        (reviving, True, "mine: the mask revives synapses"),
+        (reviving, False, "mine: the mask revives synapses"),
+        (keeping_one_more, True, "mine: the mask keeps 115 synapses, asked were 114"),
+    ],
+)
+def test_a_method_that_breaks_its_contract_is_caught(
+    dense: Dense, dataset: Dataset, work: Path, prune_function: Callable, exact: bool, message: str
+) -> None:
+    with pytest.raises(BrokenMethod, match=message):
+        prune(dense(), dataset, Method("mine", Block, prune_function, exact))
 
 
 def test_an_inexact_method_may_miscount(dense: Dense, dataset: Dataset, work: Path) -> None:
-    levels = prune(dense(), dataset, broken("counter", keeping_one_more, exact=False))
+    levels = prune(dense(), dataset, Method("counter", Block, keeping_one_more, False))
     assert [(level.keep, level.mask.nnz) for level in levels] == [(114, 115), (46, 47), (11, 12)]
 
 

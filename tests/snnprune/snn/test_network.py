@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.lif import run_loop
-from snnprune.snn.dropout import MultiStepDropout
 from snnprune.snn.encoding import encode, is_constant
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network, run_fused
+from snnprune.snn.network import MultiStepDropout, SpikingNetwork, build_network, run_fused
 from snnprune.snn.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate, Surrogate
 
 ENCODINGS = [
@@ -178,8 +177,8 @@ Seen = list[tuple[nn.Module, tuple[int, ...], bool]]
 
 def watched(network: SpikingNetwork, images: Tensor) -> tuple[Tensor, Seen]:
     seen: Seen = []
-    spikes = network.observe(
-        images, lambda layer, values, constant: seen.append((layer, tuple(values.shape), constant)), seed=1
+    spikes = network.spikes(
+        images, seed=1, observe=lambda layer, values, constant: seen.append((layer, tuple(values.shape), constant))
     )
     return spikes, seen
 
@@ -219,7 +218,7 @@ def test_what_the_observer_sees_is_what_the_layers_get() -> None:
     network = make_network(ENCODINGS[0])
     images = seeded_images(3, 1, 4, 4)
     inputs: list[Tensor] = []
-    spikes = network.observe(images, lambda layer, values, constant: inputs.append(values))
+    spikes = network.spikes(images, observe=lambda layer, values, constant: inputs.append(values))
     flatten, linear, leaky = network.layers[:3]
     for found, expected in zip(
         inputs[:4],
