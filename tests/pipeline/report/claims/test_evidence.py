@@ -8,16 +8,16 @@ import pytest
 
 from pipeline.report.claims import evidence as read
 from pipeline.report.claims.claims import CLAIMS
-from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading, Studied
+from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
 from pipeline.report.statistics import describe, paired_difference
-from pipeline.report.studies import StudySummary
+from pipeline.report.studies import Studied, StudySummary
 from tests.pipeline.report.tables import TABLES, comparison_of, relaxation_table, row_of, summary_of
 
 EMPTY = Evidence(comparison_of())
 
 
 def with_study(study: str, table: pd.DataFrame | list[dict[str, Any]], summary: StudySummary | None = None) -> Evidence:
-    return replace(EMPTY, studies={study: Studied(pd.DataFrame(table), summary)})
+    return replace(EMPTY, studies={study: Studied(None, pd.DataFrame(table), summary)})
 
 
 def with_made(study: str, table: pd.DataFrame | None = None) -> Evidence:
