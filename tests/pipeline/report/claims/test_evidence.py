@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.report.claims import evidence as read
-from pipeline.report.claims.claims import CLAIMS
+from pipeline.report.claims.claims import load_claims
 from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
 from pipeline.report.statistics import describe, paired_difference
 from pipeline.report.studies import Studied, StudySummary
@@ -154,7 +154,9 @@ def test_alpha_is_held_against_the_best_other_one() -> None:
         read.lead_of_alpha(alpha=0.5).read(with_study("alpha", [row for row in rows if row["alpha"] == 0.5]))
 
 
-READINGS = [reading for claim in CLAIMS for one in claim.conditions for reading in (one.fair, one.paper) if reading]
+READINGS = [
+    reading for claim in load_claims() for one in claim.conditions for reading in (one.fair, one.paper) if reading
+]
 
 
 @pytest.mark.parametrize("reading", [one for one in READINGS if one.source != "compare"], ids=lambda one: one.source)
