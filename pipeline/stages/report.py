@@ -8,13 +8,13 @@ from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_block
 from pipeline.matrix_file import studies_of
-from pipeline.report.claims.evidence import Evidence, Studied
+from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.page import render_page
 from pipeline.report.page.sections import page_of
-from pipeline.report.studies import Context, load_report
+from pipeline.report.studies import Context, Studied, load_report
 from pipeline.report.table import read_table, to_csv
 from snnprune.energy.profiles import load_profiles
 from snnprune.snn.params import ModelParams
@@ -38,22 +38,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         for study in studies_of(experiment)
     }
     profiles = load_profiles()
-    reports = {study: load_report(study) for study in tables}
-    found: dict[str, Studied] = {}
-    for study, report in reports.items():
+    studies: dict[str, Studied] = {}
+    for study, table in tables.items():
+        report = load_report(study)
         params = None if report.params is None else load_block(experiment, study, report.params)
         context = Context(params, evaluated, dataset["name"], profiles)
-        found[study] = Studied(tables[study], report.summarize(tables[study], context))
-    judgement = judge(Evidence(comparison, found), experiment)
-    drawn = {one.name: one.svg(found[study].summary) for study, report in reports.items() for one in report.drawings}
+        studies[study] = Studied(report, table, report.summarize(table, context))
+    judgement = judge(Evidence(comparison, studies), experiment)
+    drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
     svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
-    studies = {study: (reports[study], one.summary) for study, one in found.items()}
     page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
     folder = paths.report_folder(experiment)
-    for study, (_, summary) in studies.items():
-        write_json(folder / "studies" / f"{study}.json", summary.to_json())
-        write_json(folder / "metrics" / f"{study}.json", summary.metrics)
-        for name, part in summary.csv_tables.items():
+    for study, one in studies.items():
+        write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
+        write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)
+        for name, part in one.summary.csv_tables.items():
             write_text(folder / "studies" / f"{study}-{name}.csv", to_csv(part))
     for name, svg in drawn.items():
         write_text(folder / "figures" / f"{name}.svg", svg)

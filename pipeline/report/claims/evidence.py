@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.io.nets import DENSE
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.statistics import Interval, describe, means, paired_difference
-from pipeline.report.studies import StudySummary
+from pipeline.report.studies import Studied
 from snnprune.energy.profiles import formula_reduction
 
 COMPARE = "compare"
@@ -23,14 +23,6 @@ ALL = "all"  # the layer of the study energy's rows that sum all layers
 
 class NotMeasured(Exception):
     """The experiment has no such study, or not that level."""
-
-
-@dataclass(frozen=True)
-class Studied:
-    """A study's rows and their summary."""
-
-    table: pd.DataFrame
-    summary: StudySummary
 
 
 @dataclass(frozen=True)

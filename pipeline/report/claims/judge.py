@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from pipeline.report.claims.claims import CLAIMS, Claim, Condition, Side
+from pipeline.report.claims.claims import Claim, Condition, Side, load_claims
 from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
 from pipeline.report.statistics import Interval
 
@@ -73,9 +73,9 @@ class Judgement:
     claims: list[JudgedClaim]
 
 
-def judge(evidence: Evidence, experiment: str, claims: Sequence[Claim] = CLAIMS) -> Judgement:
+def judge(evidence: Evidence, experiment: str) -> Judgement:
     """All claims, judged."""
-    judged = [judge_claim(evidence, experiment, claim) for claim in claims]
+    judged = [judge_claim(evidence, experiment, claim) for claim in load_claims()]
     given = [claim.verdict for claim in judged]
     return Judgement(experiment, {verdict: given.count(verdict) for verdict in VERDICTS}, list(RULE), judged)
 

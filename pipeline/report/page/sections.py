@@ -9,7 +9,7 @@ from pipeline.report.comparison.summary import Comparison
 from pipeline.report.comparison.tables import by_level, table
 from pipeline.report.page.content import Fact, PageFigure, Section, Source
 from pipeline.report.page.page import Page
-from pipeline.report.studies import StudyReport, StudySummary
+from pipeline.report.studies import Studied
 from pipeline.report.style import Drawing
 from snnprune.snn.params import ModelParams
 
@@ -22,7 +22,7 @@ def page_of(
     dataset: Mapping[str, Any],
     model: ModelParams,
     comparison: Comparison,
-    studies: Mapping[str, tuple[StudyReport, StudySummary]],
+    studies: Mapping[str, Studied],
     judgement: Judgement,
     svgs: Mapping[str, str],
 ) -> Page:
@@ -39,7 +39,7 @@ def page_of(
         return Section(key, title, [made], [PageFigure(svgs[drawing.name], drawing.caption)])
 
     def studied(study: str) -> Section:
-        report, summary = studies[study]
+        report, summary = studies[study].report, studies[study].summary
         files = [f"report/studies/{study}.json", *(f"report/studies/{study}-{name}.csv" for name in summary.csv_tables)]
         files += [f"report/figures/{drawing.name}.svg" for drawing in report.drawings]
         return Section(
@@ -65,7 +65,7 @@ def page_of(
         facts=[
             Fact("dataset", f"{dataset['name']}: {splits}", sources[0].anchor),
             *(Fact("network", network, everything.anchor), Fact("seeds", seeds, everything.anchor)),
-            *(Fact(*fact, study) for study in ordered for fact in studies[study][1].facts),
+            *(Fact(*fact, study) for study in ordered for fact in studies[study].summary.facts),
         ],
         headline=Section("headline", "The comparison", sources, tables=[by_level(comparison)]),
         judgement=judgement,

@@ -71,6 +71,15 @@ class StudyReport:
     params: type[Block] | None = None
 
 
+@dataclass(frozen=True)
+class Studied:
+    """A study's report, its rows, and their summary."""
+
+    report: StudyReport
+    table: pd.DataFrame
+    summary: StudySummary
+
+
 def load_report(study: str) -> StudyReport:
     """The report of a study.
 

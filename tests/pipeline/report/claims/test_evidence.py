@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 from pipeline.report.claims import evidence as read
-from pipeline.report.claims.claims import CLAIMS
-from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading, Studied
+from pipeline.report.claims.claims import load_claims
+from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
 from pipeline.report.statistics import describe, paired_difference
-from pipeline.report.studies import StudySummary
+from pipeline.report.studies import Studied, StudySummary
 from tests.pipeline.report.tables import TABLES, comparison_of, relaxation_table, row_of, summary_of
 
 EMPTY = Evidence(comparison_of())
 
 
 def with_study(study: str, table: pd.DataFrame | list[dict[str, Any]], summary: StudySummary | None = None) -> Evidence:
-    return replace(EMPTY, studies={study: Studied(pd.DataFrame(table), summary)})
+    return replace(EMPTY, studies={study: Studied(None, pd.DataFrame(table), summary)})
 
 
 def with_made(study: str, table: pd.DataFrame | None = None) -> Evidence:
@@ -154,7 +154,9 @@ def test_alpha_is_held_against_the_best_other_one() -> None:
         read.lead_of_alpha(alpha=0.5).read(with_study("alpha", [row for row in rows if row["alpha"] == 0.5]))
 
 
-READINGS = [reading for claim in CLAIMS for one in claim.conditions for reading in (one.fair, one.paper) if reading]
+READINGS = [
+    reading for claim in load_claims() for one in claim.conditions for reading in (one.fair, one.paper) if reading
+]
 
 
 @pytest.mark.parametrize("reading", [one for one in READINGS if one.source != "compare"], ids=lambda one: one.source)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.io import paths
-from pipeline.report.claims.claims import CLAIMS, Claim, Condition
+from pipeline.report.claims.claims import Claim, Condition, load_claims
 from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured, Reading
 from pipeline.report.claims.judge import PROTOCOLS, RULE, VERDICTS, JudgedClaim, judge, judge_claim
 from pipeline.report.statistics import describe
@@ -16,6 +16,7 @@ from pipeline.studies import available
 from tests.imports import PROJECT
 from tests.pipeline.report.tables import comparison_of
 
+CLAIMS = load_claims()
 EMPTY = Evidence(comparison_of())
 
 

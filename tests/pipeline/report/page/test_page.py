@@ -135,9 +135,3 @@ def test_the_pages_in_git_are_whole(file: Path) -> None:
 def test_there_is_a_page_in_git_of_every_experiment_with_results() -> None:
     compared = {path.parent.parent.name for path in PROJECT.glob("results/*/compare/summary.json")}
     assert {paths.report_folder(name) / "index.html" for name in compared} == set(PAGES)
-
-
-@pytest.mark.parametrize("text", ["<p>no picture</p>", "no picture", '<svg xmlns="http://www.w3.org/2000/svg"/>'])
-def test_what_is_no_svg_with_a_width_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not an SVG document with a width"):
-        _ = PageFigure(text, "See it.").width

@@ -112,6 +112,6 @@ def test_a_dense_net_that_computes_nothing_is_refused() -> None:
 
 def test_what_the_page_gets() -> None:
     summary = summary_of(energy_table())
-    assert [line.partition(" ")[0] for line in summary.findings] == list(PROFILES)
+    assert [line.partition(":")[0] for line in summary.findings] == list(PROFILES)
     assert [row[0] for row in summary.page_tables[2].rows] == list(PROFILES)
     assert len(summary.page_tables[1].rows) == len(summary.results) == 6
