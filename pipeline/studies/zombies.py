@@ -1,5 +1,6 @@
 """Zombies: what the dense training's own Adam state does to pruned weights, with the guards switched on one by one."""
 
+from itertools import chain, count, islice
 from typing import Annotated
 
 import pydantic
@@ -89,12 +90,9 @@ def rows_of_setting(
 
 def _endless_batches(samples: int, batch_size: int, steps: int, seed: int) -> list[Tensor]:
     """`steps` batches of indices, epoch after epoch."""
-    batches: list[Tensor] = []
-    epoch = 0
-    while len(batches) < steps:
-        epoch += 1
-        batches += shuffled_batches(samples, batch_size, derive_seed(seed, 0, ZOMBIES, epoch))
-    return batches[:steps]
+    seeds = (derive_seed(seed, 0, ZOMBIES, epoch) for epoch in count(1))
+    batches = chain.from_iterable(shuffled_batches(samples, batch_size, of_epoch) for of_epoch in seeds)
+    return list(islice(batches, steps))
 
 
 @torch.no_grad()
