@@ -26,12 +26,9 @@ class Samples:
 
 @dataclass(frozen=True)
 class RawDataset:
-    """A dataset as published.
-
-    `samples` are free to be split; `test` is the official test split, if there is one; `scale` is the pixel value that
-    becomes 1.0; `classes` is the number of classes (labels lie in 0..classes-1); `source` says where it came
-    from, for people.
-    """
+    """A dataset as published. `samples` are free to be split; `test` is the official test split, if there is one;
+    `scale` is the pixel value that becomes 1.0; `classes` is the number of classes (labels lie in 0..classes-1);
+    `source` says where it came from, for people."""
 
     name: str
     samples: Samples
@@ -102,10 +99,8 @@ CHOICES = ", ".join([*DATASETS, f"{IDX_PREFIX}<folder>"])
 
 def load_folder(folder: Path, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
     """A user's own IDX files, plain or gzipped, named as MNIST's; `sha256` pins digests of decompressed contents.
-
     Raises DataError: no such folder, a missing or damaged file, a digest that differs, or t10k files although
-    `with_test` is false (then the test samples are to be split off the train files).
-    """
+    `with_test` is false (then the test samples are to be split off the train files)."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; correct the dataset {IDX_PREFIX}{folder}")
     if not with_test:

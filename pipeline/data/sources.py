@@ -89,11 +89,9 @@ KMNIST = PublicSet(
 
 
 def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:
-    """The folder that holds the set's four files; downloads them into `data/raw/<name>` when no folder does.
-
-    Raises DataError: SNN_DATA_DIR names no folder, the first folder with any of the files lacks another, or nothing was
-    found and no mirror delivered; lists every place looked at.
-    """
+    """The folder that holds the set's four files; downloads them into `data/raw/<name>` when no folder does. Raises
+    DataError: SNN_DATA_DIR names no folder, the first folder with any of the files lacks another, or nothing was found
+    and no mirror delivered; lists every place looked at."""
     folders = local_folders(public.name)
     for folder in folders:
         if any(idx.find(folder, stem) for stem in idx.ALL_FILES):

@@ -43,11 +43,9 @@ NEEDS = DENSE
 
 
 class Params(Block):
-    """The relaxed programs of the dense net at every level of the `prune` block.
-
-    alpha: of the importance. tau: synapses of presynaptic neurons with criticality above it are protected in the form
-    `energy`. tolerance, max_iter: OSQP's.
-    """
+    """The relaxed programs of the dense net at every level of the `prune` block. alpha: of the importance. tau:
+    synapses of presynaptic neurons with criticality above it are protected in the form `energy`. tolerance, max_iter:
+    OSQP's."""
 
     alpha: pydantic.NonNegativeFloat = 0.5
     tau: Fraction = 0.5

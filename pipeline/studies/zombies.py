@@ -62,10 +62,8 @@ def rows_of_setting(
     inputs: Inputs[Params], network: SpikingNetwork, state: dict[str, Tensor], setting: str, seed: int
 ) -> list[Row]:
     """One row per optimiser step of one guard setting (step 0: just pruned); the batches are the same for every one.
-
     The dense `network` is pruned by magnitude in one step and trained on; the optimiser is that of the dense training
-    with its `state`. `validation_accuracy` is None between the steps at which it is taken.
-    """
+    with its `state`. `validation_accuracy` is None between the steps at which it is taken."""
     params, dataset = inputs.params, inputs.dataset
     fit: FitParams = inputs.blocks["train"]
     problem = inputs.problem(network, seed, params.level)
