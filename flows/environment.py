@@ -1,15 +1,17 @@
-"""Quiet defaults for DVC, Prefect and MLflow, and the environment that stage processes get.
+"""Quiet defaults for DVC, Prefect and MLflow, the environment that stage processes get, and ports for servers.
 
 The three tools read these when they are imported or started, so an entry point calls `set_defaults()` first.
 Whatever the user has set stays.
 """
 
 import os
+import socket
 import sys
 from pathlib import Path
 
-PROJECT_VARIABLE = "SNN_PROJECT"  # the project's folder, for runs that work in another one
+from snnprune.core.errors import UserError
 
+HOST = "127.0.0.1"  # of the servers of `snnprune ui` and `snnprune deploy`
 DEFAULTS = {
     "DVC_NO_ANALYTICS": "1",
     "DO_NOT_TRACK": "true",
@@ -34,3 +36,15 @@ def stage_environment() -> dict[str, str]:
     folder = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", os.defpath)
     return {**os.environ, "PYTHONUNBUFFERED": "1", "PATH": os.pathsep.join([folder, path])}
+
+
+def require_free(port: int) -> None:
+    """Check that a server can use this port of HOST. Raises UserError."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UserError(
+                f"port {port} of {HOST} cannot be used ({error.strerror}); choose another: --port"
+            ) from error

@@ -140,9 +140,9 @@ def report_page(experiment: str) -> Path:
 
 def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
-    from pipeline.report.comparison.tables import render_text
+    from pipeline.report.comparison.tables import render_markdown
 
-    table = render_text(_comparison(experiment))
+    table = render_markdown(_comparison(experiment))
     return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
 
 
@@ -192,21 +192,16 @@ def _plan_lines(project: Project, stages: list[Stage]) -> Iterator[str]:
     """A line per stage, `unchanged`, `cached` (its result is in DVC's run cache), `run` or `maybe`, and why; a sum."""
     width = max(len(stage.address) for stage in stages)
     counts = dict.fromkeys(("run", "cached", "maybe", "unchanged"), 0)
-    remade: dict[str, Stage] = {}
+    remade: set[str] = set()
     for stage in stages:
         outcome, reasons = project.why(stage.address)
         verdict = {"ran": "run"}.get(outcome, outcome)
-        above = [remade[other] for other in stage.upstream if other in remade]
-        written = [Path(out) for other in above for out in other.outs]
-        if above and all(any(_overlap(Path(reason), out) for out in written) for reason in reasons):
-            verdict, reasons = "maybe", [f"what {', '.join(other.address for other in above)} will write"]
+        above = [other for other in stage.upstream if other in remade]
+        if outcome == "unchanged" and above:
+            verdict, reasons = "maybe", [f"what {', '.join(above[:REASONS_SHOWN])} will write"]
         if verdict != "unchanged":
-            remade[stage.address] = stage
+            remade.add(stage.address)
         counts[verdict] += 1
         more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
         yield f"{stage.address:<{width}}  {verdict:<9}  {', '.join([*reasons[:REASONS_SHOWN], *more])}".rstrip()
     yield f"{len(stages)} stages: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    return one.is_relative_to(other) or other.is_relative_to(one)

@@ -142,9 +142,7 @@ def test_a_flow_killed_with_its_temporary_server_leaves_no_process(project: Path
     assert wait_for(lambda: "epoch 2/50" in log.read_text() or flow.poll() is not None, DEADLINE)
     assert flow.poll() is None, log.read_text()
     running = [" ".join(words(process)) for process in marked("prefect")]
-    assert [line for line in running if "uvicorn" in line] and [
-        line for line in running if "pipeline.stages.prune" in line
-    ]
+    assert [line for line in running if "uvicorn" in line] and [line for line in running if "warm.py" in line]
     flow.kill()
     flow.wait()
     assert wait_for(lambda: not marked("prefect"), ORPHANS_GONE), [words(process) for process in marked("prefect")]

@@ -5,25 +5,21 @@ prefect.yaml. They keep what they know in `.prefect/` in the project. Nothing of
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
 from urllib.request import urlopen
 
 from filelock import FileLock, Timeout
 
 from flows.engine.interrupt import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
-from flows.environment import set_defaults, stage_environment
+from flows.environment import HOST, require_free, set_defaults, stage_environment
 from snnprune.core.errors import UserError
 
-HOST = "127.0.0.1"
 HOME = Path(".prefect")
-LOCK = HOME / "deploy.lock"
 ADDRESS = HOME / "address"
 DEPLOYMENTS = Path("prefect.yaml")
 STARTUP_SECONDS = 120
@@ -37,7 +33,7 @@ def deploy(port: int = 4200) -> int:
     """
     HOME.mkdir(exist_ok=True)
     try:
-        with FileLock(LOCK, timeout=0), interruptible():
+        with FileLock(HOME / "deploy.lock", timeout=0), interruptible():
             _keep_up(port)
     except Timeout:
         print(f"already up: {ADDRESS.read_text(encoding='utf-8')} (end the other `snnprune deploy` with Ctrl-C)")
@@ -50,7 +46,7 @@ def _keep_up(port: int) -> None:
     """Keep both processes up until one ends or this is interrupted. Raises UserError."""
     if not DEPLOYMENTS.is_file():
         raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
-    _require_free(port)
+    require_free(port)
     url = f"http://{HOST}:{port}"
     ADDRESS.write_text(url, encoding="utf-8")
     set_defaults()
@@ -58,12 +54,13 @@ def _keep_up(port: int) -> None:
     mark = sweep_at_end()
     try:
         server = _start("server", "prefect", "server", "start", "--host", HOST, "--port", str(port))
-        _wait_for(url, server)
+        if not _answers(url, server):
+            raise UserError(f"the server did not come up at {url}; see the logs in {HOME}")
         serving = _start("serve", "flows.scheduled.serve")
         print(f"up: {url} lists runs and schedules; logs are in {HOME}; Ctrl-C ends it all")
         print(f"to run one: PREFECT_API_URL={url}/api prefect deployment run experiment/smoke", flush=True)
         while server.poll() is None and serving.poll() is None:
-            Event().wait(0.5)
+            time.sleep(0.5)
     finally:
         sweep(mark)
     raise UserError(f"the server or what serves the deployments has ended; see the logs in {HOME}")
@@ -82,19 +79,11 @@ def _start(name: str, *module: str) -> subprocess.Popen:
         )
 
 
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UserError(f"port {port} of {HOST} is in use by another program; choose one with --port") from error
-
-
-def _wait_for(url: str, server: subprocess.Popen) -> None:
+def _answers(url: str, server: subprocess.Popen) -> bool:
+    """Whether the server answers in time."""
     end = time.monotonic() + STARTUP_SECONDS
     while server.poll() is None and time.monotonic() < end:
         with suppress(OSError), urlopen(f"{url}/api/health", timeout=2):
-            return
-        Event().wait(0.2)
-    raise UserError(f"the server did not come up at {url}; see the logs in {HOME}")
+            return True
+        time.sleep(0.2)
+    return False

@@ -1,37 +1,44 @@
 """The experiment as a Prefect flow: one task per DVC stage, its output in the task's log, artifacts to look at."""
 
 import json
+import re
 import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
+from uuid import UUID
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
-from prefect.exceptions import CancelledRun
-from prefect.runtime import flow_run
-from prefect.states import Cancelled, State
+import httpx
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.exceptions import CancelledRun, PrefectHTTPStatusError
+from prefect.runtime import flow_run, task_run
+from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.engine.dvc import apply_overrides
-from flows.engine.engine import FlowFailed, run_target
+from flows.engine.engine import Done, FlowFailed, Progress, Report, Work, run_target
 from flows.engine.interrupt import Interrupted
-from flows.engine.stage import Stopped
+from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Stop
 from flows.environment import set_defaults
 from flows.run import comparison_markdown, executor_for, open_project, report_page, target_of, validate_params
-from flows.scheduled.prefect_tasks import (
-    artifact_key,
-    bring_up_as_task,
-    progress_artifact,
-    run_tags,
-    show_stages,
-    stopped_when_cancelled,
-)
-from flows.scheduled.worktree import is_for_runs
 from flows.tracking.lineage import commit_tags
+from flows.tracking.location import project_of
 from flows.tracking.tracking import Tracking
 from pipeline.io.params import PARAMS_FILE
 from snnprune.core.errors import UserError
 
 OVERRIDES = "overrides"  # the tag; after a dot, which no experiment's name has, the end of the MLflow experiment's name
+CANCEL_INTERVAL = 2.0  # seconds between two looks at the run's state
 
 
 @flow(name="experiment", flow_run_name="{experiment}")
@@ -78,15 +85,10 @@ def experiment_flow(
     except Stopped:
         return Cancelled(message="cancelled; the same flow goes on from here")
     show_stages(experiment, done, commit)
-    create_markdown_artifact(
-        key=artifact_key(f"comparison-{experiment}"),
-        markdown=comparison_markdown(experiment),
-        description=f"Pruning methods compared on {experiment}",
-    )
-    page = Path.cwd() / report_page(experiment)
-    create_link_artifact(
-        link=page.as_uri(), link_text=f"report of {experiment}", key=artifact_key(f"report-{experiment}")
-    )
+    about = f"Pruning methods compared on {experiment}"
+    create_markdown_artifact(comparison_markdown(experiment), artifact_key(f"comparison-{experiment}"), about)
+    page = (Path.cwd() / report_page(experiment)).as_uri()
+    create_link_artifact(page, f"report of {experiment}", artifact_key(f"report-{experiment}"))
     return None
 
 
@@ -108,10 +110,99 @@ def override(overrides: list[str]) -> None:
         ProjectError: one does not parse, or names a key that params.yaml does not have.
         ParamsError: params.yaml would hold something that is not allowed.
     """
-    if not is_for_runs(Path.cwd()):
+    if project_of(Path.cwd()) == Path.cwd():
         raise UserError(
             "overrides change params.yaml, so they need a worktree made for runs, not your own folder: with "
             "`snnprune deploy` running, `prefect deployment run experiment/on-demand --param 'overrides=[...]'`"
         )
     apply_overrides(PARAMS_FILE, overrides)
     validate_params()
+
+
+@task(name="stage", cache_policy=NO_CACHE)  # whether a stage must run is DVC's to say
+def bring_up(work: Work, stage: Stage) -> State[Done]:
+    """One stage; the task's state is named Ran, Cached, Unchanged or Failed and says what result it has, and where."""
+    done = work.bring_up(stage, get_run_logger().info, run_tags("prefect_task", task_run.id, task_run.ui_url))
+    if done.error is not None:
+        return Failed(name="Failed", message=str(done.error), data=done)
+    about = {"DVC result": done.dvc_hash, "MLflow run": done.mlflow_run}
+    parts = [str(done), *(f"{name} {value}" for name, value in about.items() if value)]
+    return Completed(name=done.outcome.capitalize(), message="; ".join(parts), data=done)
+
+
+def bring_up_as_task(work: Work, stage: Stage) -> Done:
+    """`Work.bring_up` as a task run that has the stage's name; it raises what that raises."""
+    state = bring_up.with_options(task_run_name=stage.address)(work, stage, return_state=True)
+    done = state.result(raise_on_failure=False)
+    if isinstance(done, BaseException):
+        raise done
+    return done
+
+
+def progress_artifact(name: str) -> Report:
+    """A bar of the stages of `name` that are done, and which ones are running; it appears with the first report."""
+    made: list[UUID] = []
+
+    def report(progress: Progress) -> None:
+        text = f"{progress.done} of {progress.total} stages done; {progress}; running: {', '.join(progress.running)}"
+        if made:
+            update_progress_artifact(made[0], progress.percent, description=text)
+        else:
+            made.append(create_progress_artifact(progress.percent, artifact_key(f"progress-{name}"), text))
+
+    return report
+
+
+def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) -> None:
+    """A table of how each stage ended, its result's hash and its MLflow run, under the commit that is checked out."""
+    rows = [
+        {
+            "stage": stage.address,
+            "outcome": stage.outcome,
+            "seconds": round(stage.seconds),
+            "DVC result": stage.dvc_hash or "",
+            "MLflow run": stage.mlflow_run or "",
+        }
+        for stage in done.values()
+    ]
+    about = ", ".join(f"{key} {value}" for key, value in commit.items())
+    create_table_artifact(rows, artifact_key(f"stages-{name}"), f"Stages of {name}; {about}")
+
+
+@contextmanager
+def stopped_when_cancelled(run: UUID, stop: Stop) -> Iterator[None]:
+    """While in here, ask to stop as soon as the server has the flow run as cancelled, also a run started by hand."""
+    over = Event()
+
+    def watch() -> None:
+        with get_client(sync_client=True) as client:
+            while not over.wait(CANCEL_INTERVAL):
+                try:
+                    state = client.read_flow_run(run).state
+                except (httpx.HTTPError, PrefectHTTPStatusError):  # the server is away for a moment
+                    continue
+                if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                    stop.ask()
+                    return
+
+    thread = Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def artifact_key(name: str) -> str:
+    """The name with all that Prefect does not allow in a key turned into dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def run_tags(name: str, run_id: object, url: str | None) -> dict[str, str]:
+    """Tags that lead from MLflow to Prefect; there is a page only where a server runs.
+
+    For its temporary server Prefect gives an address that begins with "None/".
+    """
+    page = {f"{name}_url": url} if url and url.startswith("http") else {}
+    return {f"{name}_run": str(run_id), **page}

@@ -4,7 +4,6 @@ Prefect loads this file by its path for each run. It imports nothing of the proj
 so that nothing a person is editing takes part in a run.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from prefect.states import Crashed, State
 from ruamel.yaml import YAML
 
 FILE = Path("prefect.yaml")
-UNFINISHED = ["RUNNING", "PENDING", "CANCELLING"]
+DATA_VARIABLE = "SNN_DATA_DIR"
 
 
 @flow(name="experiment", flow_run_name="{experiment}")
@@ -35,17 +34,18 @@ def experiment_in_worktree(
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         raise RuntimeError(made.stderr.strip())
-    worktree = json.loads(made.stdout)
-    os.environ.update(worktree["environment"])
-    os.chdir(worktree["folder"])
-    sys.path.insert(0, worktree["folder"])
+    if data := os.environ.get(DATA_VARIABLE):
+        os.environ[DATA_VARIABLE] = str(Path(data).resolve())
+    folder = made.stdout.strip()
+    os.chdir(folder)
+    sys.path.insert(0, folder)
     from flows.scheduled.prefect_flow import experiment_flow
 
     return experiment_flow.fn(experiment, overrides, workers, dask)
 
 
-def read_deployments(path: Path = FILE) -> list[RunnerDeployment]:
-    """The deployments of the file, to be served here instead of by its work pool."""
+def read_deployments() -> list[RunnerDeployment]:
+    """The deployments of prefect.yaml, to be served here instead of by its work pool."""
     return [
         experiment_in_worktree.to_deployment(
             entry["name"],
@@ -53,13 +53,14 @@ def read_deployments(path: Path = FILE) -> list[RunnerDeployment]:
             parameters=entry.get("parameters", {}),
             schedules=[CronSchedule(**schedule) for schedule in entry.get("schedules", [])],
         )
-        for entry in YAML(typ="safe").load(path)["deployments"]
+        for entry in YAML(typ="safe").load(FILE)["deployments"]
     ]
 
 
 def mark_lost_runs() -> None:
     """Call every unfinished run of a deployment crashed: nothing is served yet, so what ran them is gone."""
-    unfinished = {"state": {"type": {"any_": UNFINISHED}}, "deployment_id": {"is_null_": False}}
+    states = ["RUNNING", "PENDING", "CANCELLING"]
+    unfinished = {"state": {"type": {"any_": states}}, "deployment_id": {"is_null_": False}}
     state = Crashed(message="the process of this run was ended; the next run goes on from there")
     with get_client(sync_client=True) as client:
         while lost := client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(unfinished)):

@@ -22,9 +22,8 @@ def following(curve: Path, log: Callable[[list[Point]], object]) -> Iterator[Non
     def follow() -> None:
         logged = 0
         while not over.wait(INTERVAL):
-            if not curve.is_file() or curve.stat().st_mtime_ns == before:
-                continue
-            points = growing_curve(curve)
+            is_new = curve.is_file() and curve.stat().st_mtime_ns != before
+            points = growing_curve(curve) if is_new else []
             if len(points) > logged:
                 log(points[logged:])
                 logged = len(points)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pipeline.io.files import read_json, write_json
 
-HEADER_BYTES = 100
 CHANGE_COUNTER = slice(24, 28)  # SQLite counts its writes there (https://www.sqlite.org/fileformat.html, 1.3.7)
 JOURNALS = ("-wal", "-journal")  # there while somebody writes, or was killed writing
 
@@ -29,7 +28,7 @@ def stamp_of(database: Path) -> list[int] | None:
     try:
         found = database.stat()
         with database.open("rb") as stream:
-            count = int.from_bytes(stream.read(HEADER_BYTES)[CHANGE_COUNTER])
+            count = int.from_bytes(stream.read(CHANGE_COUNTER.stop)[CHANGE_COUNTER])
     except OSError:
         return None
     is_written = any(Path(f"{database}{end}").exists() for end in JOURNALS)

@@ -3,31 +3,34 @@
 import os
 from pathlib import Path
 
-from flows.environment import PROJECT_VARIABLE
-
-FOLDER = Path("mlruns")
+VARIABLE = "MLFLOW_TRACKING_URI"
+FOLDER = "mlruns"
+WORKTREES = ".worktrees"  # the folder in a project with the worktrees of its scheduled runs
 SQLITE = "sqlite:///"
-DATABASE = "mlflow.db"
 
 
-def store_uri(root: Path) -> str:
-    """Where the runs are kept."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root / FOLDER / DATABASE)
-
-
-def store_folder(root: Path) -> Path:
-    """Where the lock, and the artifacts of a store that is a database, lie: beside a local one, else in the project.
-
-    A scheduled run works in a worktree that the next one replaces; the project's own folder stays.
-    """
-    database = local_database(root)
-    return Path(os.environ.get(PROJECT_VARIABLE) or root) / FOLDER if database is None else database.parent
+def project_of(root: Path) -> Path:
+    """The project that a worktree made for scheduled runs belongs to: its store is used. Any other folder itself."""
+    is_for_runs = (root / ".git").is_file() and root.parent.name == WORKTREES
+    return root.parents[1] if is_for_runs else root
 
 
 def local_database(root: Path) -> Path | None:
     """The file of a local store, whether it exists or not; None for a server or another database."""
-    uri = store_uri(root)
-    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None
+    uri = os.environ.get(VARIABLE) or f"{SQLITE}{FOLDER}/mlflow.db"
+    return project_of(root) / uri.removeprefix(SQLITE) if uri.startswith(SQLITE) else None
+
+
+def store_uri(root: Path) -> str:
+    """Where the runs are kept."""
+    database = local_database(root)
+    return local_uri(database) if database else os.environ[VARIABLE]
+
+
+def store_folder(root: Path) -> Path:
+    """Where the lock, and the artifacts of a store that is a database, lie: beside a local one, else in the project."""
+    database = local_database(root)
+    return database.parent if database else project_of(root) / FOLDER
 
 
 def local_uri(database: Path) -> str:

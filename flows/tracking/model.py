@@ -21,22 +21,17 @@ CODE = Path(__file__).with_name("served_model.py")
 PACKAGE = Path(snnprune.__file__).parent
 PARTS = ("__init__.py", "core", "snn")  # what CODE imports of it
 REQUIREMENTS = ("mlflow", "numpy", "pydantic", "safetensors", "snntorch", "torch")
-FLOATS = np.dtype("float32")
 SIGNATURE = ModelSignature(
-    inputs=Schema([TensorSpec(FLOATS, (-1, -1, -1, -1))]),  # images [B, C, H, W]
-    outputs=Schema([TensorSpec(FLOATS, (-1, -1))]),  # spike counts [B, classes]
+    inputs=Schema([TensorSpec(np.dtype("float32"), (-1, -1, -1, -1))]),  # images [B, C, H, W]
+    outputs=Schema([TensorSpec(np.dtype("float32"), (-1, -1))]),  # spike counts [B, classes]
 )
 
 
 def log_model(client: MlflowClient, experiment_id: str, run_id: str, content: Content) -> None:
     """Log the network in `content.weights` as a model of the run."""
-    model = client.create_logged_model(
-        experiment_id,
-        name=re.sub(r"[^\w@-]", "-", content.name),
-        source_run_id=run_id,
-        params=dict(content.params),
-        tags=dict(content.labels),
-    )
+    name = re.sub(r"[^\w@-]", "-", content.name)
+    about = {"params": dict(content.params), "tags": dict(content.labels)}
+    model = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, **about)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")  # no type hints, no input example
         Model.log(
@@ -61,12 +56,10 @@ def requirements() -> list[str]:
 @cache
 def _code() -> TemporaryDirectory:
     """A folder with the parts of the package that a served model needs; it is removed when the process ends."""
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return set(names).difference(PARTS) if Path(folder) == PACKAGE else {"__pycache__"}
+
     folder = TemporaryDirectory(prefix="served-code-")
-    for part in PARTS:
-        source, copy = PACKAGE / part, Path(folder.name) / PACKAGE.name / part
-        if source.is_dir():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            copy.parent.mkdir()
-            shutil.copy(source, copy)
+    shutil.copytree(PACKAGE, Path(folder.name) / PACKAGE.name, ignore=left_out)
     return folder

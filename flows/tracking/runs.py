@@ -1,63 +1,69 @@
-"""The MLflow runs of one stage: which of them shows a result, and which are stale."""
+"""What is to do about the MLflow runs of one stage: which shows a result, which are stale, which are current."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+KEY_TAG = "dvc_hash"
+CURRENT_TAG = "current"
+CHILDREN_TAG = "children"  # how many a stage's run is given
+WEIGHTS_TAG = "weights"  # "absent"
+PARENT_TAG = "mlflow.parentRunId"
 GROWING = "growing"  # the key of a run that follows a stage at work and has no result yet
+IS_CURRENT = {True: "true", False: "false"}
 
 
 @dataclass(frozen=True)
-class StageRun:
-    """A run in the store; `parent` is the stage's run for one of its children, `children` how many it was given."""
+class Verdict:
+    """The run that shows a result, if one does; runs to delete; of the others, those whose tag `current` is wrong."""
 
-    run_id: str
-    key: str
-    parent: str | None
-    is_finished: bool
-    is_current: bool
-    weights_absent: bool
-    children: int = 0
-    model_ids: tuple[str, ...] = ()
+    there: "Run | None"
+    stale: Sequence["Run"]
+    mislabelled: Sequence["Run"]
 
 
-def find(runs: Sequence[StageRun], key: str, *, with_weights: bool) -> StageRun | None:
-    """The finished stage run of the result `key` that has all its children, and its models if they are asked for.
+def judge(runs: Sequence["Run"], key: str, *, with_weights: bool, is_local: bool) -> Verdict:
+    """What is to do about a stage's runs, children included, so that the result `key` has one run and is current.
 
-    A stage's run is finished after its children. Two clones may have written several at once: all choose the same one.
+    A result is shown by a stage's run that is finished (after its children), has all its children, and its models if
+    they are asked for; two clones may have written several at once, and all choose the same one. Stale are runs that
+    followed the stage, every other run of that result, and in a local store what a killed writer left of other results:
+    on a server somebody may still be writing them.
     """
-    children = [run.parent for run in runs if run.parent]
-    found = [
-        run
-        for run in runs
-        if run.key == key and run.parent is None and run.is_finished and children.count(run.run_id) == run.children
+    parents = [tags_of(run).get(PARENT_TAG) for run in runs]
+    finished = {
+        run.info.run_id: run for run in runs if PARENT_TAG not in tags_of(run) and run.info.status == "FINISHED"
+    }
+    whole = [
+        run_id
+        for run_id, run in finished.items()
+        if tags_of(run)[KEY_TAG] == key
+        and parents.count(run_id) == int(tags_of(run).get(CHILDREN_TAG, 0))
+        and not (with_weights and WEIGHTS_TAG in tags_of(run))
     ]
-    whole = [run for run in found if not (run.weights_absent and with_weights)]
-    return min(whole, key=lambda run: run.run_id, default=None)
+    chosen = min(whole, default=None)
+
+    def is_kept(run: "Run") -> bool:
+        stage = tags_of(run).get(PARENT_TAG, run.info.run_id)
+        if tags_of(run)[KEY_TAG] == key:
+            return stage == chosen
+        return tags_of(run)[KEY_TAG] != GROWING and (stage in finished or not is_local)
+
+    return Verdict(
+        there=finished.get(chosen),
+        stale=[run for run in runs if not is_kept(run)],
+        mislabelled=[run for run in runs if is_kept(run) and tags_of(run).get(CURRENT_TAG) != current(run, key)],
+    )
 
 
-def stale(runs: Sequence[StageRun], key: str, kept: StageRun | None, *, is_local: bool) -> list[StageRun]:
-    """The runs to delete once `kept` shows the result `key`, or before it is logged again when nothing shows it.
-
-    These are runs that followed the stage, every other run of that result, and in a local store what a killed writer
-    left of other results; on a server somebody may still be writing them.
-    """
-    finished = {run.run_id for run in runs if run.parent is None and run.is_finished}
-
-    def is_kept(run: StageRun) -> bool:
-        stage = run.parent or run.run_id
-        if run.key == key:
-            return kept is not None and stage == kept.run_id
-        return run.key != GROWING and (stage in finished or not is_local)
-
-    return [run for run in runs if not is_kept(run)]
+def current(run: "Run", key: str) -> str:
+    """What the tag `current` should be while `key` is the stage's result."""
+    return IS_CURRENT[tags_of(run)[KEY_TAG] == key]
 
 
-def settled(runs: Sequence[StageRun]) -> StageRun | None:
-    """The run that shows the stage's current result in a local store, if nothing is left to do about any of them."""
-    keys = {run.key for run in runs if run.is_current}
-    if len(keys) != 1:
-        return None
-    (key,) = keys
-    run = find(runs, key, with_weights=False)
-    is_clean = all(run.is_current == (run.key == key) for run in runs) and not stale(runs, key, run, is_local=True)
-    return run if is_clean else None
+def tags_of(run: "Run") -> Mapping[str, str]:
+    """Its tags."""
+    return run.data.tags

@@ -22,27 +22,31 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
 from flows.tracking.ledger import Logged, stamp_of, write_ledger
-from flows.tracking.lineage import COMMAND_TAG, KEY_TAG, STAGE_TAG, commit_tags, lineage_note
+from flows.tracking.lineage import commit_tags, lineage_note, result_tags
 from flows.tracking.location import local_database, local_uri, store_folder, store_uri
 from flows.tracking.model import log_model
 from flows.tracking.results import Content, Dataset, Place, Point, Result, are_weights_here, read_result
-from flows.tracking.runs import GROWING, StageRun, find, settled, stale
+from flows.tracking.runs import (
+    CHILDREN_TAG,
+    CURRENT_TAG,
+    GROWING,
+    IS_CURRENT,
+    KEY_TAG,
+    PARENT_TAG,
+    WEIGHTS_TAG,
+    current,
+    judge,
+    tags_of,
+)
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
 
 # What says that the store cannot be used. A full disk is an OSError, a server that refuses a file its subclass
 # requests.RequestException, a database that cannot be opened is SQLAlchemy's, and its driver may be missing.
 ERRORS = (MlflowException, OSError, SQLAlchemyError, ImportError)
 
-CURRENT_TAG = "current"
-CHILDREN_TAG = "children"
-WEIGHTS_TAG = "weights"
-PARENT_TAG = "mlflow.parentRunId"
-IS_CURRENT = {True: "true", False: "false"}
-
-ARTIFACTS = "artifacts"
-LOCK = "tracking.lock"
+STAGE_TAG = "dvc_stage"
 LOCK_SECONDS = 600.0  # another process logs one result, of hundreds of nets; one that hangs must not stop the work
-AT_ONCE = {"params": 100, "metrics": 1000}  # MLflow's limits for one request
+AT_ONCE = 100  # params, MLflow's limit for one request
 
 
 class Store:
@@ -57,15 +61,15 @@ class Store:
         for name in ("mlflow.store.db.utils", "alembic"):  # they log each step of creating the database
             logging.getLogger(name).setLevel(logging.WARNING)
         self._root, self._suffix, self._folder = root, suffix, store_folder(root)
-        self._database = local_database(root)
+        self._database, uri = local_database(root), store_uri(root)
         self._lineage = {**commit_tags(root), **(lineage or {})}
         self._experiments: dict[str, str] = {}
         self._growing: dict[str, str] = {}
-        mlflow.set_tracking_uri(store_uri(root))  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
+        mlflow.set_tracking_uri(uri)  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
         with self._lock():
             if self._database is not None:
                 _create_database(self._database)
-            self._client = MlflowClient(tracking_uri=store_uri(root))
+            self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
 
     def log(
@@ -83,20 +87,17 @@ class Store:
         with self._lock():
             experiment = self._experiment_id(place.experiment)
             self._growing.pop(address, None)
-            runs = self._runs_of(experiment, address)
-            there = find(runs, key, with_weights=are_weights_here(self._root, place))
-            result = read_result(self._root, place, entry) if there is None else None
-            to_delete = stale(runs, key, there, is_local=self._database is not None)
-            self._delete(to_delete)
+            is_local, with_weights = self._database is not None, are_weights_here(self._root, place)
+            found = judge(self._runs(experiment, address), key, with_weights=with_weights, is_local=is_local)
+            result = None if found.there else read_result(self._root, place, entry)
+            self._delete(found.stale)
             if result is None:
-                logged = Logged(key, there.run_id, not there.weights_absent)
+                logged = Logged(key, found.there.info.run_id, WEIGHTS_TAG not in tags_of(found.there))
             else:
-                own = {STAGE_TAG: address, KEY_TAG: key, COMMAND_TAG: entry["cmd"], "mlflow.source.name": entry["cmd"]}
-                run_id = self._write(experiment, result, {**self._lineage, **own, **(tags or {})})
-                logged = Logged(key, run_id, not result.weights_absent)
-            for run in runs:
-                if run not in to_delete and run.is_current != (run.key == key):
-                    self._client.set_tag(run.run_id, CURRENT_TAG, IS_CURRENT[run.key == key])
+                own = {**self._lineage, **result_tags(address, key, entry["cmd"]), **(tags or {})}
+                logged = Logged(key, self._write(experiment, result, own), result.is_whole)
+            for run in found.mislabelled:
+                self._client.set_tag(run.info.run_id, CURRENT_TAG, current(run, key))
         uri = self._client.tracking_uri
         page = f"{uri}/#/experiments/{experiment}/runs/{logged.run_id}" if uri.startswith("http") else logged.run_id
         return "logged" if result else "present", logged, page
@@ -106,11 +107,10 @@ class Store:
         with self._lock():
             experiment = self._experiment_id(place.experiment)
             if not self._is_growing(address):
-                self._delete([run for run in self._runs_of(experiment, address) if run.key == GROWING])
-                all_tags = {**self._lineage, STAGE_TAG: address, KEY_TAG: GROWING, **tags}
-                content = Content(place.name, place.labels, {})
-                self._growing[address] = self._start(experiment, content, all_tags, is_current=False)
-            self._add_points(self._growing[address], points)
+                self._delete(run for run in self._runs(experiment, address) if tags_of(run)[KEY_TAG] == GROWING)
+                own = {**self._lineage, STAGE_TAG: address, KEY_TAG: GROWING, CURRENT_TAG: IS_CURRENT[False], **tags}
+                self._growing[address] = self._start(experiment, Content(place.name, place.labels), own)
+            self._log_values(self._growing[address], points, {})
 
     def fail(self, address: str) -> None:
         """End the run that follows a stage which did not finish as failed."""
@@ -118,43 +118,45 @@ class Store:
             self._client.set_terminated(self._growing.pop(address), status="FAILED")
 
     def write_ledger(self, experiments: Iterable[str]) -> None:
-        """Note what a local store has of these experiments."""
+        """Note the results in a local store of these experiments about whose runs nothing is left to do."""
         if self._database is None:
             return
         with self._lock():
             stamp = stamp_of(self._database)
-            logged: dict[str, dict[str, Logged]] = {}
+            logged: dict[str, dict[str, Logged]] = {name + self._suffix: {} for name in experiments}
             for name in experiments:
                 stages = defaultdict(list)
-                for run in mlflow.search_runs([self._experiment_id(name)], output_format="list"):
-                    if STAGE_TAG in run.data.tags:
-                        stages[run.data.tags[STAGE_TAG]].append(_stage_run(run))
-                found = {address: run for address, runs in stages.items() if (run := settled(runs))}
-                logged[name + self._suffix] = {
-                    address: Logged(run.key, run.run_id, not run.weights_absent) for address, run in found.items()
-                }
+                for run in self._runs(self._experiment_id(name)):
+                    stages[tags_of(run).get(STAGE_TAG)].append(run)
+                for address, runs in stages.items():
+                    key = next((tags_of(run)[KEY_TAG] for run in runs if tags_of(run).get(CURRENT_TAG) == "true"), "")
+                    found = judge(runs, key, with_weights=False, is_local=True)
+                    if found.there and not found.stale and not found.mislabelled:
+                        is_whole = WEIGHTS_TAG not in tags_of(found.there)
+                        logged[name + self._suffix][address] = Logged(key, found.there.info.run_id, is_whole)
             if stamp is not None:
                 write_ledger(self._database, stamp, logged)
 
     def _lock(self) -> FileLock:
         """Held from looking for a run until it is written, so that no two processes write it twice."""
         self._folder.mkdir(exist_ok=True)
-        return FileLock(self._folder / LOCK, timeout=LOCK_SECONDS)
+        return FileLock(self._folder / "tracking.lock", timeout=LOCK_SECONDS)
 
-    def _runs_of(self, experiment: str, address: str) -> list[StageRun]:
-        """Every run of a stage, children included."""
-        found = mlflow.search_runs([experiment], f"tags.{STAGE_TAG} = '{address}'", output_format="list")
-        return [_stage_run(run) for run in found]
+    def _runs(self, experiment: str, address: str | None = None) -> list[Run]:
+        """Every run of one stage or of all, children included."""
+        query = f"tags.{STAGE_TAG} = '{address}'" if address else f"tags.{STAGE_TAG} != ''"
+        return mlflow.search_runs([experiment], query, output_format="list")
 
-    def _delete(self, runs: Iterable[StageRun]) -> None:
+    def _delete(self, runs: Iterable[Run]) -> None:
         for run in runs:
-            for model_id in run.model_ids:
-                self._client.delete_logged_model(model_id)
-            self._client.delete_run(run.run_id)
+            for model in run.outputs.model_outputs if run.outputs else []:
+                self._client.delete_logged_model(model.model_id)
+            self._client.delete_run(run.info.run_id)
 
     def _write(self, experiment: str, result: Result, tags: Mapping[str, str]) -> str:
-        """Write a result as a run with its children; its id. It is finished last: then all is there."""
-        weights = {WEIGHTS_TAG: "absent"} if result.weights_absent else {}
+        """Write a result as a current run with its children; its id. It is finished last: then all is there."""
+        tags = {**tags, CURRENT_TAG: IS_CURRENT[True]}
+        weights = {} if result.is_whole else {WEIGHTS_TAG: "absent"}
         run_id = self._start(experiment, result.stage, {**tags, **weights, CHILDREN_TAG: str(len(result.children))})
         for content in result.children:
             child = self._start(experiment, content, {**tags, PARENT_TAG: run_id})
@@ -162,34 +164,36 @@ class Store:
         self._fill(experiment, run_id, result.stage, result.dataset)
         return run_id
 
-    def _start(self, experiment: str, content: Content, tags: Mapping[str, str], *, is_current: bool = True) -> str:
+    def _start(self, experiment: str, content: Content, tags: Mapping[str, str]) -> str:
         """Start a run with nothing but its tags; its id."""
-        seen = {NOTE_TAG: lineage_note(tags), **colour_tag(content.labels), CURRENT_TAG: IS_CURRENT[is_current]}
+        seen = {NOTE_TAG: lineage_note(tags), **colour_tag(content.labels)}
         run = self._client.create_run(experiment, run_name=content.name, tags={**content.labels, **tags, **seen})
         return run.info.run_id
 
     def _fill(self, experiment: str, run_id: str, content: Content, dataset: Dataset | None) -> None:
         """Log everything else, and finish the run."""
-        self._log_batches(run_id, "params", [Param(name, value) for name, value in content.params.items()])
-        self._add_points(run_id, content.points)
+        self._log_values(run_id, content.points, content.params)
         if dataset is not None:
             source = json.dumps({"uri": dataset.path})
             entity = DatasetEntity(dataset.name, dataset.md5, "local", source, profile=dataset.profile)
             tags = [InputTag("mlflow.data.context", "training")]
             self._client.log_inputs(run_id, datasets=[DatasetInput(entity, tags)])
-        for file, folder in content.artifacts:
-            self._client.log_artifact(run_id, str(file), folder or None)
+        for path in content.artifacts:
+            if path.is_dir():
+                self._client.log_artifacts(run_id, str(path), path.name)
+            else:
+                self._client.log_artifact(run_id, str(path))
         if content.weights is not None:
             log_model(self._client, experiment, run_id, content)
         self._client.set_terminated(run_id)
 
-    def _add_points(self, run_id: str, points: Iterable[Point]) -> None:
+    def _log_values(self, run_id: str, points: Sequence[Point], params: Mapping[str, str]) -> None:
         now = int(time.time() * 1000)
-        self._log_batches(run_id, "metrics", [Metric(point.name, point.value, now, point.step) for point in points])
-
-    def _log_batches(self, run_id: str, kind: str, items: Sequence[Param] | Sequence[Metric]) -> None:
-        for start in range(0, len(items), AT_ONCE[kind]):
-            self._client.log_batch(run_id, **{kind: items[start : start + AT_ONCE[kind]]})
+        metrics = [Metric(point.name, point.value, now, point.step) for point in points]
+        texts = [Param(name, value) for name, value in params.items()]
+        for start in range(0, max(len(metrics), len(texts)), AT_ONCE):
+            end = start + AT_ONCE
+            self._client.log_batch(run_id, metrics=metrics[start:end], params=texts[start:end])
 
     def _is_growing(self, address: str) -> bool:
         """Whether a run follows the stage; a user, or another flow with a result of the stage, may delete it."""
@@ -201,7 +205,7 @@ class Store:
         name = experiment + self._suffix
         if name not in self._experiments:
             engine = re.split("[+:]", self._client.tracking_uri)[0]  # postgresql+psycopg://...
-            files = (self._folder / ARTIFACTS / name).absolute().as_uri()
+            files = (self._folder / "artifacts" / name).as_uri()
             found = self._client.get_experiment_by_name(name)
             if found is None:
                 # A database holds no files, and MLflow's default depends on the working folder; a server has its own.
@@ -227,18 +231,3 @@ def _create_database(path: Path) -> None:
         left_over.unlink()
     MlflowClient(tracking_uri=local_uri(unfinished)).search_experiments(max_results=1)
     unfinished.replace(path)
-
-
-def _stage_run(run: Run) -> StageRun:
-    tags = run.data.tags
-    outputs = run.outputs.model_outputs if run.outputs else []
-    return StageRun(
-        run_id=run.info.run_id,
-        key=tags[KEY_TAG],
-        parent=tags.get(PARENT_TAG),
-        is_finished=run.info.status == "FINISHED",
-        is_current=tags.get(CURRENT_TAG) == IS_CURRENT[True],
-        weights_absent=WEIGHTS_TAG in tags,
-        children=int(tags.get(CHILDREN_TAG, 0)),
-        model_ids=tuple(model.model_id for model in outputs),
-    )

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Used = TypeVar("Used")
 
-REASON_LENGTH = 110
-
 
 class Tracking:
     """Logs what it is given and never stops the work. It may be called from several threads; they take turns."""
@@ -108,16 +106,14 @@ class Tracking:
         if self._store is not None:
             self._use(lambda store: store.write_ledger(self._experiments))
         if not self._failed:
-            counts, left_out = self.counts, self.counts["left out"]
-            done = f"{counts['logged']} results logged, {counts['present']} already there"
-            self._say(f"tracking: {done}{f', {left_out} left out' if left_out else ''}; `snnprune ui` opens MLflow")
+            left_out = f", {self.counts['left out']} left out" if self.counts["left out"] else ""
+            done = f"{self.counts['logged']} results logged, {self.counts['present']} already there{left_out}"
+            self._say(f"tracking: {done}; `snnprune ui` opens MLflow")
 
     def _from_ledger(self, address: str, place: Place, entry: Entry) -> tuple[str, Logged, str] | None:
         """What `Store.log` would return when nothing is left to do, by the ledger of a local store."""
-        if self._database is None:
-            return None
-        logged = find_logged(self._database, place.experiment + self._suffix, address)
-        if logged is None or logged.key != key_of(entry):
+        logged = self._database and find_logged(self._database, place.experiment + self._suffix, address)
+        if not logged or logged.key != key_of(entry):
             return None
         is_settled = logged.is_whole or not are_weights_here(self._root, place)
         return ("present", logged, logged.run_id) if is_settled else None
@@ -130,13 +126,11 @@ class Tracking:
             if self._failed:
                 return None
             try:
-                if self._store is None:
-                    self._store = Store(self._root, self._lineage, self._suffix)
+                self._store = self._store or Store(self._root, self._lineage, self._suffix)
                 return use(self._store)
             except ERRORS as error:
                 self._failed = True
-                reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
-                self._say(
-                    f"tracking: MLflow cannot be used ({reason}); the results are kept, run `snnprune track` later"
-                )
+                reason = textwrap.shorten(str(error), 110, placeholder=" ...")
+                later = "the results are kept, run `snnprune track` later"
+                self._say(f"tracking: MLflow cannot be used ({reason}); {later}")
                 return None

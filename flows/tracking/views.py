@@ -12,16 +12,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-KIND_TAG = "mlflow.experimentKind"
-MODEL_TRAINING = "custom_model_development"
 NOTE_TAG = "mlflow.note.content"
 VIEW_TAG = "mlflow.sharedViewState."
-COLOUR_TAG = "mlflow.runColor"
 
 
 @cache
 def page() -> dict[str, Any]:
-    """What views.yaml says: `views`, `colours`, `description`."""
+    """What views.yaml says."""
     return YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
 
 
@@ -29,11 +26,15 @@ def experiment_tags(experiment_id: str) -> dict[str, str]:
     """The tags that give an experiment its views, its description and the pages for model training."""
     views = page()["views"]
     links = " · ".join(f"[{view['name']}]({link(experiment_id, key)})" for key, view in views.items())
-    tags = {KIND_TAG: MODEL_TRAINING, NOTE_TAG: page()["description"].format(links=links)}
-    for place, (key, view) in enumerate(views.items()):  # MLflow lists them by falling `createdAt`
-        saved = {"name": view["name"], "createdAt": len(views) - place, "state": json.dumps(_state(key, view))}
-        tags[f"{VIEW_TAG}{key}"] = json.dumps(saved)
-    return tags
+    saved = {
+        f"{VIEW_TAG}{key}": {"name": view["name"], "createdAt": len(views) - place, "state": _state(key, view)}
+        for place, (key, view) in enumerate(views.items())  # MLflow lists them by falling `createdAt`
+    }
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        NOTE_TAG: page()["description"].format(links=links),
+        **{tag: json.dumps(view) for tag, view in saved.items()},
+    }
 
 
 def link(experiment_id: str, key: str) -> str:
@@ -45,42 +46,25 @@ def link(experiment_id: str, key: str) -> str:
 def colour_tag(labels: Mapping[str, str]) -> dict[str, str]:
     """The tag that gives a run its method's colour; nothing for one without a known method."""
     colour = page()["colours"].get(labels.get("method"))
-    return {COLOUR_TAG: colour} if colour else {}
+    return {"mlflow.runColor": colour} if colour else {}
 
 
-def _state(key: str, view: Mapping[str, Any]) -> dict[str, Any]:
+def _state(key: str, view: Mapping[str, Any]) -> str:
     """What MLflow's page keeps of its state, with one section that holds the charts."""
-    columns, averaged = view.get("beside", 2), view.get("averaged", True)
-    section = {"uuid": key, "name": view["name"], "display": True, "columns": columns, "cardHeight": 400}
-    every_chart = {"metricSectionId": key, "runsCountToCompare": 100, "deleted": False, "isGenerated": False}
-    method = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "method"}]}
-    return {
+    of_all, averaged = page(), view.get("averaged", True)
+    about_chart = {**of_all["chart"], "metricSectionId": key}
+    state = {
+        **of_all["state"],
         "searchFilter": f"tags.current = 'true' and {view['runs']}",
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": True,
         "selectedColumns": view["columns"],
-        "groupBy": method if view.get("by_method", True) else None,
+        "groupBy": of_all["group"] if view.get("by_method", True) else None,
         "useGroupedValuesInCharts": averaged,
-        "groupsExpanded": {f"param.method.{name}": False for name in page()["colours"]} if averaged else {},
-        "runsHiddenMode": "SHOW_ALL",
-        "isAccordionReordered": True,
-        "compareRunSections": [section],
+        "groupsExpanded": {f"param.method.{name}": False for name in of_all["colours"]} if averaged else {},
+        "compareRunSections": [
+            {**of_all["section"], "uuid": key, "name": view["name"], "columns": view.get("beside", 2)}
+        ],
         "compareRunCharts": [
-            {**every_chart, "uuid": f"{key}-{place}", **_chart(chart)} for place, chart in enumerate(view["charts"])
+            {**about_chart, **chart, "uuid": f"{key}-{place}"} for place, chart in enumerate(view["charts"])
         ],
     }
-
-
-def _chart(chart: Mapping[str, Any]) -> dict[str, Any]:
-    match chart:
-        case {"bar": metric}:
-            return {"type": "BAR", "metricKey": metric}
-        case {"scatter": metric, "against": against}:
-            axes = {"xaxis": against, "yaxis": metric}
-            return {"type": "SCATTER", **{axis: {"key": name, "type": "METRIC"} for axis, name in axes.items()}}
-    metric, against, lowest = chart["line"], chart.get("against"), chart.get("lowest")
-    x_axis = {"xAxisKey": "metric", "selectedXAxisMetricKey": against} if against else {"xAxisKey": "step"}
-    cut = {"range": {"yMin": lowest, "yMax": 1.01}} if lowest is not None else {}
-    fixed = {"useGlobalXaxisKey": False, "useGlobalLineSmoothing": False, "lineSmoothness": 0, "displayPoints": True}
-    axes = {"xAxisScaleType": "linear", "scaleType": "linear"}
-    return {"type": "LINE", "metricKey": metric, "selectedMetricKeys": [metric], **x_axis, **cut, **axes, **fixed}
+    return json.dumps(state)

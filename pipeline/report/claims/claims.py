@@ -1,48 +1,31 @@
 """The paper's claims as data: what is measured for each, on which side of which number, under which protocol."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 
 from pipeline.io.nets import DENSE
-from pipeline.report.claims import evidence
-from pipeline.report.claims.evidence import Evidence, Measured
-from pipeline.report.claims.verdict import Side
+from pipeline.report.claims import evidence as read
+from pipeline.report.claims.evidence import Reading, cell
+
+T = TypeVar("T")
+Side = Literal["above", "at least"]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Where a quantity is read, from the comparison or a study (`source`), and how."""
+class Condition(Generic[T]):
+    """A quantity on one side of a threshold, and what each protocol has of it: a reading, or once judged what it found.
 
-    source: str
-    read: Callable[[Evidence], Measured]
-
-    def stage(self, experiment: str) -> str:
-        """Address of the stage that measured it."""
-        return f"compare@{experiment}" if self.source == "compare" else f"study@{experiment}-{self.source}"
-
-    @property
-    def file(self) -> str:
-        """That stage's file, below the experiment's results."""
-        return "compare/summary.json" if self.source == "compare" else f"studies/{self.source}/table.csv"
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A quantity on one side of a threshold; `stated` is the paper's number for it, None where it states none.
-
-    `ours` marks a threshold that the paper does not state. A protocol without a reading is not measured.
+    paper_value: the paper's number for it, None where it states none. A protocol without a reading is not measured.
     """
 
     quantity: str
     unit: str
     side: Side
     threshold: float
-    stated: float | None
-    fair: Reading | None
-    paper: Reading | None
-    ours: bool = False
+    fair: T
+    paper: T
+    paper_value: float | None = None
+    threshold_of: Literal["the paper", "ours"] = "the paper"
 
 
 @dataclass(frozen=True)
@@ -54,19 +37,19 @@ class Claim:
     value: str
     fair: str
     paper: str
-    conditions: tuple[Condition, ...]
-
-
-def _read(source: str, read: Callable[..., Measured], **options: Any) -> Reading:
-    return Reading(source, partial(read, **options))
+    conditions: tuple[Condition[Reading | None], ...]
 
 
 NO_SUCH_RUN = "not measured: the study runs under protocol fair alone"
-BY_COUNT = f"energy counted from spikes, every layer, profile {evidence.PROFILE}; T' by KL and accuracy on validation"
+BY_COUNT = f"energy counted from spikes, every layer, profile {read.PROFILE}; T' by KL and accuracy on validation"
 BY_FORMULA = "energy by the paper's formula 1 - (1 - s) T'/T, at the same T'"
-LEFT_OUT = Reading("energy", evidence.steps_left_out)
-CHANGE = Reading("energy", evidence.accuracy_change_by_truncation)
-DENSE_NET, CQP_AT_70 = {"method": DENSE, "level": 0.0}, {"method": "cqp", "level": 0.7}
+
+
+def _saving(quantity: str, percent: float, **net: Any) -> Condition[Reading]:
+    """Energy that a net at T' saves: by count, and by the paper's formula."""
+    readings = read.counted_saving(**net), read.formula_saving(**net)
+    return Condition(quantity, "%", "at least", percent, *readings, paper_value=percent)
+
 
 CLAIMS = (
     Claim(
@@ -78,14 +61,16 @@ CLAIMS = (
         "magnitude prunes synapses in one step without",
         (
             Condition(
-                *("CQP minus magnitude at 90 %", "points", "above", 0, 2.2),
-                fair=_read("compare", evidence.fair_margin, level=0.9),
-                paper=_read("paper", evidence.paper_margin, level=0.9),
+                *("CQP minus magnitude at 90 %", "points", "above", 0),
+                fair=cell("compare", "margin", 100, method="cqp", level=0.9),
+                paper=cell("paper", "margin_points", part="margins", protocol="paper", level=0.9),
+                paper_value=2.2,
             ),
             Condition(
-                *("CQP's test accuracy at 90 %", "%", "at least", 95.6, 95.6),
-                fair=_read("compare", evidence.fair_accuracy, level=0.9),
-                paper=_read("paper", evidence.paper_accuracy, level=0.9),
+                *("CQP's test accuracy at 90 %", "%", "at least", 95.6),
+                fair=cell("compare", "accuracy", 100, method="cqp", level=0.9),
+                paper=cell("paper", "accuracy", 100, protocol="paper", method="cqp", level=0.9),
+                paper_value=95.6,
             ),
         ),
     ),
@@ -97,9 +82,9 @@ CLAIMS = (
         "form energy: the relaxed program of the author's code, all layers, one step from the dense net",
         tuple(
             Condition(
-                *(quantity, "points", "at least", stated, stated),
-                fair=_read("relaxation", evidence.largest_of_form, form="budget", key=key),
-                paper=_read("relaxation", evidence.largest_of_form, form="energy", key=key),
+                *(quantity, "points", "at least", stated),
+                *(read.largest_of_form(form=form, key=key) for form in ("budget", "energy")),
+                paper_value=stated,
             )
             for quantity, stated, key in (
                 ("largest overshoot of the sparsity", 12, "overshoot_points"),
@@ -113,12 +98,7 @@ CLAIMS = (
         "revived; no number",
         "the dense training's own Adam state goes on, gradients masked: moments kept against moments masked",
         NO_SUCH_RUN,
-        (
-            Condition(
-                *("pruned weights revived by the moments", "synapses", "above", 0, None),
-                *(Reading("zombies", evidence.zombies_of_moments), None),
-            ),
-        ),
+        (Condition("pruned weights revived by the moments", "synapses", "above", 0, read.zombies_of_moments(), None),),
     ),
     Claim(
         "staleness",
@@ -126,12 +106,7 @@ CLAIMS = (
         "removed; no number",
         "CQP at the experiment's highest level: criticality recomputed at every level, or once at the dense net",
         NO_SUCH_RUN,
-        (
-            Condition(
-                *("recomputed minus frozen", "points", "above", 0, None),
-                *(Reading("staleness", evidence.gain_of_recomputing), None),
-            ),
-        ),
+        (Condition("recomputed minus frozen", "points", "above", 0, read.gain_of_recomputing(), None),),
     ),
     Claim(
         "redundant_step",
@@ -140,13 +115,16 @@ CLAIMS = (
         BY_COUNT,
         BY_FORMULA,
         (
-            Condition("steps left out of the dense nets", "steps", "at least", 1, 1, LEFT_OUT, LEFT_OUT),
             Condition(
-                *("energy saved by leaving them out", "%", "at least", 10, 10),
-                fair=_read("energy", evidence.counted_saving, **DENSE_NET),
-                paper=_read("energy", evidence.formula_saving, **DENSE_NET),
+                *("steps left out of the dense nets", "steps", "at least", 1),
+                *(read.steps_left_out(), read.steps_left_out(), 1),
             ),
-            Condition("test accuracy at T' minus at T", "points", "above", -0.5, None, CHANGE, CHANGE, ours=True),
+            _saving("energy saved by leaving them out", 10, method=DENSE, level=0.0),
+            Condition(
+                *("test accuracy at T' minus at T", "points", "above", -0.5),
+                *(read.accuracy_change_by_truncation(), read.accuracy_change_by_truncation()),
+                threshold_of="ours",
+            ),
         ),
     ),
     Claim(
@@ -157,9 +135,9 @@ CLAIMS = (
         "the relaxed program of the author's code, rounded",
         (
             Condition(
-                *("fall of test accuracy at tau = 0.9", "points", "at least", 72.6, 72.6),
-                fair=_read("sweep", evidence.fall_at, rule="exact", tau=0.9),
-                paper=_read("sweep", evidence.fall_at, rule="energy", tau=0.9),
+                *("fall of test accuracy at tau = 0.9", "points", "at least", 72.6),
+                *(read.fall_at(rule=rule, tau=0.9) for rule in ("exact", "energy")),
+                paper_value=72.6,
             ),
         ),
     ),
@@ -169,13 +147,7 @@ CLAIMS = (
         "73 %",
         BY_COUNT,
         BY_FORMULA,
-        (
-            Condition(
-                *("energy saved by CQP at 70 % and T'", "%", "at least", 73, 73),
-                fair=_read("energy", evidence.counted_saving, **CQP_AT_70),
-                paper=_read("energy", evidence.formula_saving, **CQP_AT_70),
-            ),
-        ),
+        (_saving("energy saved by CQP at 70 % and T'", 73, method="cqp", level=0.7),),
     ),
     Claim(
         "best_alpha",
@@ -183,11 +155,6 @@ CLAIMS = (
         "0.5",
         "CQP, all layers, after fine-tuning, by mean validation accuracy over levels; on the seeds of the study",
         NO_SUCH_RUN,
-        (
-            Condition(
-                *("alpha 0.5 minus the best other alpha", "points", "above", 0, None),
-                *(_read("alpha", evidence.lead_of_alpha, alpha=0.5), None),
-            ),
-        ),
+        (Condition("alpha 0.5 minus the best other alpha", "points", "above", 0, read.lead_of_alpha(alpha=0.5), None),),
     ),
 )

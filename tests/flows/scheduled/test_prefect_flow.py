@@ -19,9 +19,8 @@ from flows import run
 from flows.engine.engine import Done, FlowFailed
 from flows.engine.interrupt import Interrupted
 from flows.engine.lockfile import key_of, read_lock
-from flows.scheduled import prefect_flow, prefect_tasks
-from flows.scheduled.prefect_flow import experiment_flow, run_experiment
-from flows.scheduled.prefect_tasks import artifact_key, run_tags
+from flows.scheduled import prefect_flow
+from flows.scheduled.prefect_flow import artifact_key, experiment_flow, run_experiment, run_tags
 from tests.flows.conftest import alive, store_of, within
 
 
@@ -79,7 +78,7 @@ def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: 
 
 
 def test_cancelling_the_run_ends_its_stages(tiny: Path, server: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefect_tasks, "CANCEL_INTERVAL", 0.1)
+    monkeypatch.setattr(prefect_flow, "CANCEL_INTERVAL", 0.1)
     (tiny / "results/tiny/compare/summary.json").unlink()
     stage = tiny / "stage.py"
     wait = "import os, time; Path('pid.partial').write_text(str(os.getpid())); os.replace('pid.partial', 'pid')"

@@ -1,6 +1,5 @@
 """Git worktrees for the runs of deployments."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from ruamel.yaml import YAML
 from flows.engine.dvc import ProjectError
 from flows.engine.workspace import LOCK, WorkspaceBusy
 from flows.scheduled.prefect_flow import override
-from flows.scheduled.worktree import is_for_runs, main, prepare, run_environment
+from flows.scheduled.worktree import prepare
+from flows.tracking.location import project_of
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc
 from tests.tiny import make_repository, run
@@ -77,46 +77,17 @@ def test_the_projects_git_hooks_are_left_out_and_a_deleted_folder_is_made_anew(r
     assert not (tmp_path / "hooked").exists()
 
 
-def test_the_command_prints_folder_and_environment_or_what_is_wrong(root: Path, tmp_path: Path, monkeypatch, capsys):
-    assert main("nightly") == 0
-    assert json.loads(capsys.readouterr().out) == {
-        "folder": str(root / ".worktrees/nightly"),
-        "environment": run_environment(root),
-    }
-    with FileLock(root / ".worktrees/nightly" / LOCK):
-        assert main("nightly") == 1
-        with pytest.raises(WorkspaceBusy):
-            prepare(root, "nightly")
-    assert capsys.readouterr().err.startswith("error: another flow")
+def test_a_worktree_in_use_and_a_folder_without_git_are_named(root: Path, tmp_path: Path) -> None:
+    with FileLock(prepare(root, "nightly") / LOCK), pytest.raises(WorkspaceBusy):
+        prepare(root, "nightly")
     with pytest.raises(UserError, match="not a git repository"):
         prepare(tmp_path, "nightly")
 
 
-def test_only_such_a_worktree_is_for_runs(root: Path) -> None:
-    assert is_for_runs(prepare(root, "nightly"))
+def test_only_such_a_worktree_belongs_to_the_project(root: Path) -> None:
+    assert project_of(prepare(root, "nightly")) == root == project_of(root)
     run(root, "git", "worktree", "add", "--quiet", "../my-own")
-    assert not is_for_runs(root) and not is_for_runs(root.parent / "my-own")
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        (None, "sqlite:///{root}/mlruns/mlflow.db"),
-        ("", "sqlite:///{root}/mlruns/mlflow.db"),
-        ("sqlite:///mlruns/mine.db", "sqlite:///{root}/mlruns/mine.db"),
-        ("http://host:5000", None),
-        ("postgresql+psycopg://host/mlflow", None),
-    ],
-)
-def test_runs_find_the_projects_store_and_data(tmp_path: Path, monkeypatch, given: str | None, kept: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SNN_DATA_DIR", "my/data")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    if given is not None:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
-    environment = run_environment(tmp_path)
-    assert environment.get("MLFLOW_TRACKING_URI") == (kept and kept.format(root=tmp_path))
-    assert environment["SNN_DATA_DIR"] == str(tmp_path / "my/data")
+    assert project_of(root.parent / "my-own") == root.parent / "my-own"
 
 
 def test_overrides_change_the_worktree_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def die_while(owner: type, method: str) -> Callable[[Path], None]:
 def log_twice(project: Path) -> None:
     entry = read_lock(project)[ADDRESS]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Store, "_runs_of", lambda *_: [])  # as if another clone wrote it at the same time, on a server
+        patched.setattr(Store, "_runs", lambda *_: [])  # as if another clone wrote it at the same time, on a server
         Store(project).log(ADDRESS, place_of(entry), entry)
 
 

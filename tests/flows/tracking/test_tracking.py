@@ -10,12 +10,13 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.engine.lockfile import key_of, read_lock
-from flows.tracking.location import store_folder
-from flows.tracking.replay import main, track
+from flows.tracking.location import store_folder, store_uri
+from flows.tracking.replay import track
 from flows.tracking.results import place_of_paths
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
 from pipeline.io import paths
+from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import NETS, RUNS, SERIES, STAGES, log, named, search
 
@@ -48,7 +49,7 @@ def test_the_receipt_names_the_key_of_every_result_with_its_weights(project: Pat
     content = NET.read_bytes()
     NET.unlink()
     for expected in (keys.keys() - {"evaluate@tiny"}, keys.keys()):
-        main(["--experiment", "tiny", "--receipt", "receipt.json"])
+        assert track("tiny", Path("receipt.json")) == 0
         assert json.loads(Path("receipt.json").read_text()) == {name: keys[name] for name in sorted(expected)}
         NET.write_bytes(content)
     assert {run.data.tags["dvc_hash"] for run in search(project)} == set(keys.values())
@@ -233,14 +234,12 @@ def test_a_run_with_overrides_is_logged_apart(project: Path) -> None:
     assert names(project) == RUNS
 
 
-def test_an_unknown_experiment_or_a_missing_list_of_stages_is_an_error(project: Path, capsys) -> None:
-    assert track("nope") == 1
+def test_an_unknown_experiment_or_a_missing_list_of_stages_is_an_error(project: Path) -> None:
+    with pytest.raises(UserError, match="no results of experiment 'nope'; experiments with results: tiny"):
+        track("nope")
     Path("matrix.yaml").unlink()
-    assert track() == 1
-    assert capsys.readouterr().err.splitlines() == [
-        "error: dvc.lock has no results of experiment 'nope'; experiments with results: tiny",
-        "error: matrix.yaml, which lists the stages, was not found; `python -m pipeline.matrix` writes it",
-    ]
+    with pytest.raises(UserError, match="matrix.yaml, which lists the stages, was not found; `python -m pipeline"):
+        track()
 
 
 def test_results_of_stages_that_matrix_yaml_no_longer_has_are_not_logged(project: Path) -> None:
@@ -250,13 +249,21 @@ def test_results_of_stages_that_matrix_yaml_no_longer_has_are_not_logged(project
     assert "prune/magnitude/seed0" not in names(project)
 
 
-def test_files_of_a_scheduled_run_lie_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("given", "used", "folder"),
+    [
+        ("", "sqlite:///{root}/mlruns/mlflow.db", "mlruns"),
+        ("sqlite:///kept/mine.db", "sqlite:///{root}/kept/mine.db", "kept"),
+        ("sqlite:////kept/mine.db", "sqlite:////kept/mine.db", "/kept"),
+        ("http://host:5000", "http://host:5000", "mlruns"),
+        ("postgresql+psycopg://host/mlflow", "postgresql+psycopg://host/mlflow", "mlruns"),
+    ],
+)
+def test_a_scheduled_run_uses_the_store_of_the_project(tmp_path: Path, monkeypatch, given, used, folder) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
     worktree = tmp_path / ".worktrees/nightly"
-    monkeypatch.setenv("SNN_PROJECT", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://host/mlflow")
-    assert store_folder(worktree) == tmp_path / "mlruns"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere/mlflow.db")
-    assert store_folder(worktree) == tmp_path / "elsewhere"
-    monkeypatch.delenv("SNN_PROJECT")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert store_folder(tmp_path) == tmp_path / "mlruns"
+    worktree.mkdir(parents=True)
+    (worktree / ".git").touch()
+    for root in (tmp_path, worktree):
+        assert store_uri(root) == used.format(root=tmp_path)
+        assert store_folder(root) == tmp_path / folder

@@ -11,12 +11,11 @@ import pytest
 from pipeline.io import paths
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
-from pipeline.report.comparison.summary import Comparison
 from pipeline.report.page.content import Fact, PageFigure, PageTable, Section, Source
 from pipeline.report.page.page import Page, render_page
-from pipeline.report.statistics import Interval
 from tests.imports import PROJECT
 from tests.pipeline.report.page.parsed import Parsed
+from tests.pipeline.report.tables import comparison_of
 
 PAGES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("results/*/report/index.html"))
 HEADER = ["method", "level", "accuracy"]
@@ -33,12 +32,11 @@ def made_page(name: str = "made", **changes: Any) -> Page:
         lead="It came out.",
         facts=[Fact("seeds", "3", compare.anchor)],
         headline=Section("headline", "The comparison", [compare], tables=[PageTable("Three rows.", HEADER, ROWS)]),
-        judgement=judge(Evidence(Comparison(name, "fair", [], 0, Interval(1, 0.9), [])), name),
+        judgement=judge(Evidence(comparison_of()), name),
         sections=[
             Section("accuracy", "Accuracy", [compare], figures),
             Section("sweep", "Sweep", [study], figures[:1], findings=["first <b>", "two"]),
         ],
-        notes=["How it is counted."],
     )
     return replace(page, **changes)
 
@@ -47,7 +45,7 @@ def test_everything_is_there() -> None:
     text = render_page(made_page())
     parsed = Parsed(text)
     assert [HEADER, *ROWS] == parsed.cells[:4]
-    for shown in ("It came out.", "Three rows.", "See 1.", "See 2.", "How it is counted.", "The rule"):
+    for shown in ("It came out.", "Three rows.", "See 1.", "See 2.", "The rule"):
         assert shown in parsed.text
     assert (text.count("<img"), text.count("<figure>"), text.count("<figcaption>")) == (3, 3, 3)
     assert base64.b64encode(SVG.encode()).decode() in text
