@@ -1,8 +1,6 @@
-"""What dvc.yaml multiplies out: `python -m pipeline.matrix` writes matrix.yaml from params.yaml.
-
-DVC's own `matrix` is one cartesian product; here each experiment has its own methods, seeds and studies, so dvc.yaml's
-`foreach` takes its entries, `<stage>: {<name>: {experiment, method, seed}}`, from this file.
-"""
+"""What dvc.yaml multiplies out: `python -m pipeline.matrix` writes matrix.yaml from params.yaml. DVC's own `matrix` is
+one cartesian product; here each experiment has its own methods, seeds and studies, so dvc.yaml's `foreach` takes its
+entries, `<stage>: {<name>: {experiment, method, seed}}`, from this file."""
 
 import io
 from collections.abc import Iterable

@@ -1,8 +1,6 @@
-"""What one study's DVC stage depends on beside what all of them do, read from its file.
-
-The file is parsed and not imported: a study imports torch, which takes seconds. DVC takes no list by template, so
-dvc.yaml has a slot of one path or params key for each kind of thing in which studies differ.
-"""
+"""What one study's DVC stage depends on beside what all of them do, read from its file. The file is parsed and not
+imported: a study imports torch, which takes seconds. DVC takes no list by template, so dvc.yaml has a slot of one path
+or params key for each kind of thing in which studies differ."""
 
 import ast
 from pathlib import Path

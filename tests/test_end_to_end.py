@@ -84,8 +84,8 @@ def test_editing_one_block_reruns_what_depends_on_it(project: Path) -> None:
 
 
 def test_a_new_figure_of_finished_nets_trains_nothing(project: Path) -> None:
-    code = project / "pipeline" / "evaluation.py"
-    code.write_text(code.read_text().replace('"dense_bytes": size.dense,', '"biases": 98, "dense_bytes": size.dense,'))
+    code = project / "pipeline" / "stages" / "evaluate.py"
+    code.write_text(code.read_text().replace('"spike_rate": total', '"biases": 98, "spike_rate": total'))
     output = run(project, "dvc", "repro", "report@digits")
     assert [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")] == list(LAST)
     assert "biases" in pd.read_csv(project / "results/digits/evaluate/levels.csv")

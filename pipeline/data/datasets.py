@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data import sources
-from pipeline.data.synthetic import CLASSES, make_synthetic
 from snnprune.core.errors import DataError
 from snnprune.data import idx
 
 IDX_PREFIX = "idx:"
+STEP = 1 / 4096  # of the synthetic features
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,9 @@ class Samples:
 
 @dataclass(frozen=True)
 class RawDataset:
-    """A dataset as published.
-
-    `samples` are free to be split; `test` is the official test split, if there is one; `scale` is the pixel value that
-    becomes 1.0; `classes` is the number of classes (labels lie in 0..classes-1); `source` says where it came
-    from, for people.
-    """
+    """A dataset as published. `samples` are free to be split; `test` is the official test split, if there is one;
+    `scale` is the pixel value that becomes 1.0; `classes` is the number of classes (labels lie in 0..classes-1);
+    `source` says where it came from, for people."""
 
     name: str
     samples: Samples
@@ -59,9 +56,29 @@ def load_digits() -> RawDataset:
 
 
 def load_synthetic() -> RawDataset:
-    """Generated features [10000, 1, 784] in 0..1, 10 classes, no official test split (`make_synthetic`)."""
-    source = "scikit-learn (make_classification)"
-    return RawDataset("synthetic", Samples(*make_synthetic()), None, scale=1, classes=CLASSES, source=source)
+    """Generated features [10000, 1, 784] in 0..1, 10 classes, no official test split: `make_classification`.
+
+    These arguments, not the paper's, were chosen so that the network of the paper's author reaches about 92 % (on his
+    own set 87.0 %): 60 features tell the classes apart, 100 are linear combinations of those, 624 are noise. A feature
+    x becomes x / 8 + 0.5, clipped to 0..1 (14 % of the values are): these are constants, nothing is fitted to any
+    sample. Rounding to multiples of 1/4096 then hides the last bits of a machine's matrix product.
+    """
+    from sklearn.datasets import make_classification  # imported here: it takes a second
+
+    features, labels = make_classification(
+        n_samples=10_000,
+        n_features=784,
+        n_informative=60,
+        n_redundant=100,
+        n_classes=10,
+        n_clusters_per_class=1,
+        class_sep=2.0,
+        flip_y=0.01,
+        random_state=0,
+    )
+    images = np.round(np.clip(features / 8 + 0.5, 0.0, 1.0) / STEP) * STEP
+    samples = Samples(images.astype(np.float32).reshape(-1, 1, 784), labels.astype(np.int64))
+    return RawDataset("synthetic", samples, None, scale=1, classes=10, source="scikit-learn (make_classification)")
 
 
 def load_public(public: sources.PublicSet) -> RawDataset:
@@ -82,10 +99,8 @@ CHOICES = ", ".join([*DATASETS, f"{IDX_PREFIX}<folder>"])
 
 def load_folder(folder: Path, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
     """A user's own IDX files, plain or gzipped, named as MNIST's; `sha256` pins digests of decompressed contents.
-
     Raises DataError: no such folder, a missing or damaged file, a digest that differs, or t10k files although
-    `with_test` is false (then the test samples are to be split off the train files).
-    """
+    `with_test` is false (then the test samples are to be split off the train files)."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; correct the dataset {IDX_PREFIX}{folder}")
     if not with_test:

@@ -59,10 +59,7 @@ MNIST = PublicSet(
         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
-    mirrors=(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
+    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
 )
 FASHION_MNIST = PublicSet(
     "fashion_mnist",
@@ -87,19 +84,14 @@ KMNIST = PublicSet(
         "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
         "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     ),
-    mirrors=(
-        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    ),
+    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
 )
 
 
 def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:
-    """The folder that holds the set's four files; downloads them into `data/raw/<name>` when no folder does.
-
-    Raises DataError: SNN_DATA_DIR names no folder, the first folder with any of the files lacks another, or nothing was
-    found and no mirror delivered; lists every place looked at.
-    """
+    """The folder that holds the set's four files; downloads them into `data/raw/<name>` when no folder does. Raises
+    DataError: SNN_DATA_DIR names no folder, the first folder with any of the files lacks another, or nothing was found
+    and no mirror delivered; lists every place looked at."""
     folders = local_folders(public.name)
     for folder in folders:
         if any(idx.find(folder, stem) for stem in idx.ALL_FILES):

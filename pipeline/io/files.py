@@ -14,11 +14,7 @@ Row = Mapping[str, Any]
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with `\\n` line ends."""
-
-    def write(partial: Path) -> None:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-
-    replace(path, write)
+    replace(path, lambda partial: partial.write_text(text, encoding="utf-8", newline="\n"))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,8 +1,6 @@
-"""Resume points: what a stage saves each epoch, so that an interrupted one goes on where it stopped.
-
-They lie outside the results (DVC clears those before a run) and are found again only by a stage with the very same
-settings, inputs, code and torch version; anything else starts anew.
-"""
+"""Resume points: what a stage saves each epoch, so that an interrupted one goes on where it stopped. They lie outside
+the results (DVC clears those before a run) and are found again only by a stage with the very same settings, inputs,
+code and torch version; anything else starts anew."""
 
 import hashlib
 import json

@@ -49,10 +49,8 @@ def row_of(
     experiment: str, method: str, seed: int, level: float, setting: Setting, profiles: Mapping[str, Profile]
 ) -> Row:
     """One row of a net: accuracies 0..1, operations and picojoules of a sample (means over test), bytes.
-
     accuracy_before: of the net of the level before under this level's mask, not yet fine-tuned. one_shot_accuracy: of
-    the dense net under the mask that prunes it to this level in one step. For the dense net all three are one.
-    """
+    the dense net under the mask that prunes it to this level in one step. For the dense net all three are one."""
     test, path = setting.dataset.test, net_file(experiment, method, seed, level)
     network = load_network(path).to(setting.device)
     measured = measure(network, test)

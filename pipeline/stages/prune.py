@@ -18,11 +18,9 @@ from snnprune.training.fit import Epoch
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `levels.csv`, the fine-tuning curve, the metrics, the net of every level and the masks of one step.
-
-    Raises UserError: unknown method, a block, the dataset or the dense net is missing or not as allowed, or the
-    method's constraints cannot be met.
-    """
+    """Write `levels.csv`, the fine-tuning curve, the metrics, the net of every level and the masks of one step. Raises
+    UserError: unknown method, a block, the dataset or the dense net is missing or not as allowed, or the method's
+    constraints cannot be met."""
     parser = experiment_parser("Prune one dense net by one method to every level.")
     parser.add_argument("--method", required=True)
     parser.add_argument("--seed", type=seed, required=True)

@@ -1,8 +1,6 @@
-"""Early exit: each sample stops as soon as its two likeliest classes are far enough apart.
-
-The curve of accuracy against mean steps and the choice of the threshold are of validation; the chosen threshold is then
-run on test, where a sample that has stopped is computed no further.
-"""
+"""Early exit: each sample stops as soon as its two likeliest classes are far enough apart. The curve of accuracy
+against mean steps and the choice of the threshold are of validation; the chosen threshold is then run on test, where a
+sample that has stopped is computed no further."""
 
 from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
@@ -16,11 +14,9 @@ NEEDS = NETS
 
 
 class Params(Block):
-    """At which gaps between the two likeliest classes a sample may stop.
-
-    thresholds: gaps of the class distribution, 0..1, rising; 1, which means all T steps, is always added. delta:
-    validation accuracy that the chosen one may lose.
-    """
+    """At which gaps between the two likeliest classes a sample may stop. thresholds: gaps of the class distribution,
+    0..1, rising; 1, which means all T steps, is always added. delta: validation accuracy that the chosen one may
+    lose."""
 
     thresholds: Rising[Fraction]
     delta: Fraction = 0.002
@@ -32,11 +28,9 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
 
 
 def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
-    """One row per threshold of a net; the test columns only where it is `chosen`.
-
-    That is the threshold with the fewest mean steps among those that lose at most `delta` of validation accuracy
-    against all T steps. The threshold 1 is always there: no gap is that large, so nothing stops before T.
-    """
+    """One row per threshold of a net; the test columns only where it is `chosen`. That is the threshold with the fewest
+    mean steps among those that lose at most `delta` of validation accuracy against all T steps. The threshold 1 is
+    always there: no gap is that large, so nothing stops before T."""
     spikes = spikes_of(net.network, dataset.validation)
     whole = accuracy_by_step(spikes, dataset.validation.labels)[-1].item()
     found = []

@@ -25,11 +25,9 @@ FILES = (FILE,)
 
 
 class Params(Block):
-    """What is counted, beside every net's T and T': the grid of sparsity by time steps.
-
-    steps: time steps to run, each at most T. max_loss: validation accuracy, as a fraction, that the cheapest setting
-    may lose against the dense net at T.
-    """
+    """What is counted, beside every net's T and T': the grid of sparsity by time steps. steps: time steps to run, each
+    at most T. max_loss: validation accuracy, as a fraction, that the cheapest setting may lose against the dense net at
+    T."""
 
     steps: Rising[pydantic.PositiveInt]
     max_loss: Fraction = 0.005
@@ -66,22 +64,15 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
 def rows_of_net(
     net: Net, dataset: Dataset, params: Params, truncated: int, profiles: Mapping[str, Profile]
 ) -> list[Row]:
-    """Rows of a net by number of steps: all layers together on validation and on test, each layer on test.
-
-    `truncated` is the net's T'; its rows say so. Counts are means over samples. `accuracy` and the footprints stand in
-    the rows of all layers only.
-    """
+    """Rows of a net by number of steps: all layers together on validation and on test, each layer on test. `truncated`
+    is the net's T'; its rows say so. Counts are means over samples. `accuracy` and the footprints stand in the rows of
+    all layers only."""
     found: list[Row] = []
     timesteps = net.network.spec.timesteps
     size = asdict(footprint(prunable_weights(net.network)))
     for steps in sorted({*params.steps, truncated, timesteps}):
-        about = {
-            "method": net.method,
-            "level": net.level,
-            "steps": steps,
-            "timesteps": timesteps,
-            "truncated": steps == truncated,
-        }
+        about = {"method": net.method, "level": net.level, "steps": steps, "timesteps": timesteps}
+        about["truncated"] = steps == truncated
         for split, samples in (("validation", dataset.validation), ("test", dataset.test)):
             measured = measure(net.network, samples, steps)
             whole = {"accuracy": measured.accuracy, **size}

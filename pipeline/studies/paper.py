@@ -37,11 +37,9 @@ BESIDE = ("cqp", "magnitude")
 
 
 class Params(Block):
-    """Protocol `paper`, as in the public code of the paper's author: first layer only.
-
-    CQP drops whole input columns in `rounds` linear rounds with fine-tuning on `batches` training batches after each;
-    gradient drops columns, magnitude and random prune synapses, all three in one step without fine-tuning.
-    """
+    """Protocol `paper`, as in the public code of the paper's author: first layer only. CQP drops whole input columns in
+    `rounds` linear rounds with fine-tuning on `batches` training batches after each; gradient drops columns, magnitude
+    and random prune synapses, all three in one step without fine-tuning."""
 
     levels: Levels
     rounds: pydantic.PositiveInt = 3

@@ -1,8 +1,6 @@
-"""Temporal truncation: how soon the class distribution stands, and what stopping there costs in accuracy.
-
-For every net KL_t and validation accuracy at each step, T' by `divergence.enough_steps` on validation, then the net run
-for T' steps, and for all T, on test.
-"""
+"""Temporal truncation: how soon the class distribution stands, and what stopping there costs in accuracy. For every net
+KL_t and validation accuracy at each step, T' by `divergence.enough_steps` on validation, then the net run for T' steps,
+and for all T, on test."""
 
 import pydantic
 

@@ -1,5 +1,6 @@
 """Zombies: what the dense training's own Adam state does to pruned weights, with the guards switched on one by one."""
 
+from itertools import chain, count, islice
 from typing import Annotated
 
 import pydantic
@@ -61,10 +62,8 @@ def rows_of_setting(
     inputs: Inputs[Params], network: SpikingNetwork, state: dict[str, Tensor], setting: str, seed: int
 ) -> list[Row]:
     """One row per optimiser step of one guard setting (step 0: just pruned); the batches are the same for every one.
-
     The dense `network` is pruned by magnitude in one step and trained on; the optimiser is that of the dense training
-    with its `state`. `validation_accuracy` is None between the steps at which it is taken.
-    """
+    with its `state`. `validation_accuracy` is None between the steps at which it is taken."""
     params, dataset = inputs.params, inputs.dataset
     fit: FitParams = inputs.blocks["train"]
     problem = inputs.problem(network, seed, params.level)
@@ -89,12 +88,9 @@ def rows_of_setting(
 
 def _endless_batches(samples: int, batch_size: int, steps: int, seed: int) -> list[Tensor]:
     """`steps` batches of indices, epoch after epoch."""
-    batches: list[Tensor] = []
-    epoch = 0
-    while len(batches) < steps:
-        epoch += 1
-        batches += shuffled_batches(samples, batch_size, derive_seed(seed, 0, ZOMBIES, epoch))
-    return batches[:steps]
+    seeds = (derive_seed(seed, 0, ZOMBIES, epoch) for epoch in count(1))
+    batches = chain.from_iterable(shuffled_batches(samples, batch_size, of_epoch) for of_epoch in seeds)
+    return list(islice(batches, steps))
 
 
 @torch.no_grad()

@@ -1,8 +1,6 @@
-"""The IDX file format of MNIST and its relatives: bytes in, array out, damage named.
-
-An IDX file is a big-endian header - two zero bytes, the element type (0x08: unsigned byte), the number of dimensions,
-one 32-bit size per dimension - followed by the elements in row-major order and nothing else.
-"""
+"""The IDX file format of MNIST and its relatives: bytes in, array out, damage named. An IDX file is a big-endian header
+- two zero bytes, the element type (0x08: unsigned byte), the number of dimensions, one 32-bit size per dimension -
+followed by the elements in row-major order and nothing else."""
 
 import gzip
 import math
@@ -88,10 +86,8 @@ def read_pair(
 
 def load_idx(folder: str | Path, part: Literal["train", "test"] = "train") -> Split:
     """The images [N, 1, H, W] in 0..1 and labels [N] of a folder of IDX files, plain or gzipped, named as MNIST's.
-
-    part: `train` (train-images-idx3-ubyte, train-labels-idx1-ubyte) or `test` (t10k-...).
-    Raises DataError: a file is missing or damaged, the counts differ, or `part` is something else.
-    """
+    part: `train` (train-images-idx3-ubyte, train-labels-idx1-ubyte) or `test` (t10k-...). Raises DataError: a file is
+    missing or damaged, the counts differ, or `part` is something else."""
     if part not in FILES:
         raise DataError(f"part: allowed are {', '.join(FILES)}; found {part!r}")
     images, labels = read_pair(Path(folder), part, lambda path, _: decompress(path.read_bytes(), path))

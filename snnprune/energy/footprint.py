@@ -19,11 +19,9 @@ class Footprint:
 
 
 def footprint(weights: Mapping[str, Tensor]) -> Footprint:
-    """Footprint of weights [out, in, ...]; a convolution's rows are its output channels.
-
-    csr: a float32 value and an int32 column for every nonzero, and an int32 for every row and one more.
-    bitmask: a float32 value for every nonzero, and a bit for every synapse, rounded up to bytes layer by layer.
-    """
+    """Footprint of weights [out, in, ...]; a convolution's rows are its output channels. csr: a float32 value and an
+    int32 column for every nonzero, and an int32 for every row and one more. bitmask: a float32 value for every nonzero,
+    and a bit for every synapse, rounded up to bytes layer by layer."""
     dense = csr = bitmask = 0
     for weight in weights.values():
         nnz = int(weight.count_nonzero())

@@ -17,11 +17,9 @@ SUMS = ("synapses", "nnz", "macs", "acs", "dense_macs", "dense_acs", "neuron_upd
 
 @dataclass(frozen=True)
 class LayerMeans:
-    """Figures of one layer for a sample, means over a split; `LayerCounts` says what they are.
-
-    Of one layer's `macs` and `acs`, and of `dense_macs` and `dense_acs`, one is 0: the input is analogue, or spikes.
-    spike_rate: spikes per neuron and step, 0..1.
-    """
+    """Figures of one layer for a sample, means over a split; `LayerCounts` says what they are. Of one layer's `macs`
+    and `acs`, and of `dense_macs` and `dense_acs`, one is 0: the input is analogue, or spikes. spike_rate: spikes per
+    neuron and step, 0..1."""
 
     layer: str
     synapses: int

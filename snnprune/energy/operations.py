@@ -45,11 +45,9 @@ class LayerCounts:
 def observe_operations(
     network: SpikingNetwork, images: Tensor, steps: int | None = None, *, seed: int | None = None
 ) -> tuple[Tensor, list[LayerCounts]]:
-    """Run images [B, C, H, W] for `steps` time steps (None: all) in evaluation mode and count on the way.
-
-    Returns the output spikes [steps, B, classes] and the counts of every layer in the network's order. `seed` fixes a
-    random encoding. Raises ValueError when `steps` is not within 1..T.
-    """
+    """Run images [B, C, H, W] for `steps` time steps (None: all) in evaluation mode and count on the way. Returns the
+    output spikes [steps, B, classes] and the counts of every layer in the network's order. `seed` fixes a random
+    encoding. Raises ValueError when `steps` is not within 1..T."""
     steps = network.spec.timesteps if steps is None else steps
     names = {id(weight): name for name, weight in prunable_weights(network).items()}
     inputs: list[tuple[nn.Module, Tensor, bool]] = []

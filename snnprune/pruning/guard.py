@@ -1,8 +1,6 @@
-"""Keeps pruned synapses pruned through fine-tuning, and proves it at every step.
-
-Adam's first moment would revive them ("zombie weights"): a synapse pruned while its moment is not zero moves on. So
-gradients, moments and weights are all masked around every step, and the invariant is checked, not assumed.
-"""
+"""Keeps pruned synapses pruned through fine-tuning, and proves it at every step. Adam's first moment would revive them
+("zombie weights"): a synapse pruned while its moment is not zero moves on. So gradients, moments and weights are all
+masked around every step, and the invariant is checked, not assumed."""
 
 from dataclasses import dataclass
 

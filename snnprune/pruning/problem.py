@@ -50,11 +50,9 @@ class Problem:
         )
 
     def choose(self, rule: Callable[[Pick, int], Tensor]) -> Mask:
-        """Apply `rule` once over the network, or per layer, after the scope.
-
-        `rule(pick, keep)` returns a boolean vector over the synapses still kept in its part; `pick(layers)` gives the
-        entries of any per-weight tensors at those synapses, in index order.
-        """
+        """Apply `rule` once over the network, or per layer, after the scope. `rule(pick, keep)` returns a boolean
+        vector over the synapses still kept in its part; `pick(layers)` gives the entries of any per-weight tensors at
+        those synapses, in index order."""
         parts, shares = [list(self.mask)], [self.keep]
         if self.scope == "layer":
             parts = [[name] for name in self.mask]

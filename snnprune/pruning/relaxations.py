@@ -68,10 +68,8 @@ def solve_energy_if_feasible(
 
 def budget_closed_form(importances: Vector, keep: int) -> Vector:
     """The optimum of the form `budget` for I > 0: m_i = max(0, 1 - lambda / (2 I_i)), with lambda so that sum m = k.
-
     From the KKT conditions; lambda by sorting: with the j largest I at work, j - k = lambda/2 * sum of their 1/I.
-    Raises ValueError: an importance is not positive, or k is not in 1..n.
-    """
+    Raises ValueError: an importance is not positive, or k is not in 1..n."""
     if not (importances > 0).all() or not 1 <= keep <= len(importances):
         raise ValueError("the closed form needs importances > 0 and 1 <= keep <= n")
     falling = np.sort(importances)[::-1]

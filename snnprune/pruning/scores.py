@@ -57,10 +57,8 @@ def gradient_criticality(network: SpikingNetwork, batches: Batches, kind: str, *
 @torch.no_grad()
 def membrane_criticality(network: SpikingNetwork, batches: Batches, *, seed: int) -> dict[str, Tensor]:
     """Criticality of neurons (Chen et al., arXiv 2311.16141): weight name -> [outputs] of the neurons that it feeds.
-
-    The mean over samples and time steps of the surrogate's derivative at the membrane potential, for a convolution
-    also over the positions of the channel. It is large where the membrane often lies near the threshold.
-    """
+    The mean over samples and time steps of the surrogate's derivative at the membrane potential, for a convolution also
+    over the positions of the channel. It is large where the membrane often lies near the threshold."""
     names = {module: f"{name}.weight" for name, module in network.named_modules()}
     weights = prunable_weights(network)
     sums = {name: torch.zeros(len(weight), device=weight.device) for name, weight in weights.items()}
@@ -84,11 +82,9 @@ def membrane_criticality(network: SpikingNetwork, batches: Batches, *, seed: int
 
 
 def by_presynaptic_neuron(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every score replaced by the mean over the outgoing synapses of its presynaptic neuron (granularity `neuron`).
-
-    The presynaptic neurons of a Linear weight [outputs, inputs] are its columns, those of a convolution's
-    [outputs, inputs, ...] its input channels. Shapes stay as they are.
-    """
+    """Every score replaced by the mean over the outgoing synapses of its presynaptic neuron (granularity `neuron`). The
+    presynaptic neurons of a Linear weight [outputs, inputs] are its columns, those of a convolution's [outputs, inputs,
+    ...] its input channels. Shapes stay as they are."""
     means = {}
     for name, layer in scores.items():
         others = [axis for axis in range(layer.dim()) if axis != 1]

@@ -7,15 +7,19 @@ Notation, input first, parts joined by `-`: `28x28-12C5-MP2-64C5-MP2-10`.
     MP2                   max-pooling 2 x 2, stride 2, of a convolution's current, before its neurons
     10                    dense layer of 10 spiking neurons; the last one's are the classes
 
-To add a kind of layer, write a class like those below (its pattern in the notation, its output shape, its module) and
-list it in `KINDS`; the pattern's numbers are its fields.
+To add a kind of layer, write a frozen dataclass like those below, whose `str` is its notation, and list it in `Layer`:
+pattern        its notation, a group for each field
+flat, pools    its input is a vector; it acts on the current of the layer before, whose neurons come after it
+output_shape   its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input);
+               ValueError where it does not fit
+module         what computes it for an input of `shape`
 """
 
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from torch import nn
 
@@ -25,39 +29,20 @@ COUNT = "([1-9][0-9]*)"
 INPUT = re.compile(f"{COUNT}(?:x{COUNT})?(?:x{COUNT})?")
 
 
-class Layer:
-    """Base of every kind of layer, frozen dataclasses whose `str` is their notation.
-
-    pattern: the notation, a group for each field. flat: its input is a vector. pools: it acts on the current of the
-    layer before, whose neurons come after it; every other layer feeds neurons of its own.
-    """
-
-    pattern: ClassVar[re.Pattern[str]]
-    flat: ClassVar[bool] = False
-    pools: ClassVar[bool] = False
-
-    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
-        """Its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input).
-        Raises ValueError where it does not fit."""
-        raise NotImplementedError
-
-    def module(self, shape: Shape) -> nn.Module:
-        """What computes it for an input of `shape`."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class Conv(Layer):
+class Conv:
     """A convolution, stride 1, no padding, with a square kernel."""
 
     channels: int
     kernel: int
-    pattern = re.compile(f"{COUNT}C{COUNT}")
+    pattern: ClassVar = re.compile(f"{COUNT}C{COUNT}")
+    flat: ClassVar = False
+    pools: ClassVar = False
 
     def __str__(self) -> str:
         return f"{self.channels}C{self.kernel}"
 
-    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         _, height, width = _image(self, self.kernel, shape, before)
         return (self.channels, height - self.kernel + 1, width - self.kernel + 1)
 
@@ -66,17 +51,18 @@ class Conv(Layer):
 
 
 @dataclass(frozen=True)
-class MaxPool(Layer):
+class MaxPool:
     """Max-pooling over squares that do not overlap; rows and columns left over are dropped."""
 
     size: int
-    pattern = re.compile(f"MP{COUNT}")
-    pools = True
+    pattern: ClassVar = re.compile(f"MP{COUNT}")
+    flat: ClassVar = False
+    pools: ClassVar = True
 
     def __str__(self) -> str:
         return f"MP{self.size}"
 
-    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         if not isinstance(before, Conv):
             raise ValueError(f"found {self} after {before or 'the input'}; max-pooling must follow a convolution")
         channels, height, width = _image(self, self.size, shape, before)
@@ -87,24 +73,25 @@ class MaxPool(Layer):
 
 
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense:
     """A fully connected layer."""
 
     neurons: int
-    pattern = re.compile(COUNT)
-    flat = True
+    pattern: ClassVar = re.compile(COUNT)
+    flat: ClassVar = True
+    pools: ClassVar = False
 
     def __str__(self) -> str:
         return str(self.neurons)
 
-    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         return (self.neurons,)
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.Linear(math.prod(shape), self.neurons)
 
 
-KINDS = (Conv, MaxPool, Dense)
+Layer = Conv | MaxPool | Dense
 
 
 @dataclass(frozen=True)
@@ -163,7 +150,7 @@ def parse(notation: str) -> Architecture:
 
 
 def _layer(part: str) -> Layer:
-    for kind in KINDS:
+    for kind in get_args(Layer):
         if found := kind.pattern.fullmatch(part):
             return kind(*map(int, found.groups()))
     raise ValueError(
@@ -172,7 +159,7 @@ def _layer(part: str) -> Layer:
     )
 
 
-def _image(layer: Layer, extent: int, shape: Shape, before: Layer | None) -> tuple[int, int, int]:
+def _image(layer: Layer, extent: int, shape: Shape, before: "Layer | None") -> tuple[int, int, int]:
     """`shape` as [C, H, W]. Raises ValueError unless it is an image that holds `extent` x `extent` pixels."""
     if len(shape) != 3:
         raise ValueError(

@@ -13,11 +13,9 @@ def is_constant(encoding: Encoding) -> bool:
 
 
 def encode(images: Tensor, encoding: Encoding, steps: int, seed: int | None = None) -> Tensor:
-    """Encode images [B, ...] in 0..1 for `steps` time steps.
-
-    Returns [B, ...] for `direct` (a constant current), else [T, B, ...]. With `seed` the draw depends on it alone and
-    leaves torch's global generators untouched; without, it comes from them.
-    """
+    """Encode images [B, ...] in 0..1 for `steps` time steps. Returns [B, ...] for `direct` (a constant current), else
+    [T, B, ...]. With `seed` the draw depends on it alone and leaves torch's global generators untouched; without, it
+    comes from them."""
     if isinstance(encoding, Direct):
         return images
     if isinstance(encoding, Latency):

@@ -16,10 +16,8 @@ Observe = Callable[[nn.Module, Tensor, bool], None]
 
 class MultiStepDropout(nn.Dropout):
     """`torch.nn.Dropout` that can also drop a neuron's spikes at all T steps at once; on one step it is plain torch.
-
     One draw a neuron and sample instead of T keeps a dropped neuron silent (as SpikingJelly's multi-step Dropout does)
-    and saves most of the time that drawing T masks takes.
-    """
+    and saves most of the time that drawing T masks takes."""
 
     def multi_step(self, spikes: Tensor) -> Tensor:
         """Time-major spikes [T, B, ...] with the neurons of each sample kept or dropped as one."""
@@ -29,11 +27,9 @@ class MultiStepDropout(nn.Dropout):
 
 
 class SpikingNetwork(nn.Module):
-    """Encoding, a sequence of layers, and the readout (spike counts over time).
-
-    `layers` may hold any module: a `MultiStepLeaky` runs over time, every other one acts on each step alike. So
-    another architecture is another sequence, and nothing outside this package needs to know.
-    """
+    """Encoding, a sequence of layers, and the readout (spike counts over time). `layers` may hold any module: a
+    `MultiStepLeaky` runs over time, every other one acts on each step alike. So another architecture is another
+    sequence, and nothing outside this package needs to know."""
 
     def __init__(self, spec: ModelParams, layers: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -75,11 +71,9 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def build_network(spec: ModelParams) -> SpikingNetwork:
-    """A network with freshly drawn weights (from torch's global generator), after the `model` block.
-
-    Every convolution or dense layer feeds spiking neurons; max-pooling after a convolution pools its current, as in
-    snnTorch's tutorial 6.
-    """
+    """A network with freshly drawn weights (from torch's global generator), after the `model` block. Every convolution
+    or dense layer feeds spiking neurons; max-pooling after a convolution pools its current, as in snnTorch's tutorial
+    6."""
     architecture = spec.architecture
     modules: list[nn.Module] = []
     shape, flat = architecture.input_shape, False
@@ -100,11 +94,9 @@ def build_network(spec: ModelParams) -> SpikingNetwork:
 def run_fused(
     layers: nn.Sequential, values: Tensor, steps: int, constant: bool, observe: Observe | None = None
 ) -> Tensor:
-    """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...].
-
-    Each layer sees all steps at once; a constant input stays one step long up to the first spiking layer. Before a
-    layer runs, `observe` is called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...].
-    """
+    """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...]. Each layer sees all
+    steps at once; a constant input stays one step long up to the first spiking layer. Before a layer runs, `observe` is
+    called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...]."""
     for layer in layers:
         if observe is not None:
             observe(layer, values, constant)

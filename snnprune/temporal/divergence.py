@@ -17,10 +17,8 @@ def kl_by_step(spikes: Tensor) -> Tensor:
 
 def kl_of_mean_by_step(spikes: Tensor) -> Tensor:
     """The form of the paper author's code, in nats [T]: KL between the distributions averaged over all samples first.
-
     Samples of different classes cancel in that average, so it is never larger than `kl_by_step`, and can be near 0
-    while single samples still change their class.
-    """
+    while single samples still change their class."""
     means = log_distributions(spikes).exp().mean(1)
     return (means[-1] * (means[-1].log() - means.log())).sum(1)
 

@@ -112,9 +112,7 @@ def test_a_rerun_gives_the_same_bytes(project: Path, study: str) -> None:
 
 
 @every_study
-def test_an_interrupted_study_measures_no_part_twice(
-    project: Path, interrupt: Callable[[int], list[str]], study: str
-) -> None:
+def test_no_part_is_measured_twice(project: Path, interrupt: Callable[[int], list[str]], study: str) -> None:
     """The parts are seeds, nets of a seed, or epochs of a fine-tuning."""
     expected = file(study).read_bytes()
     whole = interrupt(0)

@@ -68,7 +68,7 @@ def random_layers(seed: int) -> tuple[Layers, Layers]:
     [(0.5, 1000, 200), (0.9, 200, 40), (0.92, 160, 16), (0.95, 100, 10), (0.97, 60, 1), (0.98, 40, 0), (0.99, 20, 0)],
 )
 @pytest.mark.parametrize("scope", ["global", "layer"])
-def test_as_many_are_revived_as_the_level_says_and_those_of_the_most_critical_neurons(
+def test_as_many_are_revived_as_the_level_says_by_criticality(
     level: float, keep: int, revived: int, scope: str
 ) -> None:
     weights, neurons = random_layers(0)

@@ -99,7 +99,7 @@ def test_the_check_raises_when_moments_meet_unguarded_weights(
     assert guard.zombies() > 20
 
 
-def test_momentum_alone_revives_with_restored_state_and_never_with_fresh_adam(dense: Dense, dataset: Dataset) -> None:
+def test_momentum_alone_revives_and_never_with_fresh_adam(dense: Dense, dataset: Dataset) -> None:
     trained = dense()
     state = optimizer_tensors(trained, momentous(trained, dataset.train))
     only_gradients = Guards(moments=False, weights=False, check=False)
@@ -165,7 +165,7 @@ def test_guarded_steps_leave_no_zombie_and_masked_moments(dense: Dense, dataset:
     assert optimizer.state[network.layers[1].bias]["exp_avg"].any()
 
 
-def test_gradients_of_pruned_weights_are_masked_those_of_others_kept(dense: Dense, dataset: Dataset) -> None:
+def test_gradients_of_pruned_weights_alone_are_masked(dense: Dense, dataset: Dataset) -> None:
     network = dense()
     optimizer = make_optimizer(network, PARAMS)
     mask = half_mask(network)

@@ -73,9 +73,7 @@ def same(left: list[PrunedLevel], right: list[PrunedLevel]) -> bool:
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_masks_are_exact_and_nested_and_nets_lie_under_them(
-    dense: Dense, dataset: Dataset, work: Path, name: str
-) -> None:
+def test_masks_are_exact_and_nested_with_nets_under_them(dense: Dense, dataset: Dataset, work: Path, name: str) -> None:
     seen = []
     levels = prune(dense(), dataset, name, on_epoch=lambda level, epoch: seen.append((level, epoch.epoch)))
     # 16 * 12 + 12 * 3 = 228 synapses; 228 * 0.5 = 114, 228 * 0.2 = 45.6, 228 * 0.05 = 11.4
@@ -98,7 +96,7 @@ def test_a_method_gives_the_same_twice_and_the_seed_matters(dense: Dense, datase
     assert not same(first, prune(dense(), dataset, "magnitude", seed=1))
 
 
-def test_every_method_is_fine_tuned_on_the_same_batches(
+def test_every_method_sees_the_same_batches(
     dense: Dense, dataset: Dataset, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[list[list[int]]] = []
@@ -118,25 +116,6 @@ def test_every_method_is_fine_tuned_on_the_same_batches(
     assert all(other == batches[0] for other in batches[1:])
 
 
-def test_criticality_is_that_of_the_network_as_it_is_and_on_training_samples(
-    dense: Dense, dataset: Dataset, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nonzero, samples = [], []
-    original = iterate.criticality
-
-    def recorded(network: SpikingNetwork, batches: object, kind: str, *, seed: int) -> dict[str, Tensor]:
-        batches = list(batches)
-        nonzero.append(sum(int(weight.count_nonzero()) for weight in prunable_weights(network).values()))
-        samples.extend(image for images, _ in batches for image in images)
-        return original(network, batches, kind, seed=seed)
-
-    monkeypatch.setattr(iterate, "criticality", recorded)
-    prune(dense(), dataset, "cqp")
-    assert nonzero == [228, 114, 46]
-    assert len(samples) == 3 * 2 * 20
-    assert all(any(torch.equal(sample, image) for image in dataset.train.images) for sample in samples)
-
-
 def changed(**fields: object) -> PruneParams:
     """PARAMS with some fields changed, validated anew."""
     return PruneParams(**{**dict(PARAMS), **fields})
@@ -148,6 +127,10 @@ def recorded_criticality(dense: Dense, dataset: Dataset, frozen: bool) -> tuple[
     original = iterate.criticality
 
     def spy(network: SpikingNetwork, batches: object, kind: str, *, seed: int) -> dict[str, Tensor]:
+        batches = list(batches)
+        samples = [image for images, _ in batches for image in images]
+        assert len(samples) == 2 * 20
+        assert all(any(torch.equal(sample, image) for image in dataset.train.images) for sample in samples)
         measured.append(sum(int(weight.count_nonzero()) for weight in prunable_weights(network).values()))
         return original(network, batches, kind, seed=seed)
 
@@ -179,9 +162,7 @@ def test_frozen_criticality_is_that_of_the_dense_net_at_every_level(dense: Dense
     assert not equal(anew[2], anew[1])
 
 
-def test_frozen_criticality_first_asked_for_at_a_later_level_is_the_dense_nets_too(
-    dense: Dense, dataset: Dataset, work: Path
-) -> None:
+def test_frozen_criticality_asked_for_late_is_the_dense_nets_too(dense: Dense, dataset: Dataset, work: Path) -> None:
     found = []
 
     def late(problem: Problem, params: Block) -> Mask:
@@ -232,7 +213,7 @@ def test_a_problem_may_be_about_some_of_the_layers(dense: Dense, dataset: Datase
     assert (list(mask), mask.nnz) == (list(first), 48)
 
 
-def test_distillation_is_from_the_dense_net_at_every_level(
+def test_distillation_is_from_the_dense_net_always(
     dense: Dense, dataset: Dataset, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teachers: list[SpikingNetwork] = []

@@ -131,9 +131,7 @@ def pruned(network: SpikingNetwork, share: float, seed: int = 0) -> dict[str, to
 
 @pytest.mark.parametrize("layers", [[6, 5, 3], "2x6x6-3C3-MP2-4"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_a_pruned_network_comes_back_to_the_bit_with_its_mask(
-    tmp_path: Path, layers: list[int] | str, share: float
-) -> None:
+def test_a_pruned_network_comes_back_with_its_mask(tmp_path: Path, layers: list[int] | str, share: float) -> None:
     network = build_network(SPEC.model_copy(update={"layers": layers})).eval()
     mask = pruned(network, share)
     with torch.no_grad():

@@ -79,6 +79,16 @@ def test_fused_equals_loop_for_every_encoding(encoding: Encoding, reset: str) ->
         require_equal(fused, loop, network.layers, network.layers)
 
 
+def require_equals_reference(network: SpikingNetwork, reference: nn.Module, images: Tensor) -> None:
+    """The same spikes and gradients as a model in snnTorch that is given the network's weights and encoded input."""
+    with torch.no_grad():
+        for parameter, own in zip(reference.parameters(), network.parameters(), strict=True):
+            parameter.copy_(own)
+    encoded, encoding = encode(images, network.spec.encoding, STEPS, seed=1), network.spec.encoding
+    currents = encoded.expand(STEPS, *encoded.shape) if is_constant(encoding) else encoded
+    require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
+
+
 class HandWritten(nn.Module):
     """The network as snnTorch's tutorials write one, with no module of the project in it."""
 
@@ -101,15 +111,7 @@ class HandWritten(nn.Module):
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.name)
 def test_network_equals_a_hand_written_snntorch_model(encoding: Encoding) -> None:
-    network = make_network(encoding)
-    reference = HandWritten()
-    with torch.no_grad():
-        for parameter, own in zip(reference.parameters(), network.parameters(), strict=True):
-            parameter.copy_(own)
-    images = seeded_images(32, 1, 4, 4)
-    encoded = encode(images, encoding, STEPS, seed=1)
-    currents = encoded.expand(STEPS, *encoded.shape) if is_constant(encoding) else encoded
-    require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
+    require_equals_reference(make_network(encoding), HandWritten(), seeded_images(32, 1, 4, 4))
 
 
 CONVOLUTIONAL = "1x12x10-4C3-MP2-6C2-MP2-5"
@@ -160,14 +162,7 @@ class Tutorial(nn.Module):
 @pytest.mark.parametrize("encoding", [ENCODINGS[0], ENCODINGS[2]], ids=lambda encoding: encoding.name)
 def test_the_tutorials_network_equals_one_written_in_snntorch(encoding: Encoding) -> None:
     network = convolutional(encoding, "28x28-12C5-MP2-64C5-MP2-10")
-    reference = Tutorial()
-    with torch.no_grad():
-        for parameter, own in zip(reference.parameters(), network.parameters(), strict=True):
-            parameter.copy_(own)
-    images = seeded_images(8, 1, 28, 28)
-    encoded = encode(images, encoding, STEPS, seed=1)
-    currents = encoded.expand(STEPS, *encoded.shape) if is_constant(encoding) else encoded
-    require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
+    require_equals_reference(network, Tutorial(), seeded_images(8, 1, 28, 28))
 
 
 # The observer

@@ -168,7 +168,7 @@ WAYS = {"plain": (FIT, False), "modern": (MODERN, False), "distilled": (MODERN, 
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("way", WAYS)
-def test_an_interrupted_run_ends_with_the_same_bits(
+def test_interrupted_it_ends_with_the_same_bits(
     tmp_path: Path, after: int, error: type[BaseException], way: str
 ) -> None:
     params, from_teacher = WAYS[way]
