@@ -24,12 +24,12 @@ def write_project(folder: Path) -> None:
     Raises:
         UserError: a file that would be written is there already, or git or DVC fails.
     """
+    own = HERE if (HERE / "dvc.yaml").is_file() else HERE.parents[1]  # in a wheel, else in the source tree
     texts = {
         "params.yaml": (HERE / "params.yaml").read_text(encoding="utf-8"),
-        "dvc.yaml": without_code(own("dvc.yaml")),
+        "dvc.yaml": without_code((own / "dvc.yaml").read_text(encoding="utf-8")),
         PIN: f"snnprune[pipeline]=={importlib.metadata.version('snnprune')}\n",
-        ".gitignore": own(".gitignore"),
-        ".dvcignore": own(".dvcignore"),
+        **{name: (own / name).read_text(encoding="utf-8") for name in (".gitignore", ".dvcignore")},
     }
     for name in texts:
         if (folder / name).exists():
@@ -39,23 +39,17 @@ def write_project(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     with contextlib.chdir(folder):
         update()
-    if subprocess.run(["git", "rev-parse"], cwd=folder, capture_output=True).returncode:
-        _call(folder, "git", "init", "--quiet")
-    if not (folder / ".dvc").is_dir():
-        below = [] if (folder / ".git").exists() else ["--subdir"]  # a folder of a larger repository
-        _call(folder, sys.executable, "-m", "dvc", "init", "--quiet", *below)
+        if subprocess.run(["git", "rev-parse"], capture_output=True).returncode:
+            _call("git", "init", "--quiet")
+        if not Path(".dvc").is_dir():
+            below = [] if Path(".git").exists() else ["--subdir"]  # a folder of a larger repository
+            _call(sys.executable, "-m", "dvc", "init", "--quiet", *below)
 
 
-def _call(folder: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def _call(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"{' '.join(command)} failed in {folder}: {done.stderr.strip()}")
-
-
-def own(name: str) -> str:
-    """The text of a file at the root of this project: beside this module in a wheel, else in the source tree."""
-    packed = HERE / name
-    return (packed if packed.is_file() else HERE.parents[1] / name).read_text(encoding="utf-8")
+        raise UserError(f"{' '.join(command)} failed in {Path.cwd()}: {done.stderr.strip()}")
 
 
 def without_code(text: str) -> str:

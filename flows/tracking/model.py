@@ -43,14 +43,9 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, content: Co
             artifacts={"weights": str(content.weights)},
             code_paths=[str(Path(_code().name) / PACKAGE.name)],
             signature=SIGNATURE,
-            pip_requirements=requirements(),
+            # Without `+cpu` and the like: the public index has no such version.
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
         )
-
-
-@cache
-def requirements() -> list[str]:
-    """The packages in use; `+cpu` and the like is left out, for the public index has no such version."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
 
 
 @cache

@@ -60,22 +60,13 @@ class Content:
     weights: Path | None = None
 
 
-class Dataset(NamedTuple):
-    """The data that a stage read: name, DVC's MD5, path, and what dataset.json says of it."""
-
-    name: str
-    md5: str
-    path: str
-    profile: str
-
-
 @dataclass(frozen=True)
 class Result:
-    """A stage's run, its children, the dataset, and whether the weights were there (else no model is logged)."""
+    """A stage's run, its children, the dataset as MLflow keeps it, and whether the weights were there to log."""
 
     stage: Content
     children: Sequence[Content]
-    dataset: Dataset | None
+    dataset: Mapping[str, str] | None
     is_whole: bool
 
 
@@ -201,12 +192,14 @@ def _by_level(rows: Iterable[Row]) -> list[Point]:
     return _curves("by_level", rows, over="level", scale=1000)
 
 
-def _dataset(root: Path, place: Place, entry: Entry) -> Dataset | None:
+def _dataset(root: Path, place: Place, entry: Entry) -> dict[str, str] | None:
+    """The data that the stage read or wrote: its name, DVC's MD5, path, and what dataset.json says of it."""
     for item in [*entry.get("deps", ()), *entry["outs"]]:
-        if Path(item["path"]).name == DATASET_FILE:
-            about = (root / item["path"]).with_suffix(".json")
-            profile = read_json(about) if about.is_file() else {}
-            return Dataset(profile.get("name", place.experiment), item["md5"], item["path"], json.dumps(profile))
+        path = root / item["path"]
+        if path.name == DATASET_FILE:
+            about = read_json(path.with_suffix(".json")) if path.with_suffix(".json").is_file() else {}
+            found = {"name": about.get("name", place.experiment), "digest": item["md5"], "profile": json.dumps(about)}
+            return {**found, "source_type": "local", "source": json.dumps({"uri": item["path"]})}
     return None
 
 

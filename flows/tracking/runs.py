@@ -1,19 +1,25 @@
 """What is to do about the MLflow runs of one stage: which shows a result, which are stale, which are current."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-KEY_TAG = "dvc_hash"
-CURRENT_TAG = "current"
-CHILDREN_TAG = "children"  # how many a stage's run is given
-WEIGHTS_TAG = "weights"  # "absent"
-PARENT_TAG = "mlflow.parentRunId"
 GROWING = "growing"  # the key of a run that follows a stage at work and has no result yet
 IS_CURRENT = {True: "true", False: "false"}
+
+
+class Tag:
+    """The tags by which runs are found and told apart."""
+
+    STAGE = "dvc_stage"
+    KEY = "dvc_hash"
+    CURRENT = "current"
+    PARENT = "mlflow.parentRunId"
+    CHILDREN = "children"  # how many a stage's run is given
+    WEIGHTS = "weights"  # "absent"
 
 
 @dataclass(frozen=True)
@@ -33,37 +39,31 @@ def judge(runs: Sequence["Run"], key: str, *, with_weights: bool, is_local: bool
     followed the stage, every other run of that result, and in a local store what a killed writer left of other results:
     on a server somebody may still be writing them.
     """
-    parents = [tags_of(run).get(PARENT_TAG) for run in runs]
+    parents = [run.data.tags.get(Tag.PARENT) for run in runs]
     finished = {
-        run.info.run_id: run for run in runs if PARENT_TAG not in tags_of(run) and run.info.status == "FINISHED"
+        run.info.run_id: run for run in runs if Tag.PARENT not in run.data.tags and run.info.status == "FINISHED"
     }
-    whole = [
-        run_id
-        for run_id, run in finished.items()
-        if tags_of(run)[KEY_TAG] == key
-        and parents.count(run_id) == int(tags_of(run).get(CHILDREN_TAG, 0))
-        and not (with_weights and WEIGHTS_TAG in tags_of(run))
-    ]
-    chosen = min(whole, default=None)
-
-    def is_kept(run: "Run") -> bool:
-        stage = tags_of(run).get(PARENT_TAG, run.info.run_id)
-        if tags_of(run)[KEY_TAG] == key:
-            return stage == chosen
-        return tags_of(run)[KEY_TAG] != GROWING and (stage in finished or not is_local)
-
-    return Verdict(
-        there=finished.get(chosen),
-        stale=[run for run in runs if not is_kept(run)],
-        mislabelled=[run for run in runs if is_kept(run) and tags_of(run).get(CURRENT_TAG) != current(run, key)],
+    chosen = min(
+        (
+            run_id
+            for run_id, run in finished.items()
+            if run.data.tags[Tag.KEY] == key
+            and parents.count(run_id) == int(run.data.tags.get(Tag.CHILDREN, 0))
+            and not (with_weights and Tag.WEIGHTS in run.data.tags)
+        ),
+        default=None,
     )
+
+    def is_stale(run: "Run") -> bool:
+        found, stage = run.data.tags[Tag.KEY], run.data.tags.get(Tag.PARENT, run.info.run_id)
+        left_by_killed = is_local and stage not in finished
+        return stage != chosen if found == key else found == GROWING or left_by_killed
+
+    kept = [run for run in runs if not is_stale(run)]
+    mislabelled = [run for run in kept if run.data.tags.get(Tag.CURRENT) != current(run, key)]
+    return Verdict(finished.get(chosen), [run for run in runs if is_stale(run)], mislabelled)
 
 
 def current(run: "Run", key: str) -> str:
     """What the tag `current` should be while `key` is the stage's result."""
-    return IS_CURRENT[tags_of(run)[KEY_TAG] == key]
-
-
-def tags_of(run: "Run") -> Mapping[str, str]:
-    """Its tags."""
-    return run.data.tags
+    return IS_CURRENT[run.data.tags[Tag.KEY] == key]

@@ -3,7 +3,6 @@
 Imported only when there is something to log: MLflow takes seconds to import.
 """
 
-import json
 import logging
 import re
 import time
@@ -14,8 +13,7 @@ from pathlib import Path
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, LifecycleStage, Metric, Param, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,26 +23,14 @@ from flows.tracking.ledger import Logged, stamp_of, write_ledger
 from flows.tracking.lineage import commit_tags, lineage_note, result_tags
 from flows.tracking.location import local_database, local_uri, store_folder, store_uri
 from flows.tracking.model import log_model
-from flows.tracking.results import Content, Dataset, Place, Point, Result, are_weights_here, read_result
-from flows.tracking.runs import (
-    CHILDREN_TAG,
-    CURRENT_TAG,
-    GROWING,
-    IS_CURRENT,
-    KEY_TAG,
-    PARENT_TAG,
-    WEIGHTS_TAG,
-    current,
-    judge,
-    tags_of,
-)
+from flows.tracking.results import Content, Place, Point, Result, are_weights_here, read_result
+from flows.tracking.runs import GROWING, IS_CURRENT, Tag, current, judge
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
 
 # What says that the store cannot be used. A full disk is an OSError, a server that refuses a file its subclass
 # requests.RequestException, a database that cannot be opened is SQLAlchemy's, and its driver may be missing.
 ERRORS = (MlflowException, OSError, SQLAlchemyError, ImportError)
 
-STAGE_TAG = "dvc_stage"
 LOCK_SECONDS = 600.0  # another process logs one result, of hundreds of nets; one that hangs must not stop the work
 AT_ONCE = 100  # params, MLflow's limit for one request
 
@@ -92,12 +78,12 @@ class Store:
             result = None if found.there else read_result(self._root, place, entry)
             self._delete(found.stale)
             if result is None:
-                logged = Logged(key, found.there.info.run_id, WEIGHTS_TAG not in tags_of(found.there))
+                logged = Logged(key, found.there.info.run_id, Tag.WEIGHTS not in found.there.data.tags)
             else:
                 own = {**self._lineage, **result_tags(address, key, entry["cmd"]), **(tags or {})}
                 logged = Logged(key, self._write(experiment, result, own), result.is_whole)
             for run in found.mislabelled:
-                self._client.set_tag(run.info.run_id, CURRENT_TAG, current(run, key))
+                self._client.set_tag(run.info.run_id, Tag.CURRENT, current(run, key))
         uri = self._client.tracking_uri
         page = f"{uri}/#/experiments/{experiment}/runs/{logged.run_id}" if uri.startswith("http") else logged.run_id
         return "logged" if result else "present", logged, page
@@ -107,8 +93,8 @@ class Store:
         with self._lock():
             experiment = self._experiment_id(place.experiment)
             if not self._is_growing(address):
-                self._delete(run for run in self._runs(experiment, address) if tags_of(run)[KEY_TAG] == GROWING)
-                own = {**self._lineage, STAGE_TAG: address, KEY_TAG: GROWING, CURRENT_TAG: IS_CURRENT[False], **tags}
+                self._delete(run for run in self._runs(experiment, address) if run.data.tags[Tag.KEY] == GROWING)
+                own = {**self._lineage, Tag.STAGE: address, Tag.KEY: GROWING, Tag.CURRENT: IS_CURRENT[False], **tags}
                 self._growing[address] = self._start(experiment, Content(place.name, place.labels), own)
             self._log_values(self._growing[address], points, {})
 
@@ -127,12 +113,12 @@ class Store:
             for name in experiments:
                 stages = defaultdict(list)
                 for run in self._runs(self._experiment_id(name)):
-                    stages[tags_of(run).get(STAGE_TAG)].append(run)
+                    stages[run.data.tags.get(Tag.STAGE)].append(run)
                 for address, runs in stages.items():
-                    key = next((tags_of(run)[KEY_TAG] for run in runs if tags_of(run).get(CURRENT_TAG) == "true"), "")
+                    key = next((run.data.tags[Tag.KEY] for run in runs if run.data.tags.get(Tag.CURRENT) == "true"), "")
                     found = judge(runs, key, with_weights=False, is_local=True)
                     if found.there and not found.stale and not found.mislabelled:
-                        is_whole = WEIGHTS_TAG not in tags_of(found.there)
+                        is_whole = Tag.WEIGHTS not in found.there.data.tags
                         logged[name + self._suffix][address] = Logged(key, found.there.info.run_id, is_whole)
             if stamp is not None:
                 write_ledger(self._database, stamp, logged)
@@ -144,7 +130,7 @@ class Store:
 
     def _runs(self, experiment: str, address: str | None = None) -> list[Run]:
         """Every run of one stage or of all, children included."""
-        query = f"tags.{STAGE_TAG} = '{address}'" if address else f"tags.{STAGE_TAG} != ''"
+        query = f"tags.{Tag.STAGE} = '{address}'" if address else f"tags.{Tag.STAGE} != ''"
         return mlflow.search_runs([experiment], query, output_format="list")
 
     def _delete(self, runs: Iterable[Run]) -> None:
@@ -155,11 +141,11 @@ class Store:
 
     def _write(self, experiment: str, result: Result, tags: Mapping[str, str]) -> str:
         """Write a result as a current run with its children; its id. It is finished last: then all is there."""
-        tags = {**tags, CURRENT_TAG: IS_CURRENT[True]}
-        weights = {} if result.is_whole else {WEIGHTS_TAG: "absent"}
-        run_id = self._start(experiment, result.stage, {**tags, **weights, CHILDREN_TAG: str(len(result.children))})
+        tags = {**tags, Tag.CURRENT: IS_CURRENT[True]}
+        weights = {} if result.is_whole else {Tag.WEIGHTS: "absent"}
+        run_id = self._start(experiment, result.stage, {**tags, **weights, Tag.CHILDREN: str(len(result.children))})
         for content in result.children:
-            child = self._start(experiment, content, {**tags, PARENT_TAG: run_id})
+            child = self._start(experiment, content, {**tags, Tag.PARENT: run_id})
             self._fill(experiment, child, content, result.dataset)
         self._fill(experiment, run_id, result.stage, result.dataset)
         return run_id
@@ -170,14 +156,12 @@ class Store:
         run = self._client.create_run(experiment, run_name=content.name, tags={**content.labels, **tags, **seen})
         return run.info.run_id
 
-    def _fill(self, experiment: str, run_id: str, content: Content, dataset: Dataset | None) -> None:
+    def _fill(self, experiment: str, run_id: str, content: Content, dataset: Mapping[str, str] | None) -> None:
         """Log everything else, and finish the run."""
         self._log_values(run_id, content.points, content.params)
         if dataset is not None:
-            source = json.dumps({"uri": dataset.path})
-            entity = DatasetEntity(dataset.name, dataset.md5, "local", source, profile=dataset.profile)
-            tags = [InputTag("mlflow.data.context", "training")]
-            self._client.log_inputs(run_id, datasets=[DatasetInput(entity, tags)])
+            given = DatasetInput(Dataset(**dataset), [InputTag("mlflow.data.context", "training")])
+            self._client.log_inputs(run_id, datasets=[given])
         for path in content.artifacts:
             if path.is_dir():
                 self._client.log_artifacts(run_id, str(path), path.name)

@@ -9,19 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
 from flows.engine.lockfile import ContentChanged, Entry, key_of
-from flows.tracking.follow import following
 from flows.tracking.ledger import Logged, find_logged
 from flows.tracking.location import local_database
-from flows.tracking.results import CURVE_FILE, Place, are_weights_here, place_of, place_of_paths
+from flows.tracking.results import CURVE_FILE, Place, are_weights_here, growing_curve, place_of, place_of_paths
 
 if TYPE_CHECKING:
     from flows.tracking.store import Store
 
 Used = TypeVar("Used")
+
+INTERVAL = 10.0  # seconds between two looks at a growing curve; a stage that is over sooner needs no run to follow it
 
 
 class Tracking:
@@ -36,14 +37,10 @@ class Tracking:
         experiment_suffix: str = "",
         use_ledger: bool = True,
     ) -> None:
-        """Opens nothing yet.
+        """Opens nothing yet; `say` takes a line about what was done or failed, `lineage` are tags for every run.
 
-        Args:
-            root: the project's folder.
-            say: takes a line about what was done or failed.
-            lineage: tags for every run.
-            experiment_suffix: the results of `digits` are logged to the MLflow experiment `digits<suffix>`.
-            use_ledger: ask MLflow only for what the ledger does not know, else for everything.
+        The results of `digits` are logged to the MLflow experiment `digits<experiment_suffix>`. `use_ledger` is to ask
+        MLflow only for what the ledger does not know, else for everything.
         """
         self._root, self._say, self._lineage, self._suffix = root, say, lineage, experiment_suffix
         self._database = local_database(root) if use_ledger else None
@@ -62,20 +59,36 @@ class Tracking:
     def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> Iterator[None]:
         """While in here, log the points of the curve that a stage writes among its `outs`, if there is one.
 
-        They go to a run of their own, which ends as failed when an exception passes; `log` replaces it.
+        They go to a run of their own, which ends as failed when an exception passes; `log` replaces it. What an earlier
+        attempt left in the file is old: points are new once the file has changed.
         """
         curve = next((self._root / out for out in outs if Path(out).name == CURVE_FILE), None)
-        place = place_of_paths(outs)
+        place, over = place_of_paths(outs), Event()
         if curve is None or place is None:
             yield
             return
+        before = curve.stat().st_mtime_ns if curve.is_file() else None
+
+        def look() -> None:
+            logged = 0
+            while not over.wait(INTERVAL):
+                is_new = curve.is_file() and curve.stat().st_mtime_ns != before
+                points = growing_curve(curve)[logged:] if is_new else []
+                if points:
+                    self._use(lambda store, points=points: store.grow(address, place, points, tags))
+                    logged += len(points)
+
+        thread = Thread(target=look, daemon=True)
+        thread.start()
+        is_done = False
         try:
-            with following(curve, lambda points: self._use(lambda s: s.grow(address, place, points, tags))):
-                yield
-        except BaseException:
-            if self._store is not None:
+            yield
+            is_done = True
+        finally:
+            over.set()
+            thread.join()
+            if not is_done and self._store is not None:
                 self._use(lambda store: store.fail(address))
-            raise
 
     def log(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
         """Log one result, if it has one under results/; the page of its run, or the run's id in a local store.

@@ -18,8 +18,10 @@ from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import get_current_settings
+from prefect.states import Running
 
 from flows.scheduled.deploy import deploy
+from flows.scheduled.serve import mark_lost_runs
 from snnprune.core.errors import UserError
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
@@ -69,14 +71,14 @@ class Deployed:
         self.environment = {**environment(folder), MARK: self.mark, "PREFECT_API_URL": f"{self.url}/api"}
         self.environment["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
 
+    def launch(self) -> None:
+        with (self.folder / "deploy.log").open("wb") as log:
+            self.process = subprocess.Popen(self.command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
+
     def start(self) -> None:
-        log = self.folder / "deploy.log"
-        with log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                self.command, cwd=self.folder, env=self.environment, stdout=stream, stderr=stream
-            )
-        up = within(150, lambda: "deployments are being served" in log.read_text() or self.process.poll() is not None)
-        assert up and self.process.poll() is None, log.read_text()
+        self.launch()
+        up = within(150, lambda: "deployments are being served" in self.said or self.process.poll() is not None)
+        assert up and self.process.poll() is None, self.said
 
     def end(self, number: int) -> None:
         """End it by a signal, and find nothing left of what it had started."""
@@ -134,8 +136,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         with (folder / name).open("a") as file:
             file.write(BROKEN)
     yield found
-    found.end(signal.SIGTERM)
-    assert "ended: the server and the runs in progress" in found.said
+    if found.process.poll() is None:
+        found.end(signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -205,24 +207,14 @@ def test_a_run_on_demand_takes_overrides_and_is_logged_apart(deployed: Deployed,
     assert sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits")) == standard
 
 
-def test_a_run_is_cancelled_by_prefect_and_crashed_after_the_next_start_when_it_was_killed(
-    deployed: Deployed, scheduled: dict
-) -> None:
+def test_a_run_that_prefect_is_asked_to_cancel_is_cancelled(deployed: Deployed, scheduled: dict) -> None:
     asked = deployed.start_run("smoke")
     deployed.state_of(asked, "Running")
     deployed.ask(f"flow_runs/{asked}/set_state", {"state": {"type": "CANCELLING"}, "force": True})
     deployed.state_of(asked, "Cancelled")
-    lost = deployed.start_run("smoke")
-    deployed.state_of(lost, "Running")
-    deployed.end(signal.SIGKILL)
-    for name in EDITED:
-        run(deployed.folder, "git", "checkout", name)
-    deployed.start()
-    message = "the process of this run was ended; the next run goes on from there"
-    assert deployed.state_of(lost, *ENDED)["message"] == message
 
 
-def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments(
+def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments_and_lost_runs_are_crashed(
     deployed: Deployed, scheduled: dict, server: None
 ) -> None:
     url = get_current_settings().api.url
@@ -231,12 +223,24 @@ def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments(
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
         subprocess.run(command, cwd=deployed.folder, env={**deployed.environment, "PREFECT_API_URL": url}, check=True)
         found = {one.name: one for one in client.read_deployments()}
+        lost = client.create_flow_run_from_deployment(found["smoke"].id, state=Running())
+        mark_lost_runs()
+        assert client.read_flow_run(lost.id).state.name == "Crashed"
     for name, served in deployed.deployments().items():
         assert (found[name].work_pool_name, found[name].parameters) == ("local", served["parameters"])
         assert found[name].entrypoint == "flows/scheduled/serve.py:experiment_in_worktree"
-        assert found[name].parameter_openapi_schema.model_dump() == served["parameter_openapi_schema"]
+        assert found[name].parameter_openapi_schema == served["parameter_openapi_schema"]
         crons = [each["schedule"]["cron"] for each in served["schedules"]]
         assert [each.schedule.cron for each in found[name].schedules] == crons
+
+
+def test_nothing_is_left_of_it_however_it_ends(deployed: Deployed, scheduled: dict) -> None:
+    deployed.state_of(deployed.start_run("smoke"), "Running")
+    deployed.end(signal.SIGKILL)
+    deployed.launch()
+    assert within(60, lambda: any("server" in process.cmdline() for process in processes(deployed.mark)))
+    deployed.end(signal.SIGTERM)
+    assert "ended: the server and the runs in progress" in deployed.said
 
 
 def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch) -> None:

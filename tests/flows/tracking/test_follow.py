@@ -8,7 +8,6 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from flows.engine.lockfile import read_lock
-from flows.tracking import follow
 from flows.tracking.tracking import Tracking
 from pipeline.io.paths import train_folder
 from tests.flows.conftest import store_of, within
@@ -22,7 +21,7 @@ OUTS = tuple(str(CURVE.with_name(name)) for name in ("model.safetensors", "curve
 @pytest.fixture(autouse=True)
 def whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The curve of the finished stage; looks at it come quickly."""
-    monkeypatch.setattr(follow, "INTERVAL", 0.05)
+    monkeypatch.setattr("flows.tracking.tracking.INTERVAL", 0.05)
     return CURVE.read_text()
 
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from mlflow import MlflowClient
 
@@ -76,8 +75,3 @@ def test_a_model_carries_no_more_code_than_it_needs_and_can_be_installed_elsewhe
         written = (folder / name).read_text().split()
         assert f"torch=={public}" in written
         assert not [word for word in written if "+" in word]
-
-
-def test_a_requirement_has_no_local_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "version", lambda name: "2.13.0+cpu")
-    assert model.requirements.__wrapped__() == [f"{name}==2.13.0" for name in model.REQUIREMENTS]
