@@ -5,9 +5,7 @@ in the project, or starts empty.
 """
 
 import argparse
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +21,10 @@ SHORT = {"train": {"epochs": 4}, "prune": {"levels": [0.9, 0.98]}, "finetune": {
 SHORT_MATRIX = {"methods": ["cqp", "magnitude"], "seeds": [0, 1]}
 SHORT_BLOCKS = ("data", "model", "train", "prune", "methods", "layers")
 LOCKS = ["full", "empty"]
-EMPTY_STAGES = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print, by experiment and dvc.lock, the seconds of both, their ratio, a second run's; then a stage's overhead."""
+    """Print, by experiment and dvc.lock, the seconds of both, their ratio, and those of a second run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flow", description="The flow against serial dvc repro.")
     parser.add_argument("--experiments", nargs="+", default=["digits", "mnist"], help="mnist is shortened")
     parser.add_argument(
@@ -39,42 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for experiment in options.experiments:
             for lock in options.locks:
                 _compare(Path(folder) / f"{experiment}-{lock}", experiment, lock, options.workers)
-        _overhead(Path(folder) / "empty")
 
 
 def _compare(folder: Path, experiment: str, lock: str, workers: int) -> None:
     serial, flow = (_clone(folder / name, experiment, lock) for name in ("serial", "flow"))
     repro = ["dvc", "repro", "-q", f"track@{experiment}"]
-    engine = ["python", "-m", "flows.experiment", "--experiment", experiment, "--local", "--workers", str(workers)]
-    first = _seconds(serial, repro), _seconds(flow, engine)
-    second = _seconds(serial, repro), _seconds(flow, engine)
+    engine = ["python", "-m", "flows.cli", "run", experiment, "--workers", str(workers)]
+    first = seconds_of(serial, repro), seconds_of(flow, engine)
+    second = seconds_of(serial, repro), seconds_of(flow, engine)
     times = f"dvc repro {first[0]:.0f} s, flow with {workers} workers {first[1]:.0f} s"
     ratio = f"{first[0] / first[1]:.2f} times as fast"
     second_times = f"a second run: {second[0]:.1f} s, {second[1]:.1f} s"
     print(f"{experiment}, {lock} dvc.lock: {times}, {ratio}; {second_times}", flush=True)
 
 
-def _overhead(folder: Path) -> None:
-    """Of stages that do nothing, one at a time."""
-    stages = {f"s{n}": {"cmd": f"echo {n} > {n}.txt", "outs": [f"{n}.txt"]} for n in range(EMPTY_STAGES)}
-    last = {"cmd": "echo > all.txt", "deps": [f"{n}.txt" for n in range(EMPTY_STAGES)], "outs": ["all.txt"]}
-    runner = (
-        "from pathlib import Path; from flows.engine import run_target; from flows.graph import Pipeline; "
-        "run_target(Pipeline(Path.cwd()), 'all', say=print, before_work=lambda: None, "
-        "carry_out=lambda work, stage: work.bring_up(stage, print, {}))"
-    )
-    seconds = []
-    for name, command in {"dvc": ["dvc", "repro", "-q", "all"], "flow": ["python", "-c", runner]}.items():
-        root = folder / name
-        root.mkdir(parents=True)
-        YAML(typ="safe").dump({"stages": {**stages, "all": last}}, root / "dvc.yaml")
-        _run(root, ["dvc", "init", "-q", "--no-scm"])
-        seconds.append(_seconds(root, command) / (EMPTY_STAGES + 1))
-    print(f"a stage that does nothing: dvc repro {seconds[0]:.2f} s, flow with 1 worker {seconds[1]:.2f} s")
-
-
 def _clone(folder: Path, experiment: str, lock: str) -> Path:
-    _run(Path.cwd(), ["git", "clone", "--quiet", "--no-hardlinks", ".", str(folder)])
+    run_in(Path.cwd(), ["git", "clone", "--quiet", "--no-hardlinks", ".", str(folder)])
     yaml = YAML()
     entries = yaml.load(folder / "dvc.lock")
     for address, entry in list(entries["stages"].items()):
@@ -94,21 +71,22 @@ def _clone(folder: Path, experiment: str, lock: str) -> Path:
     return folder
 
 
-def _seconds(folder: Path, command: list[str]) -> float:
+def seconds_of(folder: Path, command: list[str]) -> float:
+    """How long a command takes in a folder."""
     start = time.monotonic()
-    _run(folder, command)
+    run_in(folder, command)
     return time.monotonic() - start
 
 
-def _run(folder: Path, command: list[str]) -> None:
-    data = os.environ.get("SNN_DATA_DIR") or str(Path("../shared").resolve())
-    environment = {**DEFAULTS, **stage_environment(), "SNN_DATA_DIR": data}
-    if command[0] == "python":
-        environment["PYTHONPATH"] = str(Path.cwd()) if "-c" in command else ""
-        command = [sys.executable, *command[1:]]
+def run_in(folder: Path, command: list[str]) -> str:
+    """Run a command in a folder with this project's interpreter; its output. A failing one ends the program."""
+    environment = {**DEFAULTS, **stage_environment()}
+    if "-c" in command:  # in a folder without our code
+        environment["PYTHONPATH"] = str(Path.cwd())
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
 
 
 if __name__ == "__main__":

@@ -140,9 +140,9 @@ def report_page(experiment: str) -> Path:
 
 def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
-    from pipeline.report.comparison.tables import render_text
+    from pipeline.report.comparison.tables import render_markdown
 
-    table = render_text(_comparison(experiment))
+    table = render_markdown(_comparison(experiment))
     return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from pipeline import studies
-from pipeline.blocks import missing_blocks, unknown_blocks
 from pipeline.data.params import DataParams
 from pipeline.io import params
-from pipeline.io.params import PARAMS_FILE, Matrix
+from pipeline.io.params import PARAMS_FILE, Problems
+from pipeline.matrix import REQUIRED, unknown_blocks
 from pipeline.studies import DENSE, NETS, Experiment, Study
 from snnprune import methods
 from snnprune.core.schema import Block, ParamsError, validate
@@ -19,68 +20,50 @@ SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "tr
 
 
 def validate_params(path: Path = PARAMS_FILE) -> None:
-    """Check the whole of params.yaml.
-
-    Raises:
-        ParamsError: naming every key that is wrong, what was found and what is allowed.
-    """
+    """Check the whole of params.yaml; raises ParamsError that names every key that is wrong, found and allowed."""
     tree = params.read_params(path)
-    problems: list[str] = []
-    matrix: dict[str, Matrix] = {}
-    try:
-        matrix = params.matrix_of(tree)
-    except ParamsError as error:
-        problems.append(str(error))
-    try:
-        params.load_runtime(path)
-    except ParamsError as error:
-        problems.append(str(error))
+    problems = Problems()
+    matrix = problems.of(params.matrix_of, tree) or {}
+    problems.of(params.load_runtime, path)
     for name, blocks in tree["experiments"].items():
-        problems += unknown_blocks(name, blocks) + missing_blocks(name, blocks)
+        where = f"experiments.{name}"
+        problems += unknown_blocks(name, blocks)
+        problems += [
+            f"{where}.{block}: missing; required are: {', '.join(REQUIRED)}"
+            for block in REQUIRED
+            if block not in blocks
+        ]
         there = [studies.load_study(study) for study in studies.available() if study in blocks]
         schemas = SCHEMAS | {study.name: study.params for study in there}
-        valid: dict[str, Block] = {}
-        for block in [block for block in schemas if block in blocks]:
-            try:
-                valid[block] = validate(schemas[block], blocks[block], f"experiments.{name}.{block}")
-            except ParamsError as error:
-                problems.append(str(error))
+        found = {
+            block: problems.of(validate, schema, blocks[block], f"{where}.{block}")
+            for block, schema in schemas.items()
+            if block in blocks
+        }
         if "methods" in blocks:
-            problems += _method_problems(name, path)
+            for method, values in (problems.of(params.load_methods, name, path) or {}).items():
+                problems.of(_check_method, method, values, f"{where}.methods.{method}")
         if name in matrix:
+            valid = {block: value for block, value in found.items() if value is not None}
             problems += _study_problems(there, Experiment(name, matrix[name], valid), blocks)
-    if problems:
-        raise ParamsError("\n".join(problems))
+    problems.raise_any()
 
 
-def _method_problems(experiment: str, path: Path) -> list[str]:
-    try:
-        listed = params.load_methods(experiment, path)
-    except ParamsError as error:
-        return [str(error)]
-    problems = []
-    for method, values in listed.items():
-        where = f"experiments.{experiment}.methods.{method}"
-        if method not in methods.available():
-            problems.append(f"{where}: unknown method; available are: {', '.join(methods.available())}")
-            continue
-        try:
-            validate(methods.load_method(method).params, values, where)
-        except ParamsError as error:
-            problems.append(str(error))
-    return problems
+def _check_method(name: str, values: Any, where: str) -> None:
+    if name not in methods.available():
+        raise ParamsError(f"{where}: unknown method; available are: {', '.join(methods.available())}")
+    validate(methods.load_method(name).params, values, where)
 
 
 def _study_problems(there: list[Study], experiment: Experiment, blocks: Collection[str]) -> list[str]:
     """Problems of studies that need what the experiment does not have; `blocks` are its keys, valid or not."""
     problems = []
     for study in there:
+        where = f"experiments.{experiment.name}.{study.name}"
         if study.needs not in (DENSE, NETS, *blocks):
-            where = f"experiments.{experiment.name}.{study.name}"
             problems.append(f"{where}: needs the block {study.needs} beside it, whose table it reads")
         problems += [
-            f"experiments.{experiment.name}.{study.name}: needs {method} in matrix.{experiment.name}.methods; "
-            f"found {experiment.matrix.methods!r}"
+            f"{where}: needs {method} in matrix.{experiment.name}.methods; found {experiment.matrix.methods!r}"
             for method in study.beside
             if method not in experiment.matrix.methods
         ]

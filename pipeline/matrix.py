@@ -1,8 +1,6 @@
-"""What dvc.yaml multiplies out: `python -m pipeline.matrix` writes matrix.yaml from params.yaml.
-
-DVC's own `matrix` is one cartesian product; here each experiment has its own methods, seeds and studies, so dvc.yaml's
-`foreach` takes its entries, `<stage>: {<name>: {experiment, method, seed}}`, from this file.
-"""
+"""What dvc.yaml multiplies out: `python -m pipeline.matrix` writes matrix.yaml from params.yaml. DVC's own `matrix` is
+one cartesian product; here each experiment has its own methods, seeds and studies, so dvc.yaml's `foreach` takes its
+entries, `<stage>: {<name>: {experiment, method, seed}}`, from this file."""
 
 import io
 from collections.abc import Iterable
@@ -11,17 +9,16 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.blocks import unknown_blocks
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
-from pipeline.io.params import PARAMS_FILE, matrix_of, read_params
+from pipeline.io.params import PARAMS_FILE, Problems, matrix_of, read_params
 from pipeline.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.slots import slots_of
 from pipeline.studies import available
-from snnprune.core.schema import ParamsError
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
 READ_BY_THE_REPORT = ("energy", "staleness")
+REQUIRED = ("data", "model", "train", "prune", "methods", "layers")  # blocks that every experiment has
 STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
 
 Stages = dict[str, Items]
@@ -30,16 +27,13 @@ Stages = dict[str, Items]
 def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
     """The DVC stages of a params tree (`read_params`): stage -> what follows `@` in its address -> its items.
 
-    `with_code` is false for a project that holds no code of its own, so that no stage can depend on it.
-
-    Raises:
-        ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block.
-        UserError: a study's file does not say what it needs.
+    `with_code` is false for a project that holds no code of its own, so that no stage can depend on it. Raises
+    ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block. Raises
+    UserError: a study's file does not say what it needs.
     """
     stages: Stages = {stage: {} for stage in STAGES}
     matrix = matrix_of(tree)
-    if problems := [line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])]:
-        raise ParamsError("\n".join(problems))
+    Problems(line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])).raise_any()
     for experiment, entry in matrix.items():
         studies = [block for block in tree["experiments"][experiment] if block in available()]  # in params.yaml's order
         once = {experiment: {"experiment": experiment}}
@@ -58,12 +52,15 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
     return stages
 
 
-def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
-    """Bring matrix.yaml up to date with params.yaml; whether it had to be changed.
+def unknown_blocks(experiment: str, blocks: Iterable[str]) -> list[str]:
+    """One line for every block of the experiment that has no meaning: it is neither required nor a study's."""
+    allowed = dict.fromkeys([*REQUIRED, *available()])
+    problem = f"unknown key; allowed here: {', '.join(allowed)}"
+    return [f"experiments.{experiment}.{name}: {problem}" for name in blocks if name not in allowed]
 
-    Raises:
-        ParamsError: params.yaml's matrix, outline or blocks' names are not as allowed.
-    """
+
+def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
+    """Bring matrix.yaml up to date with params.yaml; whether it had to be changed. Raises as `stages_of`."""
     text = _render(stages_of(read_params(params), with_code=(path.parent / "snnprune").is_dir()))
     if path.is_file() and path.read_bytes() == text.encode():
         return False

@@ -23,10 +23,7 @@ def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
 
 def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
     """Check that matrix.yaml trains and prunes what an experiment's `entry` in params.yaml lists, and nothing else.
-
-    Raises:
-        UserError: it does not; the message says which command puts it right.
-    """
+    Raises UserError: it does not; the message says which command puts it right."""
     for stage, items in nets_of(experiment, entry).items():
         if _items(experiment, stage, path) != items:
             raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")

@@ -1,8 +1,6 @@
-"""What one study's DVC stage depends on beside what all of them do, read from its file.
-
-The file is parsed and not imported: a study imports torch, which takes seconds. DVC takes no list by template, so
-dvc.yaml has a slot of one path or params key for each kind of thing in which studies differ.
-"""
+"""What one study's DVC stage depends on beside what all of them do, read from its file. The file is parsed and not
+imported: a study imports torch, which takes seconds. DVC takes no list by template, so dvc.yaml has a slot of one path
+or params key for each kind of thing in which studies differ."""
 
 import ast
 from pathlib import Path
@@ -22,9 +20,7 @@ def slots_of(
 
     A slot that a study has no use for names a part of what it depends on anyway, of the dense net of `seed` for one:
     DVC would list a path that is named twice twice. `with_code` is false for a project that holds no code of its own.
-
-    Raises:
-        UserError: the file has no NEEDS, or more of something than there are slots.
+    Raises UserError: the file has no NEEDS, or more of something than there are slots.
     """
     file = folder / f"{study}.py"
     tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -1,10 +1,7 @@
-"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `accuracy`, `count_operations`.
-
-No function changes a network it is given, prints anything, or moves torch's global random generators.
-"""
+"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `accuracy`, `count_operations`. No function
+changes a network it is given, prints anything, or moves torch's global random generators."""
 
 import copy
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +14,7 @@ from snnprune.core.errors import DataError
 from snnprune.core.errors import UserError as UserError
 from snnprune.core.schema import validate
 from snnprune.core.seeds import seed_everything
-from snnprune.data.folder import load_idx as load_idx
+from snnprune.data.idx import load_idx as load_idx
 from snnprune.energy.measure import Measurement, measure
 from snnprune.methods import available as list_methods  # noqa: F401
 from snnprune.methods import load_method
@@ -29,13 +26,11 @@ from snnprune.snn.checkpoint import load_network, save_network
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
 from snnprune.training.evaluate import accuracy as accuracy
-from snnprune.training.fit import Epoch, fit, make_optimizer
+from snnprune.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
 from snnprune.training.loss import Loss, cross_entropy
 from snnprune.training.params import Distillation as Distillation
 from snnprune.training.params import FinetuneParams as Finetune
 from snnprune.training.params import FitParams as Training
-from snnprune.training.progress import Progress
-from snnprune.training.resume import ResumePoint
 
 TRAINING = Training(epochs=20)
 CRITICALITY = Criticality()
@@ -70,9 +65,7 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
     layers: neuron counts from input to output, or a notation such as "28x28-12C5-MP2-64C5-MP2-10".
     model: beta (0.9), threshold (1.0), reset ("subtract" or "zero"), timesteps (10), dropout (0.0), surrogate, encoding
         (such as {"name": "rate", "gain": 0.5}); see `snnprune.snn.params.ModelParams`.
-
-    Raises:
-        UserError: an unknown or impossible value; names the key, what was found and what is allowed.
+    Raises UserError: an unknown or impossible value; names the key, what was found and what is allowed.
 
     >>> build([64, 128, 10], timesteps=8, encoding={"name": "rate"})(torch.rand(5, 1, 8, 8)).shape
     torch.Size([5, 10])
@@ -85,12 +78,8 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
 
 
 def load(path: str | Path) -> SpikingNetwork:
-    """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        UserError: the file is damaged, or holds no network.
-    """
+    """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU. Raises FileNotFoundError: there is
+    no such file. Raises UserError: the file is damaged, or holds no network."""
     with torch.random.fork_rng():  # building it draws weights
         return load_network(Path(path))
 
@@ -117,14 +106,10 @@ def train(
 ) -> SpikingNetwork:
     """A trained copy of `network`, in evaluation mode. The same seed gives the same weights on the same kind of CPU.
 
-    data, validation: images [N, C, H, W] in 0..1 and labels [N] (see `snnprune.core.dataset.as_split`).
-    training: epochs, batch_size (64), lr (0.002), optimizer, schedule, weight_decay, augment.
-    loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B]; cross-entropy on the counts.
+    data, validation: images [N, C, H, W] in 0..1 and labels [N] (`as_split`); DataError unless they fit the network.
+    loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B].
     on_epoch: called after each epoch with its loss and validation accuracy. progress: receives more; silent by default.
     resume: a file that holds the state after each epoch; an interrupted run goes on from it and ends the same.
-
-    Raises:
-        DataError: the data do not fit the network.
 
     >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
     >>> net = train(build([16, 8, 2]), data, training=Training(epochs=2), on_epoch=lambda epoch: print(epoch.epoch))
@@ -173,9 +158,7 @@ def prune(
     level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned.
     finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
     on_epoch(level, epoch): called after each epoch. loss, progress: as in `train`. resume: a folder, one file a level.
-
-    Raises:
-        UserError: unknown method, an impossible value, data that do not fit, or constraints that cannot be met.
+    Raises UserError: unknown method, an impossible value, data that do not fit, or constraints that cannot be met.
 
     >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
     >>> pruned = prune(build([16, 8, 2]), data, method="magnitude", level=[0.5, 0.75])
@@ -209,11 +192,8 @@ def count_operations(network: SpikingNetwork, data: Data, steps: int | None = No
     """What the network computes for a sample: MACs and ACs whose weight and input are not zero, neuron updates.
 
     Means over `data`, counted from real spikes as NeuroBench does (arXiv 2304.04640), for the first `steps` time steps
-    (None: all), layer by layer and in sum.
-
-    Raises:
-        DataError: the data do not fit the network.
-        ValueError: `steps` is not within 1..T.
+    (None: all), layer by layer and in sum. Raises DataError: the data do not fit the network. Raises ValueError:
+    `steps` is not within 1..T.
 
     >>> counted = count_operations(build([16, 8, 2], timesteps=5), (torch.ones(3, 1, 4, 4), [0, 1, 1]))
     >>> counted.macs, counted.neuron_updates
@@ -227,9 +207,9 @@ def _fitting(network: SpikingNetwork, data: Data | None) -> Split | None:
     if data is None:
         return None
     split, architecture = as_split(data), network.spec.architecture
-    shape, wanted = tuple(split.images.shape[1:]), architecture.input_shape
-    if shape != wanted and (len(wanted) == 3 or math.prod(shape) != architecture.inputs):
-        raise DataError(f"images: the network takes {list(wanted)} a sample; found {list(shape)}")
+    shape = tuple(split.images.shape[1:])
+    if not architecture.takes(shape):
+        raise DataError(f"images: the network takes {list(architecture.input_shape)} a sample; found {list(shape)}")
     low, high = int(split.labels.min()), int(split.labels.max())
     if low < 0 or high >= architecture.classes:
         raise DataError(f"labels: the network has the classes 0 to {architecture.classes - 1}; found {low} to {high}")

@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.io.params import load_block, load_matrix, load_method, load_methods, load_runtime, matrix_of, read_params
+from pipeline.io.params import load_block, load_matrix, load_methods, load_runtime, matrix_of, read_params
 from snnprune.core.schema import Block, ParamsError, validate
 
 
@@ -59,6 +59,9 @@ GOOD = {
     "experiments": {"one": BLOCKS},
 }
 Write = Callable[[Any], Path]
+ONE = {"count": 1}
+NAMES = "allowed in an experiment's name are letters, digits, - and _"
+NO_METHODS = "experiments.one.methods: expected a mapping of method names to their parameters, such as magnitude: {}"
 
 
 @pytest.fixture
@@ -74,6 +77,11 @@ def write(tmp_path: Path) -> Write:
     return write_file
 
 
+def named(name: Any, blocks: Any = BLOCKS) -> dict[str, Any]:
+    """GOOD with one experiment of that name."""
+    return GOOD | {"experiments": {name: blocks}}
+
+
 def message(call: Callable[[], object]) -> str:
     with pytest.raises(ParamsError) as caught:
         call()
@@ -87,10 +95,7 @@ def message(call: Callable[[], object]) -> str:
         ({"count": 1, "inner": {"shere": 1}}, "x.inner.shere: unknown key; allowed here: share"),
         ({"count": 1, "maybe": {"shere": 1}}, "x.maybe.shere: unknown key; allowed here: share"),
         ({"count": 1, "many": [{}, {"shere": 1}]}, "x.many[1].shere: unknown key; allowed here: share"),
-        (
-            {"count": 1, "shape": {"name": "square", "radius": 1.0}},
-            "x.shape.radius: unknown key; allowed here: name, side",
-        ),
+        (ONE | {"shape": {"name": "square", "radius": 1.0}}, "x.shape.radius: unknown key; allowed here: name, side"),
         ({"mode": "on"}, "x.count: missing; it has no default"),
         ({"count": 1, "shape": {"name": "disc"}}, "x.shape.radius: missing; it has no default"),
         ({"count": 0}, "x.count: Input should be greater than or equal to 1; found 0"),
@@ -100,10 +105,7 @@ def message(call: Callable[[], object]) -> str:
         ({"count": None}, "x.count: Input should be a valid integer; found None"),
         ({"count": 1, "mode": "auto"}, "x.mode: Input should be 'on' or 'off'; found 'auto'"),
         ({"count": 1, "inner": {"share": 1.5}}, "x.inner.share: Input should be less than or equal to 1; found 1.5"),
-        (
-            {"count": 1, "inner": {"share": float("nan")}},
-            "x.inner.share: Input should be a finite number; found nan",
-        ),
+        (ONE | {"inner": {"share": float("nan")}}, "x.inner.share: Input should be a finite number; found nan"),
         ({"count": 1, "many": [{"share": 2}]}, "x.many[0].share: Input should be less than or equal to 1; found 2"),
         ({"count": 1, "sizes": [1, 2.5]}, "x.sizes[1]: Input should be a valid integer; found 2.5"),
         ({"count": 1, "sizes": 3}, "x.sizes: Input should be a valid list; found 3"),
@@ -114,24 +116,13 @@ def message(call: Callable[[], object]) -> str:
         ({"count": 1, "shape": "square"}, "x.shape: expected a mapping with the keys name; found 'square'"),
         ({"count": 1, "shape": {"name": "squere"}}, "x.shape.name: allowed are: square, circle, disc; found 'squere'"),
         ({"count": 1, "shape": {"side": 2.0}}, "x.shape.name: allowed are: square, circle, disc; found None"),
-        (
-            {"count": 1, "shape": {"name": "square", "side": -1}},
-            "x.shape.side: Input should be greater than 0; found -1",
-        ),
-        (
-            None,
-            "x: expected a mapping with the keys count, mode, sizes, inner, maybe, many, shape; found None",
-        ),
+        (ONE | {"shape": {"name": "square", "side": -1}}, "x.shape.side: Input should be greater than 0; found -1"),
+        (None, "x: expected a mapping with the keys count, mode, sizes, inner, maybe, many, shape; found None"),
         ([1], "x: expected a mapping with the keys count, mode, sizes, inner, maybe, many, shape; found [1]"),
     ],
 )
 def test_what_a_schema_refuses(value: Any, expected: str) -> None:
     assert message(lambda: validate(Toy, value, "x")) == expected
-
-
-def test_a_schema_without_keys_says_so() -> None:
-    assert message(lambda: validate(Block, {"alpha": 1}, "x")) == "x.alpha: unknown key; allowed here: no keys"
-    assert message(lambda: validate(Block, None, "x")) == "x: expected a mapping with no keys: {}; found None"
 
 
 def test_every_problem_has_its_line() -> None:
@@ -149,7 +140,7 @@ def test_a_good_value_is_taken_whole_with_its_defaults() -> None:
 def test_blocks_are_read_one_at_a_time(write: Write) -> None:
     path = write(GOOD)
     assert load_block("one", "train", Toy, path).count == 3
-    assert load_method("one", "cqp", Toy, path).count == 2
+    assert load_block("one", "methods.cqp", Toy, path).count == 2
     assert load_methods("one", path) == {"magnitude": {}, "cqp": {"count": 2}}
     assert (load_runtime(path).threads, load_runtime(path).device) == (2, "cpu")
     assert (load_matrix("one", path).methods, load_matrix("one", path).seeds) == (["cqp"], [0, 1])
@@ -188,18 +179,9 @@ def test_a_missing_file(tmp_path: Path) -> None:
         (GOOD | {"experiments": {}}, "experiments: expected a mapping of experiment names to blocks; found {}"),
         ({"matrix": {}}, "experiments: expected a mapping of experiment names to blocks; found None"),
         (GOOD | {"experiments": ["a"]}, "experiments: expected a mapping of experiment names to blocks; found ['a']"),
-        (
-            GOOD | {"experiments": {"one": None}},
-            "experiments.one: expected a mapping of blocks such as data, model and train; found None",
-        ),
-        (
-            GOOD | {"experiments": {"../one": BLOCKS}},
-            "experiments.../one: allowed in an experiment's name are letters, digits, - and _; found '../one'",
-        ),
-        (
-            GOOD | {"experiments": {2024: BLOCKS}},
-            "experiments.2024: allowed in an experiment's name are letters, digits, - and _; found 2024",
-        ),
+        (named("one", None), "experiments.one: expected a mapping of blocks such as data, model and train; found None"),
+        (named("../one"), f"experiments.../one: {NAMES}; found '../one'"),
+        (named(2024), f"experiments.2024: {NAMES}; found 2024"),
     ],
 )
 def test_a_wrong_outline(write: Write, content: Any, expected: str) -> None:
@@ -214,50 +196,35 @@ def test_a_wrong_outline_is_reported_whole(write: Write) -> None:
     assert sorted(keys) == ["experiments...", "experiments.two", "martix"]
 
 
-def test_unknown_experiment_and_missing_block(write: Write) -> None:
+@pytest.mark.parametrize(
+    ("experiment", "block", "expected"),
+    [
+        ("three", "train", "experiments.three: no such experiment; defined are: one, two"),
+        ("three", "methods.cqp", "experiments.three: no such experiment; defined are: one, two"),
+        ("two", "model", "experiments.two.model: missing; there are: train"),
+        ("two", "methods.cqp", "experiments.two.methods: missing; there are: train"),
+        ("two", "train", "experiments.two.train.count: Input should be greater than or equal to 1; found 0"),
+    ],
+)
+def test_unknown_experiment_and_missing_block(write: Write, experiment: str, block: str, expected: str) -> None:
     path = write(GOOD | {"experiments": {"one": BLOCKS, "two": {"train": {"count": 0}}}})
-    assert message(lambda: load_block("three", "train", Toy, path)) == (
-        "experiments.three: no such experiment; defined are: one, two"
-    )
-    assert message(lambda: load_method("three", "cqp", Toy, path)) == (
-        "experiments.three: no such experiment; defined are: one, two"
-    )
-    assert message(lambda: load_block("two", "model", Toy, path)) == (
-        "experiments.two.model: missing; there are: train"
-    )
-    assert message(lambda: load_method("two", "cqp", Toy, path)) == (
-        "experiments.two.methods: missing; there are: train"
-    )
-    assert message(lambda: load_block("two", "sweep", Toy, path)) == (
-        "experiments.two.sweep: missing; there are: train"
-    )
-    assert message(lambda: load_block("two", "train", Toy, path)) == (
-        "experiments.two.train.count: Input should be greater than or equal to 1; found 0"
-    )
+    assert message(lambda: load_block(experiment, block, Toy, path)) == expected
 
 
 @pytest.mark.parametrize(
     ("methods", "expected"),
     [
-        ({"magnitude": {}}, "experiments.one.methods.cqp: missing; listed are: magnitude"),
-        ({}, "experiments.one.methods.cqp: missing; listed are: none"),
-        (
-            ["cqp"],
-            "experiments.one.methods: expected a mapping of method names to their parameters, such as magnitude: {}; "
-            "found ['cqp']",
-        ),
-        (
-            None,
-            "experiments.one.methods: expected a mapping of method names to their parameters, such as magnitude: {}; "
-            "found None",
-        ),
+        ({"magnitude": {}}, "experiments.one.methods.cqp: missing; there are: magnitude"),
+        ({}, "experiments.one.methods.cqp: missing; there are: none"),
+        (["cqp"], f"{NO_METHODS}; found ['cqp']"),
+        (None, f"{NO_METHODS}; found None"),
         ({"cqp": {"alpha": 1}}, "experiments.one.methods.cqp.alpha: unknown key; allowed here: no keys"),
         ({"cqp": None}, "experiments.one.methods.cqp: expected a mapping with no keys: {}; found None"),
     ],
 )
 def test_methods_of_an_experiment(write: Write, methods: Any, expected: str) -> None:
     path = write(GOOD | {"experiments": {"one": {**BLOCKS, "methods": methods}}})
-    assert message(lambda: load_method("one", "cqp", Block, path)) == expected
+    assert message(lambda: load_block("one", "methods.cqp", Block, path)) == expected
 
 
 @pytest.mark.parametrize(
@@ -268,6 +235,7 @@ def test_methods_of_an_experiment(write: Write, methods: Any, expected: str) -> 
         ({"seeds": [0, -1]}, "matrix.one.seeds[1]: Input should be greater than or equal to 0; found -1"),
         ({"seeds": [0.5]}, "matrix.one.seeds[0]: Input should be a valid integer; found 0.5"),
         ({"methods": "cqp"}, "matrix.one.methods: Input should be a valid list; found 'cqp'"),
+        ({"methods": []}, "matrix.one.methods: List should have at least 1 item after validation, not 0; found []"),
         ({"seed": [0]}, "matrix.one.seed: unknown key; allowed here: methods, seeds"),
     ],
 )
@@ -278,12 +246,9 @@ def test_a_wrong_entry_of_the_matrix(write: Write, entry: dict[str, Any], expect
 
 
 def test_an_empty_entry_of_the_matrix(write: Write) -> None:
-    path = write(GOOD | {"matrix": {"one": {"methods": [], "seeds": [0]}}})
-    assert "matrix.one.methods: List should have at least 1 item" in message(lambda: load_matrix("one", path))
     path = write(GOOD | {"matrix": {"one": None}})
-    assert message(lambda: load_matrix("one", path)) == (
-        "matrix.one: expected a mapping with the keys methods, seeds; found None"
-    )
+    expected = "matrix.one: expected a mapping with the keys methods, seeds; found None"
+    assert message(lambda: load_matrix("one", path)) == expected
 
 
 @pytest.mark.parametrize("matrix", [None, {}, ["one"]])
@@ -298,7 +263,7 @@ def test_a_matrix_that_lists_nothing(write: Write, matrix: Any) -> None:
 
 
 def test_an_experiment_that_the_matrix_does_not_list(write: Write) -> None:
-    assert message(lambda: load_matrix("two", write(GOOD))) == "matrix.two: missing; listed are: one"
+    assert message(lambda: load_matrix("two", write(GOOD))) == "matrix.two: missing; there are: one"
 
 
 def test_every_entry_of_the_matrix_must_fit_its_experiment(write: Write) -> None:

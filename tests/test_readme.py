@@ -1,13 +1,11 @@
-"""Runs the README's examples, and holds its claims and links against the files."""
+"""Runs the examples of README and docs, and follows their links."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
@@ -17,7 +15,8 @@ from snnprune import methods
 from tests.imports import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+EXTENDING = (PROJECT / "docs/extending.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README + EXTENDING, flags=re.DOTALL)
 
 
 def test_the_library_s_example_runs(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ def test_the_library_s_example_runs(tmp_path: Path) -> None:
 
 def test_the_example_method_is_found_and_prunes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = [block for block in BLOCKS if "def prune(" in block]
-    (name,) = re.findall(r"`snnprune/methods/(\w+)\.py`", README)
+    (name,) = re.findall(r"`snnprune/methods/(\w+)\.py`", EXTENDING)
     (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
     monkeypatch.setitem(sys.modules, f"snnprune.methods.{name}", ModuleType(name))
@@ -50,30 +49,12 @@ def test_the_example_method_is_found_and_prunes(tmp_path: Path, monkeypatch: pyt
     assert weight[mask].max() <= weight[~mask].min()
 
 
-def test_its_claims_are_those_of_claims_json() -> None:
-    judged = json.loads((PROJECT / "results/mnist/report/claims.json").read_text(encoding="utf-8"))["claims"]
-    expected = []
-    for claim in judged:
-        for index, condition in enumerate(claim["conditions"]):
-            first = (claim["claim"].rstrip("."), f"**{claim['verdict']}**") if index == 0 else ("", "")
-            figures = [figures_text(condition[protocol], condition["unit"]) for protocol in ("fair", "paper")]
-            expected.append([first[0], f"{condition['quantity']}, {condition['unit']}", *figures, first[1]])
-    (table,) = re.findall(r"^\| the paper's claim .*\n\|[-:| ]*\n((?:\|.*\n)*)", README, flags=re.MULTILINE)
-    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()] == expected
-
-
-def figures_text(figures: dict[str, Any] | None, unit: str) -> str:
-    if not figures or figures["mean"] is None:
-        return "-"
-    form = "{:,.0f}" if unit == "synapses" else "{:.2f}"
-    mean, low, high = (form.format(figures[name]) for name in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})"
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/scale.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(str(page.relative_to(PROJECT)) for page in sorted((PROJECT / "docs").glob("*.md")))]
+)
 def test_its_links_lead_somewhere(page: str) -> None:
     path = PROJECT / page
-    targets = re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
+    targets = re.findall(r"\]\((?!https:)([^)]+)\)", path.read_text(encoding="utf-8"))
     for target in targets:
         file, _, anchor = target.partition("#")
         linked = (path.parent / file).resolve() if file else path

@@ -1,4 +1,4 @@
-"""Soak: the flow, DVC and stages are killed at random moments; nothing is lost, doubled or left running.
+"""Soak: the flow, the warm interpreter and stages are killed at random moments; nothing is lost or left running.
 
 Few rounds here; `SOAK_ROUNDS=20 python -m pytest tests/test_soak.py` runs more. A round's seed is its number.
 """
@@ -30,11 +30,12 @@ KILLS = 3  # in every round
 LONGEST_WAIT = 3.0  # seconds from the first sight of a victim to its end
 ORPHANS_GONE = 5.0
 DEADLINE = 120.0
-FLOW = ("python", "-m", "flows.experiment", "--experiment", "digits", "--local", "--workers", "2")
-VICTIMS: dict[str, Callable[[list[str]], bool]] = {
-    "flow": lambda words: "flows.experiment" in words,
-    "dvc": lambda words: "repro" in words and "--single-item" in words,
-    "stage": lambda words: len(words) > 2 and words[1] == "-m" and words[2].startswith("pipeline.stages."),
+FLOW = ("python", "-m", "flows.cli", "run", "digits", "--workers", "2")
+# A stage is a fork of the warm interpreter, and has its command line.
+VICTIMS: dict[str, Callable[[psutil.Process], bool]] = {
+    "flow": lambda process: "flows.cli" in process.cmdline(),
+    "warm interpreter": lambda process: is_warm(process) and not is_warm(process.parent()),
+    "stage": lambda process: is_warm(process) and is_warm(process.parent()),
 }
 MARK = "SOAK_MARK"
 
@@ -65,7 +66,7 @@ def test_kills_at_random_moments_change_nothing_in_the_end(
     assert result_files(project) == result_files(calm)
     assert read_lock(project) == read_lock(calm)
     assert shown(project) == shown(calm)
-    assert run(project, "dvc", "status").strip() == "Data and pipelines are up to date."
+    assert run(project, "dvc", "status", "report@digits", "--with-deps").strip() == "Data and pipelines are up to date."
     assert not list((project / ".resume").rglob("*.pt"))
 
 
@@ -105,7 +106,16 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def victims(mark: str, kind: str) -> list[psutil.Process]:
-    return [process for process in marked(mark) if VICTIMS[kind](words(process))]
+    found = []
+    for process in marked(mark):
+        with suppress(psutil.NoSuchProcess, AttributeError):  # it, or its parent, is gone
+            if VICTIMS[kind](process):
+                found.append(process)
+    return found
+
+
+def is_warm(process: psutil.Process) -> bool:
+    return any(word.endswith("warm.py") for word in process.cmdline())
 
 
 def words(process: psutil.Process) -> list[str]:

@@ -5,11 +5,10 @@ A stage is brought up to date as `dvc repro` does it, but in this process and wi
 inputs are still the same, and only then takes the outputs into the cache and the entry into dvc.lock.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -26,13 +25,11 @@ from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml, loads_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 
-from flows.engine.lockfile import Entry
+from flows.engine.lockfile import HEAD, Entry, with_entry
 from flows.engine.stage import Stage, StageFailed
 
-HEAD = "schema: '2.0'\nstages:\n"
-NEXT_ENTRY = re.compile(r"^  \S", flags=re.MULTILINE)
-ANCHOR = re.compile(r"(- |: )&id\d+$", flags=re.MULTILINE)
-TOP_LEVEL = re.compile(r"^\S", flags=re.MULTILINE)
+# DVC's objects for a stage's inputs and outputs, each with the hash, size and content it has noted of it.
+Noted = list[tuple[Any, Any, Any, Any]]
 
 
 class UnknownTarget(LookupError):
@@ -53,12 +50,12 @@ class Project:
         """
         self.root = root.resolve()
         self._turn = RLock()
-        self._running: dict[str, tuple[ExitStack, Mapping[str, Any]]] = {}
+        self._running: dict[str, tuple[ExitStack, dict[str, Any], Noted]] = {}
         with _project_errors(root):
             # Waiting for the lock is what `dvc --wait-for-lock` does: others hold it for moments only.
             self._repo = Repo(str(root), _wait_for_lock=True)
             with self._repo.lock:
-                self._graph = self._repo.index.graph  # an edge leads from a stage to what it depends on
+                self._graph = _graph_of(self._repo.index)
         stages = [stage for stage in self._graph if stage.cmd]
         if elsewhere := sorted({stage.path for stage in stages if Path(stage.path) != self.root / "dvc.yaml"}):
             raise ProjectError(f"stages of other folders are not run by a flow: {', '.join(elsewhere)}")
@@ -77,7 +74,7 @@ class Project:
     def needed_for(self, target: str) -> list[Stage]:
         """The stages that `target` needs and itself, each after those it waits for; the same order every time.
 
-        Of those that could come next, the one that most others wait for comes first, so that workers seldom idle.
+        Of those that could come next, the one with the longest way to the target comes first: workers seldom idle.
 
         Raises:
             UnknownTarget: no stage has that address.
@@ -87,17 +84,18 @@ class Project:
             raise UnknownTarget(f"no stage {target!r}; there are: {', '.join(self.addresses())}")
         needed = networkx.descendants(self._graph, self._stages[target]) | {self._stages[target]}
         graph = self._graph.subgraph(stage for stage in needed if stage.cmd)
-        waiting = _count_ancestors(graph)
+        layers = enumerate(networkx.topological_generations(graph))
+        steps_left = {stage: steps for steps, layer in layers for stage in layer}
         order = networkx.lexicographical_topological_sort(
-            graph.reverse(copy=False), key=lambda stage: (-waiting[stage], stage.name)
+            graph.reverse(copy=False), key=lambda stage: (-steps_left[stage], stage.name)
         )
         return [self._describe(stage, graph) for stage in order]
 
     def out_of_date(self, stages: Sequence[Stage]) -> set[str]:
-        """Of the stages those that DVC takes for changed. Raises ProjectError, also while another DVC runs one."""
+        """Of the stages those that DVC takes for changed. Raises ProjectError."""
         with self._turn, _project_errors(self.root), self._repo.lock:
             _forget_dead_holders(Path(self._repo.tmp_dir) / "rwlock")
-            return {stage.address for stage in stages if self._stages[stage.address].changed()}
+            return {stage.address for stage in stages if _is_changed(self._stages[stage.address])}
 
     def begin(self, address: str) -> Literal["unchanged", "cached", "ran"]:
         """What is to become of a stage: nothing, its result has come from the run cache, or its command must run.
@@ -109,8 +107,9 @@ class Project:
         """
         stage = self._stages[address]
         with self._changing(address):
-            if stage.frozen or not stage.changed():
+            if not _is_changed(stage):
                 return "unchanged"
+            noted = _noted(stage)
             stage.remove_outs(ignore_remove=False, force=False)
             outcome = "cached"
             try:
@@ -129,7 +128,7 @@ class Project:
                     self._repo.config["core"].get("hardlink_lock", False),
                 )
             )
-            self._running[address] = held, _inputs(stage)
+            self._running[address] = held, _inputs(stage), noted
             return outcome
 
     def finish(self, address: str) -> list[str]:
@@ -142,16 +141,15 @@ class Project:
         """
         stage = self._stages[address]
         with self._changing(address):
-            held, before = self._running.pop(address)
+            held, before, noted = self._running.pop(address)
             held.close()
             try:
                 stage.save(run_cache=False)
+                after = _inputs(stage)
             except (DependencyDoesNotExistError, MissingParamsError) as error:
-                self._reload(address)
-                return [str(error)]
-            after = _inputs(stage)
+                after = {**before, str(error): "missing"}
             if edited := sorted(name for name in before | after if before.get(name) != after.get(name)):
-                self._reload(address)
+                _restore(noted)
                 return edited
             if all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs):  # DVC's own rule
                 self._repo.stage_cache.save(stage)
@@ -162,8 +160,9 @@ class Project:
     def abandon(self, address: str) -> None:
         """A stage that began will not finish: it can begin again."""
         with self._turn, self._repo.lock:
-            self._running.pop(address)[0].close()
-            self._reload(address)
+            held, _, noted = self._running.pop(address)
+            held.close()
+            _restore(noted)
 
     def why(self, address: str) -> tuple[str, list[str]]:
         """What `begin` would do, without doing it, and why: the changed inputs and missing or changed outputs."""
@@ -176,8 +175,7 @@ class Project:
                 return "unchanged", []
             if address not in self._entries:
                 reasons = ["not built"]
-            items = [*stage.deps, *stage.outs]
-            before = [(item.hash_info, item.meta) for item in items]
+            noted = _noted(stage)
             try:
                 if deps or stage.changed_stage():  # DVC would take the outputs it has noted for those of these inputs
                     stage.save_deps()
@@ -187,13 +185,8 @@ class Project:
             except (RunCacheNotFoundError, DependencyDoesNotExistError, MissingParamsError, FileNotFoundError):
                 return "ran", reasons
             finally:
-                for item, (hash_info, meta) in zip(items, before, strict=True):
-                    item.hash_info, item.meta = hash_info, meta
+                _restore(noted)
             return "cached", reasons
-
-    def _reload(self, address: str) -> None:
-        """Forget what DVC's object noted of an attempt: it decides by what dvc.lock has."""
-        self._stages[address] = self._stages[address].reload()
 
     def _record(self, stage: Any) -> None:
         """Write a stage's entry into dvc.lock, whole or not at all; the bytes are those that DVC writes.
@@ -201,7 +194,7 @@ class Project:
         DVC parses and writes the whole file, which takes seconds once it has thousands of lines. A link, and another
         layout than DVC's own, are left to DVC.
         """
-        entry = _unshared(to_lockfile(stage))
+        entry = dumps_yaml({"stages": _unshared(to_lockfile(stage))}).removeprefix("stages:\n")
         lockfile = stage.dvcfile._lockfile
         path = Path(lockfile.path)
         text = path.read_text(encoding="utf-8") if path.is_file() else HEAD
@@ -216,7 +209,7 @@ class Project:
                 os.fsync(stream.fileno())
             partial.replace(path)
             self._repo.scm_context.track_file(lockfile.relpath)
-        self._entries |= loads_yaml(dumps_yaml(entry))  # as whoever reads the file will have it
+        self._entries |= loads_yaml(entry)  # as whoever reads the file will have it
 
     def _describe(self, stage: Any, graph: networkx.DiGraph) -> Stage:
         return Stage(
@@ -237,8 +230,8 @@ class Project:
                 with self._repo.scm_context(quiet=True):
                     yield
             except (DvcException, FileNotFoundError) as error:
-                self._running.pop(address, (ExitStack(), {}))[0].close()
-                self._reload(address)
+                if address in self._running:
+                    self._running.pop(address)[0].close()
                 raise StageFailed(address, f"DVC: {error}") from error
 
 
@@ -250,23 +243,6 @@ def timeout_of(address: str, meta: Any) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
         raise ProjectError(f"{address}: meta.timeout: expected seconds, a number above 0; found {found!r}")
     return float(found)
-
-
-def with_entry(text: str, entry: Mapping[str, Any]) -> str | None:
-    """The text of a dvc.lock with one stage's entry, `{address: ...}`, in the place of its old one or at the end.
-
-    None when its layout is not DVC's own, or the old entry holds an anchor, to which another may refer.
-    """
-    if not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
-        return None
-    new = dumps_yaml({"stages": entry}).removeprefix("stages:\n")
-    key = new[: new.index("\n") + 1]
-    start = f"\n{text}".find(f"\n{key}")
-    if start < 0:
-        return text + new
-    following = NEXT_ENTRY.search(text, start + len(key))
-    end = following.start() if following else len(text)
-    return None if ANCHOR.search(text, start, end) else text[:start] + new + text[end:]
 
 
 def apply_overrides(params: Path, overrides: list[str]) -> None:
@@ -295,15 +271,42 @@ def _project_errors(root: Path) -> Iterator[None]:
         raise ProjectError(f"DVC: {error}") from error
 
 
-def _count_ancestors(graph: networkx.DiGraph) -> dict[Any, int]:
-    """How many stages wait for each, directly or not. A set is a number with a bit per stage, which is quick."""
-    above: dict[Any, int] = {}
-    for index, stage in enumerate(networkx.topological_sort(graph)):
-        reached = above.get(stage, 0)
-        above[stage] = reached
-        for other in graph.successors(stage):
-            above[other] = above.get(other, 0) | reached | (1 << index)
-    return {stage: reached.bit_count() for stage, reached in above.items()}
+def _graph_of(index: Any) -> networkx.DiGraph:
+    """DVC's graph; an edge leads from a stage to one that it depends on.
+
+    DVC's own looks for cycles in a time that is quadratic: minutes for a thousand stages.
+    """
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(index.stages)
+    outs = index.outs_trie  # checked by DVC: no two overlap
+    for stage in index.stages:
+        for dep in stage.deps:
+            parts = dep.fs.parts(dep.fs_path)
+            found = [node.value for node in outs.prefixes(parts)]
+            found += outs.values(prefix=parts) if outs.has_subtrie(parts) else []
+            graph.add_edges_from((stage, out.stage) for out in found)
+    return graph if networkx.is_directed_acyclic_graph(graph) else index.graph  # which raises, and names the cycle
+
+
+def _noted(stage: Any) -> Noted:
+    """The hashes that DVC's object has of inputs and outputs: at first those of dvc.lock, by which DVC decides."""
+    return [(item, item.hash_info, item.meta, item.obj) for item in (*stage.deps, *stage.outs)]
+
+
+def _restore(noted: Noted) -> None:
+    """Forget what an attempt noted since: outputs of other inputs would be taken for the result."""
+    for item, hash_info, meta, obj in noted:
+        item.hash_info, item.meta, item.obj = hash_info, meta, obj
+
+
+def _is_changed(stage: Any) -> bool:
+    """What `Stage.changed` says, without entering each question into the list of files in use."""
+    if stage.frozen:
+        return False
+    items = (*stage.deps, *stage.outs)
+    return bool(
+        stage.is_callback or stage.always_changed or stage.changed_stage() or any(item.status() for item in items)
+    )
 
 
 def _inputs(stage: Any) -> dict[str, Any]:
@@ -335,23 +338,15 @@ def _unshared(value: Any) -> Any:
 
 
 def _forget_dead_holders(path: Path) -> None:
-    """Remove DVC's list of the files that its processes have in use when nobody living has any.
+    """Remove DVC's list of the files in use when no living DVC has any; called under DVC's lock and that of the flow.
 
-    DVC looks only whether a process of that number exists. One that is dead but that nobody has waited for does, and so
-    does another's after a container was killed and started again. Called under DVC's lock and that of the flow.
+    DVC only looks whether a process of that number exists: a dead one that nobody has waited for does, and so may
+    another one after a container was started again.
     """
-    try:
-        lists = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return
-    except json.JSONDecodeError:  # its writer was killed
-        lists = {}
-    holders = [
-        *lists.get("write", {}).values(),
-        *(one for several in lists.get("read", {}).values() for one in several),
-    ]
-    if not any(_is_dvc(holder["pid"]) for holder in holders):
-        path.unlink()
+    with suppress(FileNotFoundError):
+        pids = re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8"))  # a killed writer may have left half of it
+        if not any(_is_dvc(int(pid)) for pid in pids):
+            path.unlink()
 
 
 def _is_dvc(pid: int) -> bool:

@@ -173,7 +173,7 @@ def run_target(
         WorkspaceBusy: another flow runs in this folder.
         FlowFailed: a stage failed; all that does not need it has been done.
         Stopped: a request to stop ended it.
-        ProjectError: DVC cannot read the project, or another DVC runs a stage of the target.
+        ProjectError: DVC cannot read the project.
     """
     stages = project.needed_for(target)
     stop, tracking, executor = stop or Stop(), tracking or NoTracking(), executor or LocalExecutor()

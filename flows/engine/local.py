@@ -1,5 +1,6 @@
 """Runs a stage's commands in processes of this machine and passes their output on; none outlives the stage."""
 
+import json
 import os
 import re
 import shlex
@@ -7,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,11 +19,10 @@ from typing import IO
 from flows.engine import warm
 from flows.engine.stage import Say, Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
-from flows.engine.sweep import VARIABLE, new_mark, sweep
+from flows.engine.sweep import VARIABLE, new_mark, sweep, sweep_at_end
 from flows.environment import stage_environment
 
 TAIL_LINES = 20
-PROGRESS_SECONDS = 2.0  # a progress bar redraws many times a second; a log needs it this often
 LIBRARIES = (
     "torch", "snntorch", "numpy", "scipy.optimize", "scipy.stats", "safetensors.torch", "pydantic", "ruamel.yaml",
     "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg", "tqdm",
@@ -54,16 +53,17 @@ class LocalExecutor:
         if self._libraries is not None and any(
             PLAIN_MODULE.fullmatch(command) for stage in stages for command in stage.commands
         ):
-            self._warm_interpreter()
+            with suppress(OSError):  # no such sockets here: commands run without it
+                self._warm_interpreter()
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
         """See `Executor.run`."""
         tail: deque[str] = deque(maxlen=TAIL_LINES)
 
-        def pass_on(line: str) -> None:
-            if line.strip():
-                tail.append(line)
-                say(line)
+        def pass_on(line: bytes) -> None:
+            if text := _visible(line):
+                tail.append(text)
+                say(text)
 
         late = Event()
         for command in stage.commands:
@@ -78,7 +78,8 @@ class LocalExecutor:
                 raise StageFailed(stage.address, reason, tuple(tail), is_killed)
         return {}
 
-    def _run(self, stage: Stage, command: str, say: Say, stop: Stop, late: Event) -> int:
+    def _run(self, stage: Stage, command: str, pass_on: Callable[[bytes], None], stop: Stop, late: Event) -> int:
+        """The exit code of a command, negative for a signal's."""
         if stop.asked:
             raise Stopped(stage.address)
         mark = new_mark()
@@ -99,8 +100,8 @@ class LocalExecutor:
         waiting.start()
         try:
             with stop.calling(end), _after(stage.timeout, late, end), child.stdout:
-                for line in lines_of(child.stdout):
-                    say(line)
+                for line in child.stdout:
+                    pass_on(line)
         except BaseException:
             end()
             raise
@@ -110,7 +111,7 @@ class LocalExecutor:
 
     def _start(self, command: str, folder: Path, environment: Mapping[str, str]) -> Child:
         if self._libraries is not None and PLAIN_MODULE.fullmatch(command):
-            with suppress(OSError, ValueError):  # it was killed: the command runs without it
+            with suppress(OSError, ValueError):  # there is none: the command runs without it
                 return self._warm_interpreter().start(shlex.split(command)[2:], folder, environment)
         process = subprocess.Popen(
             [os.environ.get("SHELL") or "/bin/sh", "-c", command],
@@ -135,9 +136,8 @@ class WarmInterpreter:
 
     def __init__(self, libraries: Sequence[str]) -> None:
         """It is started, and loads the libraries."""
-        new_mark()
-        ours, its = socket.socketpair()
-        self._control, self._turn = ours, Lock()
+        sweep_at_end()
+        self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             self._process = subprocess.Popen(
                 [sys.executable, warm.__file__, str(its.fileno()), *libraries],
@@ -152,12 +152,12 @@ class WarmInterpreter:
         return self._process.poll() is None
 
     def start(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> Child:
-        """Run a module, `words[0]`, with its arguments. Raises OSError or ValueError when the interpreter is gone."""
+        """Run a module, `words[0]`, with its arguments. Raises OSError or ValueError when there is no interpreter."""
         (output, its_output), (status, its_status) = os.pipe(), os.pipe()
         told, stdout = os.fdopen(status, "rb"), os.fdopen(output, "rb")
+        request = json.dumps([words, str(folder), dict(environment)]).encode()
         try:
-            with self._turn:
-                warm.send(self._control, words, str(folder), dict(environment), [its_output, its_status])
+            socket.send_fds(self._control, [request], [its_output, its_status])
         finally:
             os.close(its_output)
             os.close(its_status)
@@ -181,35 +181,7 @@ def _after(seconds: float | None, late: Event, end: Callable[[], None]) -> Itera
         timer.cancel()
 
 
-def lines_of(stream: IO[bytes], clock: Callable[[], float] = time.monotonic) -> Iterator[str]:
-    """The lines of a byte stream until its end, as they come.
-
-    A progress bar redraws itself with carriage returns: at most one state per `PROGRESS_SECONDS` is passed on, and
-    always the last one.
-    """
-    rest = b""
-    shown = -PROGRESS_SECONDS
-    while chunk := stream.read1():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield _visible(line)
-        if b"\r" in rest:
-            now = clock()
-            if now - shown >= PROGRESS_SECONDS:
-                shown = now
-                yield _visible(rest)
-            rest = _forget_overwritten(rest)
-    if rest.strip():
-        yield _visible(rest)
-
-
 def _visible(line: bytes) -> str:
-    """What a terminal shows of a line after its carriage returns."""
+    """What a terminal shows of a line in the end: a progress bar redraws itself after carriage returns."""
     states = [state for state in line.split(b"\r") if state.strip()]
     return states[-1].decode("utf-8", errors="replace").rstrip() if states else ""
-
-
-def _forget_overwritten(line: bytes) -> bytes:
-    """The line without the states that later ones overwrote, so that a long bar does not pile up in memory."""
-    head, carriage, last = line.rpartition(b"\r")
-    return carriage + last if last.strip() else head.rpartition(b"\r")[2] + carriage

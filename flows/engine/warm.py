@@ -13,43 +13,26 @@ import runpy
 import select
 import signal
 import socket
-import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-LENGTH = struct.Struct("I")
+REQUEST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Request:
-    """A module to run as `python -m` does, and its surroundings; `output` and `status` are file descriptors."""
+    """A module to run as `python -m` does, and its surroundings.
+
+    `output` and `status` are file descriptors: its output goes to the one, its pid and exit code, a line each, to the
+    other.
+    """
 
     words: list[str]
     folder: str
     environment: dict[str, str]
     output: int
     status: int
-
-
-def send(control: socket.socket, words: list[str], folder: str, environment: dict[str, str], fds: list[int]) -> None:
-    """Ask for a child: its output goes to the first of `fds`, its pid and exit code, a line each, to the second."""
-    body = json.dumps([words, folder, environment]).encode()
-    socket.send_fds(control, [LENGTH.pack(len(body))], fds)
-    control.sendall(body)
-
-
-def receive(control: socket.socket) -> Request | None:
-    """The next request; None when there will be none."""
-    head, fds, _, _ = socket.recv_fds(control, LENGTH.size, 2)
-    if len(head) < LENGTH.size:
-        return None
-    missing, body = LENGTH.unpack(head)[0], b""
-    while len(body) < missing:
-        if not (chunk := control.recv(missing - len(body))):
-            return None
-        body += chunk
-    return Request(*json.loads(body), *fds)
 
 
 def serve(control: socket.socket) -> Request | None:
@@ -65,9 +48,10 @@ def serve(control: socket.socket) -> Request | None:
             os.read(awake, 4096)
             _report_ended(statuses)
         if control in readable:
-            request = receive(control)
-            if request is None:
+            message, fds, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
+            if not message:
                 return None
+            request = Request(*json.loads(message), *fds)
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)

@@ -25,29 +25,15 @@ class DownloadError(DataError):
     """A URL could not be fetched; the message names the URL and the last reason."""
 
 
-class _TransferBroken(Exception):
-    """The connection ended before the announced length."""
-
-
-PASSING = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-    _TransferBroken,
-)
+PASSING = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 
 def download(url: str, path: Path, sleep: Sleep = time.sleep) -> None:
     """Fetch `url` into `path`, which appears only when the transfer is complete.
 
-    What arrived lies in `<path>.part` and is continued through an HTTP Range request, by the next try or the next
-    call. A failed try is repeated after each of the pauses BACKOFF_S (seconds, waited by `sleep`), unless
-    the server refuses for good (404 and the like).
-
-    Raises:
-        DownloadError: no try succeeded.
+    What arrived lies in `<path>.part` and is continued through an HTTP Range request, by the next try or the next call.
+    A failed try is repeated after each of the pauses BACKOFF_S (seconds, waited by `sleep`), unless the server refuses
+    for good (404 and the like). Raises DownloadError: no try succeeded.
     """
     part = path.with_name(f"{path.name}.part")
     for pause in (*BACKOFF_S, None):
@@ -56,7 +42,7 @@ def download(url: str, path: Path, sleep: Sleep = time.sleep) -> None:
         except PASSING as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code not in TRANSIENT_STATUS
             if refused or pause is None:
-                raise DownloadError(f"{url}: {_reason(error)}") from error
+                raise DownloadError(f"{url}: {str(error) or type(error).__name__}") from error
             sleep(pause)
         else:
             os.replace(part, path)
@@ -89,12 +75,4 @@ def _transfer(url: str, part: Path) -> None:
                 progress.update(len(chunk))
     arrived = part.stat().st_size
     if total is not None and arrived < total:
-        raise _TransferBroken(f"connection closed after {arrived} of {total} bytes")
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code} {error.reason}"
-    if isinstance(error, urllib.error.URLError):
-        return str(error.reason)
-    return str(error) or type(error).__name__
+        raise http.client.HTTPException(f"connection closed after {arrived} of {total} bytes")

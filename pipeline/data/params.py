@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import pydantic
 
 from pipeline.data.datasets import CHOICES, DATASETS, IDX_PREFIX
-from pipeline.data.sources import ALL_FILES
 from snnprune.core.schema import Block
+from snnprune.data.idx import ALL_FILES
 
 
 def _size(value: Any) -> Any:

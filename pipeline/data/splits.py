@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.data.datasets import RawDataset, Samples
 from snnprune.core.errors import DataError
@@ -21,12 +20,9 @@ class Splits:
 def split_dataset(raw: RawDataset, validation: float | int, test: float | int | None, seed: int) -> Splits:
     """Split off the test samples (unless the dataset has official ones), then the validation samples.
 
-    A float is a share of all samples outside an official test split, an int a count. An official test split is kept
-    as it is; the other parts come in the order that the seed gives.
-
-    Raises:
-        DataError: `test` given although there is an official test split, or missing although there is none; or
-            a part that would be empty or lack a class.
+    A float is a share of all samples outside an official test split, an int a count. An official test split is kept as
+    it is; the other parts come in the order that the seed gives. Raises DataError: `test` given although there is an
+    official test split, or missing although there is none; or a part that would be empty or lack a class.
     """
     total = len(raw.samples.labels)
     if raw.test is None:
@@ -50,7 +46,14 @@ def _split_off(samples: Samples, count: int, seed: int, part: str) -> tuple[Samp
     """The remaining samples, and `count` samples split off them."""
     from sklearn.model_selection import train_test_split  # imported here: it takes a second
 
-    _require_possible(samples.labels, count, part)
+    classes, sizes = np.unique(samples.labels, return_counts=True)
+    if sizes.min() < 2:
+        few = f"class {classes[sizes.argmin()]} has {sizes.min()} sample left, expected at least 2 to split"
+        raise DataError(f"{part}: {few}; add samples")
+    least, most = len(classes), len(samples.labels) - len(classes)
+    if not least <= count <= most:
+        allowed = f"with {len(classes)} classes, expected {least} to {most} so that every class is in both parts"
+        raise DataError(f"{part}: {count} of {len(samples.labels)} samples; {allowed}; change the size of {part}")
     kept, taken = train_test_split(
         np.arange(len(samples.labels)), test_size=count, stratify=samples.labels, random_state=seed
     )
@@ -61,23 +64,5 @@ def _split_off(samples: Samples, count: int, seed: int, part: str) -> tuple[Samp
                 f"{part}: of class {absent[0]} ({np.sum(samples.labels == absent[0])} samples) none would be in "
                 f"{where}; change the size of {part}, or add samples"
             )
-    return _take(samples, kept), _take(samples, taken)
-
-
-def _require_possible(labels: NDArray[np.int64], count: int, part: str) -> None:
-    classes, sizes = np.unique(labels, return_counts=True)
-    if sizes.min() < 2:
-        raise DataError(
-            f"{part}: class {classes[sizes.argmin()]} has {sizes.min()} sample left, expected at least 2 to split; "
-            "add samples"
-        )
-    least, most = len(classes), len(labels) - len(classes)
-    if not least <= count <= most:
-        raise DataError(
-            f"{part}: {count} of {len(labels)} samples; with {len(classes)} classes, expected {least} to {most} so "
-            f"that every class is in both parts; change the size of {part}"
-        )
-
-
-def _take(samples: Samples, indices: NDArray[np.int64]) -> Samples:
-    return Samples(samples.images[indices], samples.labels[indices])
+    left, split_off = (Samples(samples.images[indices], samples.labels[indices]) for indices in (kept, taken))
+    return left, split_off

@@ -23,11 +23,8 @@ def seed(text: str) -> int:
 
 
 def required(path: Path, stage: str) -> Path:
-    """`path`, a result of an earlier stage.
-
-    Raises:
-        UserError: there is no such file; the message says which stage makes it.
-    """
+    """`path`, a result of an earlier stage. Raises UserError: there is no such file; the message says which stage makes
+    it."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; stage {stage} makes it: dvc repro {stage} (or fetch it: dvc pull)")
     return path

@@ -14,11 +14,7 @@ Row = Mapping[str, Any]
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with `\\n` line ends."""
-
-    def write(partial: Path) -> None:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-
-    replace(path, write)
+    replace(path, lambda partial: partial.write_text(text, encoding="utf-8", newline="\n"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -48,13 +44,11 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 class Curve:
     """A CSV file that grows by one row at a time while a stage runs, so that others can follow it."""
 
-    def __init__(self, path: Path, rows: Sequence[Row] = ()) -> None:
-        """Start the file anew with `rows` (those of the epochs before an interruption)."""
+    def __init__(self, path: Path) -> None:
+        """Start the file anew."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
-        for row in rows:
-            self.append(row)
 
     def append(self, row: Row) -> None:
         """Add one row; the first row names the columns."""

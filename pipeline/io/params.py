@@ -1,11 +1,10 @@
-"""Reads params.yaml: one validated block at a time, so that a stage depends on nothing it does not use.
+"""Reads params.yaml: one validated block at a time, so that a stage depends on nothing it does not use. A block's
+schema lives beside the code that uses it (`snnprune/training/params.py` for `train`, ...); `pipeline/experiments.py`
+validates the whole file at once."""
 
-A block's schema lives beside the code that uses it (`snnprune/training/params.py` for `train`, ...);
-`pipeline/experiments.py` validates the whole file at once.
-"""
-
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 from ruamel.yaml import YAML
@@ -15,6 +14,7 @@ from snnprune.core.schema import NAME, Block, ParamsError, Schema, expected_mapp
 
 PARAMS_FILE = Path("params.yaml")
 TOP_KEYS = ("matrix", "runtime", "experiments")
+Found = TypeVar("Found")
 
 
 class Runtime(Block):
@@ -39,11 +39,8 @@ class Matrix(Block):
 
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
-    """Parse params.yaml and check its outline (top keys, experiments' names), without looking at the blocks.
-
-    Raises:
-        ParamsError: the file is missing, is not YAML, or its outline is wrong; every problem found is listed.
-    """
+    """Parse params.yaml and check its outline (top keys, experiments' names), without looking at the blocks. Raises
+    ParamsError: the file is missing, is not YAML, or its outline is wrong; every problem found is listed."""
     if not path.is_file():
         raise ParamsError(f"{path}: no such file; run from the project's root folder")
     try:
@@ -52,51 +49,35 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ParamsError(f"{path}: {expected_mapping(TOP_KEYS, tree)}")
-    problems = _unknown_keys("", tree, TOP_KEYS)
+    problems = Problems(
+        f"{key}: unknown key; allowed here: {', '.join(TOP_KEYS)}" for key in tree if key not in TOP_KEYS
+    )
     experiments = tree.get("experiments")
     if not isinstance(experiments, dict) or not experiments:
         problems.append(f"experiments: expected a mapping of experiment names to blocks; found {experiments!r}")
     else:
         problems += [problem for name, blocks in experiments.items() for problem in _outline_problems(name, blocks)]
-    if problems:
-        raise ParamsError("\n".join(problems))
+    problems.raise_any()
     return tree
 
 
 def load_block(experiment: str, block: str, schema: type[Schema], path: Path = PARAMS_FILE) -> Schema:
-    """One validated block, `experiments.<experiment>.<block>`.
-
-    Raises:
-        ParamsError: unknown experiment, missing block, or a value that the schema refuses.
-    """
-    return validate(schema, _raw_block(experiment, block, path), f"experiments.{experiment}.{block}")
-
-
-def load_method(experiment: str, method: str, schema: type[Schema], path: Path = PARAMS_FILE) -> Schema:
-    """One method's validated parameters, `experiments.<experiment>.methods.<method>`.
-
-    Raises:
-        ParamsError: unknown experiment, method not listed for it, or a value that the schema refuses.
-    """
-    methods = load_methods(experiment, path)
-    if method not in methods:
-        listed = ", ".join(map(str, methods)) or "none"
-        raise ParamsError(f"experiments.{experiment}.methods.{method}: missing; listed are: {listed}")
-    return validate(schema, methods[method], f"experiments.{experiment}.methods.{method}")
+    """One validated block, `experiments.<experiment>.<block>`; of a method, too (`methods.<method>`). Raises
+    ParamsError: unknown experiment, missing block, or a value that the schema refuses."""
+    blocks, where = _experiment(experiment, path), f"experiments.{experiment}"
+    if block.startswith("methods."):
+        blocks, where, block = load_methods(experiment, path), f"{where}.methods", block.removeprefix("methods.")
+    return validate(schema, _entry(blocks, block, where), f"{where}.{block}")
 
 
 def load_methods(experiment: str, path: Path = PARAMS_FILE) -> dict[str, Any]:
-    """The methods listed for an experiment, name -> parameters, not validated.
-
-    Raises:
-        ParamsError: unknown experiment, or its `methods` block is missing or no mapping.
-    """
-    methods = _raw_block(experiment, "methods", path)
+    """The methods listed for an experiment, name -> parameters, not validated. Raises ParamsError: unknown experiment,
+    or its `methods` block is missing or no mapping."""
+    where = f"experiments.{experiment}"
+    methods = _entry(_experiment(experiment, path), "methods", where)
     if not isinstance(methods, dict):
-        raise ParamsError(
-            f"experiments.{experiment}.methods: expected a mapping of method names to their parameters, such as "
-            f"magnitude: {{}}; found {methods!r}"
-        )
+        allowed = "a mapping of method names to their parameters, such as magnitude: {}"
+        raise ParamsError(f"{where}.methods: expected {allowed}; found {methods!r}")
     return methods
 
 
@@ -106,60 +87,62 @@ def load_runtime(path: Path = PARAMS_FILE) -> Runtime:
 
 
 def load_matrix(experiment: str, path: Path = PARAMS_FILE) -> Matrix:
-    """One experiment's validated entry in the matrix, `matrix.<experiment>`.
-
-    Raises:
-        ParamsError: the matrix does not list the experiment, or its entry holds something that is not allowed.
-    """
-    matrix = _raw_matrix(read_params(path))
-    if experiment not in matrix:
-        raise ParamsError(f"matrix.{experiment}: missing; listed are: {', '.join(map(str, matrix))}")
-    return validate(Matrix, matrix[experiment], f"matrix.{experiment}")
+    """One experiment's validated entry in the matrix, `matrix.<experiment>`. Raises ParamsError: the matrix does not
+    list the experiment, or its entry holds something that is not allowed."""
+    return validate(Matrix, _entry(_raw_matrix(read_params(path)), experiment, "matrix"), f"matrix.{experiment}")
 
 
 def matrix_of(tree: dict[str, Any]) -> dict[str, Matrix]:
     """The whole matrix of a params tree (`read_params`), validated: experiment -> its entry, in the file's order.
-
-    Raises:
-        ParamsError: an entry is wrong, its experiment is not defined, or does not list one of its methods.
-    """
+    Raises ParamsError: an entry is wrong, its experiment is not defined, or does not list one of its methods."""
     experiments = tree["experiments"]
     matrix: dict[str, Matrix] = {}
-    problems: list[str] = []
+    problems = Problems()
     for name, entry in _raw_matrix(tree).items():
         if name not in experiments:
             problems.append(f"matrix.{name}: no such experiment; defined are: {', '.join(experiments)}")
-            continue
-        try:
-            matrix[name] = validate(Matrix, entry, f"matrix.{name}")
-        except ParamsError as error:
-            problems.append(str(error))
-        else:
-            problems += _unlisted_methods(name, matrix[name], experiments[name].get("methods"))
-    if problems:
-        raise ParamsError("\n".join(problems))
+        elif valid := problems.of(validate, Matrix, entry, f"matrix.{name}"):
+            matrix[name] = valid
+            problems += _unlisted_methods(name, valid, experiments[name].get("methods"))
+    problems.raise_any()
     return matrix
 
 
-def _raw_block(experiment: str, block: str, path: Path) -> Any:
+class Problems(list[str]):
+    """What is wrong, a line each, collected to be reported at once."""
+
+    def of(self, check: Callable[..., Found], *arguments: Any) -> Found | None:
+        """What `check` returns; None where it raised a ParamsError, which is added."""
+        try:
+            return check(*arguments)
+        except ParamsError as error:
+            self.append(str(error))
+            return None
+
+    def raise_any(self) -> None:
+        """Raises ParamsError with all lines, if there are any."""
+        if self:
+            raise ParamsError("\n".join(self))
+
+
+def _experiment(experiment: str, path: Path) -> dict[str, Any]:
     experiments = read_params(path)["experiments"]
     if experiment not in experiments:
         raise ParamsError(f"experiments.{experiment}: no such experiment; defined are: {', '.join(experiments)}")
-    blocks = experiments[experiment]
-    if block not in blocks:
-        raise ParamsError(
-            f"experiments.{experiment}.{block}: missing; there are: {', '.join(map(str, blocks)) or 'none'}"
-        )
-    return blocks[block]
+    return experiments[experiment]
+
+
+def _entry(entries: Mapping[Any, Any], name: str, where: str) -> Any:
+    if name not in entries:
+        raise ParamsError(f"{where}.{name}: missing; there are: {', '.join(map(str, entries)) or 'none'}")
+    return entries[name]
 
 
 def _raw_matrix(tree: dict[str, Any]) -> dict[Any, Any]:
     matrix = tree.get("matrix")
     if not isinstance(matrix, dict) or not matrix:
-        raise ParamsError(
-            "matrix: expected a mapping of experiment names to methods and seeds, such as "
-            f"digits: {{methods: [cqp], seeds: [0]}}; found {matrix!r}"
-        )
+        allowed = "a mapping of experiment names to methods and seeds, such as digits: {methods: [cqp], seeds: [0]}"
+        raise ParamsError(f"matrix: expected {allowed}; found {matrix!r}")
     return matrix
 
 
@@ -167,12 +150,8 @@ def _unlisted_methods(experiment: str, entry: Matrix, listed: Any) -> list[str]:
     """Problems of methods without parameters; where the experiment's own `methods` is wrong, that is the problem."""
     if not isinstance(listed, dict):
         return []
-    return [
-        f"matrix.{experiment}.methods: {name!r} is none of those in experiments.{experiment}.methods: "
-        f"{', '.join(map(str, listed)) or 'none'}"
-        for name in entry.methods
-        if name not in listed
-    ]
+    allowed = f"none of those in experiments.{experiment}.methods: {', '.join(map(str, listed)) or 'none'}"
+    return [f"matrix.{experiment}.methods: {name!r} is {allowed}" for name in entry.methods if name not in listed]
 
 
 def _outline_problems(name: Any, blocks: Any) -> list[str]:
@@ -182,7 +161,3 @@ def _outline_problems(name: Any, blocks: Any) -> list[str]:
     if not isinstance(blocks, dict):
         return [f"{where}: expected a mapping of blocks such as data, model and train; found {blocks!r}"]
     return []
-
-
-def _unknown_keys(prefix: str, value: dict[Any, Any], allowed: tuple[str, ...]) -> list[str]:
-    return [f"{prefix}{key}: unknown key; allowed here: {', '.join(allowed)}" for key in value if key not in allowed]

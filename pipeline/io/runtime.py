@@ -1,17 +1,44 @@
-"""Threads, device and seeds of a stage: what makes two runs of it give the same bytes."""
+"""Threads, device, dataset and resume points of a stage: what makes two runs of it give the same bytes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from pipeline.io import paths
 from pipeline.io.params import Runtime
+from pipeline.io.resume import Resume
+from pipeline.io.store import FILE, load_dataset
+from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
 
 
-def configure(runtime: Runtime) -> torch.device:
-    """Set the CPU threads and return the device to compute on.
+@dataclass(frozen=True)
+class Setting:
+    """What a stage computes on and with: the dataset lies on the device."""
 
-    Raises:
-        UserError: `device: cuda` where torch finds no CUDA device.
-    """
+    device: torch.device
+    dataset: Dataset
+    resume: Resume
+
+
+def set_up(
+    stage: str, experiment: str, runtime: Runtime, settings: Mapping[str, Any], inputs: Sequence[Path] = ()
+) -> Setting:
+    """The setting of a stage; its resume points are those of these settings (blocks) and input files. Raises UserError:
+    the device or the dataset is missing, or the dataset damaged."""
+    device = configure(runtime)
+    folder = paths.data_folder(experiment)
+    dataset = load_dataset(folder).to(device)
+    everything = {**settings, "runtime": runtime, "device": device.type}
+    return Setting(device, dataset, Resume(stage, everything, [folder / FILE, *inputs]))
+
+
+def configure(runtime: Runtime) -> torch.device:
+    """Set the CPU threads and return the device to compute on. Raises UserError: `device: cuda` where torch finds no
+    CUDA device."""
     torch.set_num_threads(runtime.threads)
     torch.set_flush_denormal(True)  # weight decay takes unused weights to subnormal numbers, which CPUs are slow at
     if runtime.device == "cuda" and not torch.cuda.is_available():

@@ -28,53 +28,41 @@ Arrays = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.int64]]
 
 
 def save_dataset(folder: Path, name: str, classes: int, scale: int, splits: Mapping[str, Arrays]) -> dict[str, Any]:
-    """Write `dataset.safetensors` and `dataset.json`, byte-identical for equal content.
+    """Write `dataset.safetensors` and `dataset.json`, byte-identical for equal content; returns what the latter holds.
 
-    Args:
-        splits: for each of train, validation and test: images [N, H, W] or [N, C, H, W] (uint8, or float32 with
-            scale 1) and labels [N] (int64, 0..classes-1).
-        scale: the stored value that becomes 1.0.
+    That is name, digest, shape [C, H, W], classes, and count and count per class of each split.
 
-    Returns:
-        What `dataset.json` holds: name, digest, shape [C, H, W], classes, and count and count per class of each split.
-
-    Raises:
-        DataError: another set of splits, an empty split, or shapes, types or values other than described above.
+    splits: for each of train, validation and test: images [N, H, W] or [N, C, H, W] (uint8, or float32 with scale 1)
+        and labels [N] (int64, 0..classes-1). scale: the stored value that becomes 1.0.
+    Raises DataError: another set of splits, an empty split, or shapes, types or values other than described above.
     """
     if set(splits) != set(SPLITS):
         raise DataError(f"{name}: splits {', '.join(splits)}; expected {', '.join(SPLITS)}")
-    arrays = {split: (_with_channel(splits[split][0]), splits[split][1]) for split in SPLITS}
+    arrays = {
+        split: (images[:, None] if images.ndim == 3 else images, labels)
+        for split, (images, labels) in ((split, splits[split]) for split in SPLITS)
+    }
     shape = arrays["train"][0].shape[1:]
     for split, (images, labels) in arrays.items():
-        _require_fitting(f"{name}, {split} split", images, labels, shape, classes, scale)
+        if problem := _problem(images, labels, shape, classes, scale):
+            raise DataError(f"{name}, {split} split: {problem}")
     digest = content_digest(arrays, scale)
-    tensors = {
-        f"{split}.{kind}": array
-        for split, pair in arrays.items()
-        for kind, array in zip(("images", "labels"), pair, strict=True)
-    }
+    tensors = {f"{split}.images": images for split, (images, _) in arrays.items()}
+    tensors |= {f"{split}.labels": labels for split, (_, labels) in arrays.items()}
     metadata = {METADATA_KEY: json.dumps({"name": name, "classes": classes, "scale": scale, "digest": digest})}
     files.replace(folder / FILE, lambda partial: safetensors.numpy.save_file(tensors, partial, metadata))
-    summary = {
-        "name": name,
-        "digest": digest,
-        "shape": list(shape),
-        "classes": classes,
-        "splits": {
-            split: {"count": len(labels), "per_class": np.bincount(labels, minlength=classes).tolist()}
-            for split, (_, labels) in arrays.items()
-        },
+    counts = {
+        split: {"count": len(labels), "per_class": np.bincount(labels, minlength=classes).tolist()}
+        for split, (_, labels) in arrays.items()
     }
+    summary = {"name": name, "digest": digest, "shape": list(shape), "classes": classes, "splits": counts}
     files.write_json(folder / SUMMARY_FILE, summary)
     return summary
 
 
 def load_dataset(folder: Path) -> Dataset:
-    """Read `dataset.safetensors` of `folder` into memory, images scaled to float32.
-
-    Raises:
-        DataError: the file is missing, damaged, or not written by `save_dataset`.
-    """
+    """Read `dataset.safetensors` of `folder` into memory, images scaled to float32. Raises DataError: the file is
+    missing, damaged, or not written by `save_dataset`."""
     path = folder / FILE
     if not path.is_file():
         raise DataError(f"{path}: no such file; make it with the data stage (dvc repro) or fetch it (dvc pull)")
@@ -106,26 +94,20 @@ def content_digest(splits: Mapping[str, Arrays], scale: int) -> str:
     return digest.hexdigest()
 
 
-def _with_channel(images: NDArray[Any]) -> NDArray[Any]:
-    return images[:, None] if images.ndim == 3 else images
-
-
-def _require_fitting(
-    what: str, images: NDArray[Any], labels: NDArray[Any], shape: tuple[int, ...], classes: int, scale: int
-) -> None:
+def _problem(
+    images: NDArray[Any], labels: NDArray[Any], shape: tuple[int, ...], classes: int, scale: int
+) -> str | None:
+    """What is wrong with a split, found and expected; None where nothing is."""
     if images.dtype not in DTYPES or images.ndim != 4 or images.shape[1:] != shape:
-        raise DataError(
-            f"{what}: images {images.dtype} {list(images.shape)}; expected uint8 or float32, [N, H, W] or "
-            f"[N, C, H, W], and {list(shape)} per sample as in the train split"
-        )
+        expected = f"uint8 or float32, [N, H, W] or [N, C, H, W], and {list(shape)} per sample as in the train split"
+        return f"images {images.dtype} {list(images.shape)}; expected {expected}"
     if labels.dtype != np.int64 or labels.shape != images.shape[:1] or not len(labels):
-        raise DataError(
-            f"{what}: labels {labels.dtype} {list(labels.shape)}; expected int64, one for each of "
-            f"{len(images)} images, at least one"
-        )
+        expected = f"int64, one for each of {len(images)} images, at least one"
+        return f"labels {labels.dtype} {list(labels.shape)}; expected {expected}"
     if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(f"{what}: labels {labels.min()} to {labels.max()}; expected 0 to {classes - 1}")
+        return f"labels {labels.min()} to {labels.max()}; expected 0 to {classes - 1}"
     if images.dtype == np.float32 and (scale != 1 or not np.isfinite(images).all()):
-        raise DataError(f"{what}: float images need scale 1 (found {scale}) and finite values")
+        return f"float images need scale 1 (found {scale}) and finite values"
     if images.dtype == np.uint8 and images.max() > scale:
-        raise DataError(f"{what}: pixels up to {images.max()}; expected at most {scale}, the scale")
+        return f"pixels up to {images.max()}; expected at most {scale}, the scale"
+    return None

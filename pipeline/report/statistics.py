@@ -1,11 +1,13 @@
-"""Mean, spread and paired differences over seeds."""
+"""Mean, spread and paired differences over seeds, of single values and of the groups of a table."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
-from scipy import stats
+import pandas as pd
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-12  # differences this close are equal: what is left of them is floating-point noise
@@ -49,19 +51,20 @@ class Difference(Interval):
         return "*" if self.p is not None and self.p < 0.05 else ""
 
 
-def describe(values: Sequence[float]) -> Interval:
+def describe(values: Sequence[float] | pd.Series) -> Interval:
     """The interval of one value per seed. Raises ValueError when there is none."""
-    if len(values) == 0:
+    found = np.asarray(values, dtype=float)
+    if len(found) == 0:
         raise ValueError("no values to describe")
-    mean = float(np.mean(values))
-    if len(values) == 1:
+    mean = float(np.mean(found))
+    if len(found) == 1:
         return Interval(1, mean)
-    sd = float(np.std(values, ddof=1))
-    half = _quantile(len(values) - 1) * sd / len(values) ** 0.5
-    return Interval(len(values), mean, sd, mean - half, mean + half)
+    sd = float(np.std(found, ddof=1))
+    half = _quantile(len(found) - 1) * sd / len(found) ** 0.5
+    return Interval(len(found), mean, sd, mean - half, mean + half)
 
 
-def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Difference:
+def paired_difference(values: Sequence[float] | pd.Series, baseline: Sequence[float] | pd.Series) -> Difference:
     """values - baseline, pair by pair (the same seed, so the same dense net).
 
     `p` is None for a single pair, and where all differences are equal, since the test is undefined there.
@@ -71,14 +74,52 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Dif
     """
     if len(values) != len(baseline):
         raise ValueError(f"paired values must be equally many; found {len(values)} and {len(baseline)}")
-    differences = np.subtract(values, baseline)
+    mine, theirs = np.asarray(values, dtype=float), np.asarray(baseline, dtype=float)
+    found = describe(mine - theirs)
     p = None
-    if len(values) > 1 and np.ptp(differences) > ROUNDING:
-        p = float(stats.ttest_rel(values, baseline).pvalue)
-    found = describe(differences.tolist())
+    if found.n > 1 and np.ptp(mine - theirs) > ROUNDING:
+        from scipy import stats  # takes a second
+
+        p = float(stats.ttest_rel(mine, theirs).pvalue)
     return Difference(found.n, found.mean, found.sd, found.low, found.high, p)
+
+
+def over_seeds(
+    table: pd.DataFrame, by: list[str], columns: Sequence[str] = (), **values: Callable[[pd.DataFrame], Any]
+) -> pd.DataFrame:
+    """A row per group of `by`, in order of appearance: the interval of each of `columns`, and `values` of its rows.
+
+    Empty cells of a column do not count; where all of a group are empty, there is None instead of an interval.
+    """
+    rows = [
+        dict(zip(by, key, strict=True))
+        | {name: value(group) for name, value in values.items()}
+        | {column: describe(known) if len(known := group[column].dropna()) else None for column in columns}
+        for key, group in table.groupby(by, sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*by, *values, *columns])
+
+
+def means(intervals: pd.Series) -> pd.Series:
+    """The means of a column of intervals."""
+    return intervals.map(lambda interval: interval.mean)
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: tables as lists of rows, dataclasses as objects, nothing as null."""
+    if isinstance(value, pd.DataFrame):
+        return plain(value.to_dict("records"))
+    if is_dataclass(value):
+        return {entry.name: plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 @cache
 def _quantile(degrees: int) -> float:
+    from scipy import stats  # takes a second
+
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))

@@ -1,7 +1,8 @@
 """How every figure looks: one colour and marker a method everywhere, SVG with the same bytes for the same data."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -38,11 +39,28 @@ STYLE = {
 }
 
 
-def panels(count: int, title: str, size: tuple[float, float], share_y: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels side by side, `size` in inches."""
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: the name of its file, what it is and what to look at, and how to draw it from a summary."""
+
+    name: str
+    caption: str
+    draw: Callable[[Any], Figure]
+
+    def svg(self, summary: Any) -> str:
+        """The figure as an SVG document."""
+        return as_svg(self.draw(summary))
+
+
+def panels(
+    title: str, size: tuple[float, float], *labels: str, x: str = "", share_y: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels side by side, one for every label of a y-axis; `x` labels all x-axes; `size` in inches."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, count, figsize=size, sharey=share_y, layout="constrained", squeeze=False)
+        figure, axes = plt.subplots(1, len(labels), figsize=size, sharey=share_y, layout="constrained", squeeze=False)
     figure.suptitle(title)
+    for panel, label in zip(axes[0], labels, strict=True):
+        panel.set(xlabel=x, ylabel=label)
     return figure, list(axes[0])
 
 
@@ -52,20 +70,27 @@ def look(method: str, index: int = 0) -> dict[str, Any]:
     return {"color": colour, "marker": MARKERS.get(method, "D"), "linewidth": 1.5, "markersize": 5}
 
 
+def look_of_series(index: int) -> dict[str, Any]:
+    """Colour and marker of a line that is no method."""
+    return look(("cqp", "magnitude", "regrow", "osqp", "gradient", "membrane")[index % 6])
+
+
 def colours_of_nets(methods: Sequence[str]) -> list[Any]:
     """A colour per net: black for the dense one, a sequential scale for the levels of a method."""
     scale = colormaps["viridis"].resampled(max(len(methods), 2))
     return ["black" if method == DENSE else scale(index) for index, method in enumerate(methods)]
 
 
-def draw_intervals(axes: Axes, x: Sequence[float], y: Sequence[Interval], scale: float = 100, **options: Any) -> None:
+def draw_intervals(axes: Axes, x: Iterable[float], y: Iterable[Interval], scale: float = 100, **options: Any) -> None:
     """A line through the means, each with its interval as a bar; `options` are those of `Axes.errorbar`."""
-    means, halves = [scale * one.mean for one in y], [scale * one.half for one in y]
-    axes.errorbar(x, means, yerr=halves, **{"capsize": 3} | options)
+    points = [(at, scale * one.mean, scale * one.half) for at, one in zip(x, y, strict=True)]
+    x_values, means, halves = zip(*points, strict=True) if points else ((), (), ())
+    axes.errorbar(x_values, means, yerr=halves, **{"capsize": 3} | options)
 
 
-def sparsity_axis(axes: Axes, levels: list[float], label: str = "sparsity (%, log scale of the share kept)") -> None:
-    """A log axis over the share of synapses kept, falling, with ticks at `levels`."""
+def sparsity_axis(axes: Axes, found: Iterable[float], label: str = "sparsity (%, log scale of the share kept)") -> None:
+    """A log axis over the share of synapses kept, falling, with ticks at the levels that are among `found`."""
+    levels = sorted(set(found))
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.set_xticks([1 - level for level in levels], [f"{100 * level:g}" for level in levels])

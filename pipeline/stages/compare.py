@@ -7,9 +7,9 @@ from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.params import load_matrix
 from pipeline.matrix_file import require_current
-from pipeline.report.comparison.figures import accuracy_against_sparsity, sparsity_error
-from pipeline.report.comparison.summary import headlines, summarize, tidy_table, to_json
-from pipeline.report.style import as_svg
+from pipeline.report.comparison.figures import FIGURES
+from pipeline.report.comparison.summary import headlines, summarize, tidy_table
+from pipeline.report.statistics import plain
 from pipeline.report.table import read_table, to_csv
 
 
@@ -39,11 +39,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     summary = summarize(table)
     folder = paths.compare_folder(experiment)
     write_text(folder / "comparison.csv", to_csv(table))
-    write_json(folder / "summary.json", to_json(summary))
+    write_json(folder / "summary.json", plain(summary))
     for method, means in headlines(summary).items():
         write_json(folder / "metrics" / f"{method}.json", means)
-    for draw in (accuracy_against_sparsity, sparsity_error):
-        write_text(folder / "figures" / f"{draw.__name__}.svg", as_svg(draw(summary)))
+    for figure in FIGURES:
+        write_text(folder / "figures" / f"{figure.name}.svg", figure.svg(summary))
     print(f"compared {len(matrix.methods)} methods over {len(matrix.seeds)} seeds: {len(table)} rows")
 
 

@@ -13,12 +13,8 @@ from snnprune.core.dataset import SPLITS
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `dataset.safetensors` and `dataset.json` of the experiment named in `argv`.
-
-    Raises:
-        ParamsError: the experiment's data block is missing or holds something that is not allowed.
-        DataError: the dataset is missing, damaged, altered, or cannot be split as asked.
-    """
+    """Write `dataset.safetensors` and `dataset.json` of the experiment named in `argv`. Raises UserError: the block is
+    missing or not as allowed, or the dataset is missing, damaged, altered, or cannot be split as asked."""
     experiment = experiment_parser("Load, verify, split and store a dataset.").parse_args(argv).experiment
     params = load_block(experiment, "data", DataParams)
     raw = load(params.dataset, params.sha256, with_test=params.test is None)

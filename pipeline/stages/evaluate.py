@@ -1,106 +1,94 @@
-"""Stage evaluate: what every net of one experiment, dense or pruned, does on the test split."""
+"""Stage evaluate: what every net of one experiment, dense or pruned, does on the test split. A new figure of finished
+nets belongs here: it reruns this stage, and no net is trained again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
-from pipeline.evaluation import FinishedNet, evaluated
-from pipeline.inputs import dense_file, levels_of, pruned_file
+from pipeline.inputs import dense_nets, levels_of, net_file, pruned_nets
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
-from pipeline.io.files import write_csv
+from pipeline.io.files import Row, write_csv
 from pipeline.io.nets import DENSE, level_text, net_name
-from pipeline.io.params import Matrix, load_matrix, load_runtime
-from pipeline.io.resume import Resume
-from pipeline.io.runtime import configure
-from pipeline.io.store import FILE, load_dataset
+from pipeline.io.params import load_matrix, load_runtime
+from pipeline.io.runtime import Setting, set_up
+from snnprune.energy.footprint import footprint
+from snnprune.energy.measure import measure
 from snnprune.energy.profiles import FILE as PROFILES
-from snnprune.energy.profiles import load_profiles
+from snnprune.energy.profiles import Profile, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.snn.checkpoint import load_mask, load_masks, load_network
-from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy_under
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `levels.csv`, a row per net: the dense nets, then every method, seed and level.
-
-    Raises:
-        ParamsError: the experiment's entry in the matrix is missing or holds something that is not allowed.
-        DataError: the dataset is missing or damaged.
-        UserError: a net is missing.
-    """
-    experiment = (
-        experiment_parser("Evaluate every net of one experiment on the test split.").parse_args(argv).experiment
-    )
+    """Write `levels.csv`, a row per net: the dense nets, then every method, seed and level. Raises UserError: the
+    experiment's entry in the matrix, the dataset or a net is missing or not as allowed."""
+    parser = experiment_parser("Evaluate every net of one experiment on the test split.")
+    experiment = parser.parse_args(argv).experiment
     matrix = load_matrix(experiment)
-    runtime = load_runtime()
-    device = configure(runtime)
-    test = load_dataset(paths.data_folder(experiment)).to(device).test
+    nets = [*dense_nets(matrix), *pruned_nets(experiment, matrix)]
+    files = [net_file(experiment, *net) for net in nets]
+    files += [_one_shot_file(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds]
+    setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, [PROFILES, *files])
     profiles = load_profiles()
-    files = _files(experiment, matrix)
-    resume = Resume(
-        f"evaluate/{experiment}",
-        {"device": device.type, "runtime": runtime.model_dump()},
-        [paths.data_folder(experiment) / FILE, PROFILES, *files],
-    )
-    count = len(files) - len(matrix.methods) * len(matrix.seeds)  # one file of each is masks only
     rows = []
-    for net in _nets(experiment, matrix, device):
-        point = resume.point(f"{net.method}-{net.level}-seed{net.seed}")
-        done = point.load()
-        if done is None:
-            done = {"row": evaluated(net, test, profiles)}
-            point.save(done)
-        row = done["row"]
+    for net in nets:
+        method, seed, level = net
+        row = setting.resume.once(
+            f"{method}-{level}-seed{seed}", lambda net=net: row_of(experiment, *net, setting, profiles)
+        )
         rows.append(row)
-        name = net_name(net.method, net.level, net.seed)
-        print(f"{name}: test accuracy {row['accuracy']:.2%} ({len(rows)}/{count})", flush=True)
+        done = f"({len(rows)}/{len(nets)})"
+        print(f"{net_name(method, level, seed)}: test accuracy {row['accuracy']:.2%} {done}", flush=True)
     write_csv(paths.evaluate_table(experiment), rows)
-    resume.clear()
+    setting.resume.clear()
 
 
-def _nets(experiment: str, matrix: Matrix, device: torch.device) -> Iterator[FinishedNet]:
-    """Every net, loaded when it is asked for."""
-    for seed in matrix.seeds:
-        network = load_network(paths.dense_file(experiment, seed)).to(device)
-        yield FinishedNet(DENSE, seed, 0.0, network, Mask.dense(prunable_weights(network)))
-    for method in matrix.methods:
-        for seed in matrix.seeds:
-            dense = paths.dense_file(experiment, seed)
-            one_shot = load_masks(paths.one_shot_file(experiment, method, seed), load_network(dense))
-            previous = dense
-            for level in levels_of(experiment, method, seed):
-                path = paths.net_file(experiment, method, seed, level)
-                mask = Mask(load_mask(path))
-                yield FinishedNet(
-                    method,
-                    seed,
-                    level,
-                    load_network(path).to(device),
-                    mask,
-                    before=_under(previous, mask, device),
-                    one_shot=_under(dense, Mask(one_shot[level_text(level)]), device),
-                )
-                previous = path
+def row_of(
+    experiment: str, method: str, seed: int, level: float, setting: Setting, profiles: Mapping[str, Profile]
+) -> Row:
+    """One row of a net: accuracies 0..1, operations and picojoules of a sample (means over test), bytes.
+    accuracy_before: of the net of the level before under this level's mask, not yet fine-tuned. one_shot_accuracy: of
+    the dense net under the mask that prunes it to this level in one step. For the dense net all three are one."""
+    test, path = setting.dataset.test, net_file(experiment, method, seed, level)
+    network = load_network(path).to(setting.device)
+    measured = measure(network, test)
+    mask = Mask.dense(prunable_weights(network))
+    before = one_shot = measured.accuracy
+    if method != DENSE:
+        mask = Mask(load_mask(path))
+        levels = levels_of(experiment, method, seed)
+        dense = load_network(net_file(experiment, DENSE, seed, 0.0)).to(setting.device)
+        masks = load_masks(_one_shot_file(experiment, method, seed), dense)
+        earlier = levels[: levels.index(level)]
+        previous = load_network(net_file(experiment, method, seed, earlier[-1])) if earlier else dense
+        before = accuracy_under(previous.to(setting.device), mask, test)
+        one_shot = accuracy_under(dense, masks[level_text(level)], test)
+    total = measured.total
+    return {
+        "method": method,
+        "seed": seed,
+        "level": level,
+        "sparsity": mask.sparsity,
+        "nnz": mask.nnz,
+        "accuracy_before": before,
+        "accuracy": measured.accuracy,
+        "one_shot_accuracy": one_shot,
+        "timesteps": network.spec.timesteps,
+        "effective_macs": total.macs,
+        "effective_acs": total.acs,
+        "dense_macs": total.dense_macs,
+        "dense_acs": total.dense_acs,
+        "neuron_updates": total.neuron_updates,
+        "spike_rate": total.spike_rate,
+        **total.energies(profiles),
+        **asdict(footprint(prunable_weights(network))),
+    }
 
 
-def _files(experiment: str, matrix: Matrix) -> list[Path]:
-    """The files of all nets. Raises UserError when one is not there."""
-    files = [dense_file(experiment, seed) for seed in matrix.seeds]
-    for method in matrix.methods:
-        for seed in matrix.seeds:
-            files.append(required(paths.one_shot_file(experiment, method, seed), f"prune@{experiment}-{method}-{seed}"))
-            levels = levels_of(experiment, method, seed)
-            files += [pruned_file(experiment, method, seed, level) for level in levels]
-    return files
-
-
-def _under(path: Path, mask: Mask, device: torch.device) -> SpikingNetwork:
-    """The net of a file with the mask's pruned weights set to zero."""
-    network = load_network(path).to(device)
-    mask.apply(prunable_weights(network))
-    return network
+def _one_shot_file(experiment: str, method: str, seed: int) -> Path:
+    return required(paths.one_shot_file(experiment, method, seed), f"prune@{experiment}-{method}-{seed}")
 
 
 if __name__ == "__main__":

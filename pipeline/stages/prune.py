@@ -8,11 +8,8 @@ from pipeline.io.entry import experiment_parser, required, run_stage, seed
 from pipeline.io.files import Curve, write_csv, write_json
 from pipeline.io.nets import level_text
 from pipeline.io.params import load_block, load_runtime
-from pipeline.io.params import load_method as load_method_params
 from pipeline.io.progress import TerminalProgress
-from pipeline.io.resume import Resume
-from pipeline.io.runtime import configure
-from pipeline.io.store import FILE, load_dataset
+from pipeline.io.runtime import set_up
 from snnprune.methods import load_method
 from snnprune.pruning.iterate import one_shot_masks, prune_levels
 from snnprune.pruning.params import PruneParams
@@ -21,36 +18,21 @@ from snnprune.training.fit import Epoch
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `levels.csv`, the fine-tuning curve, the metrics, the net of every level and the masks of one step.
-
-    Raises:
-        ParamsError: a block is missing or holds something that is not allowed.
-        UserError: unknown method, no dense net, or the method's constraints cannot be met.
-        DataError: the dataset is missing or damaged.
-    """
+    """Write `levels.csv`, the fine-tuning curve, the metrics, the net of every level and the masks of one step. Raises
+    UserError: unknown method, a block, the dataset or the dense net is missing or not as allowed, or the method's
+    constraints cannot be met."""
     parser = experiment_parser("Prune one dense net by one method to every level.")
     parser.add_argument("--method", required=True)
     parser.add_argument("--seed", type=seed, required=True)
     options = parser.parse_args(argv)
+    place = (options.experiment, options.method, options.seed)
     method = load_method(options.method)
     params = load_block(options.experiment, "prune", PruneParams)
-    method_params = load_method_params(options.experiment, options.method, method.params)
-    runtime = load_runtime()
-    device = configure(runtime)
-    dataset = load_dataset(paths.data_folder(options.experiment)).to(device)
+    method_params = load_block(options.experiment, f"methods.{options.method}", method.params)
     dense = required(paths.dense_file(options.experiment, options.seed), f"train@{options.experiment}-{options.seed}")
-    folder = paths.prune_folder(options.experiment, options.method, options.seed)
-    blocks = {"prune": params, "method": method_params, "runtime": runtime}
-    resume = Resume(
-        f"prune/{options.experiment}/{options.method}/seed{options.seed}",
-        {
-            "name": method.name,
-            "seed": options.seed,
-            "device": device.type,
-            **{name: block.model_dump() for name, block in blocks.items()},
-        },
-        [paths.data_folder(options.experiment) / FILE, dense],
-    )
+    stage = f"prune/{options.experiment}/{options.method}/seed{options.seed}"
+    setting = set_up(stage, options.experiment, load_runtime(), {"prune": params, "method": method_params}, [dense])
+    dataset, folder = setting.dataset, paths.prune_folder(*place)
     curve = Curve(folder / "curve.csv")
 
     def on_epoch(level: float, epoch: Epoch) -> None:
@@ -58,18 +40,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         curve.append({**asdict(epoch), "epoch": earlier + epoch.epoch, "level": level})
 
     levels = prune_levels(
-        load_network(dense).to(device),
+        load_network(dense).to(setting.device),
         dataset.train,
         dataset.validation,
         method,
         method_params,
         params,
         seed=options.seed,
-        point=lambda level: resume.point(f"level-{level}"),
+        point=lambda level: setting.resume.point(f"level-{level}"),
         progress=TerminalProgress(f"{options.method} seed {options.seed}"),
         on_epoch=on_epoch,
     )
-    network = load_network(dense).to(device)
+    network = load_network(dense).to(setting.device)
     masks = one_shot_masks(network, dataset.train, method, method_params, params, seed=options.seed)
     rows = [
         {
@@ -88,14 +70,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     for level in levels:
         load_parameters(network, level.parameters)
-        path = paths.net_file(options.experiment, options.method, options.seed, level.level)
-        save_network(path, network, level.mask)
+        save_network(paths.net_file(*place, level.level), network, level.mask)
     one_shot = {level_text(level.level): mask for level, mask in zip(levels, masks, strict=True)}
-    save_masks(paths.one_shot_file(options.experiment, options.method, options.seed), one_shot)
+    save_masks(paths.one_shot_file(*place), one_shot)
     write_csv(folder / "levels.csv", rows)
     metrics = {f"validation_accuracy_at_{level_text(row['level'])}": row["validation_accuracy"] for row in rows}
     write_json(folder / "metrics.json", metrics)
-    resume.clear()
+    setting.resume.clear()
 
 
 if __name__ == "__main__":

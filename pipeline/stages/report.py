@@ -10,13 +10,12 @@ from pipeline.io.params import load_block
 from pipeline.matrix_file import studies_of
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
+from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.page import render_page
-from pipeline.report.page.sections import COMPARISON_FIGURES, ReportedStudy, Results, page_of
-from pipeline.report.studies import Context, load_report
-from pipeline.report.style import as_svg
+from pipeline.report.page.sections import page_of
+from pipeline.report.studies import Context, Studied, load_report
 from pipeline.report.table import read_table, to_csv
-from snnprune.core.errors import UserError
 from snnprune.energy.profiles import load_profiles
 from snnprune.snn.params import ModelParams
 
@@ -26,17 +25,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Raises:
         ParamsError: the block `model` or that of a study is missing or holds something that is not allowed.
-        UserError: a result or matrix.yaml is missing, a study has no report, or a figure of the comparison is no SVG.
+        UserError: a result or matrix.yaml is missing, or a study has no report.
     """
     experiment = experiment_parser("Report one experiment.").parse_args(argv).experiment
     model = load_block(experiment, "model", ModelParams)
-    compared = paths.compare_folder(experiment)
-    summary = required(compared / "summary.json", f"compare@{experiment}")
+    summary = required(paths.compare_folder(experiment) / "summary.json", f"compare@{experiment}")
     comparison = from_json(summary.read_text(encoding="utf-8"))
-    svgs = {
-        name: required(compared / "figures" / f"{name}.svg", f"compare@{experiment}").read_text(encoding="utf-8")
-        for name in COMPARISON_FIGURES
-    }
     dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     tables = {
@@ -44,29 +38,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         for study in studies_of(experiment)
     }
     profiles = load_profiles()
-    studies: dict[str, ReportedStudy] = {}
+    studies: dict[str, Studied] = {}
     for study, table in tables.items():
         report = load_report(study)
         params = None if report.params is None else load_block(experiment, study, report.params)
-        found = report.summarize(table, Context(params, evaluated, dataset["name"], profiles))
-        drawn = {drawing.name: as_svg(drawing.draw(found)) for drawing in report.drawings}
-        studies[study] = ReportedStudy(report, found, drawn)
-    summaries = {study: one.summary for study, one in studies.items()}
-    judgement = judge(Evidence(comparison, tables, summaries), experiment)
-    network = model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers))
-    results = Results(experiment, dataset, network, model.timesteps, comparison, svgs, studies, judgement)
-    try:
-        page = render_page(page_of(results))
-    except ValueError as error:
-        raise UserError(f"{experiment}: a figure cannot be shown: {error}") from error
+        context = Context(params, evaluated, dataset["name"], profiles)
+        studies[study] = Studied(report, table, report.summarize(table, context))
+    judgement = judge(Evidence(comparison, studies), experiment)
+    drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
+    svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
+    page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
     folder = paths.report_folder(experiment)
     for study, one in studies.items():
         write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
         write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)
         for name, part in one.summary.csv_tables.items():
             write_text(folder / "studies" / f"{study}-{name}.csv", to_csv(part))
-        for name, svg in one.svgs.items():
-            write_text(folder / "figures" / f"{name}.svg", svg)
+    for name, svg in drawn.items():
+        write_text(folder / "figures" / f"{name}.svg", svg)
     write_json(folder / "claims.json", asdict(judgement))
     write_text(folder / "index.html", page)
     print(f"report: {folder / 'index.html'}")

@@ -72,11 +72,8 @@ def available() -> list[str]:
 
 
 def load_study(name: str) -> Study:
-    """Import one study, and only that one.
-
-    Raises:
-        UserError: there is no such study; the message lists those there are.
-    """
+    """Import one study, and only that one. Raises UserError: there is no such study; the message lists those there
+    are."""
     if name not in available():
         raise UserError(f"unknown study {name!r}; available are: {', '.join(available())}")
     module = importlib.import_module(f"{__name__}.{name}")

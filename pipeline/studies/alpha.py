@@ -8,7 +8,7 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, Experiment
-from snnprune.core.schema import Block, rising
+from snnprune.core.schema import Block, Rising
 from snnprune.methods import cqp, load_method
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.params import Levels
@@ -17,12 +17,10 @@ NEEDS = DENSE
 
 
 class Params(Block):
-    """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`, on `seeds`.
+    """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`, on `seeds`. The
+    choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read."""
 
-    The choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read.
-    """
-
-    values: Annotated[list[pydantic.NonNegativeFloat], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
+    values: Annotated[Rising[pydantic.NonNegativeFloat], pydantic.Field(min_length=2)]
     levels: Levels
     seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)]
 

@@ -1,34 +1,24 @@
-"""Early exit: each sample stops as soon as its two likeliest classes are far enough apart.
-
-The curve of accuracy against mean steps and the choice of the threshold are of validation; the chosen threshold is then
-run on test, where a sample that has stopped is computed no further.
-"""
-
-from typing import Annotated
-
-import pydantic
+"""Early exit: each sample stops as soon as its two likeliest classes are far enough apart. The curve of accuracy
+against mean steps and the choice of the threshold are of validation; the chosen threshold is then run on test, where a
+sample that has stopped is computed no further."""
 
 from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
 from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset, Split
-from snnprune.core.schema import Block, Fraction, rising
-from snnprune.core.seeds import derive_seed
+from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.temporal.early_exit import exits_of, run_with_exits
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
-from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED, accuracy
+from snnprune.training.evaluate import accuracy, accuracy_by_step, evaluation_batches, spikes_of
 
 NEEDS = NETS
 
 
 class Params(Block):
-    """At which gaps between the two likeliest classes a sample may stop.
+    """At which gaps between the two likeliest classes a sample may stop. thresholds: gaps of the class distribution,
+    0..1, rising; 1, which means all T steps, is always added. delta: validation accuracy that the chosen one may
+    lose."""
 
-    thresholds: gaps of the class distribution, 0..1, rising; 1, which means all T steps, is always added. delta:
-    validation accuracy that the chosen one may lose.
-    """
-
-    thresholds: Annotated[list[Fraction], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
+    thresholds: Rising[Fraction]
     delta: Fraction = 0.002
 
 
@@ -38,11 +28,9 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
 
 
 def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
-    """One row per threshold of a net; the test columns only where it is `chosen`.
-
-    That is the threshold with the fewest mean steps among those that lose at most `delta` of validation accuracy
-    against all T steps. The threshold 1 is always there: no gap is that large, so nothing stops before T.
-    """
+    """One row per threshold of a net; the test columns only where it is `chosen`. That is the threshold with the fewest
+    mean steps among those that lose at most `delta` of validation accuracy against all T steps. The threshold 1 is
+    always there: no gap is that large, so nothing stops before T."""
     spikes = spikes_of(net.network, dataset.validation)
     whole = accuracy_by_step(spikes, dataset.validation.labels)[-1].item()
     found = []
@@ -70,9 +58,8 @@ def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
 def _test(net: Net, split: Split, threshold: float) -> Row:
     """Mean steps and accuracy of a run with exits, and the accuracy of all T steps."""
     steps = correct = 0
-    pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
-    for index, (images, labels) in enumerate(pairs):
-        exits = run_with_exits(net.network, images, threshold, seed=derive_seed(ENCODING_SEED, index))
+    for images, labels, seed in evaluation_batches(split):
+        exits = run_with_exits(net.network, images, threshold, seed=seed)
         steps += int(exits.steps.sum())
         correct += int((exits.classes == labels).sum())
     samples = len(split.labels)

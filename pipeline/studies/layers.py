@@ -8,13 +8,11 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE
 from snnprune.core.schema import Block
-from snnprune.pruning.iterate import make_problem
-from snnprune.pruning.mask import prunable_weights
-from snnprune.pruning.one_shot import accuracy_under, mask_of
+from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import Levels
 from snnprune.pruning.scores import importance
 from snnprune.pruning.select import keep_count
-from snnprune.training.evaluate import accuracy
+from snnprune.training.evaluate import accuracy, accuracy_under
 
 NEEDS = DENSE
 
@@ -30,13 +28,12 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per layer and level; `loss_points` is what pruning that layer costs, in points of validation accuracy."""
     network, params, validation = inputs.dense(seed), inputs.params, inputs.dataset.validation
     dense = accuracy(network, validation)
-    start = mask_of(network, list(prunable_weights(network)))
-    whole = make_problem(network, start, params.levels[0], inputs.dataset.train, inputs.prune, seed_path=(seed, 0))
+    whole = inputs.problem(network, seed, params.levels[0])
     scores = importance(whole.weights, whole.criticality(), params.alpha)
     found: list[Row] = []
     for name, weight in whole.weights.items():
         for level in params.levels:
-            alone = mask_of(network, [name])
+            alone = Mask.dense({name: weight})
             mask = replace(whole, mask=alone, keep=keep_count(level, alone.size)).keep_top(scores)
             pruned = accuracy_under(network, mask, validation)
             found.append(

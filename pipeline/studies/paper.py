@@ -21,10 +21,8 @@ from snnprune.core.seeds import derive_seed
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.iterate import FINETUNE, METHOD, make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.one_shot import mask_of
-from snnprune.pruning.params import CriticalityParams, Levels, PruneParams
+from snnprune.pruning.params import CriticalityParams, Levels, PruneParams, targets
 from snnprune.pruning.problem import Problem
-from snnprune.pruning.schedule import targets
 from snnprune.pruning.scores import by_presynaptic_neuron, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 from snnprune.snn.checkpoint import copy_parameters, load_parameters
@@ -39,11 +37,9 @@ BESIDE = ("cqp", "magnitude")
 
 
 class Params(Block):
-    """Protocol `paper`, as in the public code of the paper's author: first layer only.
-
-    CQP drops whole input columns in `rounds` linear rounds with fine-tuning on `batches` training batches after each;
-    gradient drops columns, magnitude and random prune synapses, all three in one step without fine-tuning.
-    """
+    """Protocol `paper`, as in the public code of the paper's author: first layer only. CQP drops whole input columns in
+    `rounds` linear rounds with fine-tuning on `batches` training batches after each; gradient drops columns, magnitude
+    and random prune synapses, all three in one step without fine-tuning."""
 
     levels: Levels
     rounds: pydantic.PositiveInt = 3
@@ -73,10 +69,8 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
-    """One row per method and level, each level from the dense net.
-
-    `sparsity` is of the first layer, which the protocol prunes; `network_sparsity` is of all layers.
-    """
+    """One row per method and level, each level from the dense net. `sparsity` is of the first layer, which the protocol
+    prunes; `network_sparsity` is of all layers."""
     network, dataset = inputs.dense(seed), inputs.dataset
     dense = copy_parameters(network)
     size = sum(weight.numel() for weight in prunable_weights(network).values())
@@ -113,11 +107,8 @@ def column_scores(problem: Problem, alpha: float) -> Tensor:
 
 
 def keep_columns(mask: Mask, scores: Tensor, level: float) -> Mask:
-    """The mask of one weight with the highest-scoring input columns kept, round((1 - level) * inputs) of them.
-
-    Raises:
-        InfeasibleSelection: no column would be left (a convolution over one channel, say).
-    """
+    """The mask of one weight with the highest-scoring input columns kept, round((1 - level) * inputs) of them. Raises
+    InfeasibleSelection: no column would be left (a convolution over one channel, say)."""
     ((name, layer),) = mask.items()
     alive = layer.transpose(0, 1).flatten(1).any(1)
     keep = keep_count(level, len(alive))
@@ -167,7 +158,8 @@ def _one_shot(inputs: Inputs[Params], network: SpikingNetwork, level: float, met
 
 def _first_layer(network: SpikingNetwork) -> Mask:
     """The dense mask of the first layer."""
-    return mask_of(network, [next(iter(prunable_weights(network)))])
+    name, weight = next(iter(prunable_weights(network).items()))
+    return Mask.dense({name: weight})
 
 
 def _prune(inputs: Inputs[Params]) -> PruneParams:

@@ -8,21 +8,19 @@ nothing else, since its relaxed mask rises with the importance, while `energy` h
 
 import math
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
 import pydantic
 import torch
+from torch import Tensor
 
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE, Experiment
-from snnprune.core.dataset import Split
 from snnprune.core.schema import Block, Fraction
-from snnprune.pruning.iterate import make_problem
-from snnprune.pruning.mask import flatten, prunable_weights, unflatten
-from snnprune.pruning.one_shot import accuracy_under, mask_of
-from snnprune.pruning.problem import Layers
+from snnprune.pruning.mask import flatten, unflatten
 from snnprune.pruning.relaxations import (
     FLOOR,
     Relaxed,
@@ -35,7 +33,7 @@ from snnprune.pruning.relaxations import (
 )
 from snnprune.pruning.scores import by_presynaptic_neuron, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
-from snnprune.snn.network import SpikingNetwork
+from snnprune.training.evaluate import accuracy_under
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
 FORMS = ("budget", "energy")
@@ -45,11 +43,9 @@ NEEDS = DENSE
 
 
 class Params(Block):
-    """The relaxed programs of the dense net at every level of the `prune` block.
-
-    alpha: of the importance. tau: synapses of presynaptic neurons with criticality above it are protected in the form
-    `energy`. tolerance, max_iter: OSQP's.
-    """
+    """The relaxed programs of the dense net at every level of the `prune` block. alpha: of the importance. tau:
+    synapses of presynaptic neurons with criticality above it are protected in the form `energy`. tolerance, max_iter:
+    OSQP's."""
 
     alpha: pydantic.NonNegativeFloat = 0.5
     tau: Fraction = 0.5
@@ -65,24 +61,26 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per form and level; accuracies are test accuracies, None where the program is infeasible.
 
-    `ideal_sparsity` is that of the rounded closed form, `distance` the largest difference of an entry from it;
-    `bound` is the largest number of protected synapses with which `energy` is feasible at the level.
-
-    Raises:
-        NotSolved: OSQP did not solve a program.
+    `ideal_sparsity` is that of the rounded closed form, `distance` the largest difference of an entry from it; `bound`
+    is the largest number of protected synapses with which `energy` is feasible at the level. Raises NotSolved: OSQP did
+    not solve a program.
     """
-    network, params, prune, dataset = inputs.dense(seed), inputs.params, inputs.prune, inputs.dataset
-    start = mask_of(network, list(prunable_weights(network)))
-    problem = make_problem(network, start, prune.targets[0], dataset.train, prune, seed_path=(seed, 0))
+    network, params, prune = inputs.dense(seed), inputs.params, inputs.prune
+    problem = inputs.problem(network, seed, prune.targets[0])
+    size = problem.mask.size
     critical = problem.criticality()
     weights = flatten(problem.weights).double()
     scores = flatten(importance(problem.weights, critical, params.alpha)).double()
     columns = normalized(by_presynaptic_neuron(critical))
     protected = flatten(columns) > params.tau
     solver = Solver(params.tolerance, params.max_iter)
+
+    def under(vector: Tensor) -> float:
+        return accuracy_under(network, unflatten(vector, problem.weights), inputs.dataset.test)
+
     found: list[Row] = []
     for level in prune.targets:
-        keep, drop = keep_count(level, start.size), math.floor(level * start.size)
+        keep, drop = keep_count(level, size), math.floor(level * size)
         for form in FORMS:
             started = time.perf_counter()
             if form == "budget":
@@ -96,11 +94,11 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
                 {
                     "form": form,
                     "level": level,
-                    "synapses": start.size,
+                    "synapses": size,
                     "protected": 0 if guarded is None else int(guarded.count_nonzero()),
-                    "bound": _bound(start.size, drop) if form == "energy" else None,
+                    "bound": _bound(size, drop) if form == "energy" else None,
                     **_figures(relaxed, ideal),
-                    **_accuracies(network, dataset.test, problem.weights, relaxed, scores, keep, guarded),
+                    **_accuracies(under, relaxed, scores, keep, guarded),
                 }
             )
     return found
@@ -115,32 +113,24 @@ def _bound(size: int, drop: int) -> int:
 
 
 def _figures(relaxed: Relaxed | None, ideal: np.ndarray) -> Row:
-    names = ("sparsity", "ideal_sparsity", "fractional_share", "distance", "iterations")
     if relaxed is None:
+        names = ("sparsity", "ideal_sparsity", "fractional_share", "distance", "iterations")
         return {"feasible": False, **dict.fromkeys(names)}
     mask = relaxed.mask
-    figures = (
-        1 - int((mask > 0.5).sum()) / len(mask),
-        1 - int((ideal > 0.5).sum()) / len(mask),
-        float(((mask > FRACTIONAL) & (mask < 1 - FRACTIONAL)).mean()),
-        float(np.abs(mask - ideal).max()),
-        relaxed.iterations,
-    )
-    return {"feasible": True, **dict(zip(names, figures, strict=True))}
+    return {
+        "feasible": True,
+        "sparsity": 1 - int((mask > 0.5).sum()) / len(mask),
+        "ideal_sparsity": 1 - int((ideal > 0.5).sum()) / len(mask),
+        "fractional_share": float(((mask > FRACTIONAL) & (mask < 1 - FRACTIONAL)).mean()),
+        "distance": float(np.abs(mask - ideal).max()),
+        "iterations": relaxed.iterations,
+    }
 
 
 def _accuracies(
-    network: SpikingNetwork,
-    split: Split,
-    like: Layers,
-    relaxed: Relaxed | None,
-    scores: torch.Tensor,
-    keep: int,
-    protected: torch.Tensor | None,
+    under: Callable[[Tensor], float], relaxed: Relaxed | None, scores: Tensor, keep: int, protected: Tensor | None
 ) -> Row:
-    def under(vector: torch.Tensor) -> float:
-        return accuracy_under(network, unflatten(vector, like), split)
-
+    """Accuracies `under` the masks, None where there is none."""
     try:
         exact = under(keep_top(scores, keep, protected))
     except InfeasibleSelection:

@@ -15,26 +15,22 @@ from torch import Tensor
 from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE, Experiment
-from snnprune.core.schema import Block, Fraction, rising
-from snnprune.pruning.iterate import make_problem
-from snnprune.pruning.mask import flatten, prunable_weights, unflatten
-from snnprune.pruning.one_shot import accuracy_under, mask_of
+from snnprune.core.schema import Block, Fraction, Rising
+from snnprune.pruning.mask import Mask, flatten, prunable_weights, unflatten
 from snnprune.pruning.params import Granularity, Level
 from snnprune.pruning.relaxations import Solver, solve_energy_if_feasible
 from snnprune.pruning.scores import critical_at, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_top
+from snnprune.training.evaluate import accuracy_under
 
 NEEDS = DENSE
 
 
 class Params(Block):
-    """Masks straight from the dense net at every tau of `thresholds`.
+    """Masks straight from the dense net at every tau of `thresholds`. level: target sparsity. layers: `first` (as the
+    paper author's code) or `all`. granularity: of the criticality that protects. alpha: of the importance."""
 
-    level: target sparsity. layers: `first` (as the paper author's code) or `all`. granularity: of the criticality that
-    protects. alpha: of the importance.
-    """
-
-    thresholds: Annotated[list[Fraction], pydantic.Field(min_length=2), pydantic.AfterValidator(rising)]
+    thresholds: Annotated[Rising[Fraction], pydantic.Field(min_length=2)]
     level: Level = 0.7
     layers: Literal["first", "all"] = "first"
     granularity: Granularity = "neuron"
@@ -49,9 +45,9 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per rule and tau. `protected` counts synapses; `sparsity` is of the layers in question."""
     network, params, dataset = inputs.dense(seed), inputs.params, inputs.dataset
-    names = list(prunable_weights(network))
-    start = mask_of(network, names if params.layers == "all" else names[:1])
-    problem = make_problem(network, start, params.level, dataset.train, inputs.prune, seed_path=(seed, 0))
+    layers = list(prunable_weights(network).items())
+    start = Mask.dense(dict(layers if params.layers == "all" else layers[:1]))
+    problem = inputs.problem(network, seed, params.level, start)
     critical = problem.criticality()
     relative = flatten(normalized(critical_at(critical, params.granularity)))
     scores = flatten(importance(problem.weights, critical, params.alpha))

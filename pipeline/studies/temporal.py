@@ -1,8 +1,6 @@
-"""Temporal truncation: how soon the class distribution stands, and what stopping there costs in accuracy.
-
-For every net KL_t and validation accuracy at each step, T' by `divergence.enough_steps` on validation, then the net run
-for T' steps, and for all T, on test.
-"""
+"""Temporal truncation: how soon the class distribution stands, and what stopping there costs in accuracy. For every net
+KL_t and validation accuracy at each step, T' by `divergence.enough_steps` on validation, then the net run for T' steps,
+and for all T, on test."""
 
 import pydantic
 
@@ -12,16 +10,14 @@ from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block, Fraction
 from snnprune.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.training.evaluate import accuracy_by_step, spikes_of
 
 NEEDS = NETS
 
 
 class Params(Block):
-    """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost.
-
-    epsilon: nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points).
-    """
+    """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost. epsilon:
+    nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points)."""
 
     epsilon: pydantic.NonNegativeFloat = 0.02
     delta: Fraction = 0.002

@@ -1,5 +1,6 @@
 """Zombies: what the dense training's own Adam state does to pruned weights, with the guards switched on one by one."""
 
+from itertools import chain, count, islice
 from typing import Annotated
 
 import pydantic
@@ -14,7 +15,6 @@ from snnprune.core.dataset import Split
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.pruning.guard import Guards, MaskGuard
-from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import Level
 from snnprune.snn.network import SpikingNetwork
@@ -38,11 +38,8 @@ READS = {"train": FitParams}
 
 
 class Params(Block):
-    """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other.
-
-    level: sparsity (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two
-    accuracies.
-    """
+    """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other. level: sparsity
+    (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two accuracies."""
 
     level: Level = 0.9
     steps: pydantic.PositiveInt = 200
@@ -65,14 +62,11 @@ def rows_of_setting(
     inputs: Inputs[Params], network: SpikingNetwork, state: dict[str, Tensor], setting: str, seed: int
 ) -> list[Row]:
     """One row per optimiser step of one guard setting (step 0: just pruned); the batches are the same for every one.
-
     The dense `network` is pruned by magnitude in one step and trained on; the optimiser is that of the dense training
-    with its `state`. `validation_accuracy` is None between the steps at which it is taken.
-    """
+    with its `state`. `validation_accuracy` is None between the steps at which it is taken."""
     params, dataset = inputs.params, inputs.dataset
     fit: FitParams = inputs.blocks["train"]
-    dense = Mask.dense(prunable_weights(network))
-    problem = make_problem(network, dense, params.level, dataset.train, inputs.prune, seed_path=(seed, 0))
+    problem = inputs.problem(network, seed, params.level)
     mask = problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
     optimizer = make_optimizer(network, fit.model_copy(update={"lr": params.lr}))
     restore_optimizer(network, optimizer, state)
@@ -94,12 +88,9 @@ def rows_of_setting(
 
 def _endless_batches(samples: int, batch_size: int, steps: int, seed: int) -> list[Tensor]:
     """`steps` batches of indices, epoch after epoch."""
-    batches: list[Tensor] = []
-    epoch = 0
-    while len(batches) < steps:
-        epoch += 1
-        batches += shuffled_batches(samples, batch_size, derive_seed(seed, 0, ZOMBIES, epoch))
-    return batches[:steps]
+    seeds = (derive_seed(seed, 0, ZOMBIES, epoch) for epoch in count(1))
+    batches = chain.from_iterable(shuffled_batches(samples, batch_size, of_epoch) for of_epoch in seeds)
+    return list(islice(batches, steps))
 
 
 @torch.no_grad()

@@ -33,9 +33,8 @@ def as_split(data: Data) -> Split:
 
     data: a `Split`; a pair (images [N, ...], labels [N]) of tensors or arrays; a torch Dataset; or a DataLoader (any
         iterable of batches of such pairs), which is read once, in its own order and with its own transforms.
-
-    Raises:
-        DataError: it is none of those, or images are not floating point, labels not whole numbers, or one is missing.
+    Raises DataError: it is none of those, or images are not floating point, labels not whole numbers, or one is
+    missing.
 
     >>> as_split((torch.rand(3, 1, 8, 8), [0, 1, 1])).labels
     tensor([0, 1, 1])
@@ -50,16 +49,13 @@ def as_split(data: Data) -> Split:
         else:
             images, labels = map(torch.as_tensor, data)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"data: expected (images, labels), a Split, a Dataset or a DataLoader of such pairs; found "
-            f"{type(data).__name__} ({error})"
-        ) from error
+        expected = "(images, labels), a Split, a Dataset or a DataLoader of such pairs"
+        raise DataError(f"data: expected {expected}; found {type(data).__name__} ({error})") from error
     if not images.is_floating_point() or images.dim() < 2:
         raise DataError(f"images: expected floating point [N, ...], 0..1; found {images.dtype} {list(images.shape)}")
     if labels.dtype.is_floating_point or labels.shape != images.shape[:1] or not len(labels):
-        raise DataError(
-            f"labels: expected whole numbers [{len(images)}], one an image; found {labels.dtype} {list(labels.shape)}"
-        )
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise DataError(f"labels: expected whole numbers [{len(images)}], one an image; found {found}")
     return Split(images.float(), labels.long())
 
 

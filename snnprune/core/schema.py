@@ -1,6 +1,5 @@
 """The base of every parameter schema, and validation whose errors name the key, what was found and what is allowed."""
 
-import itertools
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar, get_args
@@ -11,8 +10,8 @@ from snnprune.core.errors import UserError
 
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # an experiment's name is a folder and part of DVC's stage names
 
-Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]
 Schema = TypeVar("Schema", bound="Block")
+Item = TypeVar("Item")
 
 
 class ParamsError(UserError, ValueError):
@@ -25,19 +24,19 @@ class Block(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def rising(values: list[Any]) -> list[Any]:
-    """The values, for a pydantic AfterValidator. Raises ValueError unless each is larger than the one before."""
-    if any(later <= earlier for earlier, later in itertools.pairwise(values)):
+def _rise(values: list[Any]) -> list[Any]:
+    if values != sorted(set(values)):
         raise ValueError("values must rise strictly")
     return values
 
 
-def validate(schema: type[Schema], value: Any, key: str) -> Schema:
-    """`value` as a `schema` instance; every problem found is listed under its full key.
+Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]
+Rising = Annotated[list[Item], pydantic.Field(min_length=1), pydantic.AfterValidator(_rise)]
 
-    Raises:
-        ParamsError: with one line per problem: the key, what was found and what is allowed.
-    """
+
+def validate(schema: type[Schema], value: Any, key: str) -> Schema:
+    """`value` as a `schema` instance; every problem found is listed under its full key. Raises ParamsError: with one
+    line per problem: the key, what was found and what is allowed."""
     try:
         return schema.model_validate(value)
     except pydantic.ValidationError as error:

@@ -1,26 +1,27 @@
 """A network's accuracy and what it computed for it, on a whole split and for some of its time steps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
 from snnprune.core.dataset import Split
-from snnprune.core.seeds import derive_seed
 from snnprune.energy.operations import LayerCounts, observe_operations
+from snnprune.energy.profiles import Profile, energy_pj
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import BATCH_SIZE, ENCODING_SEED
+from snnprune.training.evaluate import evaluation_batches
+
+SUMS = ("synapses", "nnz", "macs", "acs", "dense_macs", "dense_acs", "neuron_updates")
 
 
 @dataclass(frozen=True)
 class LayerMeans:
-    """One layer's figures for a sample, means over a split; `LayerCounts` says what they are.
+    """Figures of one layer for a sample, means over a split; `LayerCounts` says what they are. Of one layer's `macs`
+    and `acs`, and of `dense_macs` and `dense_acs`, one is 0: the input is analogue, or spikes. spike_rate: spikes per
+    neuron and step, 0..1."""
 
-    Of `macs` and `acs`, and of `dense_macs` and `dense_acs`, one is 0: the input is analogue, or spikes. spike_rate:
-    spikes per neuron and step, 0..1.
-    """
-
-    weight: str
+    layer: str
     synapses: int
     nnz: int
     macs: float
@@ -30,33 +31,45 @@ class LayerMeans:
     neuron_updates: int
     spike_rate: float
 
+    def energies(self, profiles: Mapping[str, Profile]) -> dict[str, float]:
+        """Picojoules of a sample by every profile, as `energy_pj_<profile>`."""
+        counts = self.macs, self.acs, self.neuron_updates
+        return {f"energy_pj_{name}": energy_pj(*counts, profile) for name, profile in profiles.items()}
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """Accuracy (0..1) of the run itself, the counts of its layers, and their sums: operations of a sample, means."""
+    """Accuracy (0..1) of the run itself, and the counts of its layers: operations of a sample, means."""
 
     accuracy: float
     layers: list[LayerMeans]
 
     @property
+    def total(self) -> LayerMeans:
+        """All layers together, as a layer named `all`."""
+        sums = {name: sum(getattr(layer, name) for layer in self.layers) for name in SUMS}
+        spikes = sum(layer.spike_rate * layer.neuron_updates for layer in self.layers)
+        return LayerMeans(layer="all", **sums, spike_rate=spikes / sums["neuron_updates"])
+
+    @property
     def macs(self) -> float:
         """Effective multiply-accumulates: of an analogue input."""
-        return sum(layer.macs for layer in self.layers)
+        return self.total.macs
 
     @property
     def acs(self) -> float:
         """Effective accumulates: of spikes."""
-        return sum(layer.acs for layer in self.layers)
+        return self.total.acs
 
     @property
     def dense_operations(self) -> int:
         """MACs and ACs if neither a weight nor an input were zero."""
-        return sum(layer.dense_macs + layer.dense_acs for layer in self.layers)
+        return self.total.dense_macs + self.total.dense_acs
 
     @property
     def neuron_updates(self) -> int:
         """Every neuron, every step."""
-        return sum(layer.neuron_updates for layer in self.layers)
+        return self.total.neuron_updates
 
     def __str__(self) -> str:
         return (
@@ -69,13 +82,11 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
     """Run the split for `steps` time steps (None: all). Random encodings are seeded per batch, as everywhere."""
     correct = 0
     batches: list[list[LayerCounts]] = []
-    pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
-    for index, (images, labels) in enumerate(pairs):
-        spikes, counts = observe_operations(network, images, steps, seed=derive_seed(ENCODING_SEED, index))
+    for images, labels, seed in evaluation_batches(split):
+        spikes, counts = observe_operations(network, images, steps, seed=seed)
         correct += int((spikes.sum(0).argmax(1) == labels).sum())
         batches.append(counts)
-    weights = prunable_weights(network)
-    samples = len(split.labels)
+    weights, samples = prunable_weights(network), len(split.labels)
     layers = []
     for parts in zip(*batches, strict=True):
         first = parts[0]
@@ -83,7 +94,7 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
         spikes_each = int(torch.cat([part.spikes for part in parts]).sum()) / samples
         layers.append(
             LayerMeans(
-                weight=first.weight,
+                layer=first.weight,
                 synapses=weights[first.weight].numel(),
                 nnz=int(weights[first.weight].count_nonzero()),
                 macs=operations if first.analogue else 0.0,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, first_steps
+from snnprune.snn.network import SpikingNetwork, evaluating
 from snnprune.snn.params import Direct, NoisyDirect
 
 
@@ -45,18 +45,14 @@ class LayerCounts:
 def observe_operations(
     network: SpikingNetwork, images: Tensor, steps: int | None = None, *, seed: int | None = None
 ) -> tuple[Tensor, list[LayerCounts]]:
-    """Run images [B, C, H, W] for `steps` time steps (None: all) in evaluation mode and count on the way.
-
-    Returns the output spikes [steps, B, classes] and the counts of every layer in the network's order. `seed` fixes a
-    random encoding. Raises ValueError when `steps` is not within 1..T.
-    """
+    """Run images [B, C, H, W] for `steps` time steps (None: all) in evaluation mode and count on the way. Returns the
+    output spikes [steps, B, classes] and the counts of every layer in the network's order. `seed` fixes a random
+    encoding. Raises ValueError when `steps` is not within 1..T."""
     steps = network.spec.timesteps if steps is None else steps
     names = {id(weight): name for name, weight in prunable_weights(network).items()}
     inputs: list[tuple[nn.Module, Tensor, bool]] = []
-    training = network.training
-    network.eval()
-    last = first_steps(network, images, steps, seed=seed, observe=lambda *seen: inputs.append(seen))
-    network.train(training)
+    with evaluating(network):
+        last = network.spikes(images, steps=steps, seed=seed, observe=lambda *seen: inputs.append(seen))
     outputs = [values for _, values, _ in inputs[1:]] + [last]
     counts: list[LayerCounts] = []
     for index, (module, values, constant) in enumerate(inputs):

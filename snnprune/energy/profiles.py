@@ -23,11 +23,8 @@ class Profile(Block):
 
 
 def load_profiles(path: Path = FILE) -> dict[str, Profile]:
-    """All profiles, name -> profile, in the file's order.
-
-    Raises:
-        ParamsError: the file is no JSON or empty, or an entry or its name is not allowed.
-    """
+    """All profiles, name -> profile, in the file's order. Raises ParamsError: the file is no JSON or empty, or an entry
+    or its name is not allowed."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -35,7 +32,7 @@ def load_profiles(path: Path = FILE) -> dict[str, Profile]:
     if not isinstance(tree, dict) or not tree:
         raise ParamsError(f"{path.name}: expected a mapping of profile names to their values; found {tree!r}")
     for name in tree:  # it becomes a column and a metric
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ParamsError(f"{path.name}: allowed in a profile's name are letters, digits, - and _; found {name!r}")
     return {name: validate(Profile, entry, f"{path.name}: {name}") for name, entry in tree.items()}
 
@@ -46,8 +43,6 @@ def energy_pj(macs: float, acs: float, neuron_updates: float, profile: Profile) 
 
 
 def formula_reduction(sparsity: float, steps: int, timesteps: int) -> float:
-    """The paper's formula, 1 - (1 - s) * T'/T: the share of the dense network's energy that is saved.
-
-    It takes every synapse for equally busy and every operation for equally dear, and leaves out neuron updates.
-    """
+    """The paper's formula, 1 - (1 - s) * T'/T: the share of the dense network's energy that is saved. It takes every
+    synapse for equally busy and every operation for equally dear, and leaves out neuron updates."""
     return 1 - (1 - sparsity) * steps / timesteps

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 
 from snnprune.core.errors import UserError
-from snnprune.pruning.method import Method
+from snnprune.pruning.problem import Method
 
 
 def available() -> list[str]:
@@ -18,11 +18,8 @@ def available() -> list[str]:
 
 
 def load_method(name: str) -> Method:
-    """Import one method, and only that one (a stage depends on no other method's code).
-
-    Raises:
-        UserError: there is no such method; the message lists those there are.
-    """
+    """Import one method, and only that one (a stage depends on no other method's code). Raises UserError: there is no
+    such method; the message lists those there are."""
     if name not in available():
         raise UserError(f"unknown pruning method {name!r}; available are: {', '.join(available())}")
     module = importlib.import_module(f"{__name__}.{name}")

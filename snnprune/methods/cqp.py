@@ -13,10 +13,8 @@ from snnprune.pruning.scores import critical_at, importance, normalized
 
 class Params(Block):
     """`alpha`: weight of criticality in |w| * C^alpha. `tau`: synapses with C > tau (C in 0..1) are never pruned.
-
     `granularity` of C: `synapse`, or `neuron`, the mean over a presynaptic neuron's outgoing synapses. C is relative to
-    the most critical of all synapses, those that earlier levels pruned included.
-    """
+    the most critical of all synapses, those that earlier levels pruned included."""
 
     alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
     tau: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
@@ -24,11 +22,8 @@ class Params(Block):
 
 
 def prune(problem: Problem, params: Params) -> Mask:
-    """Rank by the combined importance, with the synapses above tau protected.
-
-    Raises:
-        InfeasibleSelection: more synapses are protected than may be kept.
-    """
+    """Rank by the combined importance, with the synapses above tau protected. Raises InfeasibleSelection: more synapses
+    are protected than may be kept."""
     critical = critical_at(problem.criticality(), params.granularity)
     protected = None
     if params.tau is not None:

@@ -1,8 +1,6 @@
-"""Membrane criticality (Chen et al., arXiv 2311.16141) as the score: keep the synapses of the most critical neurons.
-
-A neuron is critical when its membrane potential often lies near the threshold. Chen et al. use this to choose what to
-revive (method `regrow`); as the only score it is a control.
-"""
+"""Membrane criticality (Chen et al., arXiv 2311.16141) as the score: keep the synapses of the most critical neurons. A
+neuron is critical when its membrane potential often lies near the threshold. Chen et al. use this to choose what to
+revive (method `regrow`); as the only score it is a control."""
 
 from snnprune.core.schema import Block
 from snnprune.pruning.mask import Mask

@@ -23,9 +23,7 @@ EXACT = False
 
 class Params(Block):
     """`form` of the program; `granularity` and `alpha` as for cqp; `tau`: `energy` protects synapses with C > tau.
-
-    `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit.
-    """
+    `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit."""
 
     form: Literal["budget", "energy"] = "budget"
     alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
@@ -39,30 +37,24 @@ def prune(problem: Problem, params: Params) -> Mask:
     """Keep the synapses whose relaxed mask exceeds 0.5, more or fewer than `problem.keep`.
 
     An earlier level may have overshot below `problem.keep` already; then the mask stays as it is. The program is over
-    the whole network; scope `layer` solves it per layer.
-
-    Raises:
-        NotSolved: OSQP did not solve a program, or `energy` protects too many synapses.
+    the whole network; scope `layer` solves it per layer. Raises NotSolved: OSQP did not solve a program, or `energy`
+    protects too many synapses.
     """
     critical = critical_at(problem.criticality(), params.granularity)
     solver = Solver(params.tolerance, params.max_iter)
     if params.form == "budget":
         scores = importance(problem.weights, critical, params.alpha)
-        return problem.choose(lambda pick, keep: round_budget(pick(scores), keep, solver))
+        return problem.choose(lambda pick, keep: rounded(pick(scores), keep, solver))
     protected = {name: score > params.tau for name, score in normalized(critical).items()}
-    return problem.choose(lambda pick, keep: round_energy(pick(problem.weights), pick(protected), keep, solver))
+    return problem.choose(lambda pick, keep: rounded(pick(problem.weights), keep, solver, pick(protected)))
 
 
-def round_budget(importances: Tensor, keep: int, solver: Solver) -> Tensor:
-    """Boolean vector [n]: the relaxed mask of importances [n] rounded at 0.5; all True when n <= keep."""
-    if importances.numel() <= keep:
-        return torch.ones_like(importances, dtype=torch.bool)
-    return torch.from_numpy(solve_budget(importances.double().numpy(), keep, solver).mask > 0.5)
-
-
-def round_energy(weights: Tensor, protected: Tensor, keep: int, solver: Solver) -> Tensor:
-    """Boolean vector [n]: likewise for the form `energy`, from weights [n] and protected synapses [n]."""
-    if weights.numel() <= keep:
-        return torch.ones_like(protected)
-    drop = weights.numel() - keep
-    return torch.from_numpy(solve_energy(weights.double().numpy(), protected.numpy(), drop, solver).mask > 0.5)
+def rounded(values: Tensor, keep: int, solver: Solver, protected: Tensor | None = None) -> Tensor:
+    """Boolean vector [n]: the relaxed mask rounded at 0.5; all True when n <= keep. values: [n] importances for the
+    form `budget`; with `protected` [n] weights, for the form `energy`."""
+    if values.numel() <= keep:
+        return torch.ones_like(values, dtype=torch.bool)
+    numbers = values.double().numpy()
+    if protected is None:
+        return torch.from_numpy(solve_budget(numbers, keep, solver).mask > 0.5)
+    return torch.from_numpy(solve_energy(numbers, protected.numpy(), len(numbers) - keep, solver).mask > 0.5)

@@ -6,7 +6,6 @@ revive what earlier rounds pruned as well, and take r by the final sparsity of a
 every method, and r goes by the level, since every level is a result of its own.
 """
 
-import itertools
 from dataclasses import replace
 from typing import Annotated
 
@@ -38,7 +37,8 @@ class Params(Block):
     @pydantic.field_validator("regrowth")
     @classmethod
     def _rising(cls, regrowth: list[Regrowth]) -> list[Regrowth]:
-        if any(later.upto <= earlier.upto for earlier, later in itertools.pairwise(regrowth)):
+        uptos = [entry.upto for entry in regrowth]
+        if uptos != sorted(set(uptos)):
             raise ValueError("upto must rise strictly")
         return regrowth
 

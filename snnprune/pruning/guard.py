@@ -1,13 +1,11 @@
-"""Keeps pruned synapses pruned through fine-tuning, and proves it at every step.
-
-Adam's first moment would revive them ("zombie weights"): a synapse pruned while its moment is not zero moves on. So
-gradients, moments and weights are all masked around every step, and the invariant is checked, not assumed.
-"""
+"""Keeps pruned synapses pruned through fine-tuning, and proves it at every step. Adam's first moment would revive them
+("zombie weights"): a synapse pruned while its moment is not zero moves on. So gradients, moments and weights are all
+masked around every step, and the invariant is checked, not assumed."""
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.training.fit import StepHooks
@@ -33,10 +31,8 @@ class MaskGuard(StepHooks):
     def __init__(
         self, network: nn.Module, optimizer: torch.optim.Optimizer, mask: Mask, guards: Guards = Guards()
     ) -> None:
-        """Zero the pruned weights (and their moments) now. Raises ValueError unless `mask` fits the network.
-
-        A mask of some of the network's layers leaves the others alone.
-        """
+        """Zero the pruned weights (and their moments) now. Raises ValueError unless `mask` fits the network. A mask of
+        some of the network's layers leaves the others alone."""
         found = prunable_weights(network)
         shapes = {name: weight.shape for name, weight in found.items()}
         if not mask or any(shapes.get(name) != layer.shape for name, layer in mask.items()):
@@ -61,32 +57,23 @@ class MaskGuard(StepHooks):
         if self._guards.moments:
             self._mask_moments()
         if self._guards.weights:
-            with torch.no_grad():
-                for name, weight in self._weights.items():
-                    weight.mul_(self._kept[name])
+            for name, weight in self._weights.items():
+                weight.data.mul_(self._kept[name])
         if self._guards.check:
             self.check()
 
+    @torch.no_grad()
     def zombies(self) -> int:
         """Pruned synapses whose weight is not zero (NaN counts as not zero)."""
-        with torch.no_grad():
-            return sum(int((w.ne(0) & self._pruned[name]).count_nonzero()) for name, w in self._weights.items())
+        return sum(int((w.ne(0) & self._pruned[name]).count_nonzero()) for name, w in self._weights.items())
 
     def check(self) -> None:
-        """The invariant: every pruned synapse is zero, so at most the mask's nnz synapses are not.
-
-        Raises:
-            ZombieError: it does not hold.
-        """
-        zombies = self.zombies()
-        if zombies:
+        """The invariant: every pruned synapse is zero. Raises ZombieError where it does not hold."""
+        if zombies := self.zombies():
             raise ZombieError(f"{zombies} pruned synapses are not zero after an optimiser step")
 
     def _mask_moments(self) -> None:
         for name, weight in self._weights.items():
-            for moment in self._moments(weight):
-                moment.mul_(self._kept[name])
-
-    def _moments(self, weight: nn.Parameter) -> list[Tensor]:
-        state = self._optimizer.state.get(weight, {})
-        return [value for value in state.values() if torch.is_tensor(value) and value.shape == weight.shape]
+            for value in self._optimizer.state.get(weight, {}).values():
+                if torch.is_tensor(value) and value.shape == weight.shape:
+                    value.mul_(self._kept[name])

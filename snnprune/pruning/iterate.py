@@ -12,18 +12,15 @@ from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.method import Method
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
-from snnprune.pruning.problem import Layers, Measure, Problem
+from snnprune.pruning.problem import Layers, Measure, Method, Problem
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
 from snnprune.snn.checkpoint import copy_parameters
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
-from snnprune.training.fit import Epoch, fit, make_optimizer, shuffled_batches
+from snnprune.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer, shuffled_batches
 from snnprune.training.loss import Loss, cross_entropy, distilled
-from snnprune.training.progress import Progress
-from snnprune.training.resume import ResumePoint
 
 # What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
 FINETUNE, CRITICALITY, METHOD = 1, 2, 3
@@ -62,20 +59,21 @@ def prune_levels(
 ) -> list[PrunedLevel]:
     """Prune `network` (the dense net, changed in place) to every level in turn.
 
-    Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`).
-    At each level: the method's mask inside the mask before, then fine-tuning (unless `params.finetune` is None) with a
-    fresh optimiser under the guard. After an interruption the masks are computed again (they follow from the weights)
-    and each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)`
-    is called for every epoch of every level. Without `validation` no accuracy is measured.
-
-    Raises:
-        BrokenMethod: the method broke its contract.
-        InfeasibleSelection: the method's constraints cannot be met.
+    Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`). At each level:
+    the method's mask inside the mask before, then fine-tuning (unless `params.finetune` is None) with a fresh optimiser
+    under the guard. After an interruption the masks are computed again (they follow from the weights) and each level's
+    fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is called for
+    every epoch of every level. Without `validation` no accuracy is measured. Raises BrokenMethod: the method broke its
+    contract. Raises InfeasibleSelection: the method's constraints cannot be met.
     """
     progress = progress or Progress()
-    loss = finetuning_loss(network, params, loss)
-    frozen = _frozen_criticality(network, train, params, seed) if params.criticality.frozen else None
+    if params.finetune is not None and params.finetune.distillation is not None:
+        loss = distilled(copy.deepcopy(network), params.finetune.distillation, loss)
     mask = Mask.dense(prunable_weights(network))
+    frozen = None
+    if params.criticality.frozen:  # of the network as it is now, whenever it is asked for; drawn as at the first level
+        first = derive_seed(seed, 0, CRITICALITY)
+        frozen = cache(measure(copy.deepcopy(network), list(mask), train, params.criticality, first))
     levels = []
     for index, level in enumerate(params.targets):
         problem = make_problem(network, mask, level, train, params, seed_path=(seed, index))
@@ -107,19 +105,11 @@ def prune_levels(
     return levels
 
 
-def finetuning_loss(dense: SpikingNetwork, params: Pruning, loss: Loss = cross_entropy) -> Loss:
-    """The loss of fine-tuning: `loss`, with distillation from a copy of `dense` as it is now where `params` asks it."""
-    distillation = params.finetune.distillation if params.finetune else None
-    return loss if distillation is None else distilled(copy.deepcopy(dense), distillation, loss)
-
-
 def make_problem(
     network: SpikingNetwork, mask: Mask, level: float, train: Split, params: Pruning, seed_path: tuple[int, ...]
 ) -> Problem:
-    """The pruning problem of `network` at `level`; criticality is that of the network as it is now.
-
-    It is about the layers that `mask` names, all or some of them; `level` is their sparsity.
-    """
+    """The pruning problem of `network` at `level`; criticality is that of the network as it is now. It is about the
+    layers that `mask` names, all or some of them; `level` is their sparsity."""
     weights = prunable_weights(network)
     return Problem(
         weights={name: weights[name].detach().cpu() for name in mask},
@@ -132,10 +122,8 @@ def make_problem(
 
 
 def measure(network: SpikingNetwork, names: list[str], train: Split, params: CriticalityParams, seed: int) -> Measure:
-    """What computes the criticality of the weights `names` of `network`, as it is when called.
-
-    It is taken over `params.batches` seeded batches of the training split (fewer when it has fewer).
-    """
+    """What computes the criticality of the weights `names` of `network`, as it is when called. It is taken over
+    `params.batches` seeded batches of the training split (fewer when it has fewer)."""
 
     def criticality_of(kind: CriticalityKind | None = None) -> Layers:
         chosen = shuffled_batches(len(train.labels), params.batch_size, seed)[: params.batches]
@@ -146,20 +134,11 @@ def measure(network: SpikingNetwork, names: list[str], train: Split, params: Cri
     return criticality_of
 
 
-def _frozen_criticality(network: SpikingNetwork, train: Split, params: Pruning, seed: int) -> Measure:
-    """Criticality of the network as it is now, whenever it is asked for; the draw is that of the first level."""
-    names, seed = list(prunable_weights(network)), derive_seed(seed, 0, CRITICALITY)
-    return cache(measure(copy.deepcopy(network), names, train, params.criticality, seed))
-
-
 def one_shot_masks(
     network: SpikingNetwork, train: Split, method: Method, method_params: Block, params: Pruning, *, seed: int
 ) -> list[Mask]:
-    """For every level the mask straight from the dense `network`, pruned in one step and not fine-tuned.
-
-    Raises:
-        BrokenMethod, InfeasibleSelection: see `prune_levels`.
-    """
+    """For every level the mask straight from the dense `network`, pruned in one step and not fine-tuned. Raises
+    BrokenMethod, InfeasibleSelection: see `prune_levels`."""
     dense = Mask.dense(prunable_weights(network))
     problem = make_problem(network, dense, params.targets[0], train, params, seed_path=(seed, 0))
     problem = replace(problem, criticality=cache(problem.criticality))
@@ -168,11 +147,8 @@ def one_shot_masks(
 
 
 def checked(method: Method, problem: Problem, mask: Mask) -> Mask:
-    """`mask`, after holding it against the method's contract.
-
-    Raises:
-        BrokenMethod: it revives a synapse, or (for an exact method) keeps another number of synapses than asked.
-    """
+    """`mask`, after holding it against the method's contract. Raises BrokenMethod: it revives a synapse, or (for an
+    exact method) keeps another number of synapses than asked."""
     if not mask.inside(problem.mask):
         raise BrokenMethod(f"{method.name}: the mask revives synapses that an earlier level pruned")
     if method.exact and mask.nnz != problem.keep:

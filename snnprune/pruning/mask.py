@@ -10,10 +10,7 @@ PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 def prunable_weights(network: nn.Module) -> dict[str, nn.Parameter]:
     """Name -> weight of every Linear and Conv module, in the network's order; biases and neurons are never pruned.
-
-    Raises:
-        ValueError: the network has none.
-    """
+    Raises ValueError: the network has none."""
     found = {
         f"{name}.weight": module.weight for name, module in network.named_modules() if isinstance(module, PRUNABLE)
     }

@@ -1,18 +1,18 @@
 """Schema of the `prune` block: levels, scope, criticality, fine-tuning. The same for every method (protocol `fair`)."""
 
-import itertools
 from typing import Annotated, Literal
 
 import pydantic
 
-from snnprune.core.schema import Block, rising
-from snnprune.pruning.schedule import ScheduleName, targets
+from snnprune.core.schema import Block, Rising
 from snnprune.training.params import FinetuneParams
 
 Level = Annotated[float, pydantic.Field(gt=0, lt=1)]
-Levels = Annotated[list[Level], pydantic.Field(min_length=1), pydantic.AfterValidator(rising)]
+Levels = Rising[Level]
 CriticalityKind = Literal["sensitivity", "taylor", "membrane"]
 Granularity = Literal["synapse", "neuron"]
+ScheduleName = Literal["one_shot", "linear", "cubic", "geometric"]
+DIGITS = 6  # of a level that a schedule gives: levels name files
 
 
 class CriticalityParams(Block):
@@ -28,47 +28,48 @@ class CriticalityParams(Block):
     frozen: bool = False
 
 
+def targets(name: ScheduleName, final: float, rounds: int) -> list[float]:
+    """Target sparsities s_1 < ... < s_R = `final` of R = `rounds` rounds; all but the last rounded to six digits.
+
+    `linear`: s_t = s_R * t/R. `cubic`: s_t = s_R - s_R * (1 - t/R)^3 (Zhu & Gupta, arXiv 1710.01878; used by Chen et
+    al., arXiv 2311.16141). `geometric`: the same share of the synapses left goes in every round, 1 - s_t =
+    (1 - s_R)^(t/R). `one_shot`: one round.
+    """
+    rules = {
+        "one_shot": lambda share: final,
+        "linear": lambda share: final * share,
+        "cubic": lambda share: final - final * (1 - share) ** 3,
+        "geometric": lambda share: 1 - (1 - final) ** share,
+    }
+    return [*(round(rules[name](step / rounds), DIGITS) for step in range(1, rounds)), final]
+
+
 class Schedule(Block):
-    """Cumulative target sparsities by a formula (`schedule.targets`), instead of a list of levels."""
+    """Cumulative target sparsities by a formula (`targets`), instead of a list of levels."""
 
     name: ScheduleName
     final: Level
     rounds: Annotated[int, pydantic.Field(ge=1, le=50)]
 
     @pydantic.model_validator(mode="after")
-    def _one_shot_is_one_round(self) -> "Schedule":
+    def _fits(self) -> "Schedule":
         if self.name == "one_shot" and self.rounds != 1:
             raise ValueError(f"rounds must be 1 with one_shot; found {self.rounds}")
-        return self
-
-    @pydantic.model_validator(mode="after")
-    def _rising(self) -> "Schedule":
         levels = [0.0, *targets(self.name, self.final, self.rounds)]
-        if any(later <= earlier for earlier, later in itertools.pairwise(levels)):
+        if levels != sorted(set(levels)):
             raise ValueError(f"{self.rounds} rounds up to {self.final} are too close to each other; give fewer")
         return self
 
 
 class Pruning(Block):
     """How to prune: to `levels` (or by `schedule`) one after the other, with fine-tuning after each unless it is None.
+    The levels are cumulative target sparsities; `targets` gives them in either case."""
 
-    The levels are cumulative target sparsities; `targets` gives them in either case.
-    """
-
-    levels: list[Level] | None = None
+    levels: Levels | None = None
     schedule: Schedule | None = None
     scope: Literal["global", "layer"] = "global"
     criticality: CriticalityParams = CriticalityParams()
     finetune: FinetuneParams | None = None
-
-    @pydantic.field_validator("levels")
-    @classmethod
-    def _rising(cls, levels: list[float] | None) -> list[float] | None:
-        if levels is not None and not levels:
-            raise ValueError("give at least one level, e.g. [0.5, 0.9]")
-        if any(later <= earlier for earlier, later in itertools.pairwise(levels or [])):
-            raise ValueError("levels must rise strictly, e.g. [0.5, 0.9]; masks are nested")
-        return levels
 
     @pydantic.model_validator(mode="after")
     def _levels_or_schedule(self) -> "Pruning":

@@ -1,4 +1,4 @@
-"""What a pruning method is given: the weights as they are, the mask so far, and how many synapses to keep."""
+"""What a pruning method is, and what it is given: the weights, the mask so far, and how many synapses to keep."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from snnprune.core.schema import Block
 from snnprune.pruning.mask import Mask, flatten
 from snnprune.pruning.params import CriticalityKind
 from snnprune.pruning.select import keep_top, share_by_layer
@@ -16,10 +17,9 @@ Pick = Callable[[Layers], Tensor]
 
 
 class Measure(Protocol):
-    """Computes criticality, in the weights' shapes, on training data."""
+    """Computes criticality in the weights' shapes: of this kind, or of the experiment's (`prune.criticality.kind`)."""
 
-    def __call__(self, kind: CriticalityKind | None = None) -> Layers:
-        """Criticality of this kind; of the experiment's (`prune.criticality.kind`) when none is named."""
+    def __call__(self, kind: CriticalityKind | None = None) -> Layers: ...
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,15 @@ class Problem:
 
     def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
         """The mask of exactly `keep` synapses: the protected ones, then the highest scores (see `select.keep_top`).
-
-        Raises:
-            InfeasibleSelection: more are protected, or fewer are left, than are to be kept.
-        """
+        Raises InfeasibleSelection: more are protected, or fewer are left, than are to be kept."""
         return self.choose(
             lambda pick, keep: keep_top(pick(scores), keep, None if protected is None else pick(protected))
         )
 
     def choose(self, rule: Callable[[Pick, int], Tensor]) -> Mask:
-        """Apply `rule` once over the network, or per layer, after the scope.
-
-        `rule(pick, keep)` returns a boolean vector over the synapses still kept in its part; `pick(layers)` gives the
-        entries of any per-weight tensors at those synapses, in index order.
-        """
+        """Apply `rule` once over the network, or per layer, after the scope. `rule(pick, keep)` returns a boolean
+        vector over the synapses still kept in its part; `pick(layers)` gives the entries of any per-weight tensors at
+        those synapses, in index order."""
         parts, shares = [list(self.mask)], [self.keep]
         if self.scope == "layer":
             parts = [[name] for name in self.mask]
@@ -69,3 +64,14 @@ class Problem:
             kept = rule(lambda layers, names=names, alive=alive: flatten({n: layers[n] for n in names})[alive], share)
             chosen.append(torch.zeros_like(vector).index_put((alive,), kept))
         return self.mask.with_vector(torch.cat(chosen))
+
+
+@dataclass(frozen=True)
+class Method:
+    """A pruning method: name, schema of its parameters, the function from a problem to a mask, and whether it is exact
+    (keeps as many synapses as asked, checked in every run)."""
+
+    name: str
+    params: type[Block]
+    prune: Callable[[Problem, Block], Mask]
+    exact: bool

@@ -41,13 +41,8 @@ class Relaxed:
 
 
 def solve_budget(importances: Vector, keep: int, solver: Solver) -> Relaxed:
-    """The form `budget` for importances [n] >= 0 and k = `keep`.
-
-    Importances are divided by their mean first; that scales the objective and leaves the optimum.
-
-    Raises:
-        NotSolved: with OSQP's status, iterations and residuals.
-    """
+    """The form `budget` for importances [n] >= 0 and k = `keep`. Importances are divided by their mean first; that
+    scales the objective and leaves the optimum. Raises NotSolved: with OSQP's status, iterations and residuals."""
     scaled = _over_mean(importances)
     zeros, ones = np.zeros(len(scaled)), np.ones(len(scaled))
     return _solve(2 * scaled, -2 * scaled, budget=(keep, keep), bounds=(zeros, ones), solver=solver)
@@ -55,10 +50,7 @@ def solve_budget(importances: Vector, keep: int, solver: Solver) -> Relaxed:
 
 def solve_energy(weights: Vector, protected: NDArray[np.bool_], drop: int, solver: Solver) -> Relaxed:
     """The form `energy` for weights [n], protected synapses [n] and d = `drop`; w^2 is divided by its mean first.
-
-    Raises:
-        NotSolved: likewise; also when too many are protected (`is_energy_feasible`).
-    """
+    Raises NotSolved: likewise; also when too many are protected (`is_energy_feasible`)."""
     scaled = _over_mean(weights**2)
     lower, ones = np.where(protected, FLOOR, 0.0), np.ones(len(scaled))
     most = len(scaled) - drop
@@ -69,18 +61,15 @@ def solve_energy_if_feasible(
     weights: Vector, protected: NDArray[np.bool_], drop: int, solver: Solver
 ) -> Relaxed | None:
     """`solve_energy`, or None where the program is infeasible. Raises NotSolved."""
-    feasible = is_energy_feasible(len(weights), int(protected.sum()), drop)
-    return solve_energy(weights, protected, drop, solver) if feasible else None
+    if not is_energy_feasible(len(weights), int(protected.sum()), drop):
+        return None
+    return solve_energy(weights, protected, drop, solver)
 
 
 def budget_closed_form(importances: Vector, keep: int) -> Vector:
     """The optimum of the form `budget` for I > 0: m_i = max(0, 1 - lambda / (2 I_i)), with lambda so that sum m = k.
-
     From the KKT conditions; lambda by sorting: with the j largest I at work, j - k = lambda/2 * sum of their 1/I.
-
-    Raises:
-        ValueError: an importance is not positive, or k is not in 1..n.
-    """
+    Raises ValueError: an importance is not positive, or k is not in 1..n."""
     if not (importances > 0).all() or not 1 <= keep <= len(importances):
         raise ValueError("the closed form needs importances > 0 and 1 <= keep <= n")
     falling = np.sort(importances)[::-1]

@@ -11,9 +11,10 @@ from snnprune.core.seeds import derive_seed
 from snnprune.pruning.mask import flatten, prunable_weights, unflatten
 from snnprune.pruning.params import CriticalityKind, Granularity
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork
+from snnprune.snn.network import SpikingNetwork, evaluating
 
 Batches = Iterable[tuple[Tensor, Tensor]]
+NO_BATCH = "criticality needs at least one batch"
 
 
 def criticality(network: SpikingNetwork, batches: Batches, kind: CriticalityKind, *, seed: int) -> dict[str, Tensor]:
@@ -21,49 +22,43 @@ def criticality(network: SpikingNetwork, batches: Batches, kind: CriticalityKind
 
     `sensitivity` and `taylor` are `gradient_criticality`; `membrane` is `membrane_criticality`, where every synapse has
     the number of the neuron that it feeds. `batches` are images [B, C, H, W] and labels [B]; `seed` fixes a random
-    encoding. The network is in evaluation mode meanwhile; weights, gradients and mode are left as they were.
-
-    Raises:
-        ValueError: unknown kind, or no batch.
+    encoding. The network is in evaluation mode meanwhile; weights, gradients and mode are left as they were. Raises
+    ValueError: unknown kind, or no batch.
     """
     if kind not in get_args(CriticalityKind):
         raise ValueError(f"unknown criticality kind {kind!r}; allowed are: {', '.join(get_args(CriticalityKind))}")
-    training = network.training
-    network.eval()
-    try:
-        if kind == "membrane":
-            neurons = membrane_criticality(network, batches, seed=seed)
-            return {name: _over_inputs(neurons[name], w) for name, w in prunable_weights(network).items()}
-        return gradient_criticality(network, batches, kind, seed=seed)
-    finally:
-        network.train(training)
+    with evaluating(network):
+        if kind != "membrane":
+            return gradient_criticality(network, batches, kind, seed=seed)
+        neurons = membrane_criticality(network, batches, seed=seed)
+        shapes = {name: weight.shape for name, weight in prunable_weights(network).items()}
+        return {
+            name: neurons[name].reshape(-1, *[1] * (len(shape) - 1)).expand(shape).contiguous()
+            for name, shape in shapes.items()
+        }
 
 
 def gradient_criticality(network: SpikingNetwork, batches: Batches, kind: str, *, seed: int) -> dict[str, Tensor]:
     """Mean over batches of |dL/dw| (`sensitivity`) or of |w * dL/dw| (`taylor`), by backpropagation through time.
-
-    `taylor` is the first-order Taylor expansion of the loss (Molchanov et al., arXiv 1611.06440).
-    """
+    `taylor` is the first-order Taylor expansion of the loss (Molchanov et al., arXiv 1611.06440)."""
     weights = prunable_weights(network)
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     count = 0
-    for images, labels in batches:
-        loss = functional.cross_entropy(network(images, seed=derive_seed(seed, count)), labels)
+    for count, (images, labels) in enumerate(batches, start=1):
+        loss = functional.cross_entropy(network(images, seed=derive_seed(seed, count - 1)), labels)
         gradients = torch.autograd.grad(loss, list(weights.values()))
         for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
             sums[name] += gradient.abs() if kind == "sensitivity" else (weight.detach() * gradient).abs()
-        count += 1
-    _require_batches(count)
+    if count == 0:
+        raise ValueError(NO_BATCH)
     return {name: total.cpu() / count for name, total in sums.items()}
 
 
 @torch.no_grad()
 def membrane_criticality(network: SpikingNetwork, batches: Batches, *, seed: int) -> dict[str, Tensor]:
     """Criticality of neurons (Chen et al., arXiv 2311.16141): weight name -> [outputs] of the neurons that it feeds.
-
-    The mean over samples and time steps of the surrogate's derivative at the membrane potential, for a convolution
-    also over the positions of the channel. It is large where the membrane often lies near the threshold.
-    """
+    The mean over samples and time steps of the surrogate's derivative at the membrane potential, for a convolution also
+    over the positions of the channel. It is large where the membrane often lies near the threshold."""
     names = {module: f"{name}.weight" for name, module in network.named_modules()}
     weights = prunable_weights(network)
     sums = {name: torch.zeros(len(weight), device=weight.device) for name, weight in weights.items()}
@@ -79,18 +74,17 @@ def membrane_criticality(network: SpikingNetwork, batches: Batches, *, seed: int
 
     count = samples = 0
     for images, _ in batches:
-        network.observe(images, observe, seed=derive_seed(seed, count))
+        network.spikes(images, observe=observe, seed=derive_seed(seed, count))
         count, samples = count + 1, samples + len(images)
-    _require_batches(count)
+    if count == 0:
+        raise ValueError(NO_BATCH)
     return {name: total.cpu() / samples for name, total in sums.items()}
 
 
 def by_presynaptic_neuron(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every score replaced by the mean over the outgoing synapses of its presynaptic neuron (granularity `neuron`).
-
-    The presynaptic neurons of a Linear weight [outputs, inputs] are its columns, those of a convolution's
-    [outputs, inputs, ...] its input channels. Shapes stay as they are.
-    """
+    """Every score replaced by the mean over the outgoing synapses of its presynaptic neuron (granularity `neuron`). The
+    presynaptic neurons of a Linear weight [outputs, inputs] are its columns, those of a convolution's [outputs, inputs,
+    ...] its input channels. Shapes stay as they are."""
     means = {}
     for name, layer in scores.items():
         others = [axis for axis in range(layer.dim()) if axis != 1]
@@ -114,13 +108,3 @@ def importance(weights: Mapping[str, Tensor], critical: Mapping[str, Tensor], al
     """CQP's combined importance |w| * C^alpha with C in 0..1 (arXiv 2606.30676); alpha 0 is magnitude."""
     scaled = normalized(critical)
     return {name: weights[name].abs() * scaled[name] ** alpha for name in weights}
-
-
-def _over_inputs(neurons: Tensor, weight: Tensor) -> Tensor:
-    """One number per output neuron [outputs] spread over its synapses, in the shape of `weight`."""
-    return neurons.reshape(-1, *[1] * (weight.dim() - 1)).expand(weight.shape).contiguous()
-
-
-def _require_batches(count: int) -> None:
-    if count == 0:
-        raise ValueError("criticality needs at least one batch")

@@ -27,10 +27,8 @@ def keep_top(scores: Tensor, keep: int, protected: Tensor | None = None) -> Tens
         scores: [n] finite floats.
         keep: how many to keep, 0..n.
         protected: [n] booleans; these are always kept.
-
-    Raises:
-        ValueError: shapes differ, or a score is not finite.
-        InfeasibleSelection: fewer than `keep` entries, or more protected ones.
+    Raises ValueError: shapes differ, or a score is not finite. Raises InfeasibleSelection: fewer than `keep` entries,
+    or more protected ones.
     """
     protected = torch.zeros_like(scores, dtype=torch.bool) if protected is None else protected
     if scores.dim() != 1 or scores.shape != protected.shape:
@@ -48,11 +46,8 @@ def keep_top(scores: Tensor, keep: int, protected: Tensor | None = None) -> Tens
 
 
 def lexicographic(primary: Tensor, secondary: Tensor) -> Tensor:
-    """Scores [n] that rank by `primary` [n], equal ones by `secondary` [n]; still equal ones lower index first.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
+    """Scores [n] that rank by `primary` [n], equal ones by `secondary` [n]; still equal ones lower index first. Raises
+    ValueError: a number is not finite."""
     _require_finite(primary)
     _require_finite(secondary)
     order = torch.sort(secondary, descending=True, stable=True).indices
@@ -67,9 +62,7 @@ def share_by_layer(keep: int, sizes: list[int]) -> list[int]:
 
     By Webster's method: the j-th synapse of a layer has rank (j - 1/2) / size, and the `keep` lowest ranks count.
     Keeping fewer then never gives a layer more, as rounding with the largest remainders can; nested masks need that.
-
-    Raises:
-        InfeasibleSelection: fewer than `keep` synapses.
+    Raises InfeasibleSelection: fewer than `keep` synapses.
     """
     ranks = torch.cat([(torch.arange(size, dtype=torch.float64) + 0.5) / size for size in sizes])
     return [int(part.count_nonzero()) for part in keep_top(-ranks, keep).split(sizes)]

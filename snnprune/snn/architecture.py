@@ -7,15 +7,19 @@ Notation, input first, parts joined by `-`: `28x28-12C5-MP2-64C5-MP2-10`.
     MP2                   max-pooling 2 x 2, stride 2, of a convolution's current, before its neurons
     10                    dense layer of 10 spiking neurons; the last one's are the classes
 
-To add a kind of layer, write a class like those below (its pattern in the notation, its output shape, its module) and
-list it in `KINDS`; the pattern's numbers are its fields.
+To add a kind of layer, write a frozen dataclass like those below, whose `str` is its notation, and list it in `Layer`:
+pattern        its notation, a group for each field
+flat, pools    its input is a vector; it acts on the current of the layer before, whose neurons come after it
+output_shape   its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input);
+               ValueError where it does not fit
+module         what computes it for an input of `shape`
 """
 
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from torch import nn
 
@@ -25,41 +29,20 @@ COUNT = "([1-9][0-9]*)"
 INPUT = re.compile(f"{COUNT}(?:x{COUNT})?(?:x{COUNT})?")
 
 
-class Layer:
-    """Base of every kind of layer, frozen dataclasses whose `str` is their notation.
-
-    pattern: the notation, a group for each field. flat: its input is a vector. pools: it acts on the current of the
-    layer before, whose neurons come after it; every other layer feeds neurons of its own.
-    """
-
-    pattern: ClassVar[re.Pattern[str]]
-    flat: ClassVar[bool] = False
-    pools: ClassVar[bool] = False
-
-    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
-        """Its output's shape for an input of `shape`, which the layer `before` gives (None: the network's input).
-
-        Raises ValueError where it does not fit.
-        """
-        raise NotImplementedError
-
-    def module(self, shape: Shape) -> nn.Module:
-        """What computes it for an input of `shape`."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class Conv(Layer):
+class Conv:
     """A convolution, stride 1, no padding, with a square kernel."""
 
     channels: int
     kernel: int
-    pattern = re.compile(f"{COUNT}C{COUNT}")
+    pattern: ClassVar = re.compile(f"{COUNT}C{COUNT}")
+    flat: ClassVar = False
+    pools: ClassVar = False
 
     def __str__(self) -> str:
         return f"{self.channels}C{self.kernel}"
 
-    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         _, height, width = _image(self, self.kernel, shape, before)
         return (self.channels, height - self.kernel + 1, width - self.kernel + 1)
 
@@ -68,17 +51,18 @@ class Conv(Layer):
 
 
 @dataclass(frozen=True)
-class MaxPool(Layer):
+class MaxPool:
     """Max-pooling over squares that do not overlap; rows and columns left over are dropped."""
 
     size: int
-    pattern = re.compile(f"MP{COUNT}")
-    pools = True
+    pattern: ClassVar = re.compile(f"MP{COUNT}")
+    flat: ClassVar = False
+    pools: ClassVar = True
 
     def __str__(self) -> str:
         return f"MP{self.size}"
 
-    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         if not isinstance(before, Conv):
             raise ValueError(f"found {self} after {before or 'the input'}; max-pooling must follow a convolution")
         channels, height, width = _image(self, self.size, shape, before)
@@ -89,33 +73,31 @@ class MaxPool(Layer):
 
 
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense:
     """A fully connected layer."""
 
     neurons: int
-    pattern = re.compile(COUNT)
-    flat = True
+    pattern: ClassVar = re.compile(COUNT)
+    flat: ClassVar = True
+    pools: ClassVar = False
 
     def __str__(self) -> str:
         return str(self.neurons)
 
-    def output_shape(self, shape: Shape, before: Layer | None) -> Shape:
+    def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         return (self.neurons,)
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.Linear(math.prod(shape), self.neurons)
 
 
-KINDS = (Conv, MaxPool, Dense)
+Layer = Conv | MaxPool | Dense
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The input's shape, [N] or [C, H, W] without the batch, and the layers after it.
-
-    Raises:
-        ValueError: the layers do not fit each other or the input, or the last one is not dense.
-    """
+    """The input's shape, [N] or [C, H, W] without the batch, and the layers after it. Raises ValueError: the layers do
+    not fit each other or the input, or the last one is not dense."""
 
     input_shape: Shape
     layers: tuple[Layer, ...]
@@ -123,21 +105,27 @@ class Architecture:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError(f"found only the input {_written(self.input_shape)}; at least one layer must follow it")
-        if not isinstance(self.layers[-1], Dense):
-            raise ValueError(
-                f"found {self.layers[-1]} as the last layer; it must be dense, the number of classes such as 10"
-            )
-        _shapes(self.input_shape, self.layers)
+        if not isinstance(last := self.layers[-1], Dense):
+            raise ValueError(f"found {last} as the last layer; it must be dense, the number of classes such as 10")
+        _ = self.shapes
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """Each layer's output shape, [N] or [C, H, W]."""
-        return _shapes(self.input_shape, self.layers)
+        """Each layer's output shape, [N] or [C, H, W]. Raises ValueError where layers do not fit."""
+        shape, before, found = self.input_shape, None, []
+        for layer in self.layers:
+            shape, before = layer.output_shape(shape, before), layer
+            found.append(shape)
+        return tuple(found)
 
     @property
     def inputs(self) -> int:
         """Number of inputs."""
         return math.prod(self.input_shape)
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether images of this shape [C, H, W] fit the input; a vector takes any shape of as many values."""
+        return shape == self.input_shape or (len(self.input_shape) == 1 and math.prod(shape) == self.inputs)
 
     @property
     def classes(self) -> int:
@@ -151,23 +139,18 @@ def from_counts(counts: Sequence[int]) -> Architecture:
 
 
 def parse(notation: str) -> Architecture:
-    """The architecture of a notation, as described at the top of this file.
-
-    Raises:
-        ValueError: a part that is none of those, or layers that do not fit; says what was found and what is allowed.
-    """
+    """The architecture of a notation, as described at the top of this file. Raises ValueError: a part that is none of
+    those, or layers that do not fit; says what was found and what is allowed."""
     first, *others = notation.split("-")
     size = INPUT.fullmatch(first)
     if size is None:
-        raise ValueError(
-            f"{first!r} is no input; allowed are HxW (28x28), CxHxW (3x32x32) and a number of inputs (784)"
-        )
+        raise ValueError(f"{first!r} is no input; allowed are HxW (28x28), CxHxW (3x32x32) and a number (784)")
     shape = tuple(int(count) for count in size.groups() if count)
     return Architecture((1, *shape) if len(shape) == 2 else shape, tuple(map(_layer, others)))
 
 
 def _layer(part: str) -> Layer:
-    for kind in KINDS:
+    for kind in get_args(Layer):
         if found := kind.pattern.fullmatch(part):
             return kind(*map(int, found.groups()))
     raise ValueError(
@@ -176,16 +159,7 @@ def _layer(part: str) -> Layer:
     )
 
 
-def _shapes(shape: Shape, layers: Sequence[Layer]) -> tuple[Shape, ...]:
-    found = []
-    before: Layer | None = None
-    for layer in layers:
-        shape, before = layer.output_shape(shape, before), layer
-        found.append(shape)
-    return tuple(found)
-
-
-def _image(layer: Layer, extent: int, shape: Shape, before: Layer | None) -> tuple[int, int, int]:
+def _image(layer: Layer, extent: int, shape: Shape, before: "Layer | None") -> tuple[int, int, int]:
     """`shape` as [C, H, W]. Raises ValueError unless it is an image that holds `extent` x `extent` pixels."""
     if len(shape) != 3:
         raise ValueError(

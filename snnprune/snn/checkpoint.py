@@ -29,11 +29,8 @@ def copy_parameters(network: SpikingNetwork) -> dict[str, Tensor]:
 
 
 def load_parameters(network: SpikingNetwork, tensors: Mapping[str, Tensor]) -> None:
-    """Put `tensors` into the network's weights and biases.
-
-    Raises:
-        ValueError: names or shapes differ from the network's.
-    """
+    """Put `tensors` into the network's weights and biases. Raises ValueError: names or shapes differ from the
+    network's."""
     parameters = dict(network.named_parameters())
     found, expected = ({n: list(t.shape) for n, t in layers.items()} for layers in (tensors, parameters))
     if found != expected:
@@ -47,10 +44,8 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
     """Write weights and biases, and the spec as JSON in the header; byte-identical for equal networks and masks.
 
     A weight that `mask` names (name -> boolean tensor of the weight's shape, True = kept) is stored sparse: its mask in
-    bits as `<name>.mask`, its kept values row by row as `<name>.kept`. Everything else is stored whole.
-
-    Raises:
-        ValueError: a mask does not fit the network, or a pruned weight is not zero.
+    bits as `<name>.mask`, its kept values row by row as `<name>.kept`. Everything else is stored whole. Raises
+    ValueError: a mask does not fit the network, or a pruned weight is not zero.
     """
     tensors = copy_parameters(network)
     for name, layer in (mask or {}).items():
@@ -65,14 +60,10 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
 
 
 def load_network(path: Path) -> SpikingNetwork:
-    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0.
-
-    Raises:
-        NetworkFileError: the file is damaged, or no network written by `save_network`.
-        ValueError: its weights do not fit its spec.
-    """
+    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0. Raises NetworkFileError: the file
+    is damaged, or no network written by `save_network`. Raises ValueError: its weights do not fit its spec."""
     network, tensors = _read(path)
-    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    shapes = _shapes(network)
     for name in _masked(tensors):
         kept = _unpacked(tensors.pop(name + MASK), shapes, name, path)
         values = tensors.pop(name + KEPT, None)
@@ -84,14 +75,10 @@ def load_network(path: Path) -> SpikingNetwork:
 
 
 def load_mask(path: Path) -> dict[str, Tensor]:
-    """The mask that a network was saved with: weight -> boolean tensor; empty when it was saved without one.
-
-    Raises:
-        NetworkFileError: see `load_network`.
-    """
+    """The mask that a network was saved with: weight -> boolean tensor; empty when it was saved without one. Raises
+    NetworkFileError: see `load_network`."""
     network, tensors = _read(path)
-    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
-    return {name: _unpacked(tensors[name + MASK], shapes, name, path) for name in _masked(tensors)}
+    return {name: _unpacked(tensors[name + MASK], _shapes(network), name, path) for name in _masked(tensors)}
 
 
 def save_masks(path: Path, masks: Mapping[str, Masks]) -> None:
@@ -101,12 +88,9 @@ def save_masks(path: Path, masks: Mapping[str, Masks]) -> None:
 
 
 def load_masks(path: Path, network: nn.Module) -> dict[str, dict[str, Tensor]]:
-    """The masks of `network` in a file of `save_masks`, by their names in alphabetical order.
-
-    Raises:
-        NetworkFileError: the file is damaged, or its masks are not those of such a network.
-    """
-    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    """The masks of `network` in a file of `save_masks`, by their names in alphabetical order. Raises NetworkFileError:
+    the file is damaged, or its masks are not those of such a network."""
+    shapes = _shapes(network)
     masks: dict[str, dict[str, Tensor]] = {}
     for full, packed in sorted(_tensors(path)[1].items()):
         key, _, name = full.partition("/")
@@ -128,6 +112,10 @@ def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return stream.metadata() or {}, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise NetworkFileError(f"{path}: damaged or not a safetensors file ({error})") from error
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in network.named_parameters()}
 
 
 def _masked(tensors: Mapping[str, Tensor]) -> list[str]:

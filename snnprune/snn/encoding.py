@@ -13,23 +13,13 @@ def is_constant(encoding: Encoding) -> bool:
 
 
 def encode(images: Tensor, encoding: Encoding, steps: int, seed: int | None = None) -> Tensor:
-    """Encode images [B, ...] in 0..1 for `steps` time steps.
-
-    Returns [B, ...] for `direct` (a constant current), else [T, B, ...]. With `seed` the draw depends on it alone and
-    leaves torch's global generators untouched; without, it comes from them.
-    """
+    """Encode images [B, ...] in 0..1 for `steps` time steps. Returns [B, ...] for `direct` (a constant current), else
+    [T, B, ...]. With `seed` the draw depends on it alone and leaves torch's global generators untouched; without, it
+    comes from them."""
     if isinstance(encoding, Direct):
         return images
     if isinstance(encoding, Latency):
-        return spikegen.latency(
-            images,
-            num_steps=steps,
-            tau=encoding.tau,
-            threshold=encoding.threshold,
-            linear=encoding.linear,
-            normalize=encoding.normalize,
-            clip=encoding.clip,
-        )
+        return spikegen.latency(images, num_steps=steps, **encoding.model_dump(exclude={"name"}))
     if seed is None:
         return _draw(images, encoding, steps)
     devices = [images.device] if images.device.type == "cuda" else []

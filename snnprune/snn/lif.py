@@ -9,15 +9,34 @@ Equations (snntorch.Leaky with its default reset delay; S[-1] = 0, U[-1] = 0, re
 The operations run in snnTorch's order, so that spikes agree bit for bit; gradients agree to float32 rounding.
 """
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import snntorch
 import torch
+from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from snnprune.snn.params import Surrogate
-from snnprune.snn.surrogate import derivative, snntorch_function
+
+
+@torch.no_grad()
+def derivative(surrogate: Surrogate, distance: Tensor) -> Tensor:
+    """The surrogate's derivative at x = U - threshold of any shape, written as snnTorch writes it. `atan`: slope/2 / (1
+    + (pi/2 * slope * x)^2). `fast_sigmoid`: 1 / (slope * |x| + 1)^2."""
+    if surrogate.name == "atan":
+        scaled = distance * (math.pi / 2 * surrogate.slope)
+        return scaled.square_().add_(1).reciprocal_().mul_(surrogate.slope / 2)
+    return distance.abs().mul_(surrogate.slope).add_(1).square_().reciprocal_()
+
+
+def snntorch_function(surrogate: Surrogate) -> Callable[[Tensor], Tensor]:
+    """The same surrogate as snnTorch's own `spike_grad` function."""
+    if surrogate.name == "atan":
+        return snntorch_surrogate.atan(alpha=surrogate.slope)
+    return snntorch_surrogate.fast_sigmoid(slope=surrogate.slope)
 
 
 class MultiStepLeaky(snntorch.Leaky):

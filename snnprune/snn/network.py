@@ -1,10 +1,12 @@
 """A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from snnprune.snn.dropout import MultiStepDropout
 from snnprune.snn.encoding import encode, is_constant
 from snnprune.snn.lif import MultiStepLeaky
 from snnprune.snn.params import ModelParams
@@ -12,44 +14,66 @@ from snnprune.snn.params import ModelParams
 Observe = Callable[[nn.Module, Tensor, bool], None]
 
 
-class SpikingNetwork(nn.Module):
-    """Encoding, a sequence of layers, and the readout (spike counts over time).
+class MultiStepDropout(nn.Dropout):
+    """`torch.nn.Dropout` that can also drop a neuron's spikes at all T steps at once; on one step it is plain torch.
+    One draw a neuron and sample instead of T keeps a dropped neuron silent (as SpikingJelly's multi-step Dropout does)
+    and saves most of the time that drawing T masks takes."""
 
-    `layers` may hold any module: a `MultiStepLeaky` runs over time, every other one acts on each step alike. So
-    another architecture is another sequence, and nothing outside this package needs to know.
-    """
+    def multi_step(self, spikes: Tensor) -> Tensor:
+        """Time-major spikes [T, B, ...] with the neurons of each sample kept or dropped as one."""
+        if not self.training or self.p == 0:
+            return spikes
+        return spikes * functional.dropout(torch.ones_like(spikes[0]), self.p)
+
+
+class SpikingNetwork(nn.Module):
+    """Encoding, a sequence of layers, and the readout (spike counts over time). `layers` may hold any module: a
+    `MultiStepLeaky` runs over time, every other one acts on each step alike. So another architecture is another
+    sequence, and nothing outside this package needs to know."""
 
     def __init__(self, spec: ModelParams, layers: Iterable[nn.Module]) -> None:
         super().__init__()
         self.spec = spec
         self.layers = nn.Sequential(*layers)
 
-    def spikes(self, images: Tensor, *, seed: int | None = None) -> Tensor:
-        """Output spikes, time-major [T, B, classes], for images [B, C, H, W] in 0..1.
+    def spikes(
+        self, images: Tensor, *, steps: int | None = None, seed: int | None = None, observe: Observe | None = None
+    ) -> Tensor:
+        """Output spikes, time-major [steps, B, classes], for images [B, C, H, W] in 0..1.
 
-        `seed` fixes a random encoding; without it the encoding draws from torch's global generator.
+        steps: only these first ones of the T time steps are computed (None: all). The encoding is drawn for all T and
+            cut, so that a shorter run sees the beginning of the same input (latency coding places its spikes by T).
+        seed: fixes a random encoding; without it the encoding draws from torch's global generator.
+        observe: called with every layer's input on the way (see `run_fused`).
+        Raises ValueError: `steps` is not within 1..T.
         """
-        return self._run(images, seed, None)
-
-    def observe(self, images: Tensor, observe: Observe, *, seed: int | None = None) -> Tensor:
-        """The same as `spikes`, calling `observe` with every layer's input on the way (see `run_fused`)."""
-        return self._run(images, seed, observe)
+        encoding, timesteps = self.spec.encoding, self.spec.timesteps
+        steps = timesteps if steps is None else steps
+        if not 1 <= steps <= timesteps:
+            raise ValueError(f"steps must be 1..{timesteps}, the network's time steps; found {steps}")
+        encoded, constant = encode(images, encoding, timesteps, seed), is_constant(encoding)
+        return run_fused(self.layers, encoded if constant else encoded[:steps], steps, constant, observe)
 
     def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
         """Spike counts [B, classes], 0..T each: the logits of the readout."""
         return self.spikes(images, seed=seed).sum(0)
 
-    def _run(self, images: Tensor, seed: int | None, observe: Observe | None) -> Tensor:
-        encoded = encode(images, self.spec.encoding, self.spec.timesteps, seed)
-        return run_fused(self.layers, encoded, self.spec.timesteps, is_constant(self.spec.encoding), observe)
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Puts the network into evaluation mode, and back into the mode it had."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def build_network(spec: ModelParams) -> SpikingNetwork:
-    """A network with freshly drawn weights (from torch's global generator), after the `model` block.
-
-    Every convolution or dense layer feeds spiking neurons; max-pooling after a convolution pools its current, as in
-    snnTorch's tutorial 6.
-    """
+    """A network with freshly drawn weights (from torch's global generator), after the `model` block. Every convolution
+    or dense layer feeds spiking neurons; max-pooling after a convolution pools its current, as in snnTorch's tutorial
+    6."""
     architecture = spec.architecture
     modules: list[nn.Module] = []
     shape, flat = architecture.input_shape, False
@@ -67,35 +91,12 @@ def build_network(spec: ModelParams) -> SpikingNetwork:
     return SpikingNetwork(spec, modules)
 
 
-def first_steps(
-    network: SpikingNetwork, images: Tensor, steps: int, *, seed: int | None = None, observe: Observe | None = None
-) -> Tensor:
-    """Output spikes [steps, B, classes] of images [B, C, H, W]: only these steps are computed.
-
-    `observe` is called with every layer's input on the way (`run_fused`).
-
-    The encoding is drawn for all T steps of the network and cut, so that a shorter run sees the beginning of the same
-    input (latency coding places its spikes by T).
-
-    Raises:
-        ValueError: `steps` is not within 1..T.
-    """
-    spec = network.spec
-    if not 1 <= steps <= spec.timesteps:
-        raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
-    encoded = encode(images, spec.encoding, spec.timesteps, seed)
-    constant = is_constant(spec.encoding)
-    return run_fused(network.layers, encoded if constant else encoded[:steps], steps, constant, observe)
-
-
 def run_fused(
     layers: nn.Sequential, values: Tensor, steps: int, constant: bool, observe: Observe | None = None
 ) -> Tensor:
-    """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...].
-
-    Each layer sees all steps at once; a constant input stays one step long up to the first spiking layer. Before a
-    layer runs, `observe` is called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...].
-    """
+    """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...]. Each layer sees all
+    steps at once; a constant input stays one step long up to the first spiking layer. Before a layer runs, `observe` is
+    called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...]."""
     for layer in layers:
         if observe is not None:
             observe(layer, values, constant)

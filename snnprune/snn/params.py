@@ -43,10 +43,8 @@ class Rate(Block):
 
 
 class Latency(Block):
-    """One spike per pixel, earlier for brighter ones: snntorch.spikegen.latency.
-
-    `clip` drops the spikes of pixels below `threshold`; `normalize` spreads spike times over all steps.
-    """
+    """One spike per pixel, earlier for brighter ones: snntorch.spikegen.latency. `clip` drops the spikes of pixels
+    below `threshold`; `normalize` spreads spike times over all steps."""
 
     name: Literal["latency"]
     tau: PositiveFloat = 1.0

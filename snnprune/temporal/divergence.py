@@ -17,10 +17,8 @@ def kl_by_step(spikes: Tensor) -> Tensor:
 
 def kl_of_mean_by_step(spikes: Tensor) -> Tensor:
     """The form of the paper author's code, in nats [T]: KL between the distributions averaged over all samples first.
-
     Samples of different classes cancel in that average, so it is never larger than `kl_by_step`, and can be near 0
-    while single samples still change their class.
-    """
+    while single samples still change their class."""
     means = log_distributions(spikes).exp().mean(1)
     return (means[-1] * (means[-1].log() - means.log())).sum(1)
 
@@ -32,10 +30,8 @@ def authors_steps(kl_of_mean: Tensor, share: float = 0.95) -> int:
 
 
 def enough_steps(kl: Tensor, accuracy: Tensor, epsilon: float, delta: float) -> int:
-    """T': the smallest t with KL_t <= epsilon and accuracy_t >= accuracy_T - delta, both [T], of validation samples.
-
-    It is T at the latest, where KL is 0.
-    """
+    """T': the smallest t with KL_t <= epsilon and accuracy_t >= accuracy_T - delta, both [T], of validation samples. It
+    is T at the latest, where KL is 0."""
     fits = (kl <= epsilon) & (accuracy >= accuracy[-1] - delta)
     fits[-1] = True
     return int(torch.nonzero(fits)[0]) + 1

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from snnprune.snn.encoding import encode, is_constant
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork
+from snnprune.snn.network import SpikingNetwork, evaluating
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,8 @@ def exits_of(spikes: Tensor, threshold: float) -> Exits:
 
 @torch.no_grad()
 def run_with_exits(network: SpikingNetwork, images: Tensor, threshold: float, *, seed: int | None = None) -> Exits:
-    """Run images [B, C, H, W] step by step and drop every sample whose gap has reached `threshold`.
-
-    A sample that has stopped is computed no further. Evaluation mode; stops all at T.
-    """
-    training = network.training
-    network.eval()
+    """Run images [B, C, H, W] step by step and drop every sample whose gap has reached `threshold`. A sample that has
+    stopped is computed no further. Evaluation mode; stops all at T."""
     steps = network.spec.timesteps
     encoded = encode(images, network.spec.encoding, steps, seed)
     constant = is_constant(network.spec.encoding)
@@ -49,18 +45,18 @@ def run_with_exits(network: SpikingNetwork, images: Tensor, threshold: float, *,
     running = torch.arange(len(images), device=images.device)
     membranes: dict[int, Tensor] = {}
     counts: Tensor | None = None
-    for t in range(steps):
-        now = encoded[running] if constant else encoded[t, running]
-        spikes = _step(network.layers, now, membranes)
-        counts = spikes if counts is None else counts + spikes
-        stop = gap(counts) >= threshold if t + 1 < steps else torch.ones(len(running), dtype=torch.bool)
-        classes[running[stop]] = counts[stop].argmax(1)
-        ended[running[stop]] = t + 1
-        running, counts = running[~stop], counts[~stop]
-        membranes = {index: membrane[~stop] for index, membrane in membranes.items()}
-        if len(running) == 0:
-            break
-    network.train(training)
+    with evaluating(network):
+        for t in range(steps):
+            now = encoded[running] if constant else encoded[t, running]
+            spikes = _step(network.layers, now, membranes)
+            counts = spikes if counts is None else counts + spikes
+            stop = gap(counts) >= threshold if t + 1 < steps else torch.ones(len(running), dtype=torch.bool)
+            classes[running[stop]] = counts[stop].argmax(1)
+            ended[running[stop]] = t + 1
+            running, counts = running[~stop], counts[~stop]
+            membranes = {index: membrane[~stop] for index, membrane in membranes.items()}
+            if len(running) == 0:
+                break
     return Exits(classes=classes, steps=ended)
 
 

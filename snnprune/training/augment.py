@@ -11,9 +11,7 @@ from snnprune.training.params import Augment
 
 def augment(images: Tensor, params: Augment) -> Tensor:
     """Each image [B, C, H, W] rotated and shifted by its own draw from torch's global generator; off when both are 0.
-
-    Pixels from outside are 0; rotated images are interpolated bilinearly.
-    """
+    Pixels from outside are 0; rotated images are interpolated bilinearly."""
     if params.shift == 0 and params.rotation == 0:
         return images
     batch, _, height, width = images.shape

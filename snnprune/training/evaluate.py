@@ -1,27 +1,37 @@
-"""Accuracy of a network on a split."""
+"""Spikes and accuracy of a network on a split."""
+
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Data, Split, as_split
 from snnprune.core.seeds import derive_seed
-from snnprune.snn.network import SpikingNetwork
+from snnprune.snn.checkpoint import copy_parameters, load_parameters
+from snnprune.snn.network import SpikingNetwork, evaluating
 
 BATCH_SIZE = 1000
 ENCODING_SEED = 1_000_003
 
 
+def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Images, labels, and the seed of a random encoding, batch by batch: every evaluation sees the same input."""
+    pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
+    for index, (images, labels) in enumerate(pairs):
+        yield images, labels, derive_seed(ENCODING_SEED, index)
+
+
 @torch.no_grad()
-def spike_counts(network: SpikingNetwork, split: Split) -> Tensor:
-    """Spike counts [N, classes] in evaluation mode; random encodings are seeded per batch, so the result is fixed."""
-    training = network.training
-    network.eval()
-    counts = [
-        network(images, seed=derive_seed(ENCODING_SEED, index))
-        for index, images in enumerate(split.images.split(BATCH_SIZE))
-    ]
-    network.train(training)
-    return torch.cat(counts)
+def spikes_of(network: SpikingNetwork, split: Split, steps: int | None = None) -> Tensor:
+    """Output spikes [steps, N, classes] of a split in evaluation mode, of the first `steps` time steps (None: all)."""
+    with evaluating(network):
+        batches = [network.spikes(images, steps=steps, seed=seed) for images, _, seed in evaluation_batches(split)]
+    return torch.cat(batches, dim=1)
+
+
+def accuracy_by_step(spikes: Tensor, labels: Tensor) -> Tensor:
+    """Accuracy [T] (0..1) of the class with the most spikes up to each step, from spikes [T, N, classes]."""
+    return (spikes.cumsum(0).argmax(2) == labels).double().mean(1)
 
 
 def accuracy(network: SpikingNetwork, data: Data) -> float:
@@ -34,4 +44,16 @@ def accuracy(network: SpikingNetwork, data: Data) -> float:
     True
     """
     split = as_split(data)
-    return (spike_counts(network, split).argmax(1) == split.labels).double().mean().item()
+    return (spikes_of(network, split).sum(0).argmax(1) == split.labels).double().mean().item()
+
+
+def accuracy_under(network: SpikingNetwork, factors: Mapping[str, Tensor], split: Split) -> float:
+    """Accuracy (0..1) with the weights multiplied by `factors` (a mask, or a relaxed one); it is put back."""
+    before = copy_parameters(network)
+    with torch.no_grad():
+        for name, factor in factors.items():
+            weight = network.get_parameter(name)
+            weight.mul_(factor.to(weight))
+    found = accuracy(network, split)
+    load_parameters(network, before)
+    return found

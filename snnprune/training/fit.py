@@ -1,12 +1,15 @@
-"""The one training loop, for dense nets and for fine-tuning under a mask."""
+"""The one training loop, for dense nets and for fine-tuning under a mask, and what watches and resumes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Split
+from snnprune.core.files import replace
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.snn.network import SpikingNetwork
 from snnprune.training.augment import augment
@@ -14,8 +17,6 @@ from snnprune.training.evaluate import accuracy
 from snnprune.training.learning_rate import learning_rate
 from snnprune.training.loss import Loss, cross_entropy
 from snnprune.training.params import FitParams
-from snnprune.training.progress import Progress
-from snnprune.training.resume import ResumePoint
 
 SHUFFLE = 1  # tells an epoch's order of samples from its other draws (dropout, noise, augmentation) in the seed
 
@@ -39,6 +40,42 @@ class StepHooks:
 
     def after_step(self) -> None:
         """After the optimiser changed the weights."""
+
+
+class Progress:
+    """Receives the progress of training and pruning. Override what you want to see; every method does nothing here."""
+
+    def batches(self, batches: Sequence[Tensor], epoch: int, epochs: int) -> Iterable[Tensor]:
+        """Called at the start of epoch 1 <= `epoch` <= `epochs`; pass on its `batches` (index tensors of samples)."""
+        return batches
+
+    def batch_done(self, samples: int, loss: float) -> None:
+        """A batch of `samples` samples had this loss."""
+
+    def epoch_done(self, epoch: int, epochs: int, loss: float, accuracy: float | None) -> None:
+        """An epoch ended: mean training loss, and validation accuracy (0..1; None without validation data)."""
+
+    def at_level(self, level: float) -> "Progress":
+        """Who receives the progress of fine-tuning at this sparsity."""
+        return self
+
+    def level_done(self, level: Any) -> None:
+        """A sparsity was reached and fine-tuned (`snnprune.pruning.iterate.PrunedLevel`)."""
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """One file that holds the last state saved each epoch (tensors and plain values)."""
+
+    path: Path
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state saved, on the CPU, or None when there is none."""
+        return torch.load(self.path, map_location="cpu", weights_only=True) if self.path.is_file() else None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the state; a kill at any moment leaves the older or the newer one, whole."""
+        replace(self.path, lambda partial: torch.save(state, partial))
 
 
 def make_optimizer(network: SpikingNetwork, params: FitParams) -> torch.optim.Adam:
@@ -67,19 +104,18 @@ def fit(
     on after its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for
     every epoch, those before the interruption included. Without `validation` no accuracy is measured.
     """
-    on_epoch, progress = on_epoch or (lambda epoch: None), progress or Progress()
+    on_epoch, progress, hooks = on_epoch or (lambda epoch: None), progress or Progress(), hooks or StepHooks()
     epochs = _restore(network, optimizer, resume) if resume else []
     for done in epochs:
         on_epoch(done)
     for number in range(len(epochs) + 1, params.epochs + 1):
         seed_everything(*seed_path, number)
-        mean_loss, lr = _run_epoch(
-            network, optimizer, train, params, number, seed_path, progress, hooks or StepHooks(), loss
-        )
+        mean_loss, lr = _run_epoch(network, optimizer, train, params, number, seed_path, progress, hooks, loss)
         done = Epoch(number, mean_loss, None if validation is None else accuracy(network, validation), lr)
         epochs.append(done)
         if resume:
-            _save(network, optimizer, epochs, resume)
+            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+            resume.save({**state, "epochs": [asdict(epoch) for epoch in epochs]})
         progress.epoch_done(number, params.epochs, done.loss, done.validation_accuracy)
         on_epoch(done)
     return epochs
@@ -119,16 +155,6 @@ def _run_epoch(
         progress.batch_done(len(chosen), loss.item())
         total += loss.item() * len(chosen)
     return total / len(train.labels), lr
-
-
-def _save(network: SpikingNetwork, optimizer: torch.optim.Adam, epochs: list[Epoch], resume: ResumePoint) -> None:
-    resume.save(
-        {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "epochs": [asdict(epoch) for epoch in epochs],
-        }
-    )
 
 
 def _restore(network: SpikingNetwork, optimizer: torch.optim.Adam, resume: ResumePoint) -> list[Epoch]:

@@ -11,25 +11,17 @@ END = START * 1e4
 
 
 def learning_rate(params: FitParams, step: int, steps: int) -> float:
-    """Learning rate of step 0 <= `step` < `steps`, by `params.schedule` with `params.lr` as the highest."""
-    return {"cosine": cosine, "one_cycle": one_cycle, "constant": constant}[params.schedule](params.lr, step, steps)
+    """Learning rate of step 0 <= `step` < `steps`, with `params.lr` as the highest.
 
-
-def constant(lr: float, step: int, steps: int) -> float:
-    """`lr` at every step."""
-    return lr
-
-
-def cosine(lr: float, step: int, steps: int) -> float:
-    """A half cosine from `lr` at the first step down towards 0 after the last."""
-    return _between(lr, 0.0, step / steps)
-
-
-def one_cycle(lr: float, step: int, steps: int) -> float:
-    """From lr / 25 up to `lr` over the first 30 % of the steps, then down to lr / 250,000 at the last; half cosines.
-
-    As torch.optim.lr_scheduler.OneCycleLR, whose cycling of the momentum is left out.
+    `constant`: `lr` at every step. `cosine`: a half cosine from `lr` at the first step down towards 0 after the last.
+    `one_cycle`: from lr / 25 up to `lr` over the first 30 % of the steps, then down to lr / 250,000 at the last, half
+    cosines; as torch.optim.lr_scheduler.OneCycleLR, whose cycling of the momentum is left out.
     """
+    lr = params.lr
+    if params.schedule == "constant":
+        return lr
+    if params.schedule == "cosine":
+        return _between(lr, 0.0, step / steps)
     peak = RISE * steps - 1
     if step <= peak:
         return _between(lr / START, lr, step / peak)

@@ -18,10 +18,8 @@ def cross_entropy(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
 
 
 def distilled(teacher: SpikingNetwork, params: Distillation, base: Loss = cross_entropy) -> Loss:
-    """The loss `base` mixed with the divergence from `teacher`'s distribution; see `Distillation`.
-
-    `teacher` is put into evaluation mode; it sees the very images that the network sees.
-    """
+    """The loss `base` mixed with the divergence from `teacher`'s distribution; see `Distillation`. `teacher` is put
+    into evaluation mode; it sees the very images that the network sees."""
     teacher.eval()
 
     def loss(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:

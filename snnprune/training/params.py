@@ -33,11 +33,9 @@ class FitParams(Block):
 
 
 class Distillation(Block):
-    """Knowledge distillation from the dense net (Hinton et al., arXiv 1503.02531).
-
-    The loss is (1 - weight) * cross-entropy + weight * temperature^2 * KL(dense || pruned), where both distributions
-    are the softmax of the spike counts divided by `temperature`.
-    """
+    """Knowledge distillation from the dense net (Hinton et al., arXiv 1503.02531). The loss is (1 - weight) *
+    cross-entropy + weight * temperature^2 * KL(dense || pruned), where both distributions are the softmax of the spike
+    counts divided by `temperature`."""
 
     temperature: Annotated[float, pydantic.Field(gt=0, le=100)] = 2.0
     weight: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5

@@ -1,24 +1,33 @@
-"""Judges the claims: from the evidence to `claims.json`."""
+"""Judges the claims by one stated rule, from measured 95 % intervals to verdicts: the content of `claims.json`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
-from pipeline.report.claims.claims import CLAIMS, Claim, Condition
-from pipeline.report.claims.evidence import Evidence, NotMeasured
-from pipeline.report.claims.verdict import (
-    RULE,
-    VERDICTS,
-    Outcome,
-    Side,
-    Size,
-    Verdict,
-    all_hold,
-    outcome_of,
-    size_of,
-    verdict_of,
+from pipeline.report.claims.claims import Claim, Condition, Side, load_claims
+from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
+from pipeline.report.statistics import Interval
+
+Outcome = Literal["holds", "does not hold", "undecided", "not measured"]
+Size = Literal["as claimed", "larger", "smaller"]
+Verdict = Literal["reproduced", "reproduced only under the paper protocol", "not reproduced", "not measured"]
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+TOLERANCE = 1e-9  # a bound this close to the threshold lies on it: what is left is floating-point noise
+
+# For people; what stands here is what the functions below compute.
+RULE = (
+    "Each claim is one or more conditions: a quantity, a side and a threshold. Where the paper states a number, it is "
+    "the threshold; where it says that one thing beats another, the threshold is zero. A threshold of ours is marked.",
+    "A condition holds when the whole 95 % interval over seeds lies on the claimed side, does not hold when the whole "
+    "interval lies on the other side, and is undecided in between. One seed has no interval: not measured.",
+    "A claim holds under a protocol when all its conditions hold there. One that does not hold settles it, whatever "
+    "else is not measured.",
+    "Verdict: reproduced when it holds under protocol fair; reproduced only under the paper protocol when it holds "
+    "there alone; not measured when neither protocol gives an answer; not reproduced otherwise, undecided included.",
+    "The size stands beside and does not enter the verdict: as claimed when the interval contains the paper's number, "
+    "larger or smaller when it lies above or below. Intervals are not corrected for the number of claims.",
 )
-
 Protocol = Literal["fair", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = ("fair", "paper")
 VERBS = {"holds": "is", "does not hold": "is not", "undecided": "may or may not be"}
@@ -38,61 +47,20 @@ class Found:
 
 
 @dataclass(frozen=True)
-class JudgedCondition:
-    """A condition of a claim and what was measured for it."""
-
-    quantity: str
-    unit: str
-    side: Side
-    threshold: float
-    threshold_of: Literal["the paper", "ours"]
-    paper_value: float | None
-    fair: Found
-    paper: Found
-
-    def found(self, protocol: Protocol) -> Found:
-        """What was measured under a protocol."""
-        return self.fair if protocol == "fair" else self.paper
-
-    def text(self, protocol: Protocol) -> str:
-        """`+0.37 (+0.31 to +0.43) points`, or why it was not measured."""
-        found = self.found(protocol)
-        if found.mean is None:
-            return found.where
-        form = f"{'+' if self.unit == 'points' else ''},.{0 if self.unit == 'synapses' else 2}f"
-        interval = "no interval from one seed" if found.low is None else f"{found.low:{form}} to {found.high:{form}}"
-        return f"{found.mean:{form}} ({interval}) {self.unit}"
-
-
-@dataclass(frozen=True)
-class ProtocolOutcome:
-    """What a protocol means for a claim, and whether the claim holds under it."""
-
-    meaning: str
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Maker:
-    """A stage that measured something for a claim, its command, and the file that holds it."""
-
-    stage: str
-    command: str
-    file: str
-
-
-@dataclass(frozen=True)
 class JudgedClaim:
-    """A claim with its conditions as measured under both protocols, the verdict, one line why, and what measured it."""
+    """A claim with its conditions as measured, the verdict, one line why, and what measured it.
+
+    protocols: what each means for the claim, and the outcome under it. made_by: stage, command and file, each once.
+    """
 
     id: str
     claim: str
     paper_value: str
     verdict: Verdict
     why: str
-    protocols: dict[Protocol, ProtocolOutcome]
-    conditions: list[JudgedCondition]
-    made_by: list[Maker]
+    protocols: dict[Protocol, dict[str, str]]
+    conditions: list[Condition[Found]]
+    made_by: list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -105,9 +73,9 @@ class Judgement:
     claims: list[JudgedClaim]
 
 
-def judge(evidence: Evidence, experiment: str, claims: Sequence[Claim] = CLAIMS) -> Judgement:
+def judge(evidence: Evidence, experiment: str) -> Judgement:
     """All claims, judged."""
-    judged = [judge_claim(evidence, experiment, claim) for claim in claims]
+    judged = [judge_claim(evidence, experiment, claim) for claim in load_claims()]
     given = [claim.verdict for claim in judged]
     return Judgement(experiment, {verdict: given.count(verdict) for verdict in VERDICTS}, list(RULE), judged)
 
@@ -115,35 +83,84 @@ def judge(evidence: Evidence, experiment: str, claims: Sequence[Claim] = CLAIMS)
 def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClaim:
     """One claim, judged."""
     conditions = [
-        JudgedCondition(
-            quantity=condition.quantity,
-            unit=condition.unit,
-            side=condition.side,
-            threshold=condition.threshold,
-            threshold_of="ours" if condition.ours else "the paper",
-            paper_value=condition.stated,
-            fair=_measure(evidence, condition, "fair"),
-            paper=_measure(evidence, condition, "paper"),
-        )
-        for condition in claim.conditions
+        replace(one, fair=_measure(evidence, one, one.fair), paper=_measure(evidence, one, one.paper))
+        for one in claim.conditions
     ]
-    outcomes = {
-        protocol: all_hold([condition.found(protocol).outcome for condition in conditions]) for protocol in PROTOCOLS
-    }
+    outcomes = {protocol: all_hold([getattr(one, protocol).outcome for one in conditions]) for protocol in PROTOCOLS}
+    readings = [getattr(one, protocol) for one in claim.conditions for protocol in PROTOCOLS]
+    makers = dict.fromkeys(one.made_by(experiment) for one in readings if one)
     return JudgedClaim(
         id=claim.id,
         claim=claim.claim,
         paper_value=claim.value,
         verdict=verdict_of(**outcomes),
         why=_why(conditions, outcomes),
-        protocols={name: ProtocolOutcome(getattr(claim, name), outcome) for name, outcome in outcomes.items()},
+        protocols={name: {"meaning": getattr(claim, name), "outcome": outcome} for name, outcome in outcomes.items()},
         conditions=conditions,
-        made_by=_made_by(claim, experiment),
+        made_by=[
+            {"stage": stage, "command": f"dvc repro {stage}", "file": f"results/{experiment}/{file}"}
+            for stage, file in makers
+        ],
     )
 
 
-def _measure(evidence: Evidence, condition: Condition, protocol: Protocol) -> Found:
-    reading = getattr(condition, protocol)
+def outcome_of(interval: Interval | None, side: Side, threshold: float) -> Outcome:
+    """Whether a quantity lies on the claimed side of the threshold, by its 95 % interval.
+
+    `above` excludes the threshold, `at least` includes it. None and a single seed are not measured.
+    """
+    if interval is None or interval.low is None:
+        return "not measured"
+    edge = TOLERANCE if side == "above" else -TOLERANCE
+    if interval.low - threshold > edge:
+        return "holds"
+    if interval.high - threshold <= edge:
+        return "does not hold"
+    return "undecided"
+
+
+def all_hold(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of a claim under one protocol from those of its conditions. Raises ValueError when there is none."""
+    if not outcomes:
+        raise ValueError("a claim without conditions")
+    for outcome in ("does not hold", "not measured", "undecided"):
+        if outcome in outcomes:
+            return outcome
+    return "holds"
+
+
+def verdict_of(fair: Outcome, paper: Outcome) -> Verdict:
+    """The verdict from the outcomes under both protocols."""
+    if fair == "holds":
+        return "reproduced"
+    if paper == "holds":
+        return "reproduced only under the paper protocol"
+    if fair == paper == "not measured":
+        return "not measured"
+    return "not reproduced"
+
+
+def size_of(interval: Interval | None, claimed: float | None) -> Size | None:
+    """How a measured interval lies to the paper's number; None where one of them is missing."""
+    if interval is None or interval.low is None or claimed is None:
+        return None
+    if interval.low > claimed + TOLERANCE:
+        return "larger"
+    if interval.high < claimed - TOLERANCE:
+        return "smaller"
+    return "as claimed"
+
+
+def found_text(found: Found, unit: str) -> str:
+    """`+0.37 (+0.31 to +0.43) points`, or why it was not measured."""
+    if found.mean is None:
+        return found.where
+    form = f"{'+' if unit == 'points' else ''},.{0 if unit == 'synapses' else 2}f"
+    interval = "no interval from one seed" if found.low is None else f"{found.low:{form}} to {found.high:{form}}"
+    return f"{found.mean:{form}} ({interval}) {unit}"
+
+
+def _measure(evidence: Evidence, condition: Condition[Reading | None], reading: Reading | None) -> Found:
     interval, where = None, "not run under this protocol"
     if reading is not None:
         try:
@@ -151,40 +168,30 @@ def _measure(evidence: Evidence, condition: Condition, protocol: Protocol) -> Fo
             interval, where = measured.interval, measured.where
         except NotMeasured as lacking:
             where = str(lacking)
-    return Found(
-        **{key: None if interval is None else getattr(interval, key) for key in ("n", "mean", "low", "high")},
-        where=where,
-        outcome=outcome_of(interval, condition.side, condition.threshold),
-        size=size_of(interval, condition.stated),
-    )
+    numbers = [getattr(interval, key, None) for key in ("n", "mean", "low", "high")]
+    outcome = outcome_of(interval, condition.side, condition.threshold)
+    return Found(*numbers, where, outcome, size_of(interval, condition.paper_value))
 
 
-def _why(conditions: list[JudgedCondition], outcomes: dict[Protocol, Outcome]) -> str:
+def _why(conditions: list[Condition[Found]], outcomes: dict[Protocol, Outcome]) -> str:
     """Under fair, and where it does not hold there under paper, too: the conditions that settle it."""
     parts = []
     for protocol in PROTOCOLS[:1] if outcomes["fair"] == "holds" else PROTOCOLS:
-        settle = [condition for condition in conditions if condition.found(protocol).outcome == outcomes[protocol]]
+        every = [(one, getattr(one, protocol)) for one in conditions]
+        settle = [(one, found) for one, found in every if found.outcome == outcomes[protocol]]
         if outcomes[protocol] == "not measured":
-            lacking = dict.fromkeys(condition.text(protocol) for condition in settle)
+            lacking = dict.fromkeys(found_text(found, one.unit) for one, found in settle)
             parts.append(f"{protocol}: not measured: {', '.join(lacking)}")
         else:
-            parts.append(f"{protocol}: {', and '.join(_sentence(condition, protocol) for condition in settle)}")
+            parts.append(f"{protocol}: {', and '.join(_sentence(one, found) for one, found in settle)}")
     return "; ".join(parts)
 
 
-def _sentence(condition: JudgedCondition, protocol: Protocol) -> str:
-    found, stated = condition.found(protocol), condition.paper_value
-    beside = ""
+def _sentence(condition: Condition[Found], found: Found) -> str:
+    stated, beside = condition.paper_value, ""
     if stated not in (None, condition.threshold) and found.size in ("larger", "smaller"):
         beside = f" ({found.size} than the paper's {stated:g})"
     return (
-        f"{condition.quantity} {condition.text(protocol)} {VERBS[found.outcome]} {condition.side} "
+        f"{condition.quantity} {found_text(found, condition.unit)} {VERBS[found.outcome]} {condition.side} "
         f"{condition.threshold:g}{beside}"
     )
-
-
-def _made_by(claim: Claim, experiment: str) -> list[Maker]:
-    """Stage, command and file behind a claim, each once."""
-    readings = [getattr(condition, protocol) for condition in claim.conditions for protocol in PROTOCOLS]
-    files = dict.fromkeys((reading.stage(experiment), reading.file) for reading in readings if reading is not None)
-    return [Maker(stage, f"dvc repro {stage}", f"results/{experiment}/{file}") for stage, file in files]

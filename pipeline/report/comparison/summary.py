@@ -1,63 +1,47 @@
 """The comparison of methods: one tidy table over methods, seeds and levels, and its summary over seeds."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from pipeline.io.nets import DENSE, level_text, net_name
-from pipeline.report.statistics import Difference, Interval, describe, paired_difference
+from pipeline.report.statistics import Difference, Interval, describe, over_seeds, paired_difference
 from snnprune.core.errors import UserError
 
 BASELINE = "magnitude"
 KEY = ["method", "seed", "level"]
 COUNTS = ("effective_macs", "effective_acs", "dense_macs", "dense_acs", "neuron_updates", "spike_rate")
-
-
-@dataclass(frozen=True)
-class Result:
-    """A method at a level over seeds; accuracies are test accuracies as fractions of 1.
-
-    `one_shot_*`: pruned from the dense net in one step, not fine-tuned. `margin`: accuracy minus magnitude's, paired;
-    None for magnitude itself, without magnitude, and for a method that missed the level, which compares with nothing.
-    """
-
-    method: str
-    level: float
-    keep: int
-    nnz: list[int]
-    sparsity: Interval
-    accuracy_before: Interval
-    accuracy: Interval
-    one_shot_sparsity: Interval
-    one_shot_accuracy: Interval
-    margin: Difference | None
+MEASURED = ("sparsity", "accuracy_before", "accuracy", "one_shot_sparsity", "one_shot_accuracy")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `summary.json` holds: the dense nets' test accuracy, and a result per method and level."""
+    """What `summary.json` holds: the dense nets' test accuracy, and `results`, a row per method and level.
+
+    Its columns: method, level, keep, nnz (of every seed), `MEASURED` (intervals over seeds; accuracies are of test, as
+    fractions of 1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus
+    magnitude's, paired; None for magnitude itself, without magnitude, and for a method that missed the level, which
+    compares with nothing.
+    """
 
     experiment: str
     protocol: str
     seeds: list[int]
     synapses: int
     dense: Interval
-    results: list[Result]
+    results: pd.DataFrame
 
     @property
     def levels(self) -> list[float]:
         """The target sparsities, rising."""
-        return sorted({result.level for result in self.results})
+        return sorted(set(self.results["level"]))
 
     @property
-    def by_method(self) -> dict[str, list[Result]]:
+    def by_method(self) -> dict[str, pd.DataFrame]:
         """The results grouped by method, in order."""
-        groups: dict[str, list[Result]] = {}
-        for result in self.results:
-            groups.setdefault(result.method, []).append(result)
-        return groups
+        return dict(iter(self.results.groupby("method", sort=False)))
 
 
 def tidy_table(
@@ -79,25 +63,7 @@ def tidy_table(
     _require_alike(experiment, levels)
     frames = [frame.assign(method=method, seed=seed) for (method, seed), frame in levels.items()]
     pruned = pd.concat(frames, ignore_index=True)
-    first = pruned.iloc[0]
-    nets = [
-        {
-            "protocol": first["protocol"],
-            "method": DENSE,
-            "seed": seed,
-            "level": 0.0,
-            "sparsity": 0.0,
-            "keep": first["synapses"],
-            "nnz": first["synapses"],
-            "synapses": first["synapses"],
-            "validation_accuracy_before": metrics["validation_accuracy"],
-            "validation_accuracy": metrics["validation_accuracy"],
-            "one_shot_sparsity": 0.0,
-            "timesteps": first["timesteps"],
-        }
-        for seed, metrics in dense.items()
-    ]
-    table = pd.concat([pd.DataFrame(nets), pruned], ignore_index=True).assign(experiment=experiment)
+    table = pd.concat([_dense_rows(dense, pruned.iloc[0]), pruned], ignore_index=True).assign(experiment=experiment)
     measured = [*COUNTS, *(column for column in evaluated if column.startswith("energy_pj_"))]
     columns = [*KEY, "accuracy_before", "accuracy", "one_shot_accuracy", *measured]
     joined = table.merge(evaluated[columns], on=KEY, how="left", validate="one_to_one")
@@ -120,42 +86,61 @@ def tidy_table(
 
 def summarize(table: pd.DataFrame) -> Comparison:
     """The tidy table over seeds."""
-    pruned = table[table["method"] != DENSE]
+    methods = [method for method in table["method"].unique() if method != DENSE]
+    table = table.sort_values(["level", "seed"])
+    dense, pruned = table[table["method"] == DENSE], table[table["method"] != DENSE]
+    baseline = pruned[pruned["method"] == BASELINE].set_index("level")["accuracy"]
+
+    def margin(rows: pd.DataFrame) -> Difference | None:
+        method, level = rows[["method", "level"]].iloc[0]
+        if method == BASELINE or baseline.empty or (rows["nnz"] != rows["keep"]).any():
+            return None
+        return paired_difference(rows["accuracy"], baseline.loc[[level]])
+
+    results = over_seeds(
+        pruned,
+        ["method", "level"],
+        MEASURED,
+        keep=lambda rows: int(rows["keep"].iloc[0]),
+        nnz=lambda rows: rows["nnz"].tolist(),
+        margin=margin,
+    )
     return Comparison(
         experiment=str(table["experiment"].iloc[0]),
         protocol=str(table["protocol"].iloc[0]),
-        seeds=sorted(int(seed) for seed in table["seed"].unique()),
+        seeds=sorted(table["seed"].unique().tolist()),
         synapses=int(table["synapses"].iloc[0]),
-        dense=describe(table[table["method"] == DENSE].sort_values("seed")["accuracy"].tolist()),
-        results=[
-            _result(pruned, str(method), float(level))
-            for method in pruned["method"].unique()
-            for level in sorted(pruned["level"].unique())
-        ],
+        dense=describe(dense["accuracy"]),
+        results=pd.concat([results[results["method"] == method] for method in methods], ignore_index=True),
     )
 
 
 def headlines(summary: Comparison) -> dict[str, dict[str, float]]:
     """What `dvc metrics show` prints: method -> mean test accuracy at each level (dense: of the net)."""
-    means: dict[str, dict[str, float]] = {DENSE: {"accuracy": summary.dense.mean}}
-    for result in summary.results:
-        means.setdefault(result.method, {})[f"accuracy_at_{level_text(result.level)}"] = result.accuracy.mean
-    return means
-
-
-def to_json(summary: Comparison) -> dict[str, Any]:
-    """What `summary.json` holds."""
-    return asdict(summary)
+    pruned = {
+        method: {f"accuracy_at_{level_text(one.level)}": one.accuracy.mean for one in rows.itertuples()}
+        for method, rows in summary.by_method.items()
+    }
+    return {DENSE: {"accuracy": summary.dense.mean}} | pruned
 
 
 def from_json(text: str) -> Comparison:
     """The comparison in the text of a `summary.json`."""
     content = json.loads(text, object_hook=lambda entry: _interval(entry) if "mean" in entry else entry)
-    return Comparison(**content | {"results": [Result(**result) for result in content["results"]]})
+    return Comparison(**content | {"results": pd.DataFrame(content["results"])})
 
 
 def _interval(entry: dict[str, Any]) -> Interval:
     return Difference(**entry) if "p" in entry else Interval(**entry)
+
+
+def _dense_rows(dense: dict[int, dict[str, Any]], pruned: pd.Series) -> pd.DataFrame:
+    """The dense nets as rows of a `levels.csv`, beside a row of a pruned one."""
+    accuracies = [metrics["validation_accuracy"] for metrics in dense.values()]
+    columns = {"seed": list(dense), "validation_accuracy": accuracies, "validation_accuracy_before": accuracies}
+    columns |= dict.fromkeys(("level", "sparsity", "one_shot_sparsity"), 0.0)
+    columns |= dict.fromkeys(("keep", "nnz", "synapses"), pruned["synapses"])
+    return pd.DataFrame(columns).assign(method=DENSE, protocol=pruned["protocol"], timesteps=pruned["timesteps"])
 
 
 def _require_alike(experiment: str, levels: dict[tuple[str, int], pd.DataFrame]) -> None:
@@ -167,19 +152,3 @@ def _require_alike(experiment: str, levels: dict[tuple[str, int], pd.DataFrame])
     if len(found) != 1:
         each = "; ".join(f"{', '.join(runs)}: {what}" for what, runs in found.items())
         raise UserError(f"{experiment}: methods differ in levels or network, prune them again (dvc repro): {each}")
-
-
-def _result(table: pd.DataFrame, method: str, level: float) -> Result:
-    at_level = table[table["level"] == level].sort_values("seed")
-    mine, baseline = at_level[at_level["method"] == method], at_level[at_level["method"] == BASELINE]
-    exact = (mine["nnz"] == mine["keep"]).all()
-    comparable = method != BASELINE and not baseline.empty and exact
-    intervals = ("sparsity", "accuracy_before", "accuracy", "one_shot_sparsity", "one_shot_accuracy")
-    return Result(
-        method=method,
-        level=level,
-        keep=int(mine["keep"].iloc[0]),
-        nnz=[int(count) for count in mine["nnz"]],
-        **{key: describe(mine[key].tolist()) for key in intervals},
-        margin=paired_difference(mine["accuracy"].tolist(), baseline["accuracy"].tolist()) if comparable else None,
-    )

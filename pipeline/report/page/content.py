@@ -2,8 +2,9 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,8 @@ class PageFigure:
 
     @property
     def width(self) -> float:
-        """Its width in points. Raises ValueError when the document does not say it."""
-        found = re.search(r'<svg [^>]*width="([\d.]+)pt"', self.svg)
-        if found is None:
-            raise ValueError(f"not an SVG document with a width in points: {self.svg[:60]!r}")
-        return float(found[1])
+        """Its width in points."""
+        return float(re.search(r'<svg [^>]*width="([\d.]+)pt"', self.svg)[1])
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,11 @@ class PageTable:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+
+def table_of(caption: str, rows: Iterable[Any], columns: Mapping[str, Callable[[Any], str]]) -> PageTable:
+    """A row per entry of `rows`; a column's title -> its cell of a row."""
+    return PageTable(caption, list(columns), [[cell(row) for cell in columns.values()] for row in rows])
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report.claims.judge import Judgement
+from pipeline.report.claims.table import claim_table
 from pipeline.report.page.content import Fact, Section, Source
-from pipeline.report.page.tables import claim_table
 
 
 @dataclass(frozen=True)
 class Page:
-    """All that is on the page; `notes` say how numbers are counted."""
+    """All that is on the page but for its fixed words."""
 
     experiment: str
     lead: str
@@ -24,40 +24,26 @@ class Page:
     headline: Section
     judgement: Judgement
     sections: Sequence[Section]
-    notes: Sequence[str]
 
     @property
     def made(self) -> list[tuple[Source, list[tuple[str, str]]]]:
         """Every stage with all its files that the page cites, and the sections (anchor, title) that cite them."""
-        files: dict[str, dict[str, None]] = {}
-        cited: dict[str, dict[tuple[str, str], None]] = {}
+        found: dict[str, tuple[dict[str, None], dict[tuple[str, str], None]]] = {}
         for section in (self.headline, *self.sections):
             for source in section.sources:
-                files.setdefault(source.stage, {}).update(dict.fromkeys(source.files))
-                cited.setdefault(source.stage, {})[section.key, section.title] = None
-        for claim in self.judgement.claims:
-            for maker in claim.made_by:
-                if maker.stage in files:
-                    cited[maker.stage]["claims", "The paper's claims"] = None
-        return [(Source(stage, list(files[stage])), list(cited[stage])) for stage in files]
+                files, sections = found.setdefault(source.stage, ({}, {}))
+                files.update(dict.fromkeys(source.files))
+                sections[section.key, section.title] = None
+        for stage in {made["stage"] for claim in self.judgement.claims for made in claim.made_by} & found.keys():
+            found[stage][1]["claims", "The paper's claims"] = None
+        return [(Source(stage, list(files)), list(sections)) for stage, (files, sections) in found.items()]
 
 
 def render_page(page: Page) -> str:
     """The page as HTML."""
+    loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return (
-        environment.get_template("page.html")
-        .render(
-            page=page,
-            claim_table=claim_table,
-            anchors={source.stage: source.anchor for source, _ in page.made},
-            below=lambda file: file.removeprefix(f"results/{page.experiment}/"),
-        )
-        .lstrip()
-    )
+    anchors = {source.stage: source.anchor for source, _ in page.made}
+    return environment.get_template("page.html").render(page=page, claim_table=claim_table, anchors=anchors).lstrip()

@@ -6,14 +6,16 @@ The page, the files in `report/studies/` and the metrics follow from it.
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from pipeline.io.nets import headline_methods
 from pipeline.report.page.content import PageTable
+from pipeline.report.statistics import plain
+from pipeline.report.style import Drawing
 from snnprune.core.errors import UserError
 from snnprune.core.schema import Block
 from snnprune.energy.profiles import Profile
@@ -35,43 +37,25 @@ class Context:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What a study found: sentences, flat metrics, and in subclasses its results over seeds."""
+    """What a study found.
+
+    findings: sentences. metrics: flat numbers. results: a row per group of its rows, with intervals over seeds.
+    more: what else is kept, by name. facts: term and text for the top of the page. page_tables: tables of its
+    section. csv_tables: tables to write as CSV files, by name.
+    """
 
     findings: list[str]
     metrics: dict[str, float]
-
-    @property
-    def facts(self) -> list[tuple[str, str]]:
-        """Term and text for the top of the page."""
-        return []
-
-    @property
-    def page_lines(self) -> list[str]:
-        """Lines for the study's section of the page."""
-        return self.findings
-
-    @property
-    def page_tables(self) -> list[PageTable]:
-        """Tables for the study's section of the page."""
-        return []
-
-    @property
-    def csv_tables(self) -> dict[str, pd.DataFrame]:
-        """Tables to write as CSV files, by name."""
-        return {}
+    results: pd.DataFrame
+    more: Mapping[str, Any] = field(default_factory=dict)
+    facts: Sequence[tuple[str, str]] = ()
+    page_tables: Sequence[PageTable] = ()
+    csv_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What `report/studies/<study>.json` holds."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure: the name of its file, what it is and what to look at, and how to draw it."""
-
-    name: str
-    caption: str
-    draw: Callable[[Any], Figure]
+        content = {"findings": self.findings, "metrics": self.metrics, **self.more, "results": self.results}
+        return {name: plain(value) for name, value in content.items()}
 
 
 @dataclass(frozen=True)
@@ -87,6 +71,15 @@ class StudyReport:
     params: type[Block] | None = None
 
 
+@dataclass(frozen=True)
+class Studied:
+    """A study's report, its rows, and their summary."""
+
+    report: StudyReport
+    table: pd.DataFrame
+    summary: StudySummary
+
+
 def load_report(study: str) -> StudyReport:
     """The report of a study.
 
@@ -99,3 +92,18 @@ def load_report(study: str) -> StudyReport:
             f"study {study} has no report: add pipeline/report/studies/{study}.py; there are: {', '.join(available)}"
         )
     return importlib.import_module(f"{__name__}.{study}").REPORT
+
+
+def metrics_of(results: pd.DataFrame, keys: Sequence[str], name: Callable[[Any], str]) -> dict[str, float]:
+    """The metrics `<key>/<name of the row>`: the mean of every interval that a row has under `keys`."""
+    return {
+        f"{key}/{name(row)}": interval.mean
+        for row in results.itertuples()
+        for key in keys
+        if (interval := getattr(row, key)) is not None
+    }
+
+
+def headline(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the nets for sentences and crowded figures (`headline_methods`)."""
+    return results[results["method"].isin(headline_methods(results["method"]))]

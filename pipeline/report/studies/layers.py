@@ -1,75 +1,38 @@
-"""The study `layers`: what pruning one layer alone costs."""
-
-from dataclasses import dataclass
+"""The study `layers`: what pruning one layer alone costs, in points of validation accuracy."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import level_text
-from pipeline.report.statistics import Interval, describe
-from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
-from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
+from pipeline.report.statistics import means, over_seeds
+from pipeline.report.studies import Context, StudyReport, StudySummary, metrics_of
+from pipeline.report.style import Drawing, draw_intervals, look_of_series, panels, sparsity_axis
 
 CAPTION = "The steeper a layer's curve, the less pruning it tolerates."
-LOOKS = [look(name) for name in ("cqp", "magnitude", "regrow", "osqp")]
 
 
-@dataclass(frozen=True)
-class LayerResult:
-    """Points of validation accuracy lost by pruning one layer to a level."""
-
-    layer: str
-    synapses: int
-    level: float
-    loss_points: Interval
-
-
-@dataclass(frozen=True)
-class LayersSummary(StudySummary):
-    """A result per layer and level."""
-
-    results: list[LayerResult]
-
-
-def summarize(table: pd.DataFrame, context: Context | None = None) -> LayersSummary:
-    """Per layer and level over seeds; sentences about the most sensitive layer at each level."""
-    results = [
-        LayerResult(str(layer), int(group["synapses"].iloc[0]), float(level), describe(group["loss_points"].tolist()))
-        for (layer, level), group in table.groupby(["layer", "level"], sort=False)
+def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
+    """Per layer and level; sentences about the most sensitive layer at each level."""
+    first = {"synapses": lambda rows: int(rows["synapses"].iloc[0])}
+    results = over_seeds(table, ["layer", "level"], ["loss_points"], **first)
+    worst = results.loc[means(results["loss_points"]).groupby(results["level"]).idxmax()]
+    findings = [
+        f"At {100 * one.level:g} % {one.layer} is the most sensitive layer: pruned alone it costs "
+        f"{one.loss_points.mean:.2f} points."
+        for one in worst.itertuples()
     ]
-    worst = [
-        max((result for result in results if result.level == level), key=lambda result: result.loss_points.mean)
-        for level in sorted({result.level for result in results})
-    ]
-    return LayersSummary(
-        findings=[
-            f"At {100 * result.level:g} % {result.layer} is the most sensitive layer: pruned alone it costs "
-            f"{result.loss_points.mean:.2f} points."
-            for result in worst
-        ],
-        metrics={
-            f"loss_points/{result.layer}/{level_text(result.level)}": result.loss_points.mean for result in results
-        },
-        results=results,
-    )
+    metrics = metrics_of(results, ["loss_points"], lambda one: f"{one.layer}/{level_text(one.level)}")
+    return StudySummary(findings, metrics, results)
 
 
-def draw(summary: LayersSummary) -> Figure:
+def draw(summary: StudySummary) -> Figure:
     """Points of validation accuracy lost over the sparsity of the one layer that is pruned, 95 % intervals."""
     title = "which layer tolerates pruning? (one layer at a time, one step, no fine-tuning)"
-    figure, (axes,) = panels(1, title, (8, 4.2))
-    for index, layer in enumerate(dict.fromkeys(result.layer for result in summary.results)):
-        results = [result for result in summary.results if result.layer == layer]
-        draw_intervals(
-            axes,
-            [1 - result.level for result in results],
-            [result.loss_points for result in results],
-            scale=1,
-            label=f"{layer} ({results[0].synapses:,} synapses)",
-            **LOOKS[index % len(LOOKS)],
-        )
-    sparsity_axis(axes, sorted({result.level for result in summary.results}), "sparsity of the layer (%)")
-    axes.set_ylabel("validation accuracy lost (points)")
+    figure, (axes,) = panels(title, (8, 4.2), "validation accuracy lost (points)")
+    for index, (layer, rows) in enumerate(summary.results.groupby("layer", sort=False)):
+        label = f"{layer} ({rows['synapses'].iloc[0]:,} synapses)"
+        draw_intervals(axes, 1 - rows["level"], rows["loss_points"], 1, label=label, **look_of_series(index))
+    sparsity_axis(axes, summary.results["level"], "sparsity of the layer (%)")
     axes.legend(frameon=False)
     return figure
 

@@ -1,14 +1,12 @@
 """The study `relaxation`: what rounding a relaxed mask does to sparsity and accuracy."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import level_text
-from pipeline.report.statistics import Interval, describe
-from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
-from pipeline.report.style import draw_intervals, look, panels, sparsity_axis
+from pipeline.report.statistics import means, over_seeds
+from pipeline.report.studies import Context, StudyReport, StudySummary, metrics_of
+from pipeline.report.style import Drawing, draw_intervals, look, panels, sparsity_axis
 
 CAPTION = (
     "A relaxed mask rounded at 0.5 misses the requested sparsity (left, off zero), and so its accuracy differs "
@@ -16,104 +14,63 @@ CAPTION = (
 )
 LOOKS = {"budget": look("osqp"), "energy": look("gradient")}  # by form of the program
 LINES = {"exact": "-", "fractional": ":", "rounded": "--"}  # by mask
+POINTS = ("overshoot_points", "loss_points", "matched_points")
+ACCURACIES = ("accuracy_fractional", "accuracy_rounded", "accuracy_matched", "accuracy_exact")
 
 
-@dataclass(frozen=True)
-class RelaxationResult:
-    """A form of the program at a level, over the seeds for which it was feasible; None where it was for none.
+def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
+    """Per form of the program and level, over the seeds for which it was feasible; None where it was for none.
 
     `loss_points` is what the rounded mask loses against the exact one of the level, `matched_points` against the exact
-    one of its own sparsity.
+    one of its own sparsity; both only where there is an exact mask of the level.
     """
-
-    form: str
-    level: float
-    feasible_seeds: int
-    seeds: int
-    protected: Interval
-    overshoot_points: Interval | None = None
-    fractional_share: Interval | None = None
-    distance: Interval | None = None
-    accuracy_fractional: Interval | None = None
-    accuracy_rounded: Interval | None = None
-    accuracy_matched: Interval | None = None
-    accuracy_exact: Interval | None = None
-    loss_points: Interval | None = None
-    matched_points: Interval | None = None
-
-
-@dataclass(frozen=True)
-class RelaxationSummary(StudySummary):
-    """A result per form and level."""
-
-    results: list[RelaxationResult]
+    measured = ["fractional_share", "distance", *ACCURACIES, "sparsity"]
+    rows = table.assign(**table[measured].astype(float).where(table["feasible"]))
+    matched = rows["accuracy_matched"].where(rows["accuracy_exact"].notna())
+    rows = rows.assign(
+        overshoot_points=100 * (rows["sparsity"] - rows["level"]),
+        loss_points=100 * (rows["accuracy_exact"] - rows["accuracy_rounded"]),
+        matched_points=100 * (matched - rows["accuracy_rounded"]),
+    )
+    results = over_seeds(
+        rows,
+        ["form", "level"],
+        ["protected", *measured[:-1], *POINTS],
+        feasible_seeds=lambda group: int(group["feasible"].sum()),
+        seeds=len,
+    )
+    findings = [line for form in LOOKS for line in _findings(form, results[results["form"] == form])]
+    metrics = metrics_of(results, POINTS, lambda one: f"{one.form}/{level_text(one.level)}")
+    return StudySummary(findings, metrics, results)
 
 
-def summarize(table: pd.DataFrame, context: Context | None = None) -> RelaxationSummary:
-    """Per form and level over seeds."""
-    groups = table.groupby(["form", "level"], sort=False)
-    results = [_result(str(form), float(level), group) for (form, level), group in groups]
-    metrics = {
-        f"{key}/{result.form}/{level_text(result.level)}": getattr(result, key).mean
-        for result in results
-        for key in ("overshoot_points", "loss_points", "matched_points")
-        if getattr(result, key)
-    }
-    findings = [line for form in LOOKS for line in _findings(form, [one for one in results if one.form == form])]
-    return RelaxationSummary(findings, metrics, results)
-
-
-def draw(summary: RelaxationSummary) -> Figure:
+def draw(summary: StudySummary) -> Figure:
     """Left: achieved minus target sparsity. Right: test accuracy with the fractional, rounded and exact mask."""
-    figure, (left, right) = panels(2, "the relaxation trap: one step from the dense net, no fine-tuning", (11, 4.4))
+    title = "the relaxation trap: one step from the dense net, no fine-tuning"
+    labels = ("achieved - target sparsity (points)", "test accuracy (%)")
+    figure, (left, right) = panels(title, (11, 4.4), *labels)
     for form, style in LOOKS.items():
-        results = [result for result in summary.results if result.form == form and result.overshoot_points]
-        kept = [1 - result.level for result in results]
-        draw_intervals(left, kept, [result.overshoot_points for result in results], scale=1, label=form, **style)
+        results = summary.results[summary.results["form"] == form]
+        solved = results.dropna(subset="overshoot_points")
+        draw_intervals(left, 1 - solved["level"], solved["overshoot_points"], 1, label=form, **style)
         for mask, line in LINES.items():
-            known = [(1 - one.level, found) for one in results if (found := getattr(one, f"accuracy_{mask}"))]
-            right.plot(
-                [share for share, _ in known],
-                [100 * accuracy.mean for _, accuracy in known],
-                label=f"{form}, {mask}",
-                linestyle=line,
-                **style,
-            )
+            known = results.dropna(subset=f"accuracy_{mask}")
+            accuracies = 100 * means(known[f"accuracy_{mask}"])
+            right.plot(1 - known["level"], accuracies, label=f"{form}, {mask}", linestyle=line, **style)
     left.axhline(0, color="black", linewidth=1)
-    left.set_ylabel("achieved - target sparsity (points)")
-    right.set_ylabel("test accuracy (%)")
     for axes in (left, right):
-        sparsity_axis(axes, sorted({result.level for result in summary.results}), "target sparsity (%)")
+        sparsity_axis(axes, summary.results["level"], "target sparsity (%)")
         axes.legend(frameon=False, fontsize=8, handlelength=4)
     return figure
 
 
-def _result(form: str, level: float, group: pd.DataFrame) -> RelaxationResult:
-    feasible = group[group["feasible"]]
-    found = {"overshoot_points": 100 * (feasible["sparsity"] - level)}
-    found |= {key: feasible[key] for key in ("fractional_share", "distance")}
-    found |= {key: feasible[key] for key in ("accuracy_fractional", "accuracy_rounded", "accuracy_matched")}
-    exact = feasible.dropna(subset=["accuracy_exact"])
-    found["accuracy_exact"] = exact["accuracy_exact"]
-    found["loss_points"] = 100 * (exact["accuracy_exact"] - exact["accuracy_rounded"])
-    found["matched_points"] = 100 * (exact["accuracy_matched"] - exact["accuracy_rounded"])
-    return RelaxationResult(
-        form=form,
-        level=level,
-        feasible_seeds=len(feasible),
-        seeds=len(group),
-        protected=describe(group["protected"].tolist()),
-        **{key: describe(values.tolist()) for key, values in found.items() if len(values)},
-    )
-
-
-def _findings(form: str, results: list[RelaxationResult]) -> list[str]:
+def _findings(form: str, results: pd.DataFrame) -> list[str]:
     lines = []
-    if solved := [result for result in results if result.overshoot_points]:
-        over = max(solved, key=lambda result: result.overshoot_points.mean)
+    if len(solved := results.dropna(subset="overshoot_points")):
+        over = solved.loc[means(solved["overshoot_points"]).idxmax()]
         lines.append(f"{form}: largest overshoot {over.overshoot_points.mean:+.2f} points, at {100 * over.level:g} %")
-    if lossy := [result for result in results if result.loss_points]:
-        worst = max(lossy, key=lambda result: result.loss_points.mean)
+    if len(lossy := results.dropna(subset="loss_points")):
+        worst = lossy.loc[means(lossy["loss_points"]).idxmax()]
         lines.append(
             f"{form}: at {100 * worst.level:g} % the rounded mask loses {worst.loss_points.mean:.2f} points of test "
             f"accuracy against the exact mask of that level, {worst.matched_points.mean:.2f} against the exact mask of "
@@ -121,8 +78,10 @@ def _findings(form: str, results: list[RelaxationResult]) -> list[str]:
             if worst.loss_points.mean > 0
             else f"{form}: the rounded mask loses no test accuracy against the exact mask of the same level"
         )
-    if infeasible := [f"{100 * result.level:g} %" for result in results if result.feasible_seeds < result.seeds]:
-        lines.append(f"{form}: infeasible for some seed at {', '.join(infeasible)}")
+    infeasible = results.loc[results["feasible_seeds"] < results["seeds"], "level"]
+    if len(infeasible):
+        levels = ", ".join(f"{100 * level:g} %" for level in infeasible)
+        lines.append(f"{form}: infeasible for some seed at {levels}")
     return lines
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.report.statistics import Interval, describe
-from pipeline.report.studies import Context, Drawing, StudyReport, StudySummary
-from pipeline.report.style import draw_intervals, legend_below, look, panels
+from pipeline.report.statistics import means, over_seeds
+from pipeline.report.studies import Context, StudyReport, StudySummary
+from pipeline.report.style import Drawing, draw_intervals, legend_below, look, panels
 
 CAPTION = (
     "The relaxed program and the hard cut keep less and less as tau rises, and accuracy falls with it. The "
@@ -19,20 +19,8 @@ RULES = {  # of two rules that do the same the later is drawn thin over the othe
     "exact": ("exact top-k with protection", look("cqp") | {"linewidth": 2}),
     "cut": ("hard cut", look("cut") | {"linewidth": 1.2, "linestyle": "--", "markersize": 4}),
 }
+RING = {"linestyle": "none", "marker": "o", "markersize": 14, "color": "black", "markerfacecolor": "none"}
 NO_CLIFF = "none"
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """A rule at a threshold."""
-
-    rule: str
-    tau: float
-    protected_share: Interval
-    feasible_seeds: int
-    seeds: int
-    sparsity: Interval
-    accuracy: Interval
 
 
 @dataclass(frozen=True)
@@ -53,38 +41,25 @@ class Cliff:
     cause: str
 
 
-@dataclass(frozen=True)
-class SweepSummary(StudySummary):
-    """A result per rule and threshold, and every rule's cliff."""
-
-    cliffs: dict[str, Cliff]
-    results: list[SweepResult]
-
-
-def summarize(table: pd.DataFrame, context: Context | None = None) -> SweepSummary:
-    """Per rule and tau over seeds."""
+def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
+    """Per rule and tau, and every rule's cliff."""
     cliffs = {rule: find_cliff(table[table["rule"] == rule]) for rule in RULES}
-    return SweepSummary(
-        findings=[_finding(rule, cliff) for rule, cliff in cliffs.items()],
-        metrics={
+    return StudySummary(
+        [_finding(rule, cliff) for rule, cliff in cliffs.items()],
+        {
             f"cliff_{key}/{rule}": getattr(cliff, key)
             for rule, cliff in cliffs.items()
             for key in ("tau", "before", "after")
             if cliff.cause != NO_CLIFF
         },
-        cliffs=cliffs,
-        results=[
-            SweepResult(
-                rule=str(rule),
-                tau=float(tau),
-                protected_share=describe((group["protected"] / group["synapses"]).tolist()),
-                feasible_seeds=int(group["feasible"].sum()),
-                seeds=len(group),
-                sparsity=describe(group["sparsity"].tolist()),
-                accuracy=describe(group["accuracy"].tolist()),
-            )
-            for (rule, tau), group in table.groupby(["rule", "tau"], sort=False)
-        ],
+        over_seeds(
+            table.assign(protected_share=table["protected"] / table["synapses"]),
+            ["rule", "tau"],
+            ["protected_share", "sparsity", "accuracy"],
+            feasible_seeds=lambda rows: int(rows["feasible"].sum()),
+            seeds=len,
+        ),
+        more={"cliffs": cliffs},
     )
 
 
@@ -97,54 +72,38 @@ def find_cliff(table: pd.DataFrame) -> Cliff:
         for low, high in itertools.pairwise(sorted(at))
     }
     (low, high), fall = max(falls.items(), key=lambda entry: entry[1].mean())
+    before, after = at[low].mean(), at[high].mean()
     opened = at[high]["feasible"] > at[low]["feasible"]
     if fall.mean() <= 0:
         cause = NO_CLIFF
     elif fall[opened].sum() > fall.sum() / 2:
         cause = "feasibility boundary"
-    elif at[high]["sparsity"].mean() > at[low]["sparsity"].mean() + 1e-9:
+    elif after["sparsity"] > before["sparsity"] + 1e-9:
         cause = "rising sparsity"
     else:
         cause = "protection lost"
-    return Cliff(
-        tau=float(high),
-        tau_before=float(low),
-        before=float(at[low]["accuracy"].mean()),
-        after=float(at[high]["accuracy"].mean()),
-        sparsity_before=float(at[low]["sparsity"].mean()),
-        sparsity_after=float(at[high]["sparsity"].mean()),
-        cause=cause,
-    )
+    found = (high, low, before["accuracy"], after["accuracy"], before["sparsity"], after["sparsity"])
+    return Cliff(*map(float, found), cause)
 
 
-def draw(summary: SweepSummary) -> Figure:
+def draw(summary: StudySummary) -> Figure:
     """Test accuracy (left) and achieved sparsity (right) over tau; the cliffs of both programs are shaded.
 
     Large circles are thresholds at which the program is infeasible for some seed.
     """
-    figure, both = panels(2, "threshold sweep: straight from the dense net, no fine-tuning", (10.5, 5))
+    title = "threshold sweep: straight from the dense net, no fine-tuning"
+    labels = ("test accuracy (%)", "achieved sparsity (%)")
+    figure, both = panels(title, (10.5, 5), *labels, x="tau (criticality / its maximum)")
+    results = summary.results
+    infeasible = results[results["feasible_seeds"] < results["seeds"]]
     for axes, key in zip(both, ("accuracy", "sparsity"), strict=True):
         for rule, (name, style) in RULES.items():
-            results = [result for result in summary.results if result.rule == rule]
-            taus, values = [result.tau for result in results], [getattr(result, key) for result in results]
-            draw_intervals(axes, taus, values, label=name, elinewidth=1.2, **style)
-        infeasible = [result for result in summary.results if result.feasible_seeds < result.seeds]
-        if infeasible:
-            axes.plot(
-                [result.tau for result in infeasible],
-                [100 * getattr(result, key).mean for result in infeasible],
-                label="infeasible for some seed",
-                linestyle="none",
-                marker="o",
-                markersize=14,
-                color="black",
-                markerfacecolor="none",
-            )
-        axes.set_xlabel("tau (criticality / its maximum)")
-    both[0].set_ylabel("test accuracy (%)")
-    both[1].set_ylabel("achieved sparsity (%)")
+            rows = results[results["rule"] == rule]
+            draw_intervals(axes, rows["tau"], rows[key], label=name, elinewidth=1.2, **style)
+        if len(infeasible):
+            axes.plot(infeasible["tau"], 100 * means(infeasible[key]), label="infeasible for some seed", **RING)
     for rule in ("energy", "exact"):
-        cliff, colour = summary.cliffs[rule], RULES[rule][1]["color"]
+        cliff, colour = summary.more["cliffs"][rule], RULES[rule][1]["color"]
         if cliff.cause != NO_CLIFF:
             label = f"cliff: {100 * cliff.before:.1f} to {100 * cliff.after:.1f} % ({cliff.cause})"
             both[0].axvspan(cliff.tau_before, cliff.tau, color=colour, alpha=0.15, linewidth=0, label=label)

@@ -13,26 +13,18 @@ from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml
 
-from flows.engine.dvc import (
-    HEAD,
-    Project,
-    ProjectError,
-    UnknownTarget,
-    apply_overrides,
-    cache_folder,
-    timeout_of,
-    with_entry,
-)
-from flows.engine.lockfile import read_lock
+from flows.engine.dvc import Project, ProjectError, UnknownTarget, apply_overrides, cache_folder, timeout_of
+from flows.engine.engine import FlowFailed
+from flows.engine.lockfile import HEAD, read_lock, with_entry
 from flows.engine.stage import StageFailed
 from flows.environment import stage_environment
 from tests.flows.conftest import dvc, toy
 from tests.flows.engine.flow import bring_up, outcomes
 from tests.imports import PROJECT
 
-ENTRIES = read_lock(PROJECT)
+ENTRIES = json.loads(json.dumps(read_lock(PROJECT)))  # nothing shared
 SHORT = dict(list(ENTRIES.items())[:6])  # DVC takes seconds for all of them
-COMMITTED = dumps_yaml({"schema": "2.0", "stages": json.loads(json.dumps(SHORT))})
+COMMITTED = dumps_yaml({"schema": "2.0", "stages": SHORT})
 CLEAN = "Data and pipelines are up to date.\n"
 
 
@@ -61,6 +53,17 @@ def test_a_target_brings_only_what_it_needs(fresh: Path) -> None:
     assert prune.upstream == ("data@tiny", "train@tiny-0")
     assert prune.commands == ("python stage.py prune tiny cqp 0",)
     assert "results/tiny/prune/cqp/seed0/nets" in prune.outs
+
+
+def test_the_graph_is_dvcs_and_a_cycle_is_named_by_it(fresh: Path) -> None:
+    project = Project(fresh)
+    theirs = project._repo.index.graph
+    assert set(project._graph.edges) == set(theirs.edges)
+    assert set(project._graph.nodes) == set(theirs.nodes)
+    ring = "".join(f"  {a}: {{cmd: x, deps: [{b}], outs: [{a}]}}\n" for a, b in ("ab", "bc", "ca"))
+    (fresh / "dvc.yaml").write_text(f"stages:\n{ring}")
+    with pytest.raises(ProjectError, match="defined as both a dependency and an output in stages|has a cycle"):
+        Project(fresh)
 
 
 def test_an_unknown_target_lists_the_choices(fresh: Path) -> None:
@@ -136,14 +139,14 @@ def test_any_file_gets_any_entry_as_dvc_writes_it(tmp_path: Path, text: str, nam
 def test_the_whole_committed_file_is_made_entry_by_entry() -> None:
     text = HEAD
     for name, entry in ENTRIES.items():
-        text = with_entry(text, {name: entry})
+        text = with_entry(text, dumps_yaml({"stages": {name: entry}}).removeprefix("stages:\n"))
     assert text == dumps_yaml({"schema": "2.0", "stages": ENTRIES})
 
 
 def test_an_anchor_is_left_to_dvc() -> None:
     text = f"{HEAD}  a:\n    cmd: echo\n    deps:\n    - &id001\n      path: x\n  b:\n    deps:\n    - *id001\n"
-    assert with_entry(text, {"a": {"cmd": "new"}}) is None
-    assert with_entry(text, {"b": {"cmd": "new"}}) == text[: text.index("  b:")] + "  b:\n    cmd: new\n"
+    assert with_entry(text, "  a:\n    cmd: new\n") is None
+    assert with_entry(text, "  b:\n    cmd: new\n") == text[: text.index("  b:")] + "  b:\n    cmd: new\n"
 
 
 @pytest.mark.parametrize("autostage", [False, True])
@@ -255,7 +258,7 @@ def test_a_stage_that_dvc_repro_runs_is_left_to_it(fresh: Path) -> None:
     ) as repro:
         while not (fresh / "wait-pid").exists():
             assert repro.poll() is None
-        with pytest.raises(ProjectError, match="is busy, it is being blocked by"):
+        with pytest.raises(FlowFailed, match="stage data@tiny failed: DVC: .* is busy, it is being blocked by"):
             bring_up(fresh, "report@tiny")
         os.kill(int((fresh / "wait-pid").read_text()), 9)
     (fresh / "wait-data").unlink()

@@ -1,6 +1,5 @@
 """A stage's commands on this machine: output line by line, stops, and forks that look like fresh processes."""
 
-import io
 import json
 import os
 import subprocess
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.engine.local import PROGRESS_SECONDS, LocalExecutor, lines_of
+from flows.engine.local import LocalExecutor
 from flows.engine.stage import Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
 from flows.environment import stage_environment
@@ -39,16 +38,6 @@ from pipeline.io.resume import fingerprint
 torch.manual_seed(0)
 Path(sys.argv[1]).write_text(fingerprint({}, []) + str(torch.randn(9, 9) @ torch.randn(9, 9)))
 """
-
-
-class Chunks(io.RawIOBase):
-    """A stream that hands out one piece per read, as a pipe does."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self._pieces = list(pieces)
-
-    def read1(self) -> bytes:
-        return self._pieces.pop(0) if self._pieces else b""
 
 
 @pytest.fixture(scope="module")
@@ -118,19 +107,17 @@ def test_a_request_to_stop_ends_it_in_the_middle(tiny: Path, executor: LocalExec
         executor.run(stage, print, stop)  # nothing starts any more
 
 
-def test_lines_split_over_reads_come_whole() -> None:
-    stream = Chunks(b"one\ntw", b"o\n", b"\xc3", b"\xa9t\xc3\xa9\nend")
-    assert list(lines_of(stream)) == ["one", "two", "\u00e9t\u00e9", "end"]
+def test_of_a_progress_bar_the_last_state_is_a_line(tiny: Path, executor: LocalExecutor) -> None:
+    assert run(executor, tiny, r"printf 'one\n\n 10%%\r 20%%\r\n\303\251nd'") == ["one", " 20%", "\u00e9nd"]
 
 
-def test_a_progress_bar_is_thinned_out_but_its_end_is_kept() -> None:
-    ticks = iter([0.0, 0.5, PROGRESS_SECONDS])
-    stream = Chunks(b"\r 10%", b"\r 20%", b"\r 30%", b"\r100%\ndone\n")
-    assert list(lines_of(stream, clock=lambda: next(ticks))) == [" 10%", " 30%", "100%", "done"]
+def test_lines_come_while_the_stage_runs(tiny: Path, executor: LocalExecutor) -> None:
+    early: list[str] = []
 
+    def say(line: str) -> None:
+        early.append(line)
+        (tiny / "go").touch()  # it waits for this
 
-def test_lines_come_while_the_stream_is_open() -> None:
-    stream = Chunks(b"early\n", b"late\n")
-    lines = lines_of(stream)
-    assert next(lines) == "early"
-    assert stream._pieces == [b"late\n"]
+    command = "echo early; while [ ! -e go ]; do sleep 0.02; done; echo late"
+    executor.run(Stage("a", commands=(command,), root=tiny, folder=tiny), say, Stop())
+    assert early == ["early", "late"]

@@ -15,6 +15,7 @@ from snnprune.core.errors import DataError
 from snnprune.core.schema import ParamsError, validate
 from snnprune.data import idx
 
+Write = Callable[[Path], Path]
 PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
 
 
@@ -27,15 +28,13 @@ def test_digits_are_scikit_learns() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test])
-def test_another_sets_files_are_never_taken_for_a_published_one(
-    name: str, project: Path, write_folder: Callable[[Path], Path]
-) -> None:
+def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project: Path, write_folder: Write) -> None:
     write_folder(project / "data" / "raw" / name)
     with pytest.raises(DataError, match=f"data/raw/{name}/{idx.TRAIN_IMAGES}: "):
         load(name, {}, with_test=True)
 
 
-def test_folder_with_test_files(project: Path, write_folder: Callable[[Path], Path]) -> None:
+def test_folder_with_test_files(project: Path, write_folder: Write) -> None:
     write_folder(project / "mine")
     raw = load("idx:mine", {}, with_test=True)
     assert raw.test is not None
@@ -45,25 +44,23 @@ def test_folder_with_test_files(project: Path, write_folder: Callable[[Path], Pa
     assert raw.test.labels.tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_name_holds_no_path(project: Path, write_folder: Callable[[Path], Path]) -> None:
+def test_name_holds_no_path(project: Path, write_folder: Write) -> None:
     folder = write_folder(project / "deep" / "mine")
     assert load(f"idx:{folder}", {}, with_test=True).name == "idx:mine"
 
 
-def test_folder_without_test_files(project: Path, write_folder: Callable[[Path], Path]) -> None:
+def test_folder_without_test_files(project: Path, write_folder: Write) -> None:
     folder = write_folder(project / "mine")
     with pytest.raises(DataError, match="has its own test split; remove the parameter test"):
         load("idx:mine", {}, with_test=False)
-    for stem in idx.TEST_FILES:
+    for stem in idx.FILES["test"]:
         (folder / stem).unlink()
     assert load("idx:mine", {}, with_test=False).test is None
     with pytest.raises(DataError, match=f"{idx.TEST_IMAGES}.*missing"):
         load("idx:mine", {}, with_test=True)
 
 
-def test_pinned_folder_is_verified(
-    project: Path, write_folder: Callable[[Path], Path], contents: dict[str, bytes]
-) -> None:
+def test_pinned_folder_is_verified(project: Path, write_folder: Write, contents: dict[str, bytes]) -> None:
     folder = write_folder(project / "mine")
     pins = {stem: hashlib.sha256(content).hexdigest() for stem, content in contents.items()}
     load("idx:mine", pins, with_test=True)
@@ -74,14 +71,14 @@ def test_pinned_folder_is_verified(
         load("idx:mine", pins, with_test=True)
 
 
-def test_labels_and_images_of_different_copies(project: Path, write_folder: Callable[[Path], Path]) -> None:
+def test_labels_and_images_of_different_copies(project: Path, write_folder: Write) -> None:
     folder = write_folder(project / "mine")
     (folder / idx.TRAIN_LABELS).write_bytes((folder / idx.TEST_LABELS).read_bytes())
     with pytest.raises(DataError, match=f"{idx.TRAIN_LABELS}: 6 labels, but .*{idx.TRAIN_IMAGES} has 30 images"):
         load("idx:mine", {}, with_test=True)
 
 
-def test_test_images_of_another_size(project: Path, write_folder: Callable[[Path], Path]) -> None:
+def test_test_images_of_another_size(project: Path, write_folder: Write) -> None:
     folder = write_folder(project / "mine")
     content = (folder / idx.TEST_IMAGES).read_bytes()
     turned = content[:8] + content[12:16] + content[8:12] + content[16:]  # 3 x 2 instead of 2 x 3

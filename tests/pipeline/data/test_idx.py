@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from snnprune.core.errors import DataError
-from snnprune.data.idx import decompress, parse_images, parse_labels, require_pairs
+from snnprune.data.idx import FILES, decompress, parse_images, parse_labels, read_pair
 
 PATH = Path("some/train-images-idx3-ubyte")
 
@@ -72,8 +72,9 @@ def test_damaged_gzip_is_an_error(damage: str) -> None:
         decompress(damaged, PATH)
 
 
-def test_unequal_counts_name_both_files() -> None:
-    images, labels = parse_images(IMAGES, PATH), parse_labels(LABELS, Path("labels"))
-    with pytest.raises(DataError, match=f"labels: 4 labels, but {PATH} has 2 images"):
-        require_pairs(images, labels, PATH, Path("labels"))
-    require_pairs(images, labels[:2], PATH, Path("labels"))
+def test_unequal_counts_name_both_files(tmp_path: Path) -> None:
+    images, labels = (tmp_path / stem for stem in FILES["train"])
+    images.write_bytes(IMAGES)
+    labels.write_bytes(LABELS)
+    with pytest.raises(DataError, match=f"{labels}: 4 labels, but {images} has 2 images"):
+        read_pair(tmp_path, "train", lambda path, stem: path.read_bytes())

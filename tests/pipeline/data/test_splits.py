@@ -22,20 +22,15 @@ def numbers(samples: Samples) -> list[int]:
     return samples.images.ravel().tolist()
 
 
-def test_parts_are_disjoint_complete_and_keep_image_and_label_together() -> None:
+def test_parts_are_disjoint_complete_and_stratified_and_keep_image_and_label_together() -> None:
     raw = dataset([50, 30, 20])
-    parts = split_dataset(raw, validation=0.2, test=0.3, seed=0)
+    parts = split_dataset(raw, validation=0.2, test=0.3, seed=0)  # shares of all samples
     together = numbers(parts.train) + numbers(parts.validation) + numbers(parts.test)
     assert sorted(together) == list(range(100))
-    for part in (parts.train, parts.validation, parts.test):
+    counts = ((parts.train, [25, 15, 10]), (parts.validation, [10, 6, 4]), (parts.test, [15, 9, 6]))
+    for part, per_class in counts:
         assert part.labels.tolist() == raw.samples.labels[numbers(part)].tolist()
-
-
-def test_shares_are_of_all_samples_and_classes_keep_theirs() -> None:
-    parts = split_dataset(dataset([50, 30, 20]), validation=0.2, test=0.3, seed=0)
-    assert np.bincount(parts.test.labels).tolist() == [15, 9, 6]
-    assert np.bincount(parts.validation.labels).tolist() == [10, 6, 4]
-    assert np.bincount(parts.train.labels).tolist() == [25, 15, 10]
+        assert np.bincount(part.labels).tolist() == per_class
 
 
 def test_counts_are_exact() -> None:
@@ -79,9 +74,7 @@ def test_share_is_rounded_and_count_kept() -> None:
         ([50, 2], 0.2, 0.9, r"test: of class 1 \(2 samples\) none would be in the rest"),
     ],
 )
-def test_impossible_sizes_are_refused(
-    per_class: list[int], validation: float | int, test: float | int, message: str
-) -> None:
+def test_impossible_sizes_are_refused(per_class: list[int], validation: float, test: float, message: str) -> None:
     with pytest.raises(DataError, match=message):
         split_dataset(dataset(per_class), validation, test, seed=0)
 

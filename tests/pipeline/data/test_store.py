@@ -13,9 +13,11 @@ import safetensors.torch
 import torch
 
 from pipeline.io.store import FILE, SUMMARY_FILE, load_dataset, save_dataset
+from snnprune.core.dataset import SPLITS
 from snnprune.core.errors import DataError
 
 ROOT = Path(__file__).parents[3]
+ONE = np.array([1])
 
 
 def made() -> dict[str, Any]:
@@ -156,24 +158,16 @@ def test_equal_content_gives_equal_files_in_another_process_and_nothing_is_left_
         (with_split("test", labels=np.array([1, 1])), r"test split: labels int64 \[2\]"),
         (with_split("test", labels=np.array([1], np.int32)), "test split: labels int32"),
         (with_split("test", images=np.zeros((0, 2, 2), np.uint8), labels=np.zeros(0, np.int64)), "at least one"),
+        (made() | {"scale": 1, "splits": dict.fromkeys(SPLITS, (np.full((1, 1, 1), np.nan, "f4"), ONE))}, "finite"),
         (with_split("test", labels=np.array([2])), "test split: labels 2 to 2; expected 0 to 1"),
         (with_split("test", labels=np.array([-1])), "test split: labels -1 to -1; expected 0 to 1"),
         (made() | {"splits": {"train": made()["splits"]["train"]}}, "made: splits train; expected train, validation"),
     ],
 )
-def test_unfit_arrays_are_refused_and_nothing_is_written(
-    tmp_path: Path, arguments: dict[str, Any], message: str
-) -> None:
+def test_unfit_arrays_are_refused_unwritten(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         save_dataset(tmp_path, **arguments)
     assert not list(tmp_path.iterdir())
-
-
-def test_float_features_must_be_finite(tmp_path: Path) -> None:
-    features = np.array([[[np.nan]]], np.float32)
-    splits = dict.fromkeys(("train", "validation", "test"), (features, np.array([0])))
-    with pytest.raises(DataError, match="finite"):
-        save_dataset(tmp_path, "synthetic", classes=1, scale=1, splits=splits)
 
 
 def test_missing_damaged_or_foreign_files_are_data_errors(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A project folder in which every study was run."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pipeline import matrix
 from pipeline.stages import study
 from pipeline.studies import DENSE, NETS, available, load_study
-from tests.pipeline.studies.made import copy_project, make_project
+from tests.pipeline.studies.made import make_project
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh copy of the project folder as working directory."""
-    copy_project(made, tmp_path)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path

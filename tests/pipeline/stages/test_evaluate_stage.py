@@ -14,31 +14,13 @@ from snnprune.energy.profiles import energy_pj, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.snn.checkpoint import load_mask, load_masks, load_network
 from snnprune.training.evaluate import accuracy
-from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS, copy_project, make_project
+from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS
 
 METHODS = PARAMS["matrix"]["tiny"]["methods"]
 NETS = [("dense", seed, 0.0) for seed in SEEDS] + [
     (m, seed, level) for m in METHODS for seed in SEEDS for level in LEVELS
 ]
 TABLE = Path("results/tiny/evaluate/levels.csv")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with data, dense and pruned nets."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_project()
-    return folder
-
-
-@pytest.fixture
-def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh copy of the project folder as working directory."""
-    copy_project(trained, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def run() -> pd.DataFrame:
@@ -93,18 +75,18 @@ def test_an_interrupted_stage_goes_on_after_the_last_net(project: Path, monkeypa
     TABLE.unlink()
     measured = []
 
-    def counted(net: evaluate.FinishedNet, *rest: object) -> dict:
+    def counted(*net: object) -> dict:
         if len(measured) == 4:
             raise KeyboardInterrupt
-        measured.append(net.method)
-        return original(net, *rest)
+        measured.append(net)
+        return original(*net)
 
-    original = evaluate.evaluated
-    monkeypatch.setattr(evaluate, "evaluated", counted)
+    original = evaluate.row_of
+    monkeypatch.setattr(evaluate, "row_of", counted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert not TABLE.exists()
-    monkeypatch.setattr(evaluate, "evaluated", lambda net, *rest: measured.append(net.method) or original(net, *rest))
+    monkeypatch.setattr(evaluate, "row_of", lambda *net: measured.append(net) or original(*net))
     run()
     assert len(measured) == len(NETS)
     assert TABLE.read_bytes() == expected

@@ -84,11 +84,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh copy of the project folder as working directory."""
-    for file in made.rglob("*"):
-        if file.is_file():
-            target = tmp_path / file.relative_to(made)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.read_bytes())
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -230,7 +226,7 @@ def test_mistakes_are_told_as_errors(project: Path) -> None:
     with pytest.raises(ParamsError, match="experiments.other: no such experiment; defined are: tiny"):
         prune.main(["--experiment", "other", "--method", "cqp", "--seed", "0"])
     write_params(PARAMS, levels=[0.9, 0.5])
-    with pytest.raises(ParamsError, match="experiments.tiny.prune.levels: levels must rise strictly"):
+    with pytest.raises(ParamsError, match="experiments.tiny.prune.levels: values must rise strictly"):
         run()
     params = copy.deepcopy(PARAMS)
     params["experiments"]["tiny"]["methods"]["cqp"]["tau"] = 0.0

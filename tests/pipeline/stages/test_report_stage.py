@@ -6,15 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline import matrix
 from pipeline.io import paths
-from pipeline.io.files import read_json, write_csv, write_json, write_text
-from pipeline.io.params import load_matrix
-from pipeline.matrix_file import require_current
+from pipeline.io.files import read_json, write_json, write_text
 from pipeline.report.comparison.summary import COUNTS
-from pipeline.report.comparison.tables import HEADER
+from pipeline.report.comparison.tables import COLUMNS
 from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
 from pipeline.report.table import to_csv
@@ -23,7 +22,7 @@ from pipeline.studies import available
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from tests.pipeline.report.page.parsed import Parsed
-from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES
+from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES, grid
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
 MISSED = {("osqp", 0.9): 17}  # synapses kept, of 20 asked
@@ -33,46 +32,21 @@ BLOCKS = {"staleness": {"above": 0.5}, "energy": {"steps": [3], "max_loss": 0.01
 
 def write_levels(method: str, seed: int, levels: Sequence[float] = LEVELS) -> None:
     """A prune stage's `levels.csv` over 200 synapses; osqp misses the target of level 0.9."""
-    kept = {level: MISSED.get((method, level), round(200 * (1 - level))) for level in levels}
-    rows = [
-        {
-            "protocol": "fair",
-            "level": level,
-            "sparsity": 1 - kept[level] / 200,
-            "keep": round(200 * (1 - level)),
-            "nnz": kept[level],
-            "synapses": 200,
-            "validation_accuracy_before": 0.5,
-            "validation_accuracy": 0.6,
-            "one_shot_sparsity": level,
-            "timesteps": 6,
-        }
-        for level in levels
-    ]
-    write_csv(paths.prune_folder("tiny", method, seed) / "levels.csv", rows)
+    rows = grid(protocol=["fair"], level=levels).assign(synapses=200, timesteps=6, validation_accuracy=0.6)
+    keep = [round(200 * (1 - level)) for level in levels]
+    kept = [MISSED.get((method, level), count) for level, count in zip(levels, keep, strict=True)]
+    rows = rows.assign(keep=keep, nnz=kept, validation_accuracy_before=0.5, one_shot_sparsity=rows["level"])
+    rows["sparsity"] = 1 - rows["nnz"] / 200
+    write_text(paths.prune_folder("tiny", method, seed) / "levels.csv", to_csv(rows))
 
 
 def write_evaluated() -> None:
     """Accuracies fall by the level and differ by 0.01 between the seeds."""
-    nets = [("dense", 0.95, [0.0]), *((method, accuracy, LEVELS) for method, accuracy in METHODS.items())]
-    rows = [
-        {
-            "method": method,
-            "seed": seed,
-            "level": level,
-            "sparsity": level,
-            "nnz": round(200 * (1 - level)),
-            "accuracy_before": 0.4,
-            "accuracy": accuracy - level / 10 + seed / 100,
-            "one_shot_accuracy": 0.3,
-            **dict.fromkeys(COUNTS, 5.0),
-            "energy_pj_cheap": 9.0,
-        }
-        for method, accuracy, levels in nets
-        for seed in SEEDS
-        for level in levels
-    ]
-    write_csv(paths.evaluate_table("tiny"), rows)
+    dense = grid(method_and_best=[("dense", 0.95)], seed=SEEDS, level=[0.0])
+    rows = pd.concat([dense, grid(method_and_best=METHODS.items(), seed=SEEDS, level=LEVELS)], ignore_index=True)
+    rows = rows.assign(accuracy=rows["best"] - rows["level"] / 10 + rows["seed"] / 100, accuracy_before=0.4)
+    rows = rows.assign(sparsity=rows["level"], one_shot_accuracy=0.3, energy_pj_cheap=9.0, **dict.fromkeys(COUNTS, 5.0))
+    write_text(paths.evaluate_table("tiny"), to_csv(rows.drop(columns="best")))
 
 
 def write_matrix(
@@ -185,8 +159,6 @@ def test_a_matrix_yaml_that_is_out_of_date_is_an_error(
     write_matrix(methods=methods, seeds=seeds)
     with pytest.raises(UserError, match=r"matrix\.yaml does not fit matrix\.tiny .*: python -m pipeline\.matrix$"):
         compare.main(ARGUMENTS)
-    matrix.update()
-    require_current("tiny", load_matrix("tiny"))
 
 
 def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) -> None:
@@ -195,20 +167,13 @@ def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) ->
     assert rows[0] == ["sparsity", "cqp", "magnitude", "osqp", "cqp over magnitude", "osqp, achieved"]
     assert [row[0] for row in rows[1:6]] == [f"{100 * level:g} %" for level in LEVELS]
     assert rows[3][-2:] == ["+10.00 ± 0.00", "91.50 %"]
-    every = rows[rows.index(HEADER) + 1 :][: 1 + len(METHODS) * len(LEVELS)]
+    every = rows[rows.index([*COLUMNS]) + 1 :][: 1 + len(METHODS) * len(LEVELS)]
     wanted = [["dense", "0"], *([method, f"{level:g}"] for method in METHODS for level in LEVELS)]
     assert [row[:2] for row in every] == wanted
     assert page.count("<img") == page.count("<figure>") == 2
     for text in ("made: 1,200 train, 100 validation, 200 test", "10-18-2, 200 prunable synapses, 6 time steps"):
         assert text in page
     assert "3 (0, 1, 2), protocol fair" in page
-
-
-def test_a_figure_that_is_no_svg_is_an_error(compared: Path) -> None:
-    write_text(paths.compare_folder("tiny") / "figures" / "sparsity_error.svg", "<p>no picture</p>")
-    with pytest.raises(UserError, match="tiny: a figure cannot be shown: not an SVG document"):
-        report.main(ARGUMENTS)
-    assert not paths.report_folder("tiny").exists()
 
 
 def test_the_claims_are_judged_beside_the_page(compared: Path) -> None:
@@ -244,10 +209,8 @@ def test_every_study_is_reported(compared: Path) -> None:
         assert part.count("<figure>") == len(drawings[study])
         assert f"<code>dvc repro study@tiny-{study}</code>" in part
         summary = json.loads(first[f"studies/{study}.json"])
-        assert part.count("<li>") == len(PROFILES if study == "energy" else summary["findings"])
-        metrics = json.loads(first[f"metrics/{study}.json"])
-        assert metrics == summary["metrics"]
-        assert metrics and all(isinstance(value, float) for value in metrics.values())
+        assert part.count("<li>") == len(summary["findings"])
+        assert json.loads(first[f"metrics/{study}.json"]) == summary["metrics"]
     parsed = Parsed(page)
     assert parsed.referred <= set(parsed.ids)
     assert not [file for file in parsed.files if not (folder / file).is_file()]
@@ -268,12 +231,6 @@ def test_a_study_that_was_not_run_is_an_error(compared: Path) -> None:
     add_studies("sweep")
     paths.table_file("tiny", "sweep").unlink()
     with pytest.raises(UserError, match="table.csv: no such file; stage study@tiny-sweep makes it"):
-        report.main(ARGUMENTS)
-
-
-def test_without_matrix_yaml_there_is_no_page(compared: Path) -> None:
-    Path("matrix.yaml").unlink()
-    with pytest.raises(UserError, match=r"^matrix\.yaml: no such file; `python -m pipeline\.matrix` makes it$"):
         report.main(ARGUMENTS)
     assert not paths.report_folder("tiny").exists()
 

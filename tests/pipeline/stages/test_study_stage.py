@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.inputs import pruned_file
+from pipeline.inputs import net_file
 from pipeline.io import paths
 from pipeline.stages import prune
 from pipeline.stages.study import main
@@ -17,7 +17,7 @@ from pipeline.studies import DENSE, NETS, available, load_study
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from snnprune.energy.profiles import load_profiles
-from snnprune.training.resume import ResumePoint
+from snnprune.training.fit import ResumePoint
 from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS, made_split, save_splits, write_params
 
 every_study = pytest.mark.parametrize("study", available())
@@ -112,9 +112,7 @@ def test_a_rerun_gives_the_same_bytes(project: Path, study: str) -> None:
 
 
 @every_study
-def test_an_interrupted_study_measures_no_part_twice(
-    project: Path, interrupt: Callable[[int], list[str]], study: str
-) -> None:
+def test_no_part_is_measured_twice(project: Path, interrupt: Callable[[int], list[str]], study: str) -> None:
     """The parts are seeds, nets of a seed, or epochs of a fine-tuning."""
     expected = file(study).read_bytes()
     whole = interrupt(0)
@@ -154,7 +152,7 @@ def test_other_inputs_do_not_go_on_from_an_interrupted_run(
     with pytest.raises(KeyboardInterrupt):
         run(study)
     if key is None:
-        pruned_file("tiny", "magnitude", 1, 0.9).write_bytes(pruned_file("tiny", "magnitude", 1, 0.5).read_bytes())
+        net_file("tiny", "magnitude", 1, 0.9).write_bytes(net_file("tiny", "magnitude", 1, 0.5).read_bytes())
     else:
         write_params((key, value))
     saves = interrupt(0)
@@ -219,7 +217,7 @@ def test_missing_inputs_are_errors(project: Path, study: str) -> None:
     write_params()
     needed = {paths.train_folder("tiny", 1) / "model.safetensors": "train@tiny-1"}
     if study in OVER_NETS:
-        needed[pruned_file("tiny", "cqp", 1, 0.9)] = "prune@tiny-cqp-1"
+        needed[net_file("tiny", "cqp", 1, 0.9)] = "prune@tiny-cqp-1"
     if load_study(study).needs not in (DENSE, NETS):
         needed[file(load_study(study).needs)] = f"study@tiny-{load_study(study).needs}"
     if study == "zombies":

@@ -35,6 +35,9 @@ experiments:
   misfit:
     model: {{layers: [16, 24, 4]}}
     train: {{epochs: 1, batch_size: 16, lr: 0.01}}
+  small:
+    model: {{layers: [15, 24, 3]}}
+    train: {{epochs: 1, batch_size: 16, lr: 0.01}}
   conv_misfit:
     model: {{layers: 8x8-4C3-MP2-3}}
     train: {{epochs: 1, batch_size: 16, lr: 0.01}}
@@ -74,7 +77,7 @@ def make_project(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "params.yaml").write_text(PARAMS)
     splits = {"train": rows_lit(240, 0), "validation": rows_lit(30, 1), "test": rows_lit(30, 2)}
-    for experiment in ("tiny", "misfit", "conv_misfit", "conv", "typo"):
+    for experiment in ("tiny", "misfit", "small", "conv_misfit", "conv", "typo"):
         save_dataset(folder / "results" / experiment / "data", "rows", classes=3, scale=255, splits=splits)
 
 
@@ -136,24 +139,15 @@ def test_a_convolutional_net_is_trained(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "expected"),
-    [
-        (
-            "misfit",
-            "model.layers: found [16, 24, 4], but the dataset has 16 inputs and 3 classes; "
-            "the first layer must be 16 and the last 3",
-        ),
-        (
-            "conv_misfit",
-            "model.layers: found 8x8-4C3-MP2-3, but the dataset has images of 1x4x4 and 3 classes; "
-            "the input must be 1x4x4 and the last 3",
-        ),
-    ],
+    ("experiment", "layers"), [("misfit", "[16, 24, 4]"), ("small", "[15, 24, 3]"), ("conv_misfit", "8x8-4C3-MP2-3")]
 )
-def test_layers_that_do_not_fit_the_dataset_are_named(project: Path, experiment: str, expected: str) -> None:
+def test_layers_that_do_not_fit_the_dataset_are_named(project: Path, experiment: str, layers: str) -> None:
     with pytest.raises(UserError) as caught:
         main(["--experiment", experiment, "--seed", "0"])
-    assert str(caught.value) == expected
+    assert str(caught.value) == (
+        f"model.layers: found {layers}, but the dataset has images of 1x4x4 and 3 classes; "
+        "the input must be 1x4x4 or 16, the last layer 3"
+    )
     assert not (project / "results" / experiment / "train").exists()
 
 

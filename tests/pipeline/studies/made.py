@@ -2,7 +2,6 @@
 
 import copy
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +84,3 @@ def make_project() -> None:
         train.main(["--experiment", "tiny", "--seed", seed])
         for method in PARAMS["matrix"]["tiny"]["methods"]:
             prune.main(["--experiment", "tiny", "--method", method, "--seed", seed])
-
-
-def copy_project(made: Path, folder: Path) -> None:
-    """A fresh copy of a made project."""
-    shutil.copytree(made, folder, dirs_exist_ok=True)

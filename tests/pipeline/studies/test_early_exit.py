@@ -12,8 +12,9 @@ from snnprune.core.dataset import Dataset, Split
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
 from snnprune.temporal.early_exit import exits_of
-from snnprune.temporal.truncation import spikes_of
-from snnprune.training.evaluate import BATCH_SIZE, accuracy
+from snnprune.training.evaluate import BATCH_SIZE, accuracy, spikes_of
+
+Dense = Callable[[], SpikingNetwork]
 
 
 def rows(network: SpikingNetwork, dataset: Dataset, delta: float, thresholds: list[float]) -> pd.DataFrame:
@@ -21,9 +22,7 @@ def rows(network: SpikingNetwork, dataset: Dataset, delta: float, thresholds: li
 
 
 @pytest.mark.parametrize(("delta", "chosen"), [(1.0, 0.0), (0.0, 1.0)])
-def test_what_may_be_lost_decides(
-    dense: Callable[[], SpikingNetwork], dataset: Dataset, delta: float, chosen: float
-) -> None:
+def test_what_may_be_lost_decides(dense: Dense, dataset: Dataset, delta: float, chosen: float) -> None:
     """At a gap of 0 everything stops at once; one of 1, always added, is never reached, so all T steps are run."""
     table = rows(dense(), dataset, delta, [0.0])
     assert table["validation_steps"].tolist() == [1.0, 5.0]
@@ -35,7 +34,7 @@ def test_what_may_be_lost_decides(
     assert tested["whole_accuracy"] == accuracy(dense(), dataset.test)
 
 
-def test_the_run_on_test_is_what_a_whole_run_says(dense: Callable[[], SpikingNetwork], dataset: Dataset) -> None:
+def test_the_run_on_test_is_what_a_whole_run_says(dense: Dense, dataset: Dataset) -> None:
     table = rows(dense(), dataset, 0.1, [0.2, 0.4, 0.6, 0.8])
     chosen = table[table["chosen"]].iloc[0]
     network = dense().eval()

@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 from pipeline.inputs import Net
-from pipeline.studies.energy import SUMS, Params, rows_of_net
+from pipeline.studies.energy import Params, rows_of_net
 from snnprune.core.dataset import Dataset
+from snnprune.energy.measure import SUMS
 from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import SpikingNetwork
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
+from snnprune.training.evaluate import accuracy_by_step, spikes_of
 
 
 def test_rows_of_a_real_net(dense: Callable[[], SpikingNetwork], dataset: Dataset) -> None:

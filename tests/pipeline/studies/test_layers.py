@@ -9,8 +9,8 @@ import torch
 from pipeline.inputs import Inputs
 from pipeline.studies import load_study
 from snnprune.core.dataset import Dataset
-from snnprune.pruning import one_shot
 from snnprune.snn.network import SpikingNetwork
+from snnprune.training import evaluate
 from snnprune.training.evaluate import accuracy
 from tests.pipeline.studies.made import LEVELS, SIZES
 
@@ -37,13 +37,13 @@ def test_every_mask_by_another_way(
 
 
 def test_only_the_one_layer_is_pruned(inputs: Callable[..., Inputs], monkeypatch: pytest.MonkeyPatch) -> None:
-    original, zeros = one_shot.accuracy, []
+    original, zeros = evaluate.accuracy, []
 
     def watched(network: SpikingNetwork, split: object) -> float:
         zeros.append([int((network.get_parameter(name) == 0).sum()) for name in SIZES])
         return original(network, split)
 
-    monkeypatch.setattr(one_shot, "accuracy", watched)
+    monkeypatch.setattr(evaluate, "accuracy", watched)
     load_study("layers").rows(inputs("layers", levels=LEVELS), 0)
     # 50 and 90 % of 256, 192 and 36
     assert zeros == [[128, 0, 0], [230, 0, 0], [0, 96, 0], [0, 173, 0], [0, 0, 18], [0, 0, 32]]

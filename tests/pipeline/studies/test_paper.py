@@ -116,7 +116,7 @@ def test_the_defaults_are_the_authors() -> None:
     assert params.criticality == CriticalityParams(kind="sensitivity", batches=4, batch_size=512, frozen=False)
 
 
-def test_criticality_is_measured_as_the_studys_own_block_says(
+def test_criticality_is_measured_as_the_own_block_says(
     measure: Measure, prune: PruneParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, seen = paper.make_problem, []
@@ -132,7 +132,7 @@ def test_criticality_is_measured_as_the_studys_own_block_says(
     assert all(block == prune.model_copy(update={"criticality": own}) != prune for block in seen)
 
 
-def test_the_rounds_are_linear_nested_and_fine_tune_the_whole_net_on_a_few_batches(
+def test_rounds_are_linear_nested_and_fine_tune_on_a_few_batches(
     measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fit, calls = paper.fit, []

@@ -13,12 +13,14 @@ from snnprune.snn.network import SpikingNetwork
 from snnprune.training.evaluate import accuracy
 from tests.pipeline.studies.made import SIZES
 
+Dense = Callable[[], SpikingNetwork]
+
 
 @pytest.mark.parametrize(("layers", "granularity"), [("first", "neuron"), ("all", "synapse"), ("all", "neuron")])
 def test_the_masks_of_every_tau(
     measure: Callable[..., pd.DataFrame],
     critical: dict[str, torch.Tensor],
-    dense: Callable[[], SpikingNetwork],
+    dense: Dense,
     dataset: Dataset,
     layers: str,
     granularity: str,

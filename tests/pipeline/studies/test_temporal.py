@@ -9,14 +9,13 @@ from pipeline.inputs import Net
 from pipeline.studies.temporal import Params, rows_of_net
 from snnprune.core.dataset import Dataset
 from snnprune.snn.network import SpikingNetwork
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
-from snnprune.training.evaluate import accuracy
+from snnprune.training.evaluate import accuracy, accuracy_by_step, spikes_of
+
+Dense = Callable[[], SpikingNetwork]
 
 
 @pytest.mark.parametrize(("epsilon", "delta", "steps"), [(100.0, 1.0, 1), (0.0, 0.0, 5)])
-def test_the_rule_at_its_extremes(
-    dense: Callable[[], SpikingNetwork], dataset: Dataset, epsilon: float, delta: float, steps: int
-) -> None:
+def test_the_rule_at_its_extremes(dense: Dense, dataset: Dataset, epsilon: float, delta: float, steps: int) -> None:
     params = Params(epsilon=epsilon, delta=delta)
     table = pd.DataFrame(rows_of_net(Net("dense", 0.0, dense()), dataset, params))
     assert table[table["chosen"]]["step"].tolist() == [steps]

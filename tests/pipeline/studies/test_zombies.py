@@ -19,6 +19,7 @@ from tests.pipeline.studies.made import SIZES, SYNAPSES
 Dense = Callable[[], SpikingNetwork]
 State = dict[str, torch.Tensor]
 RowsOf = Callable[..., list[dict[str, Any]]]
+AtRow = Callable[[Callable[[], object]], None]
 
 
 def weights_of(network: SpikingNetwork) -> torch.Tensor:
@@ -40,26 +41,26 @@ def rows_of(inputs: Callable[..., Inputs], dense: Dense, state: State) -> RowsOf
     return call
 
 
+@pytest.fixture
+def at_each_row(monkeypatch: pytest.MonkeyPatch) -> AtRow:
+    """Calls something whenever a row is made."""
+    original = zombies._row
+    return lambda watch: monkeypatch.setattr(zombies, "_row", lambda *args, **more: watch() or original(*args, **more))
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_counts_are_those_of_the_weights(
-    rows_of: RowsOf,
-    dense: Dense,
-    monkeypatch: pytest.MonkeyPatch,
-    setting: str,
-) -> None:
+def test_counts_are_those_of_the_weights(rows_of: RowsOf, dense: Dense, at_each_row: AtRow, setting: str) -> None:
     order = weights_of(dense()).abs().argsort(descending=True, stable=True)
     pruned = torch.ones(SYNAPSES, dtype=torch.bool)
     pruned[order[: SYNAPSES // 4]] = False
     network = dense()
     counted = []
-    original = zombies._row
 
-    def row(*args: Any, **kwargs: Any) -> Any:
+    def count() -> None:
         weights = weights_of(network)
         counted.append((int((weights[pruned] != 0).sum()), float((weights == 0).double().mean())))
-        return original(*args, **kwargs)
 
-    monkeypatch.setattr(zombies, "_row", row)
+    at_each_row(count)
     rows = rows_of(setting, network)
     assert [(row["zombies"], row["sparsity"]) for row in rows] == counted
     assert [row["step"] for row in rows] == list(range(9))
@@ -124,10 +125,7 @@ def test_the_draws_are_the_studys_own(rows_of: RowsOf, monkeypatch: pytest.Monke
 
 
 def test_the_first_step_is_adams_with_the_state_of_the_dense_training(
-    rows_of: RowsOf,
-    dense: Dense,
-    state: State,
-    monkeypatch: pytest.MonkeyPatch,
+    rows_of: RowsOf, dense: Dense, state: State, at_each_row: AtRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adam by hand, m and v from the file; without a guard a pruned weight moves by them at once."""
     network = dense()
@@ -144,13 +142,7 @@ def test_the_first_step_is_adams_with_the_state_of_the_dense_training(
 
     monkeypatch.setattr(zombies.functional, "cross_entropy", loss)
     after: list[dict[str, torch.Tensor]] = []
-    original_row = zombies._row
-
-    def row(*args: Any, **kwargs: Any) -> Any:
-        after.append({name: p.detach().clone() for name, p in network.named_parameters()})
-        return original_row(*args, **kwargs)
-
-    monkeypatch.setattr(zombies, "_row", row)
+    at_each_row(lambda: after.append({name: p.detach().clone() for name, p in network.named_parameters()}))
     rows_of("none", network)
     for name, start in before.items():
         step = state[f"{name}.step"].item() + 1

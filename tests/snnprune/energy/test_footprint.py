@@ -9,9 +9,9 @@ from snnprune.energy.footprint import footprint
 def test_by_hand() -> None:
     weight = torch.tensor([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
     found = footprint({"w": weight})
-    assert found.dense == 9 * 4
-    assert found.csr == 3 * (4 + 4) + 4 * 4
-    assert found.bitmask == 3 * 4 + 2  # nine bits take two bytes
+    assert found.dense_bytes == 9 * 4
+    assert found.csr_bytes == 3 * (4 + 4) + 4 * 4
+    assert found.bitmask_bytes == 3 * 4 + 2  # nine bits take two bytes
 
 
 def test_against_scipy() -> None:
@@ -22,5 +22,5 @@ def test_against_scipy() -> None:
     }
     rows = [csr_matrix(weight.flatten(1).numpy()) for weight in weights.values()]
     expected = sum(matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes for matrix in rows)
-    assert footprint(weights).csr == expected
-    assert footprint(weights).dense == sum(weight.numpy().nbytes for weight in weights.values())
+    assert footprint(weights).csr_bytes == expected
+    assert footprint(weights).dense_bytes == sum(weight.numpy().nbytes for weight in weights.values())

@@ -28,7 +28,8 @@ LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]
 SPEC = ModelParams(layers=[36, 10, 4], timesteps=3, threshold=0.2)  # low, so that every layer spikes
 
 # What a method ranks by, where that is known: whatever it keeps must score at least as high as what it prunes.
-SCORES: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
+Score = Callable[[Problem], dict[str, Tensor]]
+SCORES: dict[str, Score] = {
     "cqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
     "magnitude": lambda problem: {name: weight.abs() for name, weight in problem.weights.items()},
     "osqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
@@ -36,7 +37,7 @@ SCORES: dict[str, Callable[[Problem], dict[str, Tensor]]] = {
     "membrane": lambda problem: problem.criticality("membrane"),
 }
 # Parameters other than the defaults that choose another score, and that score.
-VARIANTS: list[tuple[str, dict[str, object], Callable[[Problem], dict[str, Tensor]] | None]] = [
+VARIANTS: list[tuple[str, dict[str, object], Score | None]] = [
     (
         "cqp",
         {"alpha": 2.0, "granularity": "neuron"},
@@ -99,13 +100,7 @@ def test_all_are_found() -> None:
 @pytest.mark.parametrize("scope", ["global", "layer"])
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize(("name", "given", "score"), CASES)
-def test_contract(
-    name: str,
-    given: dict[str, object],
-    score: Callable[[Problem], dict[str, Tensor]] | None,
-    kind: str,
-    scope: str,
-) -> None:
+def test_contract(name: str, given: dict[str, object], score: Score | None, kind: str, scope: str) -> None:
     method, network = load_method(name), NETWORKS[kind]()
     params = validate(method.params, given, name)
     mask = Mask.dense(prunable_weights(network))
@@ -152,10 +147,27 @@ def test_layer_scope_keeps_the_same_share_of_every_layer(name: str) -> None:
     assert all(bool(layer.any()) for layer in found.values())
 
 
-@pytest.mark.parametrize("name", available())
-def test_unknown_parameters_are_refused(name: str) -> None:
-    with pytest.raises(ParamsError, match=f"methods.{name}.alhpa: unknown key; allowed here: "):
-        validate(load_method(name).params, {"alhpa": 0.5}, f"methods.{name}")
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        *((name, {"alhpa": 0.5}, "alhpa: unknown key; allowed here: ") for name in available()),
+        ("cqp", {"alpha": -0.1}, "alpha: .* greater than or equal to 0; found -0.1"),
+        ("cqp", {"tau": 1.5}, "tau: .* less than or equal to 1; found 1.5"),
+        ("cqp", {"granularity": "column"}, "granularity: .* 'synapse' or 'neuron'; found 'column'"),
+        ("cqp", {"alpha": "half"}, "alpha: .* valid number; found 'half'"),
+        ("osqp", {"form": "box"}, "form: .* 'budget' or 'energy'; found 'box'"),
+        ("osqp", {"max_iter": 0}, "max_iter: .* greater than or equal to 1; found 0"),
+        ("osqp", {"tolerance": 0.0}, "tolerance: .* greater than 0; found 0.0"),
+        ("osqp", {"tau": None}, "tau: .* valid number; found None"),
+        ("regrow", {"regrowth": []}, "regrowth: .* at least 1 item"),
+        ("regrow", {"regrowth": [{"upto": 0.9, "r": 0.2}] * 2}, "regrowth: upto must rise strictly"),
+        ("regrow", {"regrowth": [{"upto": 0.9, "r": 1.5}]}, r"regrowth\[0\].r: .* less than or equal to 1; found 1.5"),
+        ("regrow", {"regrowth": [{"upto": 1.0, "r": 0.5}]}, r"regrowth\[0\].upto: .* less than 1; found 1.0"),
+    ],
+)
+def test_impossible_parameters_are_refused(name: str, given: dict[str, object], message: str) -> None:
+    with pytest.raises(ParamsError, match=f"methods.{name}.{message}"):
+        validate(load_method(name).params, given, f"methods.{name}")
 
 
 def test_an_unknown_method_is_an_error_that_lists_the_choices() -> None:

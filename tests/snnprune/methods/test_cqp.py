@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from snnprune.core.schema import ParamsError, validate
 from snnprune.methods import cqp, magnitude
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.problem import Problem
@@ -87,17 +86,3 @@ def test_protection_counts_per_layer_in_layer_scope() -> None:
     assert kept(3, cqp.Params(alpha=0.5, tau=0.8), "layer") == [2, 3, 4]
     with pytest.raises(InfeasibleSelection, match="cannot keep 1 synapses: 2 are protected"):
         kept(2, cqp.Params(alpha=0.5, tau=0.8), "layer")
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"alpha": -0.1}, "cqp.alpha: .* greater than or equal to 0; found -0.1"),
-        ({"tau": 1.5}, "cqp.tau: .* less than or equal to 1; found 1.5"),
-        ({"granularity": "column"}, "cqp.granularity: .* 'synapse' or 'neuron'; found 'column'"),
-        ({"alpha": "half"}, "cqp.alpha: .* valid number; found 'half'"),
-    ],
-)
-def test_impossible_parameters_are_refused(given: dict[str, object], message: str) -> None:
-    with pytest.raises(ParamsError, match=message):
-        validate(cqp.Params, given, "cqp")

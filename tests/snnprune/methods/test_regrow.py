@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnprune.core.schema import ParamsError, validate
 from snnprune.methods import magnitude, regrow
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.problem import Problem
@@ -69,7 +68,7 @@ def random_layers(seed: int) -> tuple[Layers, Layers]:
     [(0.5, 1000, 200), (0.9, 200, 40), (0.92, 160, 16), (0.95, 100, 10), (0.97, 60, 1), (0.98, 40, 0), (0.99, 20, 0)],
 )
 @pytest.mark.parametrize("scope", ["global", "layer"])
-def test_as_many_are_revived_as_the_level_says_and_those_of_the_most_critical_neurons(
+def test_as_many_are_revived_as_the_level_says_by_criticality(
     level: float, keep: int, revived: int, scope: str
 ) -> None:
     weights, neurons = random_layers(0)
@@ -121,17 +120,3 @@ def test_what_an_earlier_level_pruned_is_not_revived() -> None:
             assert torch.equal(found[name][0], mask[name][0])
         mask = found
         weights = {name: weight * mask[name] for name, weight in weights.items()}
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"regrowth": []}, "regrow.regrowth: .* at least 1 item"),
-        ({"regrowth": [{"upto": 0.9, "r": 0.2}, {"upto": 0.9, "r": 0.1}]}, "regrow.regrowth: upto must rise strictly"),
-        ({"regrowth": [{"upto": 0.9, "r": 1.5}]}, "regrow.regrowth\\[0\\].r: .* less than or equal to 1; found 1.5"),
-        ({"regrowth": [{"upto": 1.0, "r": 0.5}]}, "regrow.regrowth\\[0\\].upto: .* less than 1; found 1.0"),
-    ],
-)
-def test_impossible_parameters_are_refused(given: dict[str, object], message: str) -> None:
-    with pytest.raises(ParamsError, match=message):
-        validate(regrow.Params, given, "regrow")

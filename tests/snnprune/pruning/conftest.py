@@ -11,9 +11,8 @@ from snnprune.core.seeds import seed_everything
 from snnprune.snn.checkpoint import copy_parameters, load_parameters
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.fit import fit, make_optimizer
+from snnprune.training.fit import ResumePoint, fit, make_optimizer
 from snnprune.training.params import FitParams
-from snnprune.training.resume import ResumePoint
 
 MODEL = ModelParams(layers=[16, 12, 3], timesteps=4)
 

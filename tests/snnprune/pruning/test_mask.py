@@ -25,20 +25,19 @@ def test_dense_keeps_everything() -> None:
     assert mask["a"].shape == (2, 3)
 
 
-def test_later_changes_of_the_given_tensors_do_not_reach_it() -> None:
+def test_nobody_changes_it_afterwards() -> None:
     given = {"a": torch.ones(3, dtype=torch.bool)}
     mask = Mask(given)
     given["a"][0] = False
     given["b"] = torch.ones(1, dtype=torch.bool)
-    assert (mask.nnz, list(mask)) == (3, ["a"])
-
-
-def test_its_vector_is_a_copy_and_it_has_no_item_assignment() -> None:
-    mask = Mask.dense({"a": torch.zeros(3)})
     mask.vector()[0] = False
-    assert mask.nnz == 3
+    assert (mask.nnz, list(mask)) == (3, ["a"])
     with pytest.raises(TypeError):
         mask["a"] = torch.zeros(3, dtype=torch.bool)
+    vector = torch.ones(3, dtype=torch.bool)
+    again = mask.with_vector(vector)
+    vector[:] = False
+    assert again.nnz == 3
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.int64])
@@ -55,13 +54,6 @@ def test_vector_round_trip_keeps_names_shapes_and_order() -> None:
     turned = mask.with_vector(~mask.vector())
     assert turned["a"].tolist() == [[False, True], [True, False]]
     assert turned["b"].tolist() == [True, False, False]
-
-
-def test_changing_the_vector_later_does_not_reach_the_mask() -> None:
-    vector = torch.ones(7, dtype=torch.bool)
-    mask = mask_of([[1, 0], [0, 1]], [0, 1, 1]).with_vector(vector)
-    vector[:] = False
-    assert mask.nnz == 7
 
 
 @pytest.mark.parametrize("length", [6, 8])
@@ -81,11 +73,7 @@ def test_flatten_and_unflatten_are_inverse() -> None:
 
 
 def test_inside() -> None:
-    outer, inner, across = (
-        mask_of([[1, 1], [0, 0]], [1]),
-        mask_of([[1, 0], [0, 0]], [1]),
-        mask_of([[1, 0], [1, 0]], [1]),
-    )
+    outer, inner, across = (mask_of(first, [1]) for first in ([[1, 1], [0, 0]], [[1, 0], [0, 0]], [[1, 0], [1, 0]]))
     assert inner.inside(outer)
     assert outer.inside(outer)
     assert not outer.inside(inner)

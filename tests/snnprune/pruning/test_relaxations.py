@@ -244,35 +244,30 @@ def test_feasibility_is_exact_where_protection_meets_the_budget() -> None:
 # not solved
 
 
-@pytest.mark.parametrize("form", ["budget", "energy"])
-def test_too_few_iterations_are_an_error_with_status_iterations_and_residuals(form: str) -> None:
-    hurried = Solver(tolerance=1e-9, max_iter=1)
-    with pytest.raises(NotSolved) as caught:
-        if form == "budget":
-            solve_budget(importances(0), 50, hurried)
-        else:
-            solve_energy(importances(0), np.arange(SIZE) < 20, 250, hurried)
-    message = str(caught.value)
-    assert "300 synapses with a budget of 50: status 'maximum iterations reached' after 1 iterations" in message
-    assert "primal residual " in message
-    assert "dual residual " in message
-    assert "nan" not in message
+def solve(form: str, solver: Solver = SOLVER) -> Vector:
+    if form == "budget":
+        return solve_budget(importances(0), 50, solver).mask
+    return solve_energy(importances(0), np.arange(SIZE) < (SIZE if form == "infeasible" else 20), 250, solver).mask
 
 
-def test_an_infeasible_program_is_an_error_with_status_iterations_and_residuals() -> None:
+@pytest.mark.parametrize(
+    ("form", "solver", "status"),
+    [
+        ("budget", Solver(tolerance=1e-9, max_iter=1), "'maximum iterations reached' after 1 iterations"),
+        ("energy", Solver(tolerance=1e-9, max_iter=1), "'maximum iterations reached' after 1 iterations"),
+        ("infeasible", SOLVER, "'primal infeasible' after "),
+    ],
+)
+def test_not_solved_is_an_error_with_status_iterations_and_residuals(form: str, solver: Solver, status: str) -> None:
     with pytest.raises(NotSolved) as caught:
-        solve_energy(importances(0), np.ones(SIZE, dtype=bool), 150, SOLVER)
+        solve(form, solver)
     message = str(caught.value)
-    assert "300 synapses with a budget of 150: status 'primal infeasible' after " in message
-    assert "primal residual " in message
+    assert f"300 synapses with a budget of 50: status {status}" in message
+    assert "primal residual " in message and "dual residual " in message
     assert "protect fewer synapses" in message
+    assert form == "infeasible" or "nan" not in message
 
 
 @pytest.mark.parametrize("form", ["budget", "energy"])
 def test_two_calls_give_the_same_bits(form: str) -> None:
-    def solve() -> bytes:
-        if form == "budget":
-            return solve_budget(importances(5), 40, SOLVER).mask.tobytes()
-        return solve_energy(importances(5), np.arange(SIZE) < 20, 200, SOLVER).mask.tobytes()
-
-    assert solve() == solve()
+    assert solve(form).tobytes() == solve(form).tobytes()

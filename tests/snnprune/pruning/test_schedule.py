@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from snnprune.pruning.schedule import ScheduleName, targets
+from snnprune.pruning.params import ScheduleName, targets
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,8 @@
 import torch
 from torch import nn
 
-from snnprune.snn.dropout import MultiStepDropout
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import run_fused
+from snnprune.snn.network import MultiStepDropout, run_fused
 from snnprune.snn.params import Surrogate
 
 

@@ -9,9 +9,8 @@ import torch
 from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor
 
-from snnprune.snn.lif import MultiStepLeaky
+from snnprune.snn.lif import MultiStepLeaky, derivative
 from snnprune.snn.params import Surrogate
-from snnprune.snn.surrogate import derivative
 
 NEURONS = 17
 RESETS = ("subtract", "zero")
@@ -42,24 +41,21 @@ def relative_error(found: Tensor, expected: Tensor) -> float:
     return ((found - expected).norm() / expected.norm()).item()
 
 
-def agree(
-    *, beta: float, threshold: float, reset: str, surrogate: Surrogate, steps: int, batch: int, constant: bool
-) -> float:
-    """Hold spikes and gradients of the fused form against snnTorch; the mean spike rate.
+def agree(neuron: tuple[float, float, str, Surrogate], steps: int, batch: int, constant: bool) -> float:
+    """Hold spikes and gradients of the fused form (beta, threshold, reset, surrogate) against snnTorch; the spike rate.
 
     The loss weighs every spike differently, so that no step's gradient can hide behind another's.
     """
     generator = torch.Generator().manual_seed(steps * 1000 + batch)
     shape = (batch, NEURONS) if constant else (steps, batch, NEURONS)
     # Currents of 0 .. 1.5 thresholds, a tenth of them negative: some neurons stay silent, some fire at every step.
-    current = (torch.rand(shape, generator=generator) * 1.65 - 0.15) * threshold
+    current = (torch.rand(shape, generator=generator) * 1.65 - 0.15) * neuron[1]
     weights = torch.randn((steps, batch, NEURONS), generator=generator)
     total = steps if constant else None
 
     results = []
-    fused_neuron = MultiStepLeaky(beta, threshold, reset, surrogate)
-    neuron = genuine(beta, threshold, reset, surrogate)
-    for run in (fused_neuron.multi_step, lambda values, count: stepped(neuron, values, count)):
+    loop = genuine(*neuron)
+    for run in (MultiStepLeaky(*neuron).multi_step, lambda values, count: stepped(loop, values, count)):
         leaf = current.clone().requires_grad_()
         spikes = run(leaf, total)
         (spikes * weights).sum().backward()
@@ -79,15 +75,7 @@ def test_spikes_and_gradients_are_snntorchs(reset: str, name: str, slope: float,
     sizes = itertools.product((1, 2, 5, 25), (1, 32), (0.0, 0.5, 0.9, 1.0))
     surrogate = Surrogate(name=name, slope=slope)
     for steps, batch, beta in sizes:
-        rate = agree(
-            beta=beta,
-            threshold=1.0,
-            reset=reset,
-            surrogate=surrogate,
-            steps=steps,
-            batch=batch,
-            constant=constant,
-        )
+        rate = agree((beta, 1.0, reset, surrogate), steps, batch, constant)
         assert 0.01 < rate < 0.99, (steps, batch, beta)
 
 
@@ -95,16 +83,7 @@ def test_spikes_and_gradients_are_snntorchs(reset: str, name: str, slope: float,
 @pytest.mark.parametrize("reset", RESETS)
 def test_every_threshold(reset: str, threshold: float) -> None:
     for constant in (True, False):
-        rate = agree(
-            beta=0.9,
-            threshold=threshold,
-            reset=reset,
-            surrogate=Surrogate(),
-            steps=10,
-            batch=64,
-            constant=constant,
-        )
-        assert 0.01 < rate < 0.99
+        assert 0.01 < agree((0.9, threshold, reset, Surrogate()), 10, 64, constant) < 0.99
 
 
 @pytest.mark.parametrize("reset", RESETS)

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.lif import run_loop
-from snnprune.snn.dropout import MultiStepDropout
 from snnprune.snn.encoding import encode, is_constant
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network, run_fused
+from snnprune.snn.network import MultiStepDropout, SpikingNetwork, build_network, run_fused
 from snnprune.snn.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate, Surrogate
 
 ENCODINGS = [
@@ -80,6 +79,16 @@ def test_fused_equals_loop_for_every_encoding(encoding: Encoding, reset: str) ->
         require_equal(fused, loop, network.layers, network.layers)
 
 
+def require_equals_reference(network: SpikingNetwork, reference: nn.Module, images: Tensor) -> None:
+    """The same spikes and gradients as a model in snnTorch that is given the network's weights and encoded input."""
+    with torch.no_grad():
+        for parameter, own in zip(reference.parameters(), network.parameters(), strict=True):
+            parameter.copy_(own)
+    encoded, encoding = encode(images, network.spec.encoding, STEPS, seed=1), network.spec.encoding
+    currents = encoded.expand(STEPS, *encoded.shape) if is_constant(encoding) else encoded
+    require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
+
+
 class HandWritten(nn.Module):
     """The network as snnTorch's tutorials write one, with no module of the project in it."""
 
@@ -102,15 +111,7 @@ class HandWritten(nn.Module):
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.name)
 def test_network_equals_a_hand_written_snntorch_model(encoding: Encoding) -> None:
-    network = make_network(encoding)
-    reference = HandWritten()
-    with torch.no_grad():
-        for parameter, own in zip(reference.parameters(), network.parameters(), strict=True):
-            parameter.copy_(own)
-    images = seeded_images(32, 1, 4, 4)
-    encoded = encode(images, encoding, STEPS, seed=1)
-    currents = encoded.expand(STEPS, *encoded.shape) if is_constant(encoding) else encoded
-    require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
+    require_equals_reference(make_network(encoding), HandWritten(), seeded_images(32, 1, 4, 4))
 
 
 CONVOLUTIONAL = "1x12x10-4C3-MP2-6C2-MP2-5"
@@ -161,14 +162,7 @@ class Tutorial(nn.Module):
 @pytest.mark.parametrize("encoding", [ENCODINGS[0], ENCODINGS[2]], ids=lambda encoding: encoding.name)
 def test_the_tutorials_network_equals_one_written_in_snntorch(encoding: Encoding) -> None:
     network = convolutional(encoding, "28x28-12C5-MP2-64C5-MP2-10")
-    reference = Tutorial()
-    with torch.no_grad():
-        for parameter, own in zip(reference.parameters(), network.parameters(), strict=True):
-            parameter.copy_(own)
-    images = seeded_images(8, 1, 28, 28)
-    encoded = encode(images, encoding, STEPS, seed=1)
-    currents = encoded.expand(STEPS, *encoded.shape) if is_constant(encoding) else encoded
-    require_equal(network.spikes(images, seed=1), reference(currents), network, reference)
+    require_equals_reference(network, Tutorial(), seeded_images(8, 1, 28, 28))
 
 
 # The observer
@@ -178,8 +172,8 @@ Seen = list[tuple[nn.Module, tuple[int, ...], bool]]
 
 def watched(network: SpikingNetwork, images: Tensor) -> tuple[Tensor, Seen]:
     seen: Seen = []
-    spikes = network.observe(
-        images, lambda layer, values, constant: seen.append((layer, tuple(values.shape), constant)), seed=1
+    spikes = network.spikes(
+        images, seed=1, observe=lambda layer, values, constant: seen.append((layer, tuple(values.shape), constant))
     )
     return spikes, seen
 
@@ -219,7 +213,7 @@ def test_what_the_observer_sees_is_what_the_layers_get() -> None:
     network = make_network(ENCODINGS[0])
     images = seeded_images(3, 1, 4, 4)
     inputs: list[Tensor] = []
-    spikes = network.observe(images, lambda layer, values, constant: inputs.append(values))
+    spikes = network.spikes(images, observe=lambda layer, values, constant: inputs.append(values))
     flatten, linear, leaky = network.layers[:3]
     for found, expected in zip(
         inputs[:4],

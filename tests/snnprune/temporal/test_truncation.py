@@ -8,11 +8,10 @@ from torch import Tensor
 
 from snnprune.core.dataset import Split
 from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network, first_steps
+from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
 from snnprune.temporal.early_exit import exits_of, gap, run_with_exits
-from snnprune.temporal.truncation import accuracy_by_step, spikes_of
-from snnprune.training.evaluate import accuracy
+from snnprune.training.evaluate import accuracy, accuracy_by_step, spikes_of
 
 ENCODINGS = [{"name": "direct"}, {"name": "noisy_direct", "sigma": 0.3}, {"name": "rate"}, {"name": "latency"}]
 ARCHITECTURES = [[64, 24, 10], "8x8-3C3-MP2-10"]
@@ -47,7 +46,7 @@ def test_a_truncated_run_is_the_beginning_of_the_whole_one(network: SpikingNetwo
     whole = network.spikes(images(), seed=5)
     assert whole.count_nonzero() > 0
     for steps in range(1, STEPS + 1):
-        assert torch.equal(first_steps(network, images(), steps, seed=5), whole[:steps])
+        assert torch.equal(network.spikes(images(), steps=steps, seed=5), whole[:steps])
 
 
 def test_a_truncated_run_computes_only_its_steps(network: SpikingNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,14 +59,14 @@ def test_a_truncated_run_computes_only_its_steps(network: SpikingNetwork, monkey
         return spikes
 
     monkeypatch.setattr(MultiStepLeaky, "multi_step", spy)
-    first_steps(network, images(), 2, seed=5)
+    network.spikes(images(), steps=2, seed=5)
     assert set(seen) == {2}
 
 
 @pytest.mark.parametrize("steps", [0, STEPS + 1])
 def test_steps_outside_the_network_are_refused(steps: int) -> None:
     with pytest.raises(ValueError, match=f"steps must be 1..{STEPS}.*; found {steps}"):
-        first_steps(make([64, 10], {"name": "direct"}), images(), steps)
+        make([64, 10], {"name": "direct"}).spikes(images(), steps=steps)
 
 
 def test_all_steps_give_the_accuracy_of_the_evaluation(network: SpikingNetwork) -> None:

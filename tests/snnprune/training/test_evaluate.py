@@ -8,7 +8,7 @@ from snnprune.core.dataset import Split
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams, Rate
 from snnprune.training import evaluate
-from snnprune.training.evaluate import accuracy, spike_counts
+from snnprune.training.evaluate import accuracy, spikes_of
 
 
 class Stub(SpikingNetwork):
@@ -18,9 +18,9 @@ class Stub(SpikingNetwork):
         super().__init__(ModelParams(layers=[3, 3]), [])
         self.modes: list[bool] = []
 
-    def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
+    def spikes(self, images: Tensor, **_: object) -> Tensor:
         self.modes.append(self.training)
-        return images
+        return images[None]
 
 
 def split(counts: list[list[float]], labels: list[int]) -> Split:
@@ -51,7 +51,7 @@ def test_batches_of_any_size_are_joined_in_order(monkeypatch: pytest.MonkeyPatch
     images = torch.arange(21.0).view(7, 3)
     monkeypatch.setattr(evaluate, "BATCH_SIZE", 3)
     network = Stub()
-    assert torch.equal(spike_counts(network, Split(images, torch.zeros(7, dtype=torch.int64))), images)
+    assert torch.equal(spikes_of(network, Split(images, torch.zeros(7, dtype=torch.int64)))[0], images)
     assert len(network.modes) == 3
 
 
@@ -65,22 +65,22 @@ def noisy() -> tuple[SpikingNetwork, Split]:
 def test_the_result_is_fixed_whatever_the_global_generator_holds() -> None:
     network, data = noisy()
     torch.manual_seed(1)
-    first = spike_counts(network, data)
+    first = spikes_of(network, data)
     torch.manual_seed(2)
     state = torch.get_rng_state()
-    assert torch.equal(spike_counts(network, data), first)
+    assert torch.equal(spikes_of(network, data), first)
     assert torch.equal(torch.get_rng_state(), state)
-    assert first.mean() > 0.1
+    assert first.sum(0).mean() > 0.1
 
 
 def test_each_batch_has_a_draw_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     network, data = noisy()
     monkeypatch.setattr(evaluate, "BATCH_SIZE", 20)
     twice = Split(data.images[:20].repeat(2, 1, 1, 1), data.labels)
-    counts = spike_counts(network, twice)
-    assert not torch.equal(counts[:20], counts[20:])
+    counts = spikes_of(network, twice)
+    assert not torch.equal(counts[:, :20], counts[:, 20:])
 
 
 def test_no_gradient_is_kept() -> None:
     network, data = noisy()
-    assert not spike_counts(network, data).requires_grad
+    assert not spikes_of(network, data).requires_grad

@@ -12,12 +12,11 @@ from snnprune.core.dataset import Split
 from snnprune.core.seeds import derive_seed
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams, NoisyDirect
-from snnprune.training.fit import Epoch, StepHooks, fit, make_optimizer, shuffled_batches
-from snnprune.training.learning_rate import one_cycle
+from snnprune.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer, shuffled_batches
+from snnprune.training.learning_rate import learning_rate
 from snnprune.training.loss import Loss, cross_entropy, distilled
 from snnprune.training.optimizer_state import optimizer_tensors
 from snnprune.training.params import Augment, Distillation, FitParams
-from snnprune.training.resume import ResumePoint
 
 CLASSES = 3
 PLAIN = ModelParams(layers=[16, 20, CLASSES], timesteps=4)
@@ -138,7 +137,7 @@ def test_one_cycle_runs_over_all_steps_of_the_run(tmp_path: Path) -> None:
     params = FitParams(epochs=5, batch_size=30, lr=0.25, schedule="one_cycle")
     epochs = Run(PLAIN, params, ResumePoint(tmp_path / "state")).fit()
     # 10 steps, the highest rate at the third; the last step of every epoch is an odd one.
-    assert [epoch.lr for epoch in epochs] == [one_cycle(0.25, step, 10) for step in (1, 3, 5, 7, 9)]
+    assert [epoch.lr for epoch in epochs] == [learning_rate(params, step, 10) for step in (1, 3, 5, 7, 9)]
     assert epochs[-1].lr == pytest.approx(1e-6)
 
 
@@ -169,7 +168,7 @@ WAYS = {"plain": (FIT, False), "modern": (MODERN, False), "distilled": (MODERN, 
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("way", WAYS)
-def test_an_interrupted_run_ends_with_the_same_bits(
+def test_interrupted_it_ends_with_the_same_bits(
     tmp_path: Path, after: int, error: type[BaseException], way: str
 ) -> None:
     params, from_teacher = WAYS[way]

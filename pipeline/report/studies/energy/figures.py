@@ -1,89 +1,106 @@
-"""The figures of the study `energy`: the front, energy by layer, and the paper's formula against the count."""
+"""The figures of the study `energy`, of the first profile: the front, energy by layer, the formula and the count."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from matplotlib.axes import Axes
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from pipeline.io.nets import DENSE, net_name
-from pipeline.report.studies.energy.settings import Setting
-from pipeline.report.studies.energy.summary import EnergySummary
+from pipeline.report.studies import StudySummary
 from pipeline.report.studies.energy.tables import BEST_POINTS
-from pipeline.report.style import legend_below, look, panels
+from pipeline.report.style import Drawing, legend_below, look, panels
 
 LAYER_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999")
+ENERGY = "energy of a sample (µJ)"
+HOLLOW = {"color": "black", "markerfacecolor": "none"}
 
 
-def draw_front(summary: EnergySummary) -> Figure:
+def draw_front(summary: StudySummary) -> Figure:
     """Test accuracy over energy: every setting, the front as a line, a square around the one chosen on validation."""
-    figure, (axes,) = panels(1, "accuracy against energy: every method, level and number of steps", (8, 5.2))
-    front = summary.settings.front(summary.profile)
-    best = max(100 * setting.accuracy.mean for setting in front)
-    near = [setting for setting in summary.settings.test if 100 * setting.accuracy.mean >= best - BEST_POINTS]
-    for index, method in enumerate(dict.fromkeys(setting.method for setting in near)):
-        mine = [setting for setting in near if setting.method == method]
+    title = "accuracy against energy: every method, level and number of steps"
+    figure, (axes,) = panels(title, (8, 5.2), "test accuracy (%)", x=ENERGY)
+    profile = _profile(summary)
+    grid, front = (_of_profile(summary, name) for name in ("grid", "front"))
+    best = 100 * front["accuracy"].max()
+    near, shown = (rows[100 * rows["accuracy"] >= best - BEST_POINTS] for rows in (grid, front))
+    for index, (method, rows) in enumerate(near.groupby("method", sort=False)):
         points = look(method, index) | {"linestyle": "none", "markersize": 4, "alpha": 0.7}
-        _plot(axes, mine, summary.profile, label=method, **points)
-    hollow = {"color": "black", "markerfacecolor": "none"}
-    line = {"linewidth": 1, "marker": "o", "markersize": 9}
-    shown = [setting for setting in front if setting in near]
-    _plot(axes, shown, summary.profile, label="front (chosen on validation)", **line, **hollow)
-    square = {"linestyle": "none", "marker": "s", "markersize": 15}
-    chosen = [summary.cheapest[summary.profile]]
-    _plot(axes, chosen, summary.profile, label="cheapest within the allowed loss", **square, **hollow)
+        axes.plot(rows["energy_pj"] / 1e6, 100 * rows["accuracy"], label=method, **points)
+    line = {"linewidth": 1, "marker": "o", "markersize": 9, "label": "front (chosen on validation)"}
+    axes.plot(shown["energy_pj"] / 1e6, 100 * shown["accuracy"], **line, **HOLLOW)
+    chosen = summary.more["cheapest"][profile]
+    square = {"linestyle": "none", "marker": "s", "markersize": 15, "label": "cheapest within the allowed loss"}
+    axes.plot(chosen["energy_pj"][profile].mean / 1e6, 100 * chosen["accuracy"].mean, **square, **HOLLOW)
     axes.set_ylim(best - BEST_POINTS, best + 1)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else ""))
-    axes.set_xlabel("energy of a sample (µJ)")
-    axes.set_ylabel("test accuracy (%)")
     legend_below(figure, axes, columns=4)
     return figure
 
 
-def draw_layers(summary: EnergySummary) -> Figure:
+def draw_layers(summary: StudySummary) -> Figure:
     """Energy of a sample at T by layer, a bar per net, its sum beside it."""
-    nets = list(dict.fromkeys((layer.method, layer.level) for layer in summary.layers))
-    figure, (axes,) = panels(1, "energy of a sample by layer, all time steps", (8, 1.2 + 0.38 * len(nets)))
+    layers, profile = summary.more["layers"], _profile(summary)
+    energies = layers.assign(energy=[energy[profile] / 1e6 for energy in layers["energy_pj"]])
+    nets = energies[["method", "level"]].drop_duplicates()
+    names = [net_name(net.method, net.level) for net in nets.itertuples()]
+    figure, (axes,) = panels("energy of a sample by layer, all time steps", (8, 1.2 + 0.38 * len(nets)), "", x=ENERGY)
     ends = [0.0] * len(nets)
-    for index, name in enumerate(dict.fromkeys(layer.layer for layer in summary.layers)):
-        mine = [layer for layer in summary.layers if layer.layer == name]
-        found = {(layer.method, layer.level): layer.energy_pj[summary.profile] / 1e6 for layer in mine}
-        widths = [found.get(net, 0.0) for net in nets]
-        axes.barh(range(len(nets)), widths, left=ends, color=LAYER_COLOURS[index % len(LAYER_COLOURS)], label=name)
+    for index, (layer, rows) in enumerate(energies.groupby("layer", sort=False)):
+        widths = nets.merge(rows, how="left")["energy"].fillna(0.0).tolist()
+        axes.barh(range(len(nets)), widths, left=ends, color=LAYER_COLOURS[index % len(LAYER_COLOURS)], label=layer)
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for row, end in enumerate(ends):
         axes.annotate(f"{end:.3g} µJ", (end, row), (4, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.set_yticks(range(len(nets)), [net_name(*net) for net in nets])
+    axes.set_yticks(range(len(nets)), names)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel("energy of a sample (µJ)")
     axes.legend(frameon=False, loc="lower right")
     return figure
 
 
-def draw_formula(summary: EnergySummary) -> Figure:
+def draw_formula(summary: StudySummary) -> Figure:
     """Energy saved by count over energy saved by the paper's formula, a line a method over its levels, all T steps."""
-    figure, (axes,) = panels(1, "energy saved: the paper's formula against the count", (7, 5))
-    whole = [setting for setting in summary.settings.test if setting.steps == summary.timesteps]
-    for index, method in enumerate(dict.fromkeys(setting.method for setting in whole)):
+    title, label = "energy saved: the paper's formula against the count", "saved by count (%)"
+    figure, (axes,) = panels(title, (7, 5), label, x="saved by the paper's formula, 1 - (1 - s) T'/T (%)")
+    grid = _of_profile(summary, "grid")
+    whole = grid[~grid["truncated"] & (grid["steps"] == summary.more["timesteps"])].sort_values(
+        "formula", kind="stable"
+    )
+    for index, method in enumerate(grid["method"].unique()):
         if method != DENSE:
-            ordered = sorted((one for one in whole if one.method == method), key=lambda one: one.formula.mean)
-            axes.plot(
-                [100 * setting.formula.mean for setting in ordered],
-                [100 * setting.reduction[summary.profile].mean for setting in ordered],
-                label=method,
-                **look(method, index),
-            )
+            rows = 100 * whole.loc[whole["method"] == method, ["formula", "reduction"]].sort_values("formula")
+            axes.plot(rows["formula"], rows["reduction"], label=method, **look(method, index))
     axes.axline((100, 100), slope=1, color="black", linewidth=1, linestyle=":", label="formula = count")
-    axes.set_xlabel("saved by the paper's formula, 1 - (1 - s) T'/T (%)")
-    axes.set_ylabel("saved by count (%)")
     axes.legend(frameon=False)
     return figure
 
 
-def _plot(axes: Axes, settings: Sequence[Setting], profile: str, **options: Any) -> None:
-    energies = [setting.energy_pj[profile].mean / 1e6 for setting in settings]
-    axes.plot(energies, [100 * setting.accuracy.mean for setting in settings], **options)
+def _profile(summary: StudySummary) -> str:
+    return next(iter(summary.more["profiles"]))
+
+
+def _of_profile(summary: StudySummary, table: str) -> pd.DataFrame:
+    found = summary.csv_tables[table]
+    return found[found["profile"] == _profile(summary)]
+
+
+FIGURES = (
+    Drawing(
+        "energy_front",
+        "Up and left is better: the line joins the settings that no other beats in both accuracy and energy on "
+        f"validation. Only the best {BEST_POINTS:g} points are drawn.",
+        draw_front,
+    ),
+    Drawing(
+        "energy_layers",
+        "Which layer the energy goes to, and how it shrinks as synapses are removed.",
+        draw_layers,
+    ),
+    Drawing(
+        "energy_formula",
+        "Below the dotted line a method saves less than the paper's formula says, because it keeps the busy "
+        "synapses; above it, more.",
+        draw_formula,
+    ),
+)

@@ -1,138 +1,103 @@
 """The tables of the study `energy`: every setting and the front as data, and what the page shows of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-from pipeline.io.files import Row
 from pipeline.io.nets import net_name
-from pipeline.report.page.content import PageTable
-from pipeline.report.statistics import Interval
-from pipeline.report.studies.energy.settings import Setting, Settings
+from pipeline.report.page.content import PageTable, table_of
+from pipeline.report.studies.energy.settings import setting_name, steps_text
+from snnprune.energy.front import pareto_front
 from snnprune.energy.profiles import Profile
 
 BEST_POINTS = 10.0  # how far below the best the front's figure and table reach
 
 
-def grid_of(settings: Settings, profiles: Iterable[str]) -> pd.DataFrame:
-    """Sparsity by time steps: a row per profile and setting, of test but for the two columns by which is chosen.
+def grid_table(validation: pd.DataFrame, test: pd.DataFrame, profile: str) -> pd.DataFrame:
+    """A row per setting, of test but for the two columns by which is chosen, energies by this profile.
 
     In the rows of T' (`truncated`), which differs between seeds, `steps` is its mean. `*_low` and `*_high` are 95 %
     intervals.
     """
-    rows = [
-        {
+    rows = []
+    for chosen, one in zip(validation.itertuples(), test.itertuples(), strict=True):
+        intervals = {key: getattr(one, key) for key in ("accuracy", "difference", "formula")}
+        intervals |= {key: getattr(one, key)[profile] for key in ("energy_pj", "reduction", "truncation")}
+        row = {
             "profile": profile,
-            **_about(test),
-            "validation_accuracy": validation.accuracy.mean,
-            "validation_energy_pj": validation.energy_pj[profile].mean,
-            **_interval("accuracy", test.accuracy),
-            **_interval("difference", test.difference),
-            "effective_macs": test.macs.mean,
-            "effective_acs": test.acs.mean,
-            "neuron_updates": test.neuron_updates.mean,
-            "spike_rate": test.spike_rate.mean,
-            **_interval("energy_pj", test.energy_pj[profile]),
-            **_interval("reduction", test.reduction[profile]),
-            **_interval("formula", test.formula),
-            **{f"gap_{part}": value for part, value in test.gap[profile].items()},
-            **_interval("truncation", test.truncation[profile]),
+            "method": one.method,
+            "level": one.level,
+            "truncated": one.truncated,
+            "steps": one.mean_steps,
+            "sparsity": one.sparsity.mean,
+            "validation_accuracy": chosen.accuracy.mean,
+            "validation_energy_pj": chosen.energy_pj[profile].mean,
+            "effective_macs": one.macs.mean,
+            "effective_acs": one.acs.mean,
+            "neuron_updates": one.neuron_updates.mean,
+            "spike_rate": one.spike_rate.mean,
+            **{f"gap_{part}": value for part, value in one.gap[profile].items()},
         }
-        for profile in profiles
-        for test, validation in zip(settings.test, settings.validation, strict=True)
-    ]
+        for key, interval in intervals.items():
+            row |= {key: interval.mean, f"{key}_low": interval.low, f"{key}_high": interval.high}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def front_of(settings: Settings, profiles: Iterable[str]) -> pd.DataFrame:
-    """The accuracy-energy front by profile and rising energy: chosen on validation, reported on test."""
-    rows = [
-        {
-            "profile": profile,
-            **_about(setting),
-            **_interval("accuracy", setting.accuracy),
-            **_interval("energy_pj", setting.energy_pj[profile]),
-            **_interval("reduction", setting.reduction[profile]),
-        }
-        for profile in profiles
-        for setting in settings.front(profile)
+def front_table(grid: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a profile's grid that no other beats in accuracy and energy on validation, by rising energy there."""
+    front = pareto_front(grid["validation_accuracy"].tolist(), grid["validation_energy_pj"].tolist())
+    bounds = [f"{key}{end}" for key in ("accuracy", "energy_pj", "reduction") for end in ("", "_low", "_high")]
+    return grid.iloc[front][["profile", "method", "level", "truncated", "steps", "sparsity", *bounds]]
+
+
+def page_tables(
+    front: pd.DataFrame, results: pd.DataFrame, cheapest: Mapping[str, Any], profiles: Mapping[str, Profile], T: int
+) -> list[PageTable]:
+    """The first profile's front down to `BEST_POINTS` below its best, savings at T and T', the cheapest settings."""
+    first = next(iter(profiles))
+    accuracies = front["accuracy"].map(lambda accuracy: 100 * accuracy.mean)
+    net = {"net": lambda one: net_name(one.method, one.level), "time steps": steps_text}
+    return [
+        table_of(
+            f"The accuracy-energy front, profile {first}: settings that no other beats in both on validation, with "
+            f"their figures on test, where two may change places. Only the best {BEST_POINTS:g} points of accuracy: "
+            "report/studies/energy-front.csv has all of them, and the other profiles.",
+            front[accuracies >= accuracies.max() - BEST_POINTS].itertuples(),
+            net
+            | {
+                "sparsity": lambda one: f"{100 * one.sparsity.mean:.2f} %",
+                "test accuracy %": lambda one: one.accuracy.text(),
+                "energy of a sample, µJ": lambda one: f"{one.energy_pj[first].mean / 1e6:.4g}",
+                "saved against dense, %": lambda one: one.reduction[first].text(),
+            },
+        ),
+        table_of(
+            f"Energy saved against the dense net at T = {T}, by the paper's formula 1 - (1 - s) T'/T and counted from "
+            f"spikes (profile {first}); size of the weights as CSR and as values with a bit mask.",
+            results.itertuples(),
+            net
+            | {
+                "saved by formula, %": lambda one: one.formula.text(),
+                "saved by count, %": lambda one: one.reduction[first].text(),
+                "test accuracy %": lambda one: one.accuracy.text(),
+                "CSR, bytes": lambda one: f"{one.csr_bytes:,.0f}",
+                "bit mask, bytes": lambda one: f"{one.bitmask_bytes:,.0f}",
+            },
+        ),
+        table_of(
+            "By hardware profile the cheapest setting that loses no more validation accuracy than allowed "
+            "(energy.max_loss in params.yaml), with its figures on test against the dense net.",
+            profiles,
+            {
+                "profile": str,
+                "MAC / AC / neuron update, pJ": lambda name: " / ".join(
+                    f"{getattr(profiles[name], price):g}" for price in ("mac_pj", "ac_pj", "neuron_update_pj")
+                ),
+                "cheapest setting": lambda name: setting_name(cheapest[name], T),
+                "saved, %": lambda name: cheapest[name].reduction[name].text(),
+                "test accuracy, points": lambda name: cheapest[name].difference.text(sign="+"),
+            },
+        ),
     ]
-    return pd.DataFrame(rows)
-
-
-def front_table(front: list[Setting], profile: str) -> PageTable:
-    """The front of a profile, by rising energy, down to `BEST_POINTS` below its best."""
-    best = max(100 * setting.accuracy.mean for setting in front)
-    return PageTable(
-        f"The accuracy-energy front, profile {profile}: settings that no other beats in both on validation, with their "
-        f"figures on test, where two may change places. Only the best {BEST_POINTS:g} points of accuracy: "
-        "report/studies/energy-front.csv has all of them, and the other profiles.",
-        ["net", "time steps", "sparsity", "test accuracy %", "energy of a sample, µJ", "saved against dense, %"],
-        [
-            [
-                net_name(setting.method, setting.level),
-                setting.steps_text,
-                f"{100 * setting.sparsity.mean:.2f} %",
-                setting.accuracy.text(),
-                f"{setting.energy_pj[profile].mean / 1e6:.4g}",
-                setting.reduction[profile].text(),
-            ]
-            for setting in front
-            if 100 * setting.accuracy.mean >= best - BEST_POINTS
-        ],
-    )
-
-
-def savings_table(results: list[Setting], profile: str, timesteps: int) -> PageTable:
-    """Energy saved by formula and by count, at T and at T', and what the weights take."""
-    header = ["net", "time steps", "saved by formula, %", "saved by count, %", "test accuracy %"]
-    return PageTable(
-        f"Energy saved against the dense net at T = {timesteps}, by the paper's formula 1 - (1 - s) T'/T and counted "
-        f"from spikes (profile {profile}); size of the weights as CSR and as values with a bit mask.",
-        [*header, "CSR, bytes", "bit mask, bytes"],
-        [
-            [
-                net_name(result.method, result.level),
-                result.steps_text,
-                result.formula.text(),
-                result.reduction[profile].text(),
-                result.accuracy.text(),
-                f"{result.csr_bytes:,.0f}",
-                f"{result.bitmask_bytes:,.0f}",
-            ]
-            for result in results
-        ],
-    )
-
-
-def cheapest_table(cheapest: Mapping[str, Setting], profiles: Mapping[str, Profile], timesteps: int) -> PageTable:
-    """By hardware profile the cheapest setting within the allowed loss, and the profile's prices."""
-    return PageTable(
-        "By hardware profile the cheapest setting that loses no more validation accuracy than allowed "
-        "(energy.max_loss in params.yaml), with its figures on test against the dense net.",
-        ["profile", "MAC / AC / neuron update, pJ", "cheapest setting", "saved, %", "test accuracy, points"],
-        [
-            [
-                name,
-                f"{profile.mac_pj:g} / {profile.ac_pj:g} / {profile.neuron_update_pj:g}",
-                cheapest[name].name(timesteps),
-                cheapest[name].reduction[name].text(),
-                cheapest[name].difference.text(sign="+"),
-            ]
-            for name, profile in profiles.items()
-        ],
-    )
-
-
-def _about(setting: Setting) -> Row:
-    return {
-        "method": setting.method,
-        "level": setting.level,
-        "truncated": setting.truncated,
-        "steps": setting.mean_steps,
-        "sparsity": setting.sparsity.mean,
-    }
-
-
-def _interval(name: str, interval: Interval) -> Row:
-    return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}

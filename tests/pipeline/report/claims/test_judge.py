@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from pipeline.io import paths
-from pipeline.report.claims.claims import CLAIMS, Claim, Condition, Reading
-from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured
-from pipeline.report.claims.judge import PROTOCOLS, JudgedClaim, ProtocolOutcome, judge, judge_claim
-from pipeline.report.claims.verdict import RULE, VERDICTS
-from pipeline.report.comparison.summary import Comparison
-from pipeline.report.statistics import Interval, describe
+from pipeline.report.claims.claims import Claim, Condition, load_claims
+from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured, Reading
+from pipeline.report.claims.judge import PROTOCOLS, RULE, VERDICTS, JudgedClaim, judge, judge_claim
+from pipeline.report.statistics import describe
 from pipeline.studies import available
 from tests.imports import PROJECT
+from tests.pipeline.report.tables import comparison_of
 
-EMPTY = Evidence(Comparison("made", "fair", [], 0, Interval(1, 0.9), []))
+CLAIMS = load_claims()
+EMPTY = Evidence(comparison_of())
 
 
 def lacking(found: Evidence) -> Measured:
@@ -34,7 +34,7 @@ def condition(fair: Sequence[float] | None, paper: Sequence[float] | None, **cha
         Reading(source, lacking if values is None else giving(values))
         for source, values in (("compare", fair), ("paper", paper))
     )
-    about = {"quantity": "margin", "unit": "points", "side": "above", "threshold": 0, "stated": 2} | changes
+    about = {"quantity": "margin", "unit": "points", "side": "above", "threshold": 0, "paper_value": 2} | changes
     return Condition(**about, fair=ours, paper=theirs)
 
 
@@ -69,21 +69,21 @@ def test_all_conditions_must_hold() -> None:
     assert judged(condition(ABOVE, ABOVE), condition(ABOVE, ABOVE)).verdict == "reproduced"
     mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other"))
     assert mixed.verdict == "reproduced only under the paper protocol"
-    assert [entry.outcome for entry in mixed.protocols.values()] == ["undecided", "holds"]
+    assert [entry["outcome"] for entry in mixed.protocols.values()] == ["undecided", "holds"]
     assert "other -" not in mixed.why.split("; paper")[1]
     assert judged(condition(ABOVE, BELOW), condition(None, BELOW)).verdict == "not reproduced"
 
 
 def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
     claim = judged(condition(ABOVE, BELOW))
-    assert claim.protocols["paper"] == ProtocolOutcome("paper means", "does not hold")
+    assert claim.protocols["paper"] == {"meaning": "paper means", "outcome": "does not hold"}
     (found,) = claim.conditions
     about = (found.quantity, found.side, found.threshold, found.threshold_of, found.paper_value)
     assert about == ("margin", "above", 0, "the paper", 2)
     assert (found.fair.n, found.fair.mean, found.fair.size) == (3, pytest.approx(1.1), "smaller")
     assert found.fair.low == pytest.approx(describe(ABOVE).low)
     assert claim.why == "fair: margin +1.10 (+0.85 to +1.35) points is above 0 (smaller than the paper's 2)"
-    assert [(maker.command, maker.file) for maker in claim.made_by] == [
+    assert [(maker["command"], maker["file"]) for maker in claim.made_by] == [
         ("dvc repro compare@made", "results/made/compare/summary.json"),
         ("dvc repro study@made-paper", "results/made/studies/paper/table.csv"),
     ]
@@ -111,7 +111,7 @@ def test_the_table_of_claims_is_sound() -> None:
         for one in claim.conditions:
             assert one.fair or one.paper
             # The number is the threshold where the paper states one, but for a difference of which the sign is claimed.
-            assert one.threshold == one.stated or one.threshold == 0 or one.ours
+            assert one.threshold in (one.paper_value, 0) or one.threshold_of == "ours"
             for reading in (one.fair, one.paper):
                 assert reading is None or reading.source in ("compare", *available())
 

@@ -1,20 +1,16 @@
 """The comparison's figures: valid SVG, the same bytes each time, with the numbers of the summary."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 from matplotlib import pyplot
-from matplotlib.figure import Figure
 
-from pipeline.report.comparison.figures import accuracy_against_sparsity, sparsity_error
+from pipeline.report.comparison.figures import FIGURES, accuracy_against_sparsity, sparsity_error
 from pipeline.report.comparison.summary import Comparison, summarize
-from pipeline.report.style import COLOURS, MARKERS, SPARE_COLOURS, as_svg, look
+from pipeline.report.style import COLOURS, MARKERS, SPARE_COLOURS, Drawing, look
 from snnprune.methods import available
 from tests.pipeline.report.drawn import points, texts_of
-
-Draw = Callable[[Comparison], Figure]
 
 
 @pytest.fixture
@@ -22,14 +18,14 @@ def summary(table: pd.DataFrame) -> Comparison:
     return summarize(table)
 
 
-@pytest.mark.parametrize("draw", [accuracy_against_sparsity, sparsity_error])
-def test_valid_svg_the_same_bytes_twice_with_the_methods_names(summary: Comparison, draw: Draw) -> None:
-    content = as_svg(draw(summary))
-    assert content == as_svg(draw(summary))
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_valid_svg_the_same_bytes_twice_with_the_methods_names(summary: Comparison, figure: Drawing) -> None:
+    content = figure.svg(summary)
+    assert content == figure.svg(summary)
     assert {"magnitude", "osqp"} <= set(texts_of(content))
     assert "<dc:date>" not in content
     assert pyplot.get_fignums() == []
-    assert as_svg(draw(replace(summary, results=summary.results[1:]))) != content
+    assert figure.svg(replace(summary, results=summary.results[1:])) != content
 
 
 def test_accuracy_is_drawn_over_the_share_of_synapses_kept(summary: Comparison) -> None:
@@ -51,10 +47,10 @@ def test_sparsity_error_is_achieved_minus_asked_in_points(summary: Comparison) -
     pyplot.close(figure)
 
 
-@pytest.mark.parametrize("draw", [accuracy_against_sparsity, sparsity_error])
-def test_one_seed_and_a_method_without_a_colour_of_its_own_are_drawn(table: pd.DataFrame, draw: Draw) -> None:
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_one_seed_and_a_method_without_a_colour_of_its_own_are_drawn(table: pd.DataFrame, figure: Drawing) -> None:
     one = table[table["seed"] == 0].replace({"method": {"osqp": "brandnew"}})
-    assert "brandnew" in texts_of(as_svg(draw(summarize(one))))
+    assert "brandnew" in texts_of(figure.svg(summarize(one)))
 
 
 def test_methods_differ_in_colour_and_marker() -> None:

@@ -3,13 +3,14 @@
 import pandas as pd
 import pytest
 
-from pipeline.report.studies.paper import PaperSummary, summarize, with_fair_rows
-from tests.pipeline.report.tables import context, evaluated_table, paper_table
+from pipeline.report.studies import StudySummary
+from pipeline.report.studies.paper import summarize, with_fair_rows
+from tests.pipeline.report.tables import context, evaluated_table, paper_table, row_of
 
 ONLY_PAPER = evaluated_table().iloc[:0]
 
 
-def summary_of(table: pd.DataFrame, dataset: str = "mnist", evaluated: pd.DataFrame = ONLY_PAPER) -> PaperSummary:
+def summary_of(table: pd.DataFrame, dataset: str = "mnist", evaluated: pd.DataFrame = ONLY_PAPER) -> StudySummary:
     return summarize(table, context(dataset=dataset, evaluated=evaluated))
 
 
@@ -46,17 +47,16 @@ def test_summary_by_hand() -> None:
     )
     table = pd.concat([table[table["method"] == "magnitude"].iloc[::-1], table[table["method"] == "cqp"]])
     summary = summary_of(table)
-    by = {result.method: result for result in summary.results}
-    assert by["cqp"].accuracy.mean == pytest.approx(2.24 / 3)
-    assert (by["cqp"].notebook, by["cqp"].abstract) == (pytest.approx(0.735), pytest.approx(0.956))
-    assert (by["magnitude"].notebook, by["magnitude"].abstract) == (pytest.approx(0.918), pytest.approx(0.934))
-    assert by["cqp"].network_sparsity.mean == 0.875
+    cqp, magnitude = (row_of(summary.results, method=method) for method in ("cqp", "magnitude"))
+    assert cqp.accuracy.mean == pytest.approx(2.24 / 3)
+    assert (cqp.notebook, cqp.abstract) == (pytest.approx(0.735), pytest.approx(0.956))
+    assert (magnitude.notebook, magnitude.abstract) == (pytest.approx(0.918), pytest.approx(0.934))
+    assert cqp.network_sparsity.mean == 0.875
     # Paired by seed although the rows stand in another order: -20, -16, -16 points.
-    (margin,) = summary.margins
-    assert margin.margin_points.mean == pytest.approx(-52 / 3)
-    assert margin.margin_points.sd == pytest.approx((16 / 3) ** 0.5)
+    (margin,) = summary.more["margins"]["margin_points"]
+    assert (margin.mean, margin.sd) == (pytest.approx(-52 / 3), pytest.approx((16 / 3) ** 0.5))
     # With two degrees of freedom the 97.5 % quantile is 4.302653: half width 4.302653 * 4/sqrt(3) / sqrt(3) = 5.74.
-    assert "-17.33 points (-23.07 to -11.60)" in summary.findings[0]
+    assert "-17.33 ± 5.74 points" in summary.findings[0]
     assert "cqp 74.67 % [73.5 in the notebook, 95.6 in the abstract]" in summary.findings[0]
     assert summary.metrics["paper_accuracy/magnitude_0.90"] == pytest.approx(0.92)
 
@@ -65,20 +65,19 @@ def test_both_protocols_of_one_seed() -> None:
     table = paper_table()
     summary = summary_of(table[(table["seed"] == 0) & (table["level"] == 0.8)], evaluated=evaluated_table())
     # One seed loses 0.25 * 0.8^8 and 0.07 * 0.8^8, and has no interval; the seeds' mean of the fair nets is 1.
-    found = [(margin.protocol, margin.margin_points.mean) for margin in summary.margins]
+    found = [(margin.protocol, margin.margin_points.mean) for margin in summary.more["margins"].itertuples()]
     assert found == [("paper", pytest.approx(-3.02, abs=0.005)), ("fair", pytest.approx(3 * 0.8**10 - 0.08))]
-    assert "points (" not in summary.findings[0]
 
 
 def test_published_values_are_only_beside_their_dataset_and_protocol() -> None:
     found = summary_of(paper_table(), "fashion_mnist", evaluated_table()).results
-    assert {result.protocol for result in found} == {"paper", "fair"}
-    assert {result.protocol for result in found if result.notebook} == {"paper"}
-    assert not [result for result in found if result.abstract]
-    assert next(r for r in found if r.method == "gradient" and r.level == 0.7).notebook == pytest.approx(0.464)
-    assert not [r for r in summary_of(paper_table(), "digits").results if r.notebook or r.abstract]
+    assert set(found["protocol"]) == {"paper", "fair"}
+    assert set(found.dropna(subset="notebook")["protocol"]) == {"paper"}
+    assert found["abstract"].isna().all()
+    assert row_of(found, protocol="paper", method="gradient", level=0.7).notebook == pytest.approx(0.464)
+    assert summary_of(paper_table(), "digits").results[["notebook", "abstract"]].isna().all(axis=None)
 
 
 def test_without_magnitude_there_is_no_margin() -> None:
     table = paper_table()
-    assert summary_of(table[table["method"] != "magnitude"]).margins == []
+    assert summary_of(table[table["method"] != "magnitude"]).more["margins"].empty

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pipeline.report.studies.sweep import find_cliff, summarize
-from tests.pipeline.report.tables import sweep_table
+from pipeline.report.studies.sweep import find_cliff
+from tests.pipeline.report.tables import row_of, summary_of, sweep_table
 
 Seeds = tuple[float, float, float]
 Point = tuple[float, Seeds, Seeds, str]
@@ -37,91 +37,65 @@ def same(value: float) -> Seeds:
     return (value, value, value)
 
 
-@pytest.mark.parametrize(
-    ("points", "tau", "cause"),
-    [
-        # Up to 0.8 nothing is pruned; at 0.9 the program is feasible: the abstract's 87.0 -> 14.4.
-        (
-            [
-                (0.7, same(0.87), same(0.0), NONE),
-                (0.8, same(0.87), same(0.0), NONE),
-                (0.9, same(0.144), same(0.917), ALL),
-            ],
-            0.9,
-            "feasibility boundary",
-        ),
-        # Seed 0 was feasible before and falls by 1/4; the others open and fall by 3/8 each, more than half of it.
-        (
-            [(0.4, same(0.875), (0.5, 0.0, 0.0), "+--"), (0.5, (0.625, 0.5, 0.5), same(0.75), ALL)],
-            0.5,
-            "feasibility boundary",
-        ),
-        # Exactly half of it is not more than half.
-        (
-            [(0.4, same(0.875), (0.5, 0.0, 0.0), "+--"), (0.5, (0.375, 0.625, 0.625), same(0.75), ALL)],
-            0.5,
-            "rising sparsity",
-        ),
-        # One seed of three opens, and alone carries the fall.
-        (
-            [(0.4, same(0.875), (0.75, 0.75, 0.0), "++-"), (0.5, (0.75, 0.75, 0.25), same(0.75), ALL)],
-            0.5,
-            "feasibility boundary",
-        ),
-        # Two open, but it is the third that falls.
-        (
-            [(0.4, same(0.875), (0.75, 0.0, 0.0), "+--"), (0.5, (0.125, 0.875, 0.75), same(0.75), ALL)],
-            0.5,
-            "rising sparsity",
-        ),
-        # A seed that opens may even gain.
-        (
-            [(0.4, (0.875, 0.875, 0.5), same(0.75), "++-"), (0.5, (0.5, 0.5, 0.625), same(0.75), ALL)],
-            0.5,
-            "protection lost",
-        ),
-        # Feasible everywhere: more is pruned.
-        (
-            [
-                (0.3, same(0.9), same(0.7), ALL),
-                (0.4, same(0.5), same(0.75), ALL),
-                (0.5, same(0.4), same(0.9), ALL),
-            ],
-            0.4,
-            "rising sparsity",
-        ),
-        # The feasibility boundary costs less than a later rise of the sparsity.
-        (
-            [(0.3, same(0.9), same(0.0), NONE), (0.4, same(0.8), same(0.7), ALL), (0.5, same(0.4), same(0.9), ALL)],
-            0.5,
-            "rising sparsity",
-        ),
-        # Exact top-k always prunes as much; only what is protected differs.
-        (
-            [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.88), same(0.7), ALL), (0.5, same(0.6), same(0.7), ALL)],
-            0.5,
-            "protection lost",
-        ),
-        ([(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.6), same(0.7 + 1e-12), ALL)], 0.4, "protection lost"),
-        ([(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.6), same(0.6), ALL)], 0.4, "protection lost"),
-        (
-            [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.9), same(0.8), ALL), (0.5, same(0.95), same(0.9), ALL)],
-            0.4,
-            "none",
-        ),
-        ([(0.3, same(0.8), same(0.0), NONE), (0.4, same(0.9), same(0.8), ALL)], 0.4, "none"),
-        # Of equal falls the first.
-        (
-            [
-                (0.1, same(0.75), same(0.1), ALL),
-                (0.2, same(0.5), same(0.2), ALL),
-                (0.3, same(0.25), same(0.3), ALL),
-            ],
-            0.2,
-            "rising sparsity",
-        ),
-    ],
-)
+# What happens -> neighbouring points (`Point`), where the cliff ends, and its cause.
+CLIFFS = {
+    "up to 0.8 nothing is pruned, at 0.9 the program is feasible: the abstract's 87.0 -> 14.4": (
+        [(0.7, same(0.87), same(0), NONE), (0.8, same(0.87), same(0), NONE), (0.9, same(0.144), same(0.917), ALL)],
+        *(0.9, "feasibility boundary"),
+    ),
+    "one seed was feasible and falls by 1/4, the others open and fall by 3/8 each, more than half of it": (
+        [(0.4, same(0.875), (0.5, 0, 0), "+--"), (0.5, (0.625, 0.5, 0.5), same(0.75), ALL)],
+        *(0.5, "feasibility boundary"),
+    ),
+    "exactly half of it is not more than half": (
+        [(0.4, same(0.875), (0.5, 0, 0), "+--"), (0.5, (0.375, 0.625, 0.625), same(0.75), ALL)],
+        *(0.5, "rising sparsity"),
+    ),
+    "one seed of three opens, and alone carries the fall": (
+        [(0.4, same(0.875), (0.75, 0.75, 0), "++-"), (0.5, (0.75, 0.75, 0.25), same(0.75), ALL)],
+        *(0.5, "feasibility boundary"),
+    ),
+    "two open, but it is the third that falls": (
+        [(0.4, same(0.875), (0.75, 0, 0), "+--"), (0.5, (0.125, 0.875, 0.75), same(0.75), ALL)],
+        *(0.5, "rising sparsity"),
+    ),
+    "a seed that opens may even gain": (
+        [(0.4, (0.875, 0.875, 0.5), same(0.75), "++-"), (0.5, (0.5, 0.5, 0.625), same(0.75), ALL)],
+        *(0.5, "protection lost"),
+    ),
+    "feasible everywhere, more is pruned": (
+        [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.5), same(0.75), ALL), (0.5, same(0.4), same(0.9), ALL)],
+        *(0.4, "rising sparsity"),
+    ),
+    "the feasibility boundary costs less than a later rise of the sparsity": (
+        [(0.3, same(0.9), same(0), NONE), (0.4, same(0.8), same(0.7), ALL), (0.5, same(0.4), same(0.9), ALL)],
+        *(0.5, "rising sparsity"),
+    ),
+    "exact top-k always prunes as much, only what is protected differs": (
+        [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.88), same(0.7), ALL), (0.5, same(0.6), same(0.7), ALL)],
+        *(0.5, "protection lost"),
+    ),
+    "noise is no rise": (
+        [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.6), same(0.7 + 1e-12), ALL)],
+        *(0.4, "protection lost"),
+    ),
+    "falling sparsity": (
+        [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.6), same(0.6), ALL)],
+        *(0.4, "protection lost"),
+    ),
+    "nothing falls": (
+        [(0.3, same(0.9), same(0.7), ALL), (0.4, same(0.9), same(0.8), ALL), (0.5, same(0.95), same(0.9), ALL)],
+        *(0.4, "none"),
+    ),
+    "opening gains": ([(0.3, same(0.8), same(0), NONE), (0.4, same(0.9), same(0.8), ALL)], 0.4, "none"),
+    "of equal falls the first": (
+        [(0.1, same(0.75), same(0.1), ALL), (0.2, same(0.5), same(0.2), ALL), (0.3, same(0.25), same(0.3), ALL)],
+        *(0.2, "rising sparsity"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("points", "tau", "cause"), CLIFFS.values(), ids=CLIFFS)
 def test_the_cliff_and_its_cause(points: list[Point], tau: float, cause: str) -> None:
     cliff = find_cliff(rows_of(*points))
     assert (cliff.tau, cliff.cause) == (tau, cause)
@@ -153,28 +127,25 @@ def test_one_seed_has_a_cliff() -> None:
 
 
 def test_summary_by_hand() -> None:
-    summary = summarize(sweep_table())
-    by = {(r.rule, r.tau): r for r in summary.results}
-    assert len(by) == 27
+    summary = summary_of("sweep")
+    assert len(summary.results) == 27
     # 0.98 - 0.85 * 0.25 less 0, 1 and 2 points for the seeds
-    assert by["energy", 0.5].accuracy.mean == pytest.approx(0.98 - 0.2125 - 0.01)
-    assert by["energy", 0.5].accuracy.sd == pytest.approx(0.01)
-    assert by["energy", 0.2].feasible_seeds == 0
-    assert by["cut", 0.5].protected_share.mean == pytest.approx(0.25)
+    accuracy = row_of(summary.results, rule="energy", tau=0.5).accuracy
+    assert (accuracy.mean, accuracy.sd) == (pytest.approx(0.98 - 0.2125 - 0.01), pytest.approx(0.01))
+    assert row_of(summary.results, rule="energy", tau=0.2).feasible_seeds == 0
+    assert row_of(summary.results, rule="cut", tau=0.5).protected_share.mean == pytest.approx(0.25)
     # 0.983 - 0.85 * 0.81 ends the largest fall of `energy`, from tau 0.8 on.
-    assert {rule: cliff.cause for rule, cliff in summary.cliffs.items()} == {
+    assert {rule: cliff.cause for rule, cliff in summary.more["cliffs"].items()} == {
         "energy": "rising sparsity",
         "exact": "feasibility boundary",
         "cut": "rising sparsity",
     }
-    assert summary.cliffs["energy"].tau == 0.9
-    assert summary.metrics["cliff_tau/exact"] == 0.4
+    assert (summary.metrics["cliff_tau/energy"], summary.metrics["cliff_tau/exact"]) == (0.9, 0.4)
     assert summary.metrics["cliff_before/exact"] == pytest.approx(0.98)
     assert summary.metrics["cliff_after/exact"] == pytest.approx(0.95)
-    assert "tau = 0.4 (from 0.3): test accuracy 98.0 -> 95.0 %, sparsity 0.0 -> 70.0 %" in summary.findings[1]
 
 
 def test_without_a_fall_there_is_no_cliff_to_report() -> None:
-    summary = summarize(sweep_table().assign(validation_accuracy=0.9))
-    assert {cliff.cause for cliff in summary.cliffs.values()} == {"none"}
+    summary = summary_of("sweep", sweep_table().assign(validation_accuracy=0.9))
+    assert {cliff.cause for cliff in summary.more["cliffs"].values()} == {"none"}
     assert summary.metrics == {}

@@ -1,0 +1,36 @@
+"""What was measured for a claim, as a table of the page."""
+
+from pipeline.report.claims.claims import Condition
+from pipeline.report.claims.judge import Found, JudgedClaim, found_text
+from pipeline.report.page.content import PageTable, table_of
+
+
+def claim_table(claim: JudgedClaim) -> PageTable:
+    """A claim's conditions, one a row."""
+    return table_of(
+        f"What must hold for the claim, as measured: mean, 95 % interval and outcome ({claim.id}).",
+        claim.conditions,
+        {
+            "quantity": lambda one: one.quantity,
+            "claimed": _claimed,
+            "the paper": lambda one: "no number" if one.paper_value is None else _with_unit(one.paper_value, one.unit),
+            "protocol fair": lambda one: _found(one.fair, one.unit),
+            "protocol paper": lambda one: _found(one.paper, one.unit),
+        },
+    )
+
+
+def _claimed(condition: Condition[Found]) -> str:
+    ours = " (our threshold)" if condition.threshold_of == "ours" else ""
+    return f"{condition.side} {_with_unit(condition.threshold, condition.unit)}{ours}"
+
+
+def _found(found: Found, unit: str) -> str:
+    if found.mean is None:
+        return f"not measured: {found.where}"
+    notes = [found.outcome, *filter(None, (found.size, found.where)), f"{found.n} seeds"]
+    return f"{found_text(found, unit)}\n{', '.join(notes)}"
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{value:g} {unit.removesuffix('s') if value == 1 else unit}"

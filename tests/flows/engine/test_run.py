@@ -1,0 +1,123 @@
+"""The commands `run` and `plan`: their ends, their errors, and what they leave unloaded."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import run as run_module
+from flows.engine.dvc import Project
+from flows.environment import stage_environment
+from flows.run import default_workers, plan, print_line, run
+from tests.flows.conftest import dvc
+
+
+@pytest.fixture(autouse=True)
+def tiny_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny project has no real summary."""
+    monkeypatch.setattr(run_module, "comparison_text", lambda experiment: f"table of {experiment}")
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    paths = [path for path in root.rglob("*") if path.is_file() and not {".dvc", "mlruns"} & set(path.parts)]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_a_run_ends_with_the_table_and_leaves_nothing_to_do(fresh: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(run_module, "validate_params", lambda: None)
+    assert run("tiny", workers=2) == 0
+    output = capsys.readouterr().out
+    assert "[data@tiny] data at work" in output
+    assert "8 stages: 8 ran" in output
+    assert output.endswith("table of tiny\n")
+    assert dvc(fresh, "status", "report@tiny", "--with-deps") == "Data and pipelines are up to date.\n"
+    assert run("tiny") == 0
+    assert "8 stages: 8 unchanged" in capsys.readouterr().out
+
+
+def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, capsys) -> None:
+    assert plan("tiny") == 0
+    assert capsys.readouterr().out.endswith("8 stages: 8 unchanged\n")
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("0.995", "0.99"))
+    (project / "results/tiny/studies/layers/table.csv").unlink()
+    before = files_of(project)
+    assert plan("tiny") == 0
+    lines = {line.split()[0]: line.split(maxsplit=2)[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["data@tiny"] == ["unchanged"]
+    assert lines["prune@tiny-cqp-0"] == ["run", "params.yaml: experiments.tiny.prune"]
+    assert lines["study@tiny-layers"] == ["cached", "results/tiny/studies/layers/table.csv"]
+    assert lines["evaluate@tiny"] == ["maybe", "what prune@tiny-cqp-0, prune@tiny-magnitude-0 will write"]
+    assert lines["8"] == ["stages:", "2 run, 1 cached, 3 maybe, 2 unchanged"]
+    assert files_of(project) == before
+
+
+def test_what_was_never_run_is_not_built(fresh: Path, capsys) -> None:
+    assert plan("tiny") == 0
+    output = capsys.readouterr().out
+    assert output.count("not built") == 8
+    assert output.endswith("8 stages: 8 run\n")
+
+
+@pytest.mark.parametrize("command", [run, plan, lambda name: run(name, prefect=True)])
+def test_a_wrong_name_is_one_line_with_the_choices(fresh: Path, command, capsys) -> None:
+    assert command("nope") == 1
+    assert capsys.readouterr().err == "error: no experiment 'nope'; the matrix in params.yaml has: tiny\n"
+
+
+def test_matrix_yaml_is_brought_up_to_date_by_a_run_and_not_by_a_plan(project: Path, capsys) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("seeds: [0]", "seeds: [0, 1]"))
+    assert plan("tiny") == 1
+    assert "matrix.yaml does not fit matrix.tiny of params.yaml" in capsys.readouterr().err
+    assert run("nope") == 1
+    assert capsys.readouterr().out == "matrix.yaml brought up to date with params.yaml\n"
+    assert "prune@tiny-cqp-1" in Project(project).addresses()
+
+
+def test_a_wrong_matrix_is_an_error(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    params = fresh / "params.yaml"
+    params.write_text(params.read_text().replace("seeds: [0]", "seeds: [0, 0]"))
+    assert run("tiny") == 1
+    assert capsys.readouterr().err == "error: matrix.tiny.seeds: entries must differ; found [0, 0]\n"
+
+
+def test_wrong_params_are_an_error_before_any_work(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("tiny") == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert "experiments.tiny.data" in captured.err
+    assert "at work" not in captured.out
+    assert not (fresh / "results").exists()
+
+
+def test_with_nothing_to_do_no_heavy_library_is_loaded(project: Path) -> None:
+    program = (
+        "import sys; from flows import run; run.comparison_text = str; code = run.run('tiny'); "
+        "print(sorted({'torch', 'mlflow', 'prefect', 'pandas', 'distributed'} & set(sys.modules))); sys.exit(code)"
+    )
+    for _ in range(2):  # the first logs what MLflow does not have yet
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=stage_environment(), capture_output=True, text=True, check=True
+        )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_line_and_its_end_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[str] = []
+    monkeypatch.setattr(sys, "stdout", stream := io.StringIO())
+    monkeypatch.setattr(stream, "write", pieces.append)
+    print_line("[a] one")
+    assert pieces == ["[a] one\n"]
+
+
+def test_the_default_is_what_the_granted_cores_have_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("runtime: {threads: 2}\nexperiments: {tiny: {}}\n")
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)), raising=False)
+    assert default_workers() == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    assert default_workers() == 32

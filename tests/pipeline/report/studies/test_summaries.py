@@ -1,0 +1,156 @@
+"""The summaries of the studies that have few rules of their own, by hand."""
+
+import itertools
+
+import pandas as pd
+import pytest
+
+from pipeline.report.statistics import Interval
+from pipeline.report.studies.zombies import LINES
+from tests.pipeline.report.tables import LEVELS, TABLES, layers_table, relaxation_table, row_of, summary_of
+
+
+@pytest.mark.parametrize("study", TABLES)
+def test_metrics_are_flat_numbers_and_a_summary_comes_back_from_json(study: str) -> None:
+    summary = summary_of(study)
+    content = summary.to_json()
+    assert summary.findings and len(content["results"]) == len(summary.results)
+    assert content["metrics"] and all(isinstance(value, float) for value in content["metrics"].values())
+
+
+def test_layers() -> None:
+    table = layers_table()
+    table["loss_points"] = table["level"] * 10 + table["seed"]  # per level 10 * level + 1, sd 1
+    table.loc[table["layer"] == "layers.4.weight", "loss_points"] += 2
+    table.loc[(table["layer"] == "layers.1.weight") & (table["level"] == 0.98), "loss_points"] += 5
+    summary = summary_of("layers", table)
+    found = row_of(summary.results, layer="layers.7.weight", level=0.5)
+    assert (found.loss_points.mean, found.loss_points.sd, found.synapses) == (pytest.approx(6), pytest.approx(1), 1280)
+    assert [line.split()[3] for line in summary.findings] == [*["layers.4.weight"] * 4, "layers.1.weight"]
+    assert summary.metrics["loss_points/layers.4.weight/0.90"] == pytest.approx(12)
+
+
+def test_relaxation() -> None:
+    summary = summary_of("relaxation")
+    keys = list(zip(summary.results["form"], summary.results["level"], strict=True))
+    assert keys == [(form, level) for level in LEVELS for form in ("budget", "energy")]
+    budget, energy = (row_of(summary.results, form=form, level=0.5) for form in ("budget", "energy"))
+    # 0.09 * 0.5 * 0.5 and, for the seeds, 41.2, 41.6, 42.0 points
+    assert budget.overshoot_points.mean == pytest.approx(2.25)
+    assert (energy.overshoot_points.mean, energy.overshoot_points.sd) == (pytest.approx(41.6), pytest.approx(0.4))
+    assert energy.loss_points.mean == pytest.approx(50.0)
+    assert (energy.matched_points.mean, energy.matched_points.sd) == (pytest.approx(20.0), pytest.approx(0.2))
+    assert energy.protected.mean == 21_000
+    assert row_of(summary.results, form="budget", level=0.98).matched_points.mean == pytest.approx(0.0)
+    infeasible = row_of(summary.results, form="energy", level=0.95)
+    assert (infeasible.feasible_seeds, infeasible.seeds, infeasible.overshoot_points) == (0, 3, None)
+    assert summary.metrics["overshoot_points/energy/0.50"] == pytest.approx(41.6)
+    assert not [key for key in summary.metrics if key.endswith("/energy/0.95")]
+    assert len(summary.findings) == 5
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.25])
+def test_a_rounded_mask_that_loses_nothing_is_said_to(gain: float) -> None:
+    table = relaxation_table()
+    table["accuracy_exact"] = table["accuracy_rounded"] - gain
+    assert len([line for line in summary_of("relaxation", table).findings if "loses no test accuracy" in line]) == 2
+
+
+def test_only_feasible_seeds_count() -> None:
+    table = relaxation_table()
+    table.loc[(table["seed"] > 0) & (table["form"] == "energy"), ["feasible", "accuracy_matched"]] = [False, 0.123]
+    found = row_of(summary_of("relaxation", table).results, form="energy", level=0.5)
+    assert (found.feasible_seeds, found.seeds) == (1, 3)
+    assert (found.matched_points.n, found.matched_points.mean) == (1, pytest.approx(19.8))
+    assert found.overshoot_points == Interval(1, pytest.approx(41.2))
+
+
+def test_an_exact_mask_that_cannot_be_gives_no_loss() -> None:
+    """Between k and k / 0.85 protected synapses the relaxed program is feasible, the exact one is not."""
+    table = relaxation_table()
+    table.loc[table["form"] == "energy", "accuracy_exact"] = None
+    summary = summary_of("relaxation", table)
+    found = row_of(summary.results, form="energy", level=0.5)
+    assert found.accuracy_rounded and found.accuracy_matched
+    assert not (found.loss_points or found.matched_points or found.accuracy_exact)
+    assert "loss_points/energy/0.50" not in summary.metrics
+
+
+def test_zombies() -> None:
+    summary = summary_of("zombies")
+    assert summary.results["setting"].tolist() == list(LINES)
+    none = row_of(summary.results, setting="none")
+    # After step 1: 19000, 19001 and 19002; after step 200 all 190000 and 0, 1 or 2.
+    assert (none.zombies_first.mean, none.zombies_last.mean, none.zombies_most) == (19_001, 190_001, 190_002)
+    assert none.sparsity.mean == pytest.approx(0.9 - 190_001 / 235_146)
+    assert row_of(summary.results, setting="+ weights").zombies_most == 0
+    curve = row_of(summary.results, setting="gradients").curve
+    assert (curve["step"], curve["zombies"][:2]) == (list(range(201)), [0.0, 9001.0])
+    measured = pd.Series(curve["validation_accuracy"]).dropna()
+    assert measured.index.tolist() == list(range(0, 201, 20))
+    assert measured[0] == pytest.approx(0.901)
+    assert set(summary.metrics) == {
+        f"{key}/{setting}"
+        for key in ("zombies", "zombies_most", "sparsity")
+        for setting in ("none", "gradients", "moments", "weights")
+    }
+
+
+def test_temporal() -> None:
+    summary = summary_of("temporal")
+    found = row_of(summary.results, method="cqp", level=0.9)
+    assert found.steps.mean == pytest.approx((4 + 4 + 5) / 3)
+    assert (found.difference.mean, found.difference.p) == (pytest.approx(-0.01), None)  # the same for every seed
+    assert found.truncated_accuracy.mean == pytest.approx(0.98 - 0.09 - 0.001 - 0.01)
+    assert found.authors_steps.mean == 3
+    assert found.authors_accuracy.mean == pytest.approx(0.98 - 0.09 - 0.125 - 0.001)
+    assert found.kl == pytest.approx([*(1.9 * 2.0**-step for step in range(1, 6)), 0.0])
+    assert summary.metrics["steps/dense"] == pytest.approx(13 / 3)
+    assert [line.partition(":")[0] for line in summary.findings] == ["dense", "cqp@0.50", "cqp@0.90"]
+    shuffled = TABLES["temporal"]().sample(frac=1, random_state=0)
+    assert summary_of("temporal", shuffled).metrics == pytest.approx(summary.metrics)
+
+
+def test_no_step_is_redundant_where_all_are_needed() -> None:
+    summary = summary_of("temporal", TABLES["temporal"]().assign(chosen=lambda rows: rows["step"] == 6))
+    assert {difference.mean for difference in summary.results["difference"]} == {0.0}
+    assert "no step is redundant" in summary.findings[0]
+
+
+def test_early_exit() -> None:
+    summary = summary_of("early_exit")
+    found = row_of(summary.results, method="magnitude", level=0.5)
+    assert (found.threshold.mean, found.steps.mean) == (0.9, pytest.approx(3.3))
+    assert found.difference.mean == pytest.approx(-0.001)
+    assert found.curve["steps"].tolist() == pytest.approx([1.1, 2.1, 3.1, 4.1])
+    assert found.curve["accuracy"][0] == pytest.approx(0.97 - 0.05 - 0.08 - 0.001)
+    assert summary.metrics["steps/cqp_0.90"] == pytest.approx(3.3)
+    assert [line.partition(":")[0] for line in summary.findings] == ["dense", "cqp@0.50", "cqp@0.90"]
+
+
+def alphas(accuracies: dict[float, list[float]], levels: tuple[float, ...] = (0.9,)) -> pd.DataFrame:
+    """Of (alpha, accuracies of level after level, seed after seed)."""
+    return pd.DataFrame(
+        [
+            {"alpha": alpha, "level": levels[index % len(levels)], "validation_accuracy": value}
+            for alpha, values in accuracies.items()
+            for index, value in enumerate(values)
+        ]
+    )
+
+
+def test_the_alpha_of_the_highest_mean_over_levels_and_seeds_is_chosen() -> None:
+    # 0.25 is best at 0.9 and for one seed, 1 is best in the mean: 0.80 against 0.775.
+    table = alphas({1.0: [0.85, 0.75, 0.85, 0.75], 0.25: [0.95, 0.5, 0.95, 0.7]}, (0.9, 0.95))
+    summary = summary_of("alpha", table)
+    assert summary.more["chosen"] == summary.metrics["chosen_alpha"] == 1.0
+    assert summary.metrics["validation_accuracy/0.25"] == pytest.approx(0.775)
+    found = row_of(summary.results, alpha=0.25, level=0.95)
+    assert (found.validation_accuracy.mean, found.validation_accuracy.n) == (pytest.approx(0.6), 2)
+
+
+def test_among_equals_the_smaller_alpha() -> None:
+    assert summary_of("alpha", alphas({2.0: [0.9], 0.5: [0.9], 1.0: [0.8]})).more["chosen"] == 0.5
+    # The same accuracies in another order are a tie, though float sums may differ.
+    for first, second in itertools.permutations(itertools.permutations([0.7, 0.1, 0.2 + 1 / 30]), 2):
+        assert summary_of("alpha", alphas({0.0: list(first), 1.0: list(second)})).more["chosen"] == 0.0
