@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flows.engine.dvc import Project, ProjectError, UnknownTarget
 from flows.engine.engine import Done, FlowFailed, Work, run_target
@@ -20,9 +19,6 @@ from pipeline.io.params import PARAMS_FILE, load_runtime, matrix_of, read_params
 from pipeline.io.paths import compare_folder, report_folder
 from pipeline.matrix_file import require_current
 from snnprune.core.errors import UserError
-
-if TYPE_CHECKING:
-    from pipeline.report.comparison.summary import Comparison
 
 EXPECTED = (UnknownTarget, ProjectError, WorkspaceBusy, FlowFailed, UserError)
 LAST_STAGE = "report"  # it needs all others; what `track` does the flow does itself
@@ -140,24 +136,19 @@ def report_page(experiment: str) -> Path:
 
 def comparison_text(experiment: str) -> str:
     """The table for a terminal, with where to look next."""
-    from pipeline.report.comparison.tables import render_markdown
-
-    table = render_markdown(_comparison(experiment))
-    return f"\n{table}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
+    return f"\n{_comparison_table(experiment)}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
 
 
 def comparison_markdown(experiment: str) -> str:
     """The table for Prefect's pages, with where to look next."""
+    return f"{_comparison_table(experiment)}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"
+
+
+def _comparison_table(experiment: str) -> str:
+    from pipeline.report.comparison.summary import from_json
     from pipeline.report.comparison.tables import render_markdown
 
-    table = render_markdown(_comparison(experiment))
-    return f"{table}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"
-
-
-def _comparison(experiment: str) -> "Comparison":
-    from pipeline.report.comparison.summary import from_json
-
-    return from_json((compare_folder(experiment) / "summary.json").read_text(encoding="utf-8"))
+    return render_markdown(from_json((compare_folder(experiment) / "summary.json").read_text(encoding="utf-8")))
 
 
 def print_line(line: str) -> None:
@@ -192,16 +183,21 @@ def _plan_lines(project: Project, stages: list[Stage]) -> Iterator[str]:
     """A line per stage, `unchanged`, `cached` (its result is in DVC's run cache), `run` or `maybe`, and why; a sum."""
     width = max(len(stage.address) for stage in stages)
     counts = dict.fromkeys(("run", "cached", "maybe", "unchanged"), 0)
-    remade: set[str] = set()
+    remade: dict[str, Stage] = {}
     for stage in stages:
         outcome, reasons = project.why(stage.address)
         verdict = {"ran": "run"}.get(outcome, outcome)
-        above = [other for other in stage.upstream if other in remade]
-        if outcome == "unchanged" and above:
-            verdict, reasons = "maybe", [f"what {', '.join(above[:REASONS_SHOWN])} will write"]
+        above = [remade[other] for other in stage.upstream if other in remade]
+        written = [Path(out) for other in above for out in other.outs]
+        if above and all(any(_overlap(Path(reason), out) for out in written) for reason in reasons):
+            verdict, reasons = "maybe", [f"what {', '.join(other.address for other in above)} will write"]
         if verdict != "unchanged":
-            remade.add(stage.address)
+            remade[stage.address] = stage
         counts[verdict] += 1
         more = [f"and {len(reasons) - REASONS_SHOWN} more"] if len(reasons) > REASONS_SHOWN else []
         yield f"{stage.address:<{width}}  {verdict:<9}  {', '.join([*reasons[:REASONS_SHOWN], *more])}".rstrip()
     yield f"{len(stages)} stages: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
