@@ -8,14 +8,15 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from snnprune.core.dataset import Split
 from snnprune.core.errors import DataError
+
+if TYPE_CHECKING:
+    from snnprune.core.dataset import Split
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -84,10 +85,14 @@ def read_pair(
     return images, labels
 
 
-def load_idx(folder: str | Path, part: Literal["train", "test"] = "train") -> Split:
+def load_idx(folder: str | Path, part: Literal["train", "test"] = "train") -> "Split":
     """The images [N, 1, H, W] in 0..1 and labels [N] of a folder of IDX files, plain or gzipped, named as MNIST's.
     part: `train` (train-images-idx3-ubyte, train-labels-idx1-ubyte) or `test` (t10k-...). Raises DataError: a file is
     missing or damaged, the counts differ, or `part` is something else."""
+    import torch  # the files' names alone are asked for without it
+
+    from snnprune.core.dataset import Split
+
     if part not in FILES:
         raise DataError(f"part: allowed are {', '.join(FILES)}; found {part!r}")
     images, labels = read_pair(Path(folder), part, lambda path, _: decompress(path.read_bytes(), path))
