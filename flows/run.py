@@ -15,9 +15,8 @@ from flows.engine.sweep import sweep_at_end
 from flows.engine.workspace import WorkspaceBusy
 from flows.environment import set_defaults
 from pipeline import matrix
-from pipeline.io.params import PARAMS_FILE, load_runtime, matrix_of, read_params
+from pipeline.io.params import PARAMS_FILE, load_runtime
 from pipeline.io.paths import compare_folder, report_folder
-from pipeline.matrix_file import require_current
 from snnprune.core.errors import UserError
 
 EXPECTED = (UnknownTarget, ProjectError, WorkspaceBusy, FlowFailed, UserError)
@@ -55,15 +54,18 @@ def run(experiment: str, *, workers: int | None = None, prefect: bool = False, d
 
 
 def plan(experiment: str) -> int:
-    """Print what a run would do and why, stage by stage; nothing is run or written. The exit code."""
+    """Print what a run would do and why, stage by stage; nothing is run. The exit code.
+
+    matrix.yaml, from which DVC has its stages, is brought up to date with params.yaml, as `run` does.
+    """
     set_defaults()
     try:
-        tree = read_params(PARAMS_FILE)
-        if experiment in matrix_of(tree):
-            require_current(experiment, matrix_of(tree)[experiment])
-        project = Project(Path.cwd())
+        project = open_project(print_line)
         stages = project.needed_for(target_of(experiment, project))
-        print("\n".join(_plan_lines(project, stages)))
+        lines = list(_plan_lines(project, stages))
+        if not lines[-1].endswith(f" {len(stages)} unchanged"):
+            validate_params()
+        print("\n".join(lines))
     except EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -18,7 +18,7 @@ from pipeline.studies import available
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
 READ_BY_THE_REPORT = ("energy", "staleness")
-REQUIRED = ("data", "model", "train", "prune", "methods", "layers")  # blocks that every experiment has
+REQUIRED = ("data", "model", "train", "prune", "methods")  # blocks that every experiment has
 STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
 
 Stages = dict[str, Items]

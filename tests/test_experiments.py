@@ -18,7 +18,7 @@ from tests.tiny import tiny_params
 
 OWN = PROJECT / "params.yaml"
 Check = Callable[..., str]
-MISSING = "missing; required are: data, model, train, prune, methods, layers"
+MISSING = "missing; required are: data, model, train, prune, methods"
 
 
 def change(tree: dict[str, Any], key: str, value: Any) -> None:
@@ -71,9 +71,9 @@ def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path)
         ("experiments.digits.prune.finetune.augment", {"shift": -1}, "greater than or equal to 0; found -1"),
         ("experiments.digits.methods.cqp.alhpa", 0.5, "unknown key; allowed here: alpha, tau"),
         ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(methods.available())}"),
-        *((f"experiments.digits.{block}", None, MISSING) for block in ("methods", "prune", "layers")),
+        *((f"experiments.digits.{block}", None, MISSING) for block in ("methods", "prune")),
         ("experiments.digits.layers.levels", None, "missing; it has no default"),
-        ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, layers, .*"),
+        ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, alpha, .*"),
         ("runtime.threads", 0, "greater than or equal to 1; found 0"),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
         ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),

@@ -159,8 +159,8 @@ def test_a_block_without_meaning_is_named(folder: Path) -> None:
     with pytest.raises(ParamsError) as caught:
         matrix.stages_of(tree)
     assert str(caught.value) == (
-        "experiments.small.trian: unknown key; allowed here: data, model, train, prune, methods, layers, "
-        + ", ".join(study for study in available() if study != "layers")
+        "experiments.small.trian: unknown key; allowed here: data, model, train, prune, methods, "
+        + ", ".join(available())
     )
 
 

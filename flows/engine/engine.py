@@ -234,7 +234,7 @@ def run_all(
                 waits_for[address].discard(one.address)
                 if not one.is_up_to_date:
                     ended.append(Done(address, "skipped"))
-                elif not waits_for[address]:
+                elif not waits_for[address] and address not in done:
                     heapq.heappush(ready, place[address])
 
     with ThreadPoolExecutor(workers) as pool:

@@ -197,6 +197,26 @@ def test_a_failure_skips_what_needs_it_and_nothing_else() -> None:
     assert text.endswith("skipped, as they need what failed: c, e")
 
 
+@pytest.mark.parametrize("order", [("bad", "good"), ("good", "bad")])
+def test_what_is_skipped_does_not_run_when_the_rest_of_what_it_needs_ends(order: tuple[str, str]) -> None:
+    stages = [*map(Stage, order), Stage("slow"), Stage("last", order)]
+    both_ended, ran = threading.Event(), []
+
+    def run(stage: Stage) -> Done:
+        ran.append(stage.address)
+        if stage.address == "slow":
+            both_ended.wait(30)
+        return Done(stage.address, "failed" if stage.address == "bad" else "ran")
+
+    def say(line: str) -> None:
+        if line.startswith("[3/4]"):
+            both_ended.set()
+
+    done = run_all(stages, run, say, 2, Stop())
+    assert outcomes(done) == {"bad": "failed", "good": "ran", "slow": "ran", "last": "skipped"}
+    assert sorted(ran) == ["bad", "good", "slow"]
+
+
 def test_a_long_chain_after_a_failure_is_skipped() -> None:
     stages = [Stage("0"), *(Stage(str(n), (str(n - 1),)) for n in range(1, 3000))]
     done = run_all(stages, lambda stage: Done("0", "failed"), lambda line: None, 2, Stop())

@@ -11,6 +11,7 @@ from flows import run as run_module
 from flows.engine.dvc import Project
 from flows.environment import stage_environment
 from flows.run import default_workers, plan, print_line, run
+from snnprune.core.schema import ParamsError
 from tests.flows.conftest import dvc
 
 
@@ -20,13 +21,18 @@ def tiny_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "comparison_text", lambda experiment: f"table of {experiment}")
 
 
+@pytest.fixture
+def any_params(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny project's params are none of ours."""
+    monkeypatch.setattr(run_module, "validate_params", lambda: None)
+
+
 def files_of(root: Path) -> dict[str, bytes]:
     paths = [path for path in root.rglob("*") if path.is_file() and not {".dvc", "mlruns"} & set(path.parts)]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_a_run_ends_with_the_table_and_leaves_nothing_to_do(fresh: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(run_module, "validate_params", lambda: None)
+def test_a_run_ends_with_the_table_and_leaves_nothing_to_do(fresh: Path, any_params, capsys) -> None:
     assert run("tiny", workers=2) == 0
     output = capsys.readouterr().out
     assert "[data@tiny] data at work" in output
@@ -37,7 +43,7 @@ def test_a_run_ends_with_the_table_and_leaves_nothing_to_do(fresh: Path, monkeyp
     assert "8 stages: 8 unchanged" in capsys.readouterr().out
 
 
-def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, capsys) -> None:
+def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, any_params, capsys) -> None:
     assert plan("tiny") == 0
     assert capsys.readouterr().out.endswith("8 stages: 8 unchanged\n")
     params = project / "params.yaml"
@@ -54,7 +60,7 @@ def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, c
     assert files_of(project) == before
 
 
-def test_what_was_never_run_is_not_built(fresh: Path, capsys) -> None:
+def test_what_was_never_run_is_not_built(fresh: Path, any_params, capsys) -> None:
     assert plan("tiny") == 0
     output = capsys.readouterr().out
     assert output.count("not built") == 8
@@ -67,14 +73,23 @@ def test_a_wrong_name_is_one_line_with_the_choices(fresh: Path, command, capsys)
     assert capsys.readouterr().err == "error: no experiment 'nope'; the matrix in params.yaml has: tiny\n"
 
 
-def test_matrix_yaml_is_brought_up_to_date_by_a_run_and_not_by_a_plan(project: Path, capsys) -> None:
+@pytest.mark.parametrize("command", [run, plan])
+def test_matrix_yaml_is_brought_up_to_date_first(project: Path, command, capsys) -> None:
     params = project / "params.yaml"
-    params.write_text(params.read_text().replace("seeds: [0]", "seeds: [0, 1]"))
-    assert plan("tiny") == 1
-    assert "matrix.yaml does not fit matrix.tiny of params.yaml" in capsys.readouterr().err
-    assert run("nope") == 1
+    text = params.read_text().replace("seeds: [0]", "seeds: [0, 1]")
+    params.write_text(text)
+    assert command("nope") == 1
     assert capsys.readouterr().out == "matrix.yaml brought up to date with params.yaml\n"
     assert "prune@tiny-cqp-1" in Project(project).addresses()
+
+
+def test_a_plan_of_impossible_params_is_an_error(fresh: Path, monkeypatch, capsys) -> None:
+    def refuse() -> None:
+        raise ParamsError("experiments.tiny.train.lr: found -1")
+
+    monkeypatch.setattr(run_module, "validate_params", refuse)
+    assert plan("tiny") == 1
+    assert capsys.readouterr().err == "error: experiments.tiny.train.lr: found -1\n"
 
 
 def test_a_wrong_matrix_is_an_error(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
