@@ -25,14 +25,18 @@ def listing(in_project: bool) -> str:
 
 
 def _datasets() -> dict[str, str]:
-    docs = {name: (entry.load.__doc__ or "published IDX files").partition("\n")[0] for name, entry in DATASETS.items()}
-    return {**docs, f"{IDX_PREFIX}FOLDER": "your own IDX files, plain or gzipped, named as MNIST's"}
+    loaders = {name: getattr(entry.load, "func", entry.load) for name, entry in DATASETS.items()}  # of a partial
+    found = {name: _first_sentence(loader.__doc__) for name, loader in loaders.items()}
+    return {**found, f"{IDX_PREFIX}FOLDER": "Your own IDX files, plain or gzipped, named as MNIST's."}
 
 
 def _described(package: str) -> dict[str, str]:
     """Each module of a registry's package and the first sentence of its docstring."""
     found = {}
     for file in sorted(Path(find_spec(package).origin).parent.glob("[a-z]*.py")):
-        words = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-        found[file.stem] = words.partition("\n")[0]
+        found[file.stem] = _first_sentence(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))))
     return found
+
+
+def _first_sentence(docstring: str | None) -> str:
+    return f"{' '.join((docstring or '').split())} ".partition(". ")[0].rstrip(" .") + "."

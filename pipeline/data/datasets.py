@@ -82,7 +82,7 @@ def load_synthetic() -> RawDataset:
 
 
 def load_public(public: sources.PublicSet) -> RawDataset:
-    """A published IDX dataset with its official test split, wherever it is found; DataError as `sources.locate`."""
+    """A published IDX dataset with its official test split. Raises DataError: see `sources.locate`."""
     return _read_folder(public.name, sources.locate(public), public.pins, with_test=True)
 
 
