@@ -192,7 +192,7 @@ def _plan_lines(project: Project, stages: list[Stage]) -> Iterator[str]:
         above = [remade[other] for other in stage.upstream if other in remade]
         written = [Path(out) for other in above for out in other.outs]
         if above and all(any(_overlap(Path(reason), out) for out in written) for reason in reasons):
-            verdict, reasons = "maybe", [f"what {', '.join(other.address for other in above)} will write"]
+            verdict, reasons = "maybe", [f"after {above[0].address}", *(other.address for other in above[1:])]
         if verdict != "unchanged":
             remade[stage.address] = stage
         counts[verdict] += 1

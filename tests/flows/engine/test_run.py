@@ -55,7 +55,7 @@ def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, a
     assert lines["data@tiny"] == ["unchanged"]
     assert lines["prune@tiny-cqp-0"] == ["run", "params.yaml: experiments.tiny.prune"]
     assert lines["study@tiny-layers"] == ["cached", "results/tiny/studies/layers/table.csv"]
-    assert lines["evaluate@tiny"] == ["maybe", "what prune@tiny-cqp-0, prune@tiny-magnitude-0 will write"]
+    assert lines["evaluate@tiny"] == ["maybe", "after prune@tiny-cqp-0, prune@tiny-magnitude-0"]
     assert lines["8"] == ["stages:", "2 run, 1 cached, 3 maybe, 2 unchanged"]
     assert files_of(project) == before
 
