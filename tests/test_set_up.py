@@ -1,4 +1,4 @@
-"""Setting up: what is missing is one line, a moved environment is put right, and nothing to do is quick."""
+"""Setting up: what is missing is one line, a moved environment is repaired, and nothing to do is quick."""
 
 import re
 import subprocess

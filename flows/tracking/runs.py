@@ -11,7 +11,7 @@ GROWING = "growing"  # the key of a run that follows a stage at work and has no 
 
 
 class Tag:
-    """The tags by which runs are found and told apart."""
+    """The tags by which runs are found."""
 
     STAGE = "dvc_stage"
     KEY = "dvc_hash"

@@ -1,4 +1,4 @@
-"""The blocks `model`, `train` and `prune`: defaults, what is told apart, and errors that name the key."""
+"""The blocks `model`, `train` and `prune`: defaults, what they distinguish, and errors that name the key."""
 
 from typing import Any
 
