@@ -15,8 +15,8 @@ from pipeline.io.runtime import configure
 from snnprune.snn.lif import MultiStepLeaky
 from snnprune.snn.network import SpikingNetwork, build_network, run_fused
 from snnprune.snn.params import ModelParams
-from snnprune.training.fit import make_optimizer
-from snnprune.training.params import FitParams
+from snnprune.snn.training.fit import make_optimizer
+from snnprune.snn.training.params import FitParams
 
 SPEC = ModelParams(layers=[784, 256, 10], timesteps=10)
 THREADS = (1, 2)

@@ -14,7 +14,7 @@ from snnprune import methods
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.pruning.params import PruneParams
 from snnprune.snn.params import ModelParams
-from snnprune.training.params import FitParams
+from snnprune.snn.training.params import FitParams
 
 SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "train": FitParams, "prune": PruneParams}
 

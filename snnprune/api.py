@@ -25,12 +25,12 @@ from snnprune.pruning.params import Pruning
 from snnprune.snn.checkpoint import load_network, save_network
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.evaluate import accuracy as accuracy
-from snnprune.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
-from snnprune.training.loss import Loss, cross_entropy
-from snnprune.training.params import Distillation as Distillation
-from snnprune.training.params import FinetuneParams as Finetune
-from snnprune.training.params import FitParams as Training
+from snnprune.snn.training.evaluate import accuracy as accuracy
+from snnprune.snn.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
+from snnprune.snn.training.loss import Loss, cross_entropy
+from snnprune.snn.training.params import Distillation as Distillation
+from snnprune.snn.training.params import FinetuneParams as Finetune
+from snnprune.snn.training.params import FitParams as Training
 
 TRAINING = Training(epochs=20)
 CRITICALITY = Criticality()

@@ -1,5 +1,5 @@
 """Reads params.yaml: one validated block at a time, so that a stage depends on nothing it does not use. A block's
-schema lives beside the code that uses it (`snnprune/training/params.py` for `train`, ...); `pipeline/experiments.py`
+schema lives beside the code that uses it (`snnprune/pruning/params.py` for `prune`, ...); `pipeline/experiments.py`
 validates the whole file at once."""
 
 from collections.abc import Callable, Mapping

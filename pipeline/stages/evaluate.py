@@ -18,7 +18,7 @@ from snnprune.energy.profiles import FILE as PROFILES
 from snnprune.energy.profiles import Profile, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.snn.checkpoint import load_mask, load_masks, load_network
-from snnprune.training.evaluate import accuracy_under
+from snnprune.snn.training.evaluate import accuracy_under
 
 
 def main(argv: Sequence[str] | None = None) -> None:

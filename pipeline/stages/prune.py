@@ -14,7 +14,7 @@ from snnprune.methods import load_method
 from snnprune.pruning.iterate import one_shot_masks, prune_levels
 from snnprune.pruning.params import PruneParams
 from snnprune.snn.checkpoint import load_network, load_parameters, save_masks, save_network
-from snnprune.training.fit import Epoch
+from snnprune.snn.training.fit import Epoch
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -18,9 +18,9 @@ from snnprune.core.seeds import seed_everything
 from snnprune.snn.checkpoint import save_network
 from snnprune.snn.network import build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.fit import fit, make_optimizer
-from snnprune.training.optimizer_state import optimizer_tensors
-from snnprune.training.params import FitParams
+from snnprune.snn.training.fit import fit, make_optimizer
+from snnprune.snn.training.optimizer_state import optimizer_tensors
+from snnprune.snn.training.params import FitParams
 
 
 def main(argv: Sequence[str] | None = None) -> None:

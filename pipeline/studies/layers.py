@@ -12,7 +12,7 @@ from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import Levels
 from snnprune.pruning.scores import importance
 from snnprune.pruning.select import keep_count
-from snnprune.training.evaluate import accuracy, accuracy_under
+from snnprune.snn.training.evaluate import accuracy, accuracy_under
 
 NEEDS = DENSE
 

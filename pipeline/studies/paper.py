@@ -27,9 +27,9 @@ from snnprune.pruning.scores import by_presynaptic_neuron, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 from snnprune.snn.checkpoint import copy_parameters, load_parameters
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy
-from snnprune.training.fit import fit, make_optimizer, shuffled_batches
-from snnprune.training.params import FitParams
+from snnprune.snn.training.evaluate import accuracy
+from snnprune.snn.training.fit import fit, make_optimizer, shuffled_batches
+from snnprune.snn.training.params import FitParams
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 NEEDS = DENSE

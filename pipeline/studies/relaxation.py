@@ -33,7 +33,7 @@ from snnprune.pruning.relaxations import (
 )
 from snnprune.pruning.scores import by_presynaptic_neuron, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
-from snnprune.training.evaluate import accuracy_under
+from snnprune.snn.training.evaluate import accuracy_under
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
 FORMS = ("budget", "energy")

@@ -9,7 +9,7 @@ from snnprune.methods import cqp, load_method
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.params import Level
 from snnprune.snn.checkpoint import load_parameters
-from snnprune.training.evaluate import accuracy
+from snnprune.snn.training.evaluate import accuracy
 
 METHOD = "cqp"
 NEEDS = DENSE

@@ -21,7 +21,7 @@ from snnprune.pruning.params import Granularity, Level
 from snnprune.pruning.relaxations import Solver, solve_energy_if_feasible
 from snnprune.pruning.scores import critical_at, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_top
-from snnprune.training.evaluate import accuracy_under
+from snnprune.snn.training.evaluate import accuracy_under
 
 NEEDS = DENSE
 

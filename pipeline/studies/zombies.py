@@ -18,10 +18,10 @@ from snnprune.pruning.guard import Guards, MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import Level
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy
-from snnprune.training.fit import make_optimizer, shuffled_batches
-from snnprune.training.optimizer_state import restore_optimizer
-from snnprune.training.params import FitParams
+from snnprune.snn.training.evaluate import accuracy
+from snnprune.snn.training.fit import make_optimizer, shuffled_batches
+from snnprune.snn.training.optimizer_state import restore_optimizer
+from snnprune.snn.training.params import FitParams
 
 ZOMBIES = 4  # tells this study's draws from those of the pruning runs (pruning/iterate.py)
 # From no guard to the full one, which every pruning run uses; only the last is checked at every step.

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.training.fit import StepHooks
+from snnprune.snn.training.fit import StepHooks
 
 
 class ZombieError(RuntimeError):

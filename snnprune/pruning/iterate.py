@@ -18,9 +18,9 @@ from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
 from snnprune.snn.checkpoint import copy_parameters
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy
-from snnprune.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer, shuffled_batches
-from snnprune.training.loss import Loss, cross_entropy, distilled
+from snnprune.snn.training.evaluate import accuracy
+from snnprune.snn.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer, shuffled_batches
+from snnprune.snn.training.loss import Loss, cross_entropy, distilled
 
 # What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
 FINETUNE, CRITICALITY, METHOD = 1, 2, 3

@@ -18,7 +18,7 @@ from snnprune.core.seeds import seed_everything
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.fit import fit, make_optimizer
+from snnprune.snn.training.fit import fit, make_optimizer
 from tests.imports import PROJECT
 
 IMAGES, LABELS = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3
@@ -41,7 +41,10 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("module", ["snnprune", "snnprune.api", "snnprune.core.dataset", "snnprune.training.evaluate"])
+MODULES = ["snnprune", "snnprune.api", "snnprune.core.dataset", "snnprune.snn.training.evaluate"]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_examples_run(module: str) -> None:
     done = doctest.testmod(importlib.import_module(module))
     assert done.attempted > 0 and done.failed == 0

@@ -13,7 +13,7 @@ from snnprune.energy.measure import measure
 from snnprune.energy.profiles import energy_pj, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.snn.checkpoint import load_mask, load_masks, load_network
-from snnprune.training.evaluate import accuracy
+from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS
 
 METHODS = PARAMS["matrix"]["tiny"]["methods"]

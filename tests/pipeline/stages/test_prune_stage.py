@@ -23,7 +23,7 @@ from snnprune.core.schema import ParamsError
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.select import InfeasibleSelection
 from snnprune.snn.checkpoint import load_mask, load_masks, load_network
-from snnprune.training.evaluate import accuracy
+from snnprune.snn.training.evaluate import accuracy
 from tests.imports import PROJECT
 from tests.killing import killed_at
 

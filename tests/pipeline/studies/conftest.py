@@ -20,7 +20,7 @@ from snnprune.core.seeds import derive_seed
 from snnprune.pruning import iterate
 from snnprune.pruning.params import PruneParams
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.params import FitParams
+from snnprune.snn.training.params import FitParams
 from tests.pipeline.studies.made import PARAMS, SIZES, save_splits, write_params
 
 BLOCKS = PARAMS["experiments"]["tiny"]

@@ -12,7 +12,7 @@ from snnprune.energy.measure import SUMS
 from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy_by_step, spikes_of
+from snnprune.snn.training.evaluate import accuracy_by_step, spikes_of
 
 
 def test_rows_of_a_real_net(dense: Callable[[], SpikingNetwork], dataset: Dataset) -> None:

@@ -10,8 +10,8 @@ from pipeline.inputs import Inputs
 from pipeline.studies import load_study
 from snnprune.core.dataset import Dataset
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training import evaluate
-from snnprune.training.evaluate import accuracy
+from snnprune.snn.training import evaluate
+from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import LEVELS, SIZES
 
 Dense = Callable[[], SpikingNetwork]

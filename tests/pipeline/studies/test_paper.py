@@ -17,7 +17,7 @@ from snnprune.pruning.params import CriticalityParams, PruneParams
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.select import InfeasibleSelection, keep_count
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy
+from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import FINETUNE
 
 Dense = Callable[[], SpikingNetwork]

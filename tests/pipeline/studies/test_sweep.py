@@ -10,7 +10,7 @@ import torch
 from snnprune.core.dataset import Dataset
 from snnprune.pruning.relaxations import Solver, solve_energy
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy
+from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import SIZES
 
 Dense = Callable[[], SpikingNetwork]

@@ -9,7 +9,7 @@ from pipeline.inputs import Net
 from pipeline.studies.temporal import Params, rows_of_net
 from snnprune.core.dataset import Dataset
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy, accuracy_by_step, spikes_of
+from snnprune.snn.training.evaluate import accuracy, accuracy_by_step, spikes_of
 
 Dense = Callable[[], SpikingNetwork]
 

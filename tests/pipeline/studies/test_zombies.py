@@ -13,7 +13,7 @@ from pipeline.studies.zombies import SETTINGS, rows_of_setting
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.iterate import CRITICALITY, FINETUNE, METHOD
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.fit import SHUFFLE
+from snnprune.snn.training.fit import SHUFFLE
 from tests.pipeline.studies.made import SIZES, SYNAPSES
 
 Dense = Callable[[], SpikingNetwork]

@@ -7,7 +7,7 @@ from snnprune.core.dataset import Split
 from snnprune.energy.measure import measure
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.evaluate import BATCH_SIZE, accuracy, accuracy_by_step, spikes_of
+from snnprune.snn.training.evaluate import BATCH_SIZE, accuracy, accuracy_by_step, spikes_of
 
 SAMPLES = BATCH_SIZE + 40
 

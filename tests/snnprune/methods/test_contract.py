@@ -21,7 +21,7 @@ from snnprune.pruning.select import keep_count
 from snnprune.snn.lif import MultiStepLeaky
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams, Surrogate
-from snnprune.training.params import FinetuneParams
+from snnprune.snn.training.params import FinetuneParams
 from tests.imports import PROJECT
 
 LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]

@@ -11,8 +11,8 @@ from snnprune.core.seeds import seed_everything
 from snnprune.snn.checkpoint import copy_parameters, load_parameters
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.fit import ResumePoint, fit, make_optimizer
-from snnprune.training.params import FitParams
+from snnprune.snn.training.fit import ResumePoint, fit, make_optimizer
+from snnprune.snn.training.params import FitParams
 
 MODEL = ModelParams(layers=[16, 12, 3], timesteps=4)
 

@@ -13,9 +13,9 @@ from snnprune.core.dataset import Dataset, Split
 from snnprune.pruning.guard import Guards, MaskGuard, ZombieError
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer
-from snnprune.training.optimizer_state import optimizer_tensors, restore_optimizer
-from snnprune.training.params import FitParams
+from snnprune.snn.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer
+from snnprune.snn.training.optimizer_state import optimizer_tensors, restore_optimizer
+from snnprune.snn.training.params import FitParams
 
 PARAMS = FitParams(epochs=2, batch_size=16, lr=0.01, weight_decay=1e-4)
 NO_DECAY = FitParams(epochs=2, batch_size=16, lr=0.01)

@@ -19,11 +19,11 @@ from snnprune.pruning.params import CriticalityParams, PruneParams, Schedule
 from snnprune.pruning.problem import Layers, Problem
 from snnprune.snn.checkpoint import load_parameters
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training import fit as fit_module
-from snnprune.training.evaluate import accuracy
-from snnprune.training.fit import Epoch
-from snnprune.training.loss import Loss
-from snnprune.training.params import Distillation, FinetuneParams
+from snnprune.snn.training import fit as fit_module
+from snnprune.snn.training.evaluate import accuracy
+from snnprune.snn.training.fit import Epoch
+from snnprune.snn.training.loss import Loss
+from snnprune.snn.training.params import Distillation, FinetuneParams
 
 LEVELS = [0.5, 0.8, 0.95]
 PARAMS = PruneParams(

@@ -8,7 +8,7 @@ import torch
 from snnprune.core.dataset import Dataset
 from snnprune.pruning.mask import prunable_weights
 from snnprune.snn.network import SpikingNetwork
-from snnprune.training.evaluate import accuracy, accuracy_under
+from snnprune.snn.training.evaluate import accuracy, accuracy_under
 
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(1)])  # all layers, or the first alone

@@ -10,8 +10,8 @@ from snnprune.core.dataset import Split
 from snnprune.snn.lif import MultiStepLeaky
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
+from snnprune.snn.training.evaluate import accuracy, accuracy_by_step, spikes_of
 from snnprune.temporal.early_exit import exits_of, gap, run_with_exits
-from snnprune.training.evaluate import accuracy, accuracy_by_step, spikes_of
 
 ENCODINGS = [{"name": "direct"}, {"name": "noisy_direct", "sigma": 0.3}, {"name": "rate"}, {"name": "latency"}]
 ARCHITECTURES = [[64, 24, 10], "8x8-3C3-MP2-10"]

@@ -12,11 +12,11 @@ from snnprune.core.dataset import Split
 from snnprune.core.seeds import derive_seed
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams, NoisyDirect
-from snnprune.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer, shuffled_batches
-from snnprune.training.learning_rate import learning_rate
-from snnprune.training.loss import Loss, cross_entropy, distilled
-from snnprune.training.optimizer_state import optimizer_tensors
-from snnprune.training.params import Augment, Distillation, FitParams
+from snnprune.snn.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer, shuffled_batches
+from snnprune.snn.training.learning_rate import learning_rate
+from snnprune.snn.training.loss import Loss, cross_entropy, distilled
+from snnprune.snn.training.optimizer_state import optimizer_tensors
+from snnprune.snn.training.params import Augment, Distillation, FitParams
 
 CLASSES = 3
 PLAIN = ModelParams(layers=[16, 20, CLASSES], timesteps=4)
@@ -222,7 +222,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest
     def refuse(*_: Any) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("snnprune.training.fit._run_epoch", refuse)
+    monkeypatch.setattr("snnprune.snn.training.fit._run_epoch", refuse)
     again = Run(RANDOM, FIT, point)
     assert again.fit() == expected
     assert again.reported == expected

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.loss import cross_entropy, distilled
-from snnprune.training.params import Distillation
+from snnprune.snn.training.loss import cross_entropy, distilled
+from snnprune.snn.training.params import Distillation
 
 LABELS = torch.tensor([0, 2, 1, 1, 0])
 IMAGES = torch.rand((5, 1, 4, 4), generator=torch.Generator().manual_seed(0))

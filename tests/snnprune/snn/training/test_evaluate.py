@@ -7,8 +7,8 @@ from torch import Tensor
 from snnprune.core.dataset import Split
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams, Rate
-from snnprune.training import evaluate
-from snnprune.training.evaluate import accuracy, spikes_of
+from snnprune.snn.training import evaluate
+from snnprune.snn.training.evaluate import accuracy, spikes_of
 
 
 class Stub(SpikingNetwork):

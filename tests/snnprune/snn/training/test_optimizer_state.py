@@ -7,9 +7,9 @@ from torch.nn import functional
 
 from snnprune.snn.network import SpikingNetwork, build_network
 from snnprune.snn.params import ModelParams
-from snnprune.training.fit import make_optimizer
-from snnprune.training.optimizer_state import optimizer_tensors, restore_optimizer
-from snnprune.training.params import FitParams
+from snnprune.snn.training.fit import make_optimizer
+from snnprune.snn.training.optimizer_state import optimizer_tensors, restore_optimizer
+from snnprune.snn.training.params import FitParams
 
 IMAGES = torch.rand((20, 1, 4, 4), generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(20) % 3
