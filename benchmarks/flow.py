@@ -55,7 +55,7 @@ def _clone(folder: Path, experiment: str, lock: str) -> Path:
     yaml = YAML()
     entries = yaml.load(folder / "dvc.lock")
     for address, entry in list(entries["stages"].items()):
-        if lock == "empty" or f"--experiment {experiment} " in f"{entry['cmd']} ":
+        if lock == "empty" or experiment in entry["cmd"].split():
             del entries["stages"][address]
     yaml.dump(entries, folder / "dvc.lock")
     tree = yaml.load(folder / "params.yaml")

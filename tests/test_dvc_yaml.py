@@ -20,8 +20,8 @@ from tests.tiny import METHODS, tiny_params, write_params
 
 PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
 STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
-# Loaded by name: the option of the command that names the module, or the stage that loads all of a folder.
-BY_OPTION = {"--method": "snnprune.methods", "--study": "pipeline.studies"}
+# Loaded by name: the module that the stage's second argument names, or all of a folder.
+BY_ARGUMENT = {"prune": "snnprune.methods", "study": "pipeline.studies"}
 BY_STAGE = {"report": "pipeline.report.studies"}
 FILES = {"track": {Path("flows/tracking/served_model.py")}}  # used as a file: it is logged into MLflow
 
@@ -37,7 +37,8 @@ def files_of(address: str) -> set[Path]:
     words = STAGES[address].cmd.split()
     stage = address.partition("@")[0]
     modules = [words[words.index("-m") + 1]]
-    modules += [f"{folder}.{words[words.index(option) + 1]}" for option, folder in BY_OPTION.items() if option in words]
+    if stage in BY_ARGUMENT:
+        modules.append(f"{BY_ARGUMENT[stage]}.{words[4]}")
     if stage in BY_STAGE:
         folder = PROJECT.joinpath(*BY_STAGE[stage].split("."))
         modules += [f"{BY_STAGE[stage]}.{path.stem}" for path in folder.iterdir() if not path.stem.startswith("_")]

@@ -48,7 +48,7 @@ def track(experiment: str | None = None, receipt: Path | None = None) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.tracking.replay", description="Log all results to MLflow.")
-    parser.add_argument("--experiment", help="only this one (default: all that have results)")
+    parser.add_argument("experiment", nargs="?", help="only this one (default: all that have results)")
     parser.add_argument("--receipt", type=Path, help="write here, as JSON, which results MLflow has")
     arguments = parser.parse_args()
     run_stage(lambda: track(arguments.experiment, arguments.receipt))

@@ -9,9 +9,9 @@ from snnprune.core.errors import UserError
 
 
 def experiment_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the required option --experiment; a stage adds its own options to it."""
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    parser.add_argument("--experiment", required=True, help="name of an entry under experiments: in params.yaml")
+    """A parser whose first argument is the experiment; a stage adds what else its address in DVC names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("experiment", help="name of an entry under experiments: in params.yaml")
     return parser
 
 

@@ -22,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     UserError: unknown method, a block, the dataset or the dense net is missing or not as allowed, or the method's
     constraints cannot be met."""
     parser = experiment_parser("Prune one dense net by one method to every level.")
-    parser.add_argument("--method", required=True)
-    parser.add_argument("--seed", type=seed, required=True)
+    parser.add_argument("method")
+    parser.add_argument("seed", type=seed)
     options = parser.parse_args(argv)
     place = (options.experiment, options.method, options.seed)
     method = load_method(options.method)

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write `table.csv`: the rows of every seed. A finished seed is saved, so that an interrupted study resumes. Raises
     UserError: unknown study, an input or a block is missing or not as allowed, or does not fit the experiment."""
     parser = experiment_parser("Measure one study.")
-    parser.add_argument("--study", required=True)
+    parser.add_argument("study")
     options = parser.parse_args(argv)
     study = load_study(options.study)
     inputs = _inputs(study, options.experiment)

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the dense net, its optimiser state, the curve (a row per epoch) and the metrics. Raises UserError: a block
     or the dataset is missing or not as allowed, or the layers do not fit the dataset."""
     parser = experiment_parser("Train one experiment's dense net with one seed.")
-    parser.add_argument("--seed", type=seed, required=True)
+    parser.add_argument("seed", type=seed)
     options = parser.parse_args(argv)
     model = load_block(options.experiment, "model", ModelParams)
     params = load_block(options.experiment, "train", FitParams)

@@ -138,7 +138,7 @@ stages:
     foreach: ${stages.track}
     do:
       cmd: >-
-        python -m flows.tracking.replay --experiment ${item.experiment}
+        python -m flows.tracking.replay ${item.experiment}
         --receipt mlruns/tracked-${item.experiment}.json
       deps:
         - results/${item.experiment}/report

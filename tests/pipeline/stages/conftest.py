@@ -19,7 +19,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         make_project()
         for name in sorted(available(), key=lambda name: load_study(name).needs not in (DENSE, NETS)):
-            study.main(["--experiment", "tiny", "--study", name])
+            study.main(["tiny", name])
         matrix.update()
     return folder
 

@@ -44,7 +44,7 @@ def written(project: Path, experiment: str) -> dict[str, bytes]:
 
 
 def test_digits_are_stored_and_rerun_to_the_byte(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--experiment", "digits"])
+    main(["digits"])
     first = written(project, "digits")
     assert set(first) == {"dataset.safetensors", "dataset.json"}
     dataset = load_dataset(project / "results" / "digits" / "data")
@@ -53,13 +53,13 @@ def test_digits_are_stored_and_rerun_to_the_byte(project: Path, capsys: pytest.C
     line = capsys.readouterr().out
     assert "digits from scikit-learn" in line
     assert "1079 train, 359 validation, 359 test samples of 1 x 8 x 8, 10 classes" in line
-    main(["--experiment", "digits"])
+    main(["digits"])
     assert written(project, "digits") == first
 
 
 def test_seed_changes_the_digest(project: Path) -> None:
-    main(["--experiment", "digits"])
-    main(["--experiment", "reseeded"])
+    main(["digits"])
+    main(["reseeded"])
     assert written(project, "digits")["dataset.json"] != written(project, "reseeded")["dataset.json"]
 
 
@@ -68,23 +68,23 @@ def test_own_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder.mkdir()
     (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 20, 1, 2) + bytes([0, 255] * 20))
     (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 20) + bytes([0, 1] * 10))
-    main(["--experiment", "own"])
+    main(["own"])
     assert load_dataset(project / "results" / "own" / "data").train.images.shape == (10, 1, 1, 2)
     assert "idx:mine from mine: 10 train, 4 validation, 6 test" in capsys.readouterr().out
 
 
 def test_errors_in_process_are_user_errors(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ParamsError, match="experiments.none: no such experiment"):
-        main(["--experiment", "none"])
+        main(["none"])
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, "nowhere")
     with pytest.raises(DataError, match="nowhere: no such folder"):
-        main(["--experiment", "absent"])
+        main(["absent"])
     assert issubclass(ParamsError, UserError)
     assert not (project / "results").exists()
 
 
 def test_command_line_reports_errors_without_traceback(project: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.stages.data", "--experiment", "typo"]
+    command = [sys.executable, "-m", "pipeline.stages.data", "typo"]
     done = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -101,10 +101,9 @@ def test_run_stage_lets_unexpected_errors_through() -> None:
         run_stage(broken)
 
 
-def test_experiment_is_required_and_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_experiment_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     parser = experiment_parser("A stage.")
-    assert parser.parse_args(["--experiment", "digits"]).experiment == "digits"
-    for arguments in ([], ["--exp", "digits"]):
-        with pytest.raises(SystemExit):
-            parser.parse_args(arguments)
-        assert "--experiment" in capsys.readouterr().err
+    assert parser.parse_args(["digits"]).experiment == "digits"
+    with pytest.raises(SystemExit):
+        parser.parse_args([])
+    assert "required: experiment" in capsys.readouterr().err

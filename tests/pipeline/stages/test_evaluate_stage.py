@@ -24,7 +24,7 @@ TABLE = Path("results/tiny/evaluate/levels.csv")
 
 
 def run() -> pd.DataFrame:
-    evaluate.main(["--experiment", "tiny"])
+    evaluate.main(["tiny"])
     return pd.read_csv(TABLE)
 
 

@@ -77,7 +77,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_params(PARAMS)
         splits = {"train": made_split(60, 0), "validation": made_split(30, 1), "test": made_split(30, 2)}
         save_dataset(paths.data_folder("tiny"), name="patterns", classes=3, scale=16, splits=splits)
-        train.main(["--experiment", "tiny", "--seed", "0"])
+        train.main(["tiny", "0"])
     return folder
 
 
@@ -90,7 +90,7 @@ def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def run(method: str = "cqp") -> Path:
-    prune.main(["--experiment", "tiny", "--method", method, "--seed", "0"])
+    prune.main(["tiny", method, "0"])
     return paths.prune_folder("tiny", method, 0)
 
 
@@ -104,7 +104,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def command(method: str = "cqp") -> list[str]:
-    return [sys.executable, "-m", "pipeline.stages.prune", "--experiment", "tiny", "--method", method, "--seed", "0"]
+    return [sys.executable, "-m", "pipeline.stages.prune", "tiny", method, "0"]
 
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PROJECT)}
@@ -224,7 +224,7 @@ def test_mistakes_are_told_as_errors(project: Path) -> None:
     with pytest.raises(UserError, match="unknown pruning method 'cpq'; available are: .*cqp"):
         run("cpq")
     with pytest.raises(ParamsError, match="experiments.other: no such experiment; defined are: tiny"):
-        prune.main(["--experiment", "other", "--method", "cqp", "--seed", "0"])
+        prune.main(["other", "cqp", "0"])
     write_params(PARAMS, levels=[0.9, 0.5])
     with pytest.raises(ParamsError, match="experiments.tiny.prune.levels: values must rise strictly"):
         run()

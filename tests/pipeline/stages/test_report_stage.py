@@ -26,7 +26,7 @@ from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES, grid
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
 MISSED = {("osqp", 0.9): 17}  # synapses kept, of 20 asked
-ARGUMENTS = ["--experiment", "tiny"]
+ARGUMENTS = ["tiny"]
 BLOCKS = {"staleness": {"above": 0.5}, "energy": {"steps": [3], "max_loss": 0.012}}  # those that a report reads
 
 

@@ -55,7 +55,7 @@ ROWS |= {"alpha": 2, "paper": 2 * 4, "temporal": 5 * 5, "early_exit": 5 * 4}
 
 
 def run(study: str) -> None:
-    main(["--experiment", "tiny", "--study", study])
+    main(["tiny", study])
 
 
 def file(study: str) -> Path:
@@ -207,7 +207,7 @@ def test_choices_are_made_on_validation_alone(project: Path, study: str) -> None
 @every_study
 def test_missing_inputs_are_errors(project: Path, study: str) -> None:
     with pytest.raises(ParamsError, match=r"experiments\.other: no such experiment; defined are: tiny"):
-        main(["--experiment", "other", "--study", study])
+        main(["other", study])
     write_params((study, None))
     with pytest.raises(ParamsError, match=rf"experiments\.tiny\.{study}: missing"):
         run(study)
@@ -271,7 +271,7 @@ def test_staleness_prunes_as_the_prune_stage_but_for_the_criticality(project: Pa
     fresh = [levels_of("cqp", seed)["validation_accuracy"] for seed in SEEDS]
     write_params(("prune.criticality.frozen", True))
     for seed in SEEDS:
-        prune.main(["--experiment", "tiny", "--method", "cqp", "--seed", str(seed)])
+        prune.main(["tiny", "cqp", str(seed)])
         found = mine[seed]["frozen_validation_accuracy"]
         assert found.tolist() == levels_of("cqp", seed)["validation_accuracy"].tolist()
         assert found[0] == fresh[seed][0]  # at the first level the frozen criticality is the fresh one

@@ -50,7 +50,7 @@ experiments:
   absent: *tiny
 """
 NAMES = {"model.safetensors", "optimizer.safetensors", "curve.csv", "metrics.json"}
-ARGUMENTS = ["--experiment", "tiny", "--seed", "3"]
+ARGUMENTS = ["tiny", "3"]
 COMMAND = [sys.executable, "-m", "pipeline.stages.train", *ARGUMENTS]
 
 
@@ -124,13 +124,13 @@ def test_another_seed_is_another_net(project: Path) -> None:
     params = project / "params.yaml"
     params.write_text(params.read_text().replace(f"epochs: {EPOCHS}", "epochs: 1"))
     for seed in ("3", "4"):
-        main(["--experiment", "tiny", "--seed", seed])
+        main(["tiny", seed])
     folder = project / "results" / "tiny" / "train"
     assert (folder / "seed3" / "curve.csv").read_bytes() != (folder / "seed4" / "curve.csv").read_bytes()
 
 
 def test_a_convolutional_net_is_trained(project: Path) -> None:
-    main(["--experiment", "conv", "--seed", "0"])
+    main(["conv", "0"])
     folder = project / "results" / "conv" / "train" / "seed0"
     assert {path.name for path in folder.iterdir()} == NAMES
     network = load_network(folder / "model.safetensors")
@@ -143,7 +143,7 @@ def test_a_convolutional_net_is_trained(project: Path) -> None:
 )
 def test_layers_that_do_not_fit_the_dataset_are_named(project: Path, experiment: str, layers: str) -> None:
     with pytest.raises(UserError) as caught:
-        main(["--experiment", experiment, "--seed", "0"])
+        main([experiment, "0"])
     assert str(caught.value) == (
         f"model.layers: found {layers}, but the dataset has images of 1x4x4 and 3 classes; "
         "the input must be 1x4x4 or 16, the last layer 3"
@@ -153,6 +153,6 @@ def test_layers_that_do_not_fit_the_dataset_are_named(project: Path, experiment:
 
 def test_errors_name_the_key_or_the_file(project: Path) -> None:
     with pytest.raises(ParamsError, match="experiments.typo.train.rate: unknown key"):
-        main(["--experiment", "typo", "--seed", "0"])
+        main(["typo", "0"])
     with pytest.raises(DataError, match="absent/data/dataset.safetensors: no such file"):
-        main(["--experiment", "absent", "--seed", "0"])
+        main(["absent", "0"])

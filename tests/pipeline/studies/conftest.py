@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         write_params()
         save_splits()
-        train.main(["--experiment", "tiny", "--seed", "0"])
+        train.main(["tiny", "0"])
     return folder
 
 

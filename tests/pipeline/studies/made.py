@@ -81,6 +81,6 @@ def make_project() -> None:
     write_params()
     save_splits()
     for seed in map(str, SEEDS):
-        train.main(["--experiment", "tiny", "--seed", seed])
+        train.main(["tiny", seed])
         for method in PARAMS["matrix"]["tiny"]["methods"]:
-            prune.main(["--experiment", "tiny", "--method", method, "--seed", seed])
+            prune.main(["tiny", method, seed])
