@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from pipeline.io.params import Runtime
 from pipeline.io.runtime import configure
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network, run_fused
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.fit import make_optimizer
-from snnprune.snn.training.params import FitParams
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, build_network, run_fused
+from snnprune.core.params import ModelParams
+from snnprune.core.training.fit import make_optimizer
+from snnprune.core.training.params import FitParams
 
 SPEC = ModelParams(layers=[784, 256, 10], timesteps=10)
 THREADS = (1, 2)

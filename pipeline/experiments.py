@@ -11,10 +11,10 @@ from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
 from pipeline.studies import DENSE, NETS, Experiment, Study
 from snnprune import methods
+from snnprune.core.params import ModelParams
 from snnprune.core.schema import Block, ParamsError, validate
+from snnprune.core.training.params import FitParams
 from snnprune.pruning.params import PruneParams
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.params import FitParams
 
 SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "train": FitParams, "prune": PruneParams}
 

@@ -16,14 +16,14 @@ from pipeline.io.files import Row
 from pipeline.io.nets import DENSE, net_name
 from pipeline.io.params import Matrix
 from pipeline.io.resume import Resume
+from snnprune.core.checkpoint import load_network
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import PruneParams
 from snnprune.pruning.problem import Problem
-from snnprune.snn.checkpoint import load_network
-from snnprune.snn.network import SpikingNetwork
 
 P = TypeVar("P", bound=Block)
 

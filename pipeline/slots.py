@@ -10,7 +10,7 @@ from snnprune.core.errors import UserError
 
 FOLDER = Path(__file__).with_name("studies")
 METHODS = Path(__file__).parents[1] / "snnprune" / "methods"
-SHARED = ("core", "pruning", "snn")  # what every study imports of snnprune
+SHARED = ("core", "pruning")  # what every study imports of snnprune
 
 
 def slots_of(

@@ -9,11 +9,20 @@ from typing import Any, Literal
 
 import torch
 
+from snnprune.core.checkpoint import load_network, save_network
 from snnprune.core.dataset import Data, Split, as_split
 from snnprune.core.errors import DataError
 from snnprune.core.errors import UserError as UserError
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
 from snnprune.core.schema import validate
 from snnprune.core.seeds import seed_everything
+from snnprune.core.training.evaluate import accuracy as accuracy
+from snnprune.core.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
+from snnprune.core.training.loss import Loss, cross_entropy
+from snnprune.core.training.params import Distillation as Distillation
+from snnprune.core.training.params import FinetuneParams as Finetune
+from snnprune.core.training.params import FitParams as Training
 from snnprune.data.idx import load_idx as load_idx
 from snnprune.energy.measure import Measurement, measure
 from snnprune.methods import available as list_methods  # noqa: F401
@@ -22,15 +31,6 @@ from snnprune.pruning.iterate import PrunedLevel, prune_levels
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams as Criticality
 from snnprune.pruning.params import Pruning
-from snnprune.snn.checkpoint import load_network, save_network
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.evaluate import accuracy as accuracy
-from snnprune.snn.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
-from snnprune.snn.training.loss import Loss, cross_entropy
-from snnprune.snn.training.params import Distillation as Distillation
-from snnprune.snn.training.params import FinetuneParams as Finetune
-from snnprune.snn.training.params import FitParams as Training
 
 TRAINING = Training(epochs=20)
 CRITICALITY = Criticality()
@@ -64,7 +64,7 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
 
     layers: neuron counts from input to output, or a notation such as "28x28-12C5-MP2-64C5-MP2-10".
     model: beta (0.9), threshold (1.0), reset ("subtract" or "zero"), timesteps (10), dropout (0.0), surrogate, encoding
-        (such as {"name": "rate", "gain": 0.5}); see `snnprune.snn.params.ModelParams`.
+        (such as {"name": "rate", "gain": 0.5}); see `snnprune.core.params.ModelParams`.
     Raises UserError: an unknown or impossible value; names the key, what was found and what is allowed.
 
     >>> build([64, 128, 10], timesteps=8, encoding={"name": "rate"})(torch.rand(5, 1, 8, 8)).shape

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.io.resume import FOLDER, Resume, fingerprint
-from snnprune.snn.training.fit import ResumePoint
+from snnprune.core.training.fit import ResumePoint
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from flows.tracking.results import Content
 
 CODE = Path(__file__).with_name("served_model.py")
 PACKAGE = Path(snnprune.__file__).parent
-PARTS = ("__init__.py", "core", "snn")  # what CODE imports of it
+PARTS = ("__init__.py", "core")  # what CODE imports of it
 REQUIREMENTS = ("mlflow", "numpy", "pydantic", "safetensors", "snntorch", "torch")
 SIGNATURE = ModelSignature(
     inputs=Schema([TensorSpec(np.dtype("float32"), (-1, -1, -1, -1))]),  # images [B, C, H, W]

@@ -15,7 +15,7 @@ class SpikeCounts(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:  # MLflow looks at the name `context`
         """Rebuild the network. torch is imported here: logging a model does not need it."""
-        from snnprune.snn.checkpoint import load_network
+        from snnprune.core.checkpoint import load_network
 
         self._network = load_network(context.artifacts["weights"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from tqdm import tqdm
 
-from snnprune.snn.training.fit import Progress
+from snnprune.core.training.fit import Progress
 
 if TYPE_CHECKING:  # the stage `train` depends on nothing that prunes
     from snnprune.pruning.iterate import PrunedLevel

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from pipeline.io.files import sha256
-from snnprune.snn.training.fit import ResumePoint
+from snnprune.core.training.fit import ResumePoint
 
 FOLDER = Path(".resume")
 PACKAGES = ("snnprune", "pipeline")  # whose code a result depends on

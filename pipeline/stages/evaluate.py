@@ -12,13 +12,13 @@ from pipeline.io.files import Row, write_csv
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.params import load_matrix, load_runtime
 from pipeline.io.runtime import Setting, set_up
+from snnprune.core.checkpoint import load_mask, load_masks, load_network
+from snnprune.core.training.evaluate import accuracy_under
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import FILE as PROFILES
 from snnprune.energy.profiles import Profile, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.snn.checkpoint import load_mask, load_masks, load_network
-from snnprune.snn.training.evaluate import accuracy_under
 
 
 def main(argv: Sequence[str] | None = None) -> None:

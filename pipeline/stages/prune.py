@@ -10,11 +10,11 @@ from pipeline.io.nets import level_text
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.progress import TerminalProgress
 from pipeline.io.runtime import set_up
+from snnprune.core.checkpoint import load_network, load_parameters, save_masks, save_network
+from snnprune.core.training.fit import Epoch
 from snnprune.methods import load_method
 from snnprune.pruning.iterate import one_shot_masks, prune_levels
 from snnprune.pruning.params import PruneParams
-from snnprune.snn.checkpoint import load_network, load_parameters, save_masks, save_network
-from snnprune.snn.training.fit import Epoch
 
 
 def main(argv: Sequence[str] | None = None) -> None:

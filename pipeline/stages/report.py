@@ -16,8 +16,8 @@ from pipeline.report.page.page import render_page
 from pipeline.report.page.sections import page_of
 from pipeline.report.studies import Context, Studied, load_report
 from pipeline.report.table import read_table, to_csv
+from snnprune.core.params import ModelParams
 from snnprune.energy.profiles import load_profiles
-from snnprune.snn.params import ModelParams
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -12,15 +12,15 @@ from pipeline.io.files import Curve, write_json
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.progress import TerminalProgress
 from pipeline.io.runtime import set_up
+from snnprune.core.checkpoint import save_network
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
+from snnprune.core.network import build_network
+from snnprune.core.params import ModelParams
 from snnprune.core.seeds import seed_everything
-from snnprune.snn.checkpoint import save_network
-from snnprune.snn.network import build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.fit import fit, make_optimizer
-from snnprune.snn.training.optimizer_state import optimizer_tensors
-from snnprune.snn.training.params import FitParams
+from snnprune.core.training.fit import fit, make_optimizer
+from snnprune.core.training.optimizer_state import optimizer_tensors
+from snnprune.core.training.params import FitParams
 
 
 def main(argv: Sequence[str] | None = None) -> None:

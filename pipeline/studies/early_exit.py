@@ -7,7 +7,7 @@ from pipeline.io.files import Row
 from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset, Split
 from snnprune.core.schema import Block, Fraction, Rising
-from snnprune.snn.training.evaluate import accuracy, accuracy_by_step, evaluation_batches, spikes_of
+from snnprune.core.training.evaluate import accuracy, accuracy_by_step, evaluation_batches, spikes_of
 from snnprune.temporal.early_exit import exits_of, run_with_exits
 
 NEEDS = NETS

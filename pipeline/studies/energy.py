@@ -12,12 +12,12 @@ from pipeline.io.nets import net_name
 from pipeline.studies import Experiment
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
+from snnprune.core.params import ModelParams
 from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import FILE, Profile, load_profiles
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.params import ModelParams
 
 NEEDS = "temporal"
 READS = {"model": ModelParams}

@@ -8,11 +8,11 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE
 from snnprune.core.schema import Block
+from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import Levels
 from snnprune.pruning.scores import importance
 from snnprune.pruning.select import keep_count
-from snnprune.snn.training.evaluate import accuracy, accuracy_under
 
 NEEDS = DENSE
 

@@ -15,9 +15,14 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, NO_NEURON_MEANS, Experiment
+from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
+from snnprune.core.training.evaluate import accuracy
+from snnprune.core.training.fit import fit, make_optimizer, shuffled_batches
+from snnprune.core.training.params import FitParams
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.iterate import FINETUNE, METHOD, make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
@@ -25,11 +30,6 @@ from snnprune.pruning.params import CriticalityParams, Levels, PruneParams, targ
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.scores import by_presynaptic_neuron, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
-from snnprune.snn.checkpoint import copy_parameters, load_parameters
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy
-from snnprune.snn.training.fit import fit, make_optimizer, shuffled_batches
-from snnprune.snn.training.params import FitParams
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 NEEDS = DENSE

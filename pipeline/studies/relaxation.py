@@ -20,6 +20,7 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE, Experiment
 from snnprune.core.schema import Block, Fraction
+from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import flatten, unflatten
 from snnprune.pruning.relaxations import (
     FLOOR,
@@ -33,7 +34,6 @@ from snnprune.pruning.relaxations import (
 )
 from snnprune.pruning.scores import by_presynaptic_neuron, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
-from snnprune.snn.training.evaluate import accuracy_under
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
 FORMS = ("budget", "energy")

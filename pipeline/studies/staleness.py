@@ -4,12 +4,12 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
 from pipeline.studies import DENSE, Experiment
+from snnprune.core.checkpoint import load_parameters
 from snnprune.core.schema import Block
+from snnprune.core.training.evaluate import accuracy
 from snnprune.methods import cqp, load_method
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.params import Level
-from snnprune.snn.checkpoint import load_parameters
-from snnprune.snn.training.evaluate import accuracy
 
 METHOD = "cqp"
 NEEDS = DENSE

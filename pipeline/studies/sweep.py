@@ -16,12 +16,12 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE, Experiment
 from snnprune.core.schema import Block, Fraction, Rising
+from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import Mask, flatten, prunable_weights, unflatten
 from snnprune.pruning.params import Granularity, Level
 from snnprune.pruning.relaxations import Solver, solve_energy_if_feasible
 from snnprune.pruning.scores import critical_at, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_top
-from snnprune.snn.training.evaluate import accuracy_under
 
 NEEDS = DENSE
 

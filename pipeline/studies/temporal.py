@@ -9,7 +9,7 @@ from pipeline.io.files import Row
 from pipeline.studies import NETS
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block, Fraction
-from snnprune.snn.training.evaluate import accuracy_by_step, spikes_of
+from snnprune.core.training.evaluate import accuracy_by_step, spikes_of
 from snnprune.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
 
 NEEDS = NETS

@@ -12,16 +12,16 @@ from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.studies import DENSE
 from snnprune.core.dataset import Split
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed, seed_everything
+from snnprune.core.training.evaluate import accuracy
+from snnprune.core.training.fit import make_optimizer, shuffled_batches
+from snnprune.core.training.optimizer_state import restore_optimizer
+from snnprune.core.training.params import FitParams
 from snnprune.pruning.guard import Guards, MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import Level
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy
-from snnprune.snn.training.fit import make_optimizer, shuffled_batches
-from snnprune.snn.training.optimizer_state import restore_optimizer
-from snnprune.snn.training.params import FitParams
 
 ZOMBIES = 4  # tells this study's draws from those of the pruning runs (pruning/iterate.py)
 # From no guard to the full one, which every pruning run uses; only the last is checked at every step.

@@ -1,1 +1,1 @@
-"""What all of the library rests on: errors, schemas, seeds, whole files, data in memory."""
+"""Spiking networks, their training, and what all of the library shares: datasets, errors, schemas, seeds."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from snnprune.core.dataset import Split
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import evaluation_batches
 from snnprune.energy.operations import LayerCounts, observe_operations
 from snnprune.energy.profiles import Profile, energy_pj
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import evaluation_batches
 
 SUMS = ("synapses", "nnz", "macs", "acs", "dense_macs", "dense_acs", "neuron_updates")
 

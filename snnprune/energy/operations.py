@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, evaluating
+from snnprune.core.params import Direct, NoisyDirect
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, evaluating
-from snnprune.snn.params import Direct, NoisyDirect
 
 
 @dataclass(frozen=True)

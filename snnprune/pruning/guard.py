@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from snnprune.core.training.fit import StepHooks
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.snn.training.fit import StepHooks
 
 
 class ZombieError(RuntimeError):

@@ -7,20 +7,20 @@ from functools import cache, partial
 
 from torch import Tensor
 
+from snnprune.core.checkpoint import copy_parameters
 from snnprune.core.dataset import Split
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
+from snnprune.core.training.evaluate import accuracy
+from snnprune.core.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer, shuffled_batches
+from snnprune.core.training.loss import Loss, cross_entropy, distilled
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
 from snnprune.pruning.problem import Layers, Measure, Method, Problem
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
-from snnprune.snn.checkpoint import copy_parameters
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy
-from snnprune.snn.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer, shuffled_batches
-from snnprune.snn.training.loss import Loss, cross_entropy, distilled
 
 # What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
 FINETUNE, CRITICALITY, METHOD = 1, 2, 3

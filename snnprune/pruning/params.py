@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from snnprune.core.schema import Block, Rising
-from snnprune.snn.training.params import FinetuneParams
+from snnprune.core.training.params import FinetuneParams
 
 Level = Annotated[float, pydantic.Field(gt=0, lt=1)]
 Levels = Rising[Level]

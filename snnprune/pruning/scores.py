@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.mask import flatten, prunable_weights, unflatten
 from snnprune.pruning.params import CriticalityKind, Granularity
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, evaluating
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 NO_BATCH = "criticality needs at least one batch"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from snnprune.snn.encoding import encode, is_constant
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, evaluating
+from snnprune.core.encoding import encode, is_constant
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, evaluating
 
 
 @dataclass(frozen=True)

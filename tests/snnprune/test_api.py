@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import snnprune
 from snnprune.core.dataset import as_split
+from snnprune.core.network import build_network
+from snnprune.core.params import ModelParams
 from snnprune.core.seeds import seed_everything
+from snnprune.core.training.fit import fit, make_optimizer
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.network import build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.fit import fit, make_optimizer
 from tests.imports import PROJECT
 
 IMAGES, LABELS = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3
@@ -41,7 +41,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-MODULES = ["snnprune", "snnprune.api", "snnprune.core.dataset", "snnprune.snn.training.evaluate"]
+MODULES = ["snnprune", "snnprune.api", "snnprune.core.dataset", "snnprune.core.training.evaluate"]
 
 
 @pytest.mark.parametrize("module", MODULES)

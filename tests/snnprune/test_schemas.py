@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from snnprune.core.params import Direct, Latency, ModelParams, NoisyDirect, Rate
 from snnprune.core.schema import Block, ParamsError, validate
+from snnprune.core.training.params import Augment, Distillation, FinetuneParams, FitParams
 from snnprune.pruning.params import PruneParams
-from snnprune.snn.params import Direct, Latency, ModelParams, NoisyDirect, Rate
-from snnprune.snn.training.params import Augment, Distillation, FinetuneParams, FitParams
 
 MODEL = {"layers": [4, 2]}
 TRAIN = {"epochs": 3, "batch_size": 8, "lr": 0.1}

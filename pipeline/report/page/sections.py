@@ -11,7 +11,7 @@ from pipeline.report.page.content import Fact, PageFigure, Section, Source
 from pipeline.report.page.page import Page
 from pipeline.report.studies import Studied
 from pipeline.report.style import Drawing
-from snnprune.snn.params import ModelParams
+from snnprune.core.params import ModelParams
 
 # First on the page, in this order; studies that are not listed follow.
 ORDER = ("energy", "relaxation", "zombies", "sweep", "temporal", "early_exit", "staleness", "alpha", "paper", "layers")

@@ -12,9 +12,9 @@ from mlflow import MlflowClient
 
 from flows.tracking import model
 from pipeline.io.paths import dense_file
-from snnprune.snn.checkpoint import load_network, save_network
-from snnprune.snn.network import build_network
-from snnprune.snn.params import ModelParams
+from snnprune.core.checkpoint import load_network, save_network
+from snnprune.core.network import build_network
+from snnprune.core.params import ModelParams
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import log, named
 

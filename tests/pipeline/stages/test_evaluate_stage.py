@@ -8,12 +8,12 @@ import pytest
 from pipeline.io import paths
 from pipeline.io.store import load_dataset
 from pipeline.stages import evaluate
+from snnprune.core.checkpoint import load_mask, load_masks, load_network
 from snnprune.core.errors import UserError
+from snnprune.core.training.evaluate import accuracy
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import energy_pj, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.snn.checkpoint import load_mask, load_masks, load_network
-from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS
 
 METHODS = PARAMS["matrix"]["tiny"]["methods"]

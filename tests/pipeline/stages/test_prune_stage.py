@@ -18,12 +18,12 @@ import safetensors.torch
 from pipeline.io import paths
 from pipeline.io.store import load_dataset, save_dataset
 from pipeline.stages import prune, train
+from snnprune.core.checkpoint import load_mask, load_masks, load_network
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
+from snnprune.core.training.evaluate import accuracy
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.select import InfeasibleSelection
-from snnprune.snn.checkpoint import load_mask, load_masks, load_network
-from snnprune.snn.training.evaluate import accuracy
 from tests.imports import PROJECT
 from tests.killing import killed_at
 

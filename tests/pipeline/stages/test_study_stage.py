@@ -16,8 +16,8 @@ from pipeline.stages.study import main
 from pipeline.studies import DENSE, NETS, available, load_study
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
+from snnprune.core.training.fit import ResumePoint
 from snnprune.energy.profiles import load_profiles
-from snnprune.snn.training.fit import ResumePoint
 from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS, made_split, save_splits, write_params
 
 every_study = pytest.mark.parametrize("study", available())

@@ -14,9 +14,9 @@ import torch
 
 from pipeline.io.store import Arrays, save_dataset
 from pipeline.stages.train import main
+from snnprune.core.checkpoint import load_network
 from snnprune.core.errors import DataError, UserError
 from snnprune.core.schema import ParamsError
-from snnprune.snn.checkpoint import load_network
 from tests.killing import killed_at
 
 ROOT = Path(__file__).parents[3]

@@ -16,11 +16,11 @@ from pipeline.io.store import load_dataset
 from pipeline.stages import train
 from pipeline.studies import load_study
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed
+from snnprune.core.training.params import FitParams
 from snnprune.pruning import iterate
 from snnprune.pruning.params import PruneParams
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.params import FitParams
 from tests.pipeline.studies.made import PARAMS, SIZES, save_splits, write_params
 
 BLOCKS = PARAMS["experiments"]["tiny"]

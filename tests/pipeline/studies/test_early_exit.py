@@ -9,9 +9,9 @@ import torch
 from pipeline.inputs import Net
 from pipeline.studies.early_exit import Params, rows_of_net
 from snnprune.core.dataset import Dataset, Split
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.evaluate import BATCH_SIZE, accuracy, spikes_of
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
+from snnprune.core.training.evaluate import BATCH_SIZE, accuracy, spikes_of
 from snnprune.temporal.early_exit import exits_of
 
 Dense = Callable[[], SpikingNetwork]

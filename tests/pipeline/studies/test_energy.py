@@ -8,11 +8,11 @@ import pytest
 from pipeline.inputs import Net
 from pipeline.studies.energy import Params, rows_of_net
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import accuracy_by_step, spikes_of
 from snnprune.energy.measure import SUMS
 from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy_by_step, spikes_of
 
 
 def test_rows_of_a_real_net(dense: Callable[[], SpikingNetwork], dataset: Dataset) -> None:

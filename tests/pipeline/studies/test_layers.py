@@ -9,9 +9,9 @@ import torch
 from pipeline.inputs import Inputs
 from pipeline.studies import load_study
 from snnprune.core.dataset import Dataset
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training import evaluate
-from snnprune.snn.training.evaluate import accuracy
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training import evaluate
+from snnprune.core.training.evaluate import accuracy
 from tests.pipeline.studies.made import LEVELS, SIZES
 
 Dense = Callable[[], SpikingNetwork]

@@ -12,12 +12,12 @@ from torch import Tensor
 from pipeline.studies import paper
 from pipeline.studies.paper import Params, column_scores, keep_columns
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import accuracy
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams, PruneParams
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.select import InfeasibleSelection, keep_count
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import FINETUNE
 
 Dense = Callable[[], SpikingNetwork]

@@ -9,9 +9,9 @@ import torch
 
 from pipeline.studies import relaxation
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import accuracy
 from snnprune.pruning.relaxations import Solver, is_energy_feasible, solve_budget
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import SIZES, SYNAPSES
 
 Dense = Callable[[], SpikingNetwork]

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import accuracy
 from snnprune.pruning.relaxations import Solver, solve_energy
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy
 from tests.pipeline.studies.made import SIZES
 
 Dense = Callable[[], SpikingNetwork]

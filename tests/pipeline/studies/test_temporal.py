@@ -8,8 +8,8 @@ import pytest
 from pipeline.inputs import Net
 from pipeline.studies.temporal import Params, rows_of_net
 from snnprune.core.dataset import Dataset
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy, accuracy_by_step, spikes_of
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import accuracy, accuracy_by_step, spikes_of
 
 Dense = Callable[[], SpikingNetwork]
 

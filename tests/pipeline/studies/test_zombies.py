@@ -10,10 +10,10 @@ from torch.nn import functional
 from pipeline.inputs import Inputs
 from pipeline.studies import zombies
 from pipeline.studies.zombies import SETTINGS, rows_of_setting
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed
+from snnprune.core.training.fit import SHUFFLE
 from snnprune.pruning.iterate import CRITICALITY, FINETUNE, METHOD
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.fit import SHUFFLE
 from tests.pipeline.studies.made import SIZES, SYNAPSES
 
 Dense = Callable[[], SpikingNetwork]

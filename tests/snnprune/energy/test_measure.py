@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from snnprune.core.dataset import Split
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
+from snnprune.core.training.evaluate import BATCH_SIZE, accuracy, accuracy_by_step, spikes_of
 from snnprune.energy.measure import measure
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.evaluate import BATCH_SIZE, accuracy, accuracy_by_step, spikes_of
 
 SAMPLES = BATCH_SIZE + 40
 

@@ -8,12 +8,12 @@ from neurobench.metrics.workload import SynapticOperations
 from neurobench.models import SNNTorchModel
 from torch import Tensor, nn
 
+from snnprune.core.encoding import encode
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
 from snnprune.energy.operations import LayerCounts, observe_operations
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.encoding import encode
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
 
 ENCODINGS = [
     {"name": "direct"},

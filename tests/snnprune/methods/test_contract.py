@@ -10,7 +10,11 @@ from torch import Tensor, nn
 
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams, Surrogate
 from snnprune.core.schema import ParamsError, validate
+from snnprune.core.training.params import FinetuneParams
 from snnprune.methods import available, load_method
 from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
@@ -18,10 +22,6 @@ from snnprune.pruning.params import CriticalityParams, PruneParams
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.scores import by_presynaptic_neuron, importance
 from snnprune.pruning.select import keep_count
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams, Surrogate
-from snnprune.snn.training.params import FinetuneParams
 from tests.imports import PROJECT
 
 LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Dataset, Split
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
 from snnprune.core.seeds import seed_everything
-from snnprune.snn.checkpoint import copy_parameters, load_parameters
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.fit import ResumePoint, fit, make_optimizer
-from snnprune.snn.training.params import FitParams
+from snnprune.core.training.fit import ResumePoint, fit, make_optimizer
+from snnprune.core.training.params import FitParams
 
 MODEL = ModelParams(layers=[16, 12, 3], timesteps=4)
 

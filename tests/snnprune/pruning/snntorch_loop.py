@@ -6,9 +6,9 @@ from snntorch import surrogate
 from torch import Tensor, nn
 from torch.nn import functional
 
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork
 
 
 def spike_function(network: SpikingNetwork) -> nn.Module:

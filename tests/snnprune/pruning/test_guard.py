@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from snnprune.core.dataset import Dataset, Split
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer
+from snnprune.core.training.optimizer_state import optimizer_tensors, restore_optimizer
+from snnprune.core.training.params import FitParams
 from snnprune.pruning.guard import Guards, MaskGuard, ZombieError
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer
-from snnprune.snn.training.optimizer_state import optimizer_tensors, restore_optimizer
-from snnprune.snn.training.params import FitParams
 
 PARAMS = FitParams(epochs=2, batch_size=16, lr=0.01, weight_decay=1e-4)
 NO_DECAY = FitParams(epochs=2, batch_size=16, lr=0.01)

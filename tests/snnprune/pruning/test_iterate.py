@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from pipeline.io.resume import Resume
+from snnprune.core.checkpoint import load_parameters
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
+from snnprune.core.training import fit as fit_module
+from snnprune.core.training.evaluate import accuracy
+from snnprune.core.training.fit import Epoch
+from snnprune.core.training.loss import Loss
+from snnprune.core.training.params import Distillation, FinetuneParams
 from snnprune.methods import Method, available, load_method
 from snnprune.pruning import iterate
 from snnprune.pruning.iterate import BrokenMethod, PrunedLevel, prune_levels
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityParams, PruneParams, Schedule
 from snnprune.pruning.problem import Layers, Problem
-from snnprune.snn.checkpoint import load_parameters
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training import fit as fit_module
-from snnprune.snn.training.evaluate import accuracy
-from snnprune.snn.training.fit import Epoch
-from snnprune.snn.training.loss import Loss
-from snnprune.snn.training.params import Distillation, FinetuneParams
 
 LEVELS = [0.5, 0.8, 0.95]
 PARAMS = PruneParams(

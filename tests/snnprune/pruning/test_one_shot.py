@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from snnprune.core.dataset import Dataset
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.pruning.mask import prunable_weights
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.evaluate import accuracy, accuracy_under
 
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(1)])  # all layers, or the first alone

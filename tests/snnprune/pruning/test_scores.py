@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from snnprune.core.dataset import Dataset
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams, Surrogate
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.scores import (
     by_presynaptic_neuron,
@@ -19,9 +22,6 @@ from snnprune.pruning.scores import (
     membrane_criticality,
     normalized,
 )
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams, Surrogate
 from tests.snnprune.pruning import snntorch_loop
 
 Batches = list[tuple[Tensor, Tensor]]

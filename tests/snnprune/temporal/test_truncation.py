@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Split
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.evaluate import accuracy, accuracy_by_step, spikes_of
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
+from snnprune.core.training.evaluate import accuracy, accuracy_by_step, spikes_of
 from snnprune.temporal.early_exit import exits_of, gap, run_with_exits
 
 ENCODINGS = [{"name": "direct"}, {"name": "noisy_direct", "sigma": 0.3}, {"name": "rate"}, {"name": "latency"}]

@@ -5,8 +5,8 @@ import torch
 from snntorch import spikegen
 from torch import Tensor
 
-from snnprune.snn.encoding import encode, is_constant
-from snnprune.snn.params import Direct, Encoding, Latency, NoisyDirect, Rate
+from snnprune.core.encoding import encode, is_constant
+from snnprune.core.params import Direct, Encoding, Latency, NoisyDirect, Rate
 
 DIRECT = Direct(name="direct")
 NOISY = NoisyDirect(name="noisy_direct", sigma=0.05)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.lif import make_batch, make_network, measure_agreement, measure_speed
-from snnprune.snn.params import ModelParams
+from snnprune.core.params import ModelParams
 
 TINY = ModelParams(layers=[40, 16, 3], threshold=0.3, timesteps=4)
 

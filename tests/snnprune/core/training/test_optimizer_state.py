@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.fit import make_optimizer
-from snnprune.snn.training.optimizer_state import optimizer_tensors, restore_optimizer
-from snnprune.snn.training.params import FitParams
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
+from snnprune.core.training.fit import make_optimizer
+from snnprune.core.training.optimizer_state import optimizer_tensors, restore_optimizer
+from snnprune.core.training.params import FitParams
 
 IMAGES = torch.rand((20, 1, 4, 4), generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(20) % 3

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from snnprune.core.architecture import Architecture, from_counts, parse
 from snnprune.core.schema import Block
-from snnprune.snn.architecture import Architecture, from_counts, parse
 
 NEURON_COUNTS = pydantic.TypeAdapter(
     Annotated[list[Annotated[int, pydantic.Field(ge=1)]], pydantic.Field(min_length=2)],
@@ -61,7 +61,7 @@ class ModelParams(Block):
     """A feed-forward spiking network.
 
     layers: neuron counts from input to output ([784, 256, 10]), or a notation such as
-        28x28-12C5-MP2-64C5-MP2-10 (`snnprune/snn/architecture.py`).
+        28x28-12C5-MP2-64C5-MP2-10 (`snnprune/core/architecture.py`).
     """
 
     layers: list[int] | str

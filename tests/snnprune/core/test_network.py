@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.lif import run_loop
-from snnprune.snn.encoding import encode, is_constant
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import MultiStepDropout, SpikingNetwork, build_network, run_fused
-from snnprune.snn.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate, Surrogate
+from snnprune.core.encoding import encode, is_constant
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import MultiStepDropout, SpikingNetwork, build_network, run_fused
+from snnprune.core.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate, Surrogate
 
 ENCODINGS = [
     Direct(name="direct"),

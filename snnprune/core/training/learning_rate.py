@@ -2,7 +2,7 @@
 
 import math
 
-from snnprune.snn.training.params import FitParams
+from snnprune.core.training.params import FitParams
 
 # torch.optim.lr_scheduler.OneCycleLR's defaults: share of steps that rise, first rate, last rate (as divisors).
 RISE = 0.3

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from snnprune.snn.training.learning_rate import learning_rate
-from snnprune.snn.training.params import FitParams
+from snnprune.core.training.learning_rate import learning_rate
+from snnprune.core.training.params import FitParams
 
 
 def rates(schedule: str, lr: float, steps: int, count: int | None = None) -> list[float]:

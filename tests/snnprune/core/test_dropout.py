@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.network import MultiStepDropout, run_fused
-from snnprune.snn.params import Surrogate
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.network import MultiStepDropout, run_fused
+from snnprune.core.params import Surrogate
 
 
 def test_one_mask_per_sample_for_all_steps() -> None:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.params import Distillation
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.params import Distillation
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # spike counts [B, classes], images [B, C, H, W], labels [B]
 

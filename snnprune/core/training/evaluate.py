@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Data, Split, as_split
+from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.seeds import derive_seed
-from snnprune.snn.checkpoint import copy_parameters, load_parameters
-from snnprune.snn.network import SpikingNetwork, evaluating
 
 BATCH_SIZE = 1000
 ENCODING_SEED = 1_000_003

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
 
 MASK, KEPT = ".mask", ".kept"  # endings of the two tensors of a weight that is stored sparse
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from snnprune.snn.encoding import encode, is_constant
-from snnprune.snn.lif import MultiStepLeaky
-from snnprune.snn.params import ModelParams
+from snnprune.core.encoding import encode, is_constant
+from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.params import ModelParams
 
 Observe = Callable[[nn.Module, Tensor, bool], None]
 

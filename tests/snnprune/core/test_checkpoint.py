@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from snnprune.snn.checkpoint import (
+from snnprune.core.checkpoint import (
     NetworkFileError,
     copy_parameters,
     load_mask,
@@ -16,8 +16,8 @@ from snnprune.snn.checkpoint import (
     save_masks,
     save_network,
 )
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams, NoisyDirect, Surrogate
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams, NoisyDirect, Surrogate
 
 SPEC = ModelParams(
     layers=[6, 5, 3],

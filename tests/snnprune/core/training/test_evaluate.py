@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Split
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams, Rate
-from snnprune.snn.training import evaluate
-from snnprune.snn.training.evaluate import accuracy, spikes_of
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams, Rate
+from snnprune.core.training import evaluate
+from snnprune.core.training.evaluate import accuracy, spikes_of
 
 
 class Stub(SpikingNetwork):

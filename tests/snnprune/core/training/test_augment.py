@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnprune.snn.training.augment import augment
-from snnprune.snn.training.params import Augment
+from snnprune.core.training.augment import augment
+from snnprune.core.training.params import Augment
 
 
 def one_pixel(count: int, height: int, width: int, row: int, column: int) -> Tensor:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from snnprune.core.dataset import Split
 from snnprune.core.files import replace
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed, seed_everything
-from snnprune.snn.network import SpikingNetwork
-from snnprune.snn.training.augment import augment
-from snnprune.snn.training.evaluate import accuracy
-from snnprune.snn.training.learning_rate import learning_rate
-from snnprune.snn.training.loss import Loss, cross_entropy
-from snnprune.snn.training.params import FitParams
+from snnprune.core.training.augment import augment
+from snnprune.core.training.evaluate import accuracy
+from snnprune.core.training.learning_rate import learning_rate
+from snnprune.core.training.loss import Loss, cross_entropy
+from snnprune.core.training.params import FitParams
 
 SHUFFLE = 1  # tells an epoch's order of samples from its other draws (dropout, noise, augmentation) in the seed
 

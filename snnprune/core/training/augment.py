@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from snnprune.snn.training.params import Augment
+from snnprune.core.training.params import Augment
 
 
 def augment(images: Tensor, params: Augment) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from snntorch import spikegen
 from torch import Tensor
 
-from snnprune.snn.params import Direct, Encoding, Latency, NoisyDirect, Rate
+from snnprune.core.params import Direct, Encoding, Latency, NoisyDirect, Rate
 
 
 def is_constant(encoding: Encoding) -> bool:

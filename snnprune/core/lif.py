@@ -19,7 +19,7 @@ from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from snnprune.snn.params import Surrogate
+from snnprune.core.params import Surrogate
 
 
 @torch.no_grad()

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from snnprune.snn.architecture import Architecture, Conv, Dense, MaxPool, from_counts, parse
-from snnprune.snn.network import build_network
-from snnprune.snn.params import ModelParams
+from snnprune.core.architecture import Architecture, Conv, Dense, MaxPool, from_counts, parse
+from snnprune.core.network import build_network
+from snnprune.core.params import ModelParams
 
 TUTORIAL = "28x28-12C5-MP2-64C5-MP2-10"
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Split
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams, NoisyDirect
 from snnprune.core.seeds import derive_seed
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams, NoisyDirect
-from snnprune.snn.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer, shuffled_batches
-from snnprune.snn.training.learning_rate import learning_rate
-from snnprune.snn.training.loss import Loss, cross_entropy, distilled
-from snnprune.snn.training.optimizer_state import optimizer_tensors
-from snnprune.snn.training.params import Augment, Distillation, FitParams
+from snnprune.core.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer, shuffled_batches
+from snnprune.core.training.learning_rate import learning_rate
+from snnprune.core.training.loss import Loss, cross_entropy, distilled
+from snnprune.core.training.optimizer_state import optimizer_tensors
+from snnprune.core.training.params import Augment, Distillation, FitParams
 
 CLASSES = 3
 PLAIN = ModelParams(layers=[16, 20, CLASSES], timesteps=4)
@@ -222,7 +222,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest
     def refuse(*_: Any) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("snnprune.snn.training.fit._run_epoch", refuse)
+    monkeypatch.setattr("snnprune.core.training.fit._run_epoch", refuse)
     again = Run(RANDOM, FIT, point)
     assert again.fit() == expected
     assert again.reported == expected

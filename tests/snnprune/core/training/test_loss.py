@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from snnprune.snn.network import SpikingNetwork, build_network
-from snnprune.snn.params import ModelParams
-from snnprune.snn.training.loss import cross_entropy, distilled
-from snnprune.snn.training.params import Distillation
+from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.params import ModelParams
+from snnprune.core.training.loss import cross_entropy, distilled
+from snnprune.core.training.params import Distillation
 
 LABELS = torch.tensor([0, 2, 1, 1, 0])
 IMAGES = torch.rand((5, 1, 4, 4), generator=torch.Generator().manual_seed(0))

@@ -9,8 +9,8 @@ import torch
 from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor
 
-from snnprune.snn.lif import MultiStepLeaky, derivative
-from snnprune.snn.params import Surrogate
+from snnprune.core.lif import MultiStepLeaky, derivative
+from snnprune.core.params import Surrogate
 
 NEURONS = 17
 RESETS = ("subtract", "zero")
