@@ -5,18 +5,20 @@ It knows nothing of what the stages compute, and nothing of Prefect: how one sta
 
 import heapq
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import timedelta
+from graphlib import TopologicalSorter
 
 from flows.engine.dvc import Project
 from flows.engine.local import LocalExecutor
 from flows.engine.lockfile import key_of
 from flows.engine.stage import Executor, Outcome, Say, Stage, StageFailed
 from flows.engine.stop import Stop
-from flows.engine.tracking import NoTracking, Tracking
+from flows.engine.tracking import NoTracking
 from flows.engine.workspace import workspace
 
 RETRIES = 2  # of a stage whose process was killed
@@ -24,7 +26,8 @@ RETRIES = 2  # of a stage whose process was killed
 
 @dataclass(frozen=True)
 class Done:
-    """How a stage ended, in how many seconds, why if it failed, its result's hash, and the MLflow run that shows it."""
+    """How a stage ended, in how many seconds, why if it failed, its result's hash, and the MLflow run that shows it.
+    Stages that wait for it may run when it `is_up_to_date`."""
 
     address: str
     outcome: Outcome
@@ -35,7 +38,6 @@ class Done:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether stages that wait for it may run."""
         return self.outcome not in ("failed", "skipped")
 
     def __str__(self) -> str:
@@ -52,16 +54,9 @@ class Progress:
     running: tuple[str, ...]
     seconds: float
 
-    @property
-    def percent(self) -> float:
-        """Of the stages, those done."""
-        return 100 * self.done / self.total
-
     def __str__(self) -> str:
         left = self.total - self.done - len(self.running)
-        minutes, seconds = divmod(round(self.seconds), 60)
-        clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-        return f"{len(self.running)} running, {left} left, {clock} so far"
+        return f"{len(self.running)} running, {left} left, {timedelta(seconds=round(self.seconds))} so far"
 
 
 class FlowFailed(RuntimeError):
@@ -81,7 +76,7 @@ class Work:
     """What there is to do for one stage, whoever carries it out."""
 
     def __init__(
-        self, project: Project, executor: Executor, tracking: Tracking, out_of_date: Set[str], stop: Stop
+        self, project: Project, executor: Executor, tracking: NoTracking, out_of_date: Set[str], stop: Stop
     ) -> None:
         """`out_of_date` holds the addresses that are so before anything is run."""
         self._project = project
@@ -156,7 +151,7 @@ def run_target(
     say: Say,
     carry_out: CarryOut,
     before_work: Callable[[], None] = lambda: None,
-    tracking: Tracking | None = None,
+    tracking: NoTracking | None = None,
     executor: Executor | None = None,
     workers: int = 1,
     report: Report = lambda progress: None,
@@ -205,16 +200,12 @@ def run_all(
     A stage that needs a failed one is skipped. What is raised, an interruption of this thread included, ends all.
     """
     start = time.monotonic()
+    place = {stage.address: index for index, stage in enumerate(stages)}
+    graph = TopologicalSorter({stage.address: stage.upstream for stage in stages})
+    graph.prepare()
     done: dict[str, Done] = {}
     running: dict[Future[Done], str] = {}
-    place = {stage.address: index for index, stage in enumerate(stages)}
-    waits_for = {stage.address: set(stage.upstream) for stage in stages}
-    waiting: dict[str, list[str]] = defaultdict(list)
-    for stage in stages:
-        for other in stage.upstream:
-            waiting[other].append(stage.address)
-    ready = [place[address] for address, others in waits_for.items() if not others]
-    heapq.heapify(ready)
+    ready: list[int] = []
 
     def tell(line: str | None = None) -> None:
         progress = Progress(len(stages), len(done), tuple(running.values()), time.monotonic() - start)
@@ -223,23 +214,19 @@ def run_all(
         report(progress)
 
     def end(finished: Done) -> None:
-        ended = [finished]
-        while ended:
-            one = ended.pop()
-            if one.address in done:
-                continue
-            done[one.address] = one
-            tell(str(one))
-            for address in waiting[one.address]:
-                waits_for[address].discard(one.address)
-                if not one.is_up_to_date:
-                    ended.append(Done(address, "skipped"))
-                elif not waits_for[address] and address not in done:
-                    heapq.heappush(ready, place[address])
+        done[finished.address] = finished
+        graph.done(finished.address)
+        tell(str(finished))
 
     with ThreadPoolExecutor(workers) as pool:
         try:
-            while len(done) < len(stages):
+            while graph.is_active():
+                while fresh := graph.get_ready():
+                    for address in fresh:
+                        if all(done[other].is_up_to_date for other in stages[place[address]].upstream):
+                            heapq.heappush(ready, place[address])
+                        else:
+                            end(Done(address, "skipped"))
                 while ready and len(running) < workers:
                     stage = stages[heapq.heappop(ready)]
                     # Prefect's context goes along.

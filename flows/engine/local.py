@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread, Timer
+from threading import TIMEOUT_MAX, Event, Lock, Timer
 from typing import IO
 
 from flows.engine import warm
@@ -53,7 +54,7 @@ class LocalExecutor:
         if self._libraries is not None and any(
             PLAIN_MODULE.fullmatch(command) for stage in stages for command in stage.commands
         ):
-            with suppress(OSError):  # no such sockets here: commands run without it
+            with suppress(OSError):  # no such sockets here
                 self._warm_interpreter()
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
@@ -67,7 +68,7 @@ class LocalExecutor:
 
         late = Event()
         for command in stage.commands:
-            code = self._run(stage, command, pass_on, stop, late)
+            code = 0 if stop.asked else self._run(stage, command, pass_on, stop, late)
             if late.is_set():
                 raise StageFailed(stage.address, f"it took longer than its timeout of {stage.timeout:g} s", tuple(tail))
             if stop.asked:
@@ -79,35 +80,33 @@ class LocalExecutor:
         return {}
 
     def _run(self, stage: Stage, command: str, pass_on: Callable[[bytes], None], stop: Stop, late: Event) -> int:
-        """The exit code of a command, negative for a signal's."""
-        if stop.asked:
-            raise Stopped(stage.address)
+        """The exit code of a command, negative for a signal's; `late` is set when the stage's timeout ended it."""
         mark = new_mark()
         by_dvc = {"DVC_ROOT": str(stage.root), "DVC_STAGE": stage.address}
-        environment = stage_environment() | by_dvc | {VARIABLE: mark}
-        child = self._start(command, stage.folder, environment)
+        child = self._start(command, stage.folder, stage_environment() | by_dvc | {VARIABLE: mark})
 
         def end() -> None:
             sweep(mark, child.pid)
 
-        codes: list[int] = []
-
-        def wait() -> None:
-            codes.append(child.wait())
+        def wait() -> int:
+            code = child.wait()
             end()  # whatever it left running, which may hold its output open
+            return code
 
-        waiting = Thread(target=wait)
-        waiting.start()
-        try:
-            with stop.calling(end), _after(stage.timeout, late, end), child.stdout:
-                for line in child.stdout:
-                    pass_on(line)
-        except BaseException:
-            end()
-            raise
-        finally:
-            waiting.join()
-        return codes[0]
+        timer = Timer(stage.timeout or TIMEOUT_MAX, lambda: (late.set(), end()))
+        with child.stdout, ThreadPoolExecutor(1) as pool:
+            code = pool.submit(wait)
+            timer.start()
+            try:
+                with stop.calling(end):
+                    for line in child.stdout:
+                        pass_on(line)
+            except BaseException:
+                end()
+                raise
+            finally:
+                timer.cancel()
+            return code.result()
 
     def _start(self, command: str, folder: Path, environment: Mapping[str, str]) -> Child:
         if self._libraries is not None and PLAIN_MODULE.fullmatch(command):
@@ -167,18 +166,6 @@ class WarmInterpreter:
                 return int(told.readline() or -signal.SIGKILL)
 
         return Child(int(told.readline()), stdout, wait)
-
-
-@contextmanager
-def _after(seconds: float | None, late: Event, end: Callable[[], None]) -> Iterator[None]:
-    """Set `late` and call `end` when this lasts longer than so many seconds."""
-    timer = Timer(seconds or 0, lambda: (late.set(), end()))
-    if seconds is not None:
-        timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _visible(line: bytes) -> str:

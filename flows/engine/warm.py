@@ -10,93 +10,58 @@ import importlib
 import json
 import os
 import runpy
-import select
 import signal
 import socket
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 
 REQUEST_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class Request:
-    """A module to run as `python -m` does, and its surroundings.
+def serve(control: socket.socket) -> tuple[list[str], str, dict[str, str], int] | None:
+    """Fork a child for each request: what follows `python -m`, its folder and environment, and two file descriptors.
 
-    `output` and `status` are file descriptors: its output goes to the one, its pid and exit code, a line each, to the
-    other.
+    The child's output goes to the first; its pid and then its exit code, negative for a signal's, to the second. In the
+    child it returns the request, and the first descriptor; here None, when all is over.
     """
-
-    words: list[str]
-    folder: str
-    environment: dict[str, str]
-    output: int
-    status: int
-
-
-def serve(control: socket.socket) -> Request | None:
-    """Fork a child for each request. It returns in the child, with its request, and here when all is over."""
-    awake, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    statuses: dict[int, int] = {}
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for a child
     while True:
-        readable, _, _ = select.select([control, awake], [], [])
-        if awake in readable:
-            os.read(awake, 4096)
-            _report_ended(statuses)
-        if control in readable:
-            message, fds, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
-            if not message:
-                return None
-            request = Request(*json.loads(message), *fds)
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                control.close()
-                for fd in (awake, wake, request.status, *statuses.values()):
-                    os.close(fd)
-                return request
-            os.close(request.output)
-            statuses[pid] = request.status
-            _write(request.status, pid)
+        message, fds, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
+        if not message:
+            return None
+        if os.fork() == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            child = os.fork()
+            if child == 0:
+                os.close(fds[1])
+                return (*json.loads(message), fds[0])
+            os.close(fds[0])
+            with suppress(BrokenPipeError):  # nobody waits for it any more
+                os.write(fds[1], b"%d\n" % child)
+                os.write(fds[1], b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            os._exit(0)
+        for fd in fds:
+            os.close(fd)
 
 
-def become(request: Request) -> None:
-    """Be the process that the request asks for."""
+def become(words: list[str], folder: str, environment: dict[str, str], output: int) -> None:
+    """Be the process that was asked for."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for fd, standard in ((nothing, 0), (request.output, 1), (request.output, 2)):
+    for fd, standard in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(fd, standard)
     os.close(nothing)
-    os.close(request.output)
+    os.close(output)
     os.environ.clear()
-    os.environ.update(request.environment)
-    os.chdir(request.folder)
-    sys.path.insert(0, request.folder)
-    sys.argv = request.words
-    runpy.run_module(request.words[0], run_name="__main__", alter_sys=True)
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    sys.argv = words
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
-def _report_ended(statuses: dict[int, int]) -> None:
-    """Write the exit code of every child that has ended; a negative one is that of a signal."""
-    with suppress(ChildProcessError):
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            status = statuses.pop(ended[0])
-            _write(status, os.waitstatus_to_exitcode(ended[1]))
-            os.close(status)
-
-
-def _write(fd: int, number: int) -> None:
-    with suppress(BrokenPipeError):  # nobody waits for it any more
-        os.write(fd, f"{number}\n".encode())
-
-
-def main() -> None:
-    """Serve on the socket whose file descriptor is the first argument."""
+if __name__ == "__main__":
     with suppress(ValueError):  # with PYTHONSAFEPATH it is not there
         sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     for library in sys.argv[2:]:
@@ -106,8 +71,4 @@ def main() -> None:
     gc.freeze()  # what is loaded stays shared with the children
     request = serve(socket.socket(fileno=int(sys.argv[1])))
     if request is not None:
-        become(request)
-
-
-if __name__ == "__main__":
-    main()
+        become(*request)

@@ -146,9 +146,11 @@ def progress_artifact(name: str) -> Report:
     def report(progress: Progress) -> None:
         text = f"{progress.done} of {progress.total} stages done; {progress}; running: {', '.join(progress.running)}"
         if made:
-            update_progress_artifact(made[0], progress.percent, description=text)
+            update_progress_artifact(made[0], 100 * progress.done / progress.total, description=text)
         else:
-            made.append(create_progress_artifact(progress.percent, artifact_key(f"progress-{name}"), text))
+            made.append(
+                create_progress_artifact(100 * progress.done / progress.total, artifact_key(f"progress-{name}"), text)
+            )
 
     return report
 

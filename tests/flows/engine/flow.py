@@ -9,7 +9,7 @@ from flows.engine.dvc import Project
 from flows.engine.engine import Done, run_target
 from flows.engine.local import LocalExecutor
 from flows.engine.stage import Executor
-from flows.engine.tracking import Tracking
+from flows.engine.tracking import NoTracking
 
 PROGRAM = """
 import sys
@@ -31,7 +31,7 @@ def bring_up(
     *,
     workers: int = 1,
     executor: Executor | None = None,
-    tracking: Tracking | None = None,
+    tracking: NoTracking | None = None,
     before_work: Callable[[], None] = lambda: None,
 ) -> dict[str, Done]:
     """Bring the target of the project in `root` up to date; lines of a stage begin with its address."""

@@ -244,4 +244,3 @@ def test_progress_is_reported_at_every_start_and_end() -> None:
     seen = []
     run_all(stages, lambda stage: Done(stage.address, "ran"), lambda line: None, 2, Stop(), seen.append)
     assert [(p.done, p.running, p.total) for p in seen] == [(0, ("a",), 2), (1, (), 2), (1, ("b",), 2), (2, (), 2)]
-    assert [p.percent for p in seen] == [0, 50, 50, 100]
