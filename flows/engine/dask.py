@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Event, Thread
@@ -26,6 +26,7 @@ CONNECT_SECONDS = 30
 LOOK_SECONDS = 0.5  # between two looks of a worker whether its task is still wanted
 SETTLE_SECONDS = 10  # for the processes of a stage to end where it ran
 TICKETS = Path(".dvc/tmp/tickets")
+OVER = ""  # what a worker says when nothing of a stage is left; no line of output is empty
 
 
 class TicketGone(RuntimeError):
@@ -53,29 +54,33 @@ class DaskExecutor:
         Dask starts a task again whose worker died, but then the outputs must be cleared first. So there is a ticket,
         a file, that the first start takes away; a second start fails, and the engine runs the stage again.
         """
-        ticket = stage.root / TICKETS / uuid4().hex
+        ticket, over = stage.root / TICKETS / uuid4().hex, Event()
         ticket.parent.mkdir(parents=True, exist_ok=True)
         ticket.touch()
-        self._client.subscribe_topic(ticket.name, lambda event: say(event[1]))
+        self._client.subscribe_topic(ticket.name, lambda event: over.set() if event[1] == OVER else say(event[1]))
         future = self._client.submit(run_on_worker, stage, ticket, key=f"{stage.address}-{ticket.name}", pure=False)
         try:
             with stop.calling(future.cancel):
                 return future.result()
-        except CancelledError as error:
-            _wait_until_gone(_taken(ticket))
-            raise (Stopped(stage.address) if stop.asked else _lost(stage, "Dask lost it")) from error
         except TicketGone as error:
             if ticket.exists():
                 raise StageFailed(stage.address, f"{error} does not see {stage.root}") from error
-            raise _lost(stage, "its Dask worker died") from error
-        except KilledWorker as error:
-            raise _lost(stage, "its Dask worker died") from error
+            reason = "its Dask worker died"
+        except KilledWorker:
+            reason = "its Dask worker died"
+        except CancelledError:
+            if not ticket.exists():
+                over.wait(SETTLE_SECONDS)
+            reason = "Dask lost it"
         except OSError as error:
-            raise _lost(stage, f"Dask: {error}") from error
+            reason = f"Dask: {error}"
         finally:
             self._client.unsubscribe_topic(ticket.name)
             ticket.unlink(missing_ok=True)
-            _taken(ticket).unlink(missing_ok=True)
+        if stop.asked:
+            raise Stopped(stage.address)
+        time.sleep(2)  # where a worker was killed its processes end within a moment
+        raise StageFailed(stage.address, reason, is_transient=True)
 
 
 @contextmanager
@@ -105,7 +110,7 @@ def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
     worker, stop, over = get_worker(), Stop(), Event()
     key = worker.get_current_task()
     try:
-        ticket.rename(_taken(ticket))
+        ticket.unlink()
     except FileNotFoundError as error:
         raise TicketGone(f"the worker {os.getpid()} on {socket.gethostname()}") from error
 
@@ -121,8 +126,7 @@ def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
         _local().run(stage, lambda line: worker.log_event(ticket.name, line), stop)
     finally:
         over.set()
-        with suppress(FileNotFoundError):
-            _taken(ticket).unlink()
+        worker.log_event(ticket.name, OVER)
     return {"worker_host": socket.gethostname(), "worker_pid": str(os.getpid())}
 
 
@@ -130,18 +134,3 @@ def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
 def _local() -> LocalExecutor:
     """This worker's own: its warm interpreter serves all stages."""
     return LocalExecutor()
-
-
-def _taken(ticket: Path) -> Path:
-    return ticket.with_suffix(".taken")
-
-
-def _lost(stage: Stage, reason: str) -> StageFailed:
-    time.sleep(2)  # where a worker was killed its processes end within a moment
-    return StageFailed(stage.address, reason, is_transient=True)
-
-
-def _wait_until_gone(path: Path) -> None:
-    end = time.monotonic() + SETTLE_SECONDS
-    while path.exists() and time.monotonic() < end:
-        time.sleep(0.05)
