@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.engine.interrupt import Interrupted
 from snnprune.core.errors import UserError
 
 app = typer.Typer(
@@ -21,12 +22,15 @@ PROJECT_FILES = ("params.yaml", "dvc.yaml")
 
 
 def main() -> None:
-    """The entry point; an error that a user can fix ends as `error: ...` and exit code 1."""
+    """The entry point; an error that a user can fix ends as `error: ...` and exit code 1, Ctrl-C as 130."""
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+    except Interrupted as interrupted:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(128 + interrupted.signal) from interrupted  # as shells do
 
 
 @app.command()
@@ -38,18 +42,18 @@ def run(
 ) -> None:
     """Bring every stage of an experiment up to date; what is there already is kept."""
     require(*PROJECT_FILES)
-    from flows.run import run as run_experiment
+    import flows.run
 
-    raise typer.Exit(run_experiment(experiment, workers=workers, prefect=prefect, dask=dask))
+    flows.run.run(experiment, workers=workers, prefect=prefect, dask=dask)
 
 
 @app.command()
 def plan(experiment: Experiment) -> None:
     """Say what `run` would do, and why."""
     require(*PROJECT_FILES)
-    from flows.run import plan as plan_experiment
+    import flows.run
 
-    raise typer.Exit(plan_experiment(experiment))
+    flows.run.plan(experiment)
 
 
 @app.command()
@@ -58,27 +62,27 @@ def track(
 ) -> None:
     """Bring MLflow up to date with the results."""
     require(*PROJECT_FILES)
-    from flows.tracking.replay import track as track_results
+    import flows.tracking.replay
 
-    raise typer.Exit(track_results(experiment))
+    flows.tracking.replay.track(experiment)
 
 
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="The port on this machine.")] = 5000) -> None:
     """Open MLflow on the project's results, until Ctrl-C."""
     require(*PROJECT_FILES)
-    from flows.tracking.ui import open_ui
+    import flows.tracking.ui
 
-    raise typer.Exit(open_ui(port))
+    flows.tracking.ui.open_ui(port)
 
 
 @app.command()
 def deploy(port: Annotated[int, typer.Option(help="The port of Prefect's server.")] = 4200) -> None:
     """Serve the schedules of prefect.yaml, until Ctrl-C."""
     require(*PROJECT_FILES)
-    from flows.scheduled.deploy import deploy as serve
+    import flows.scheduled.deploy
 
-    raise typer.Exit(serve(port))
+    flows.scheduled.deploy.deploy(port)
 
 
 @app.command("list")

@@ -2,100 +2,114 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from flows.engine.dvc import Project, ProjectError, UnknownTarget
-from flows.engine.engine import Done, FlowFailed, Work, run_target
-from flows.engine.interrupt import Interrupted, interruptible
+from flows.engine.dvc import Project
+from flows.engine.engine import CarryOut, Done, Work, run_target
+from flows.engine.interrupt import interruptible
 from flows.engine.local import LocalExecutor
-from flows.engine.stage import Executor, Stage
+from flows.engine.stage import Executor, Say, Stage
 from flows.engine.sweep import sweep_at_end
-from flows.engine.workspace import WorkspaceBusy
 from flows.environment import set_defaults
 from pipeline import matrix
 from pipeline.io.params import PARAMS_FILE, load_runtime
 from pipeline.io.paths import compare_folder, report_folder
 from snnprune.core.errors import UserError
 
-EXPECTED = (UnknownTarget, ProjectError, WorkspaceBusy, FlowFailed, UserError)
-LAST_STAGE = "report"  # it needs all others; what `track` does the flow does itself
-SHOW = "snnprune ui"
+LAST = "report"  # it needs all others; what `track` does the flow does itself
 REASONS_SHOWN = 4
 
 
-def run(experiment: str, *, workers: int | None = None, prefect: bool = False, dask: str | None = None) -> int:
-    """Bring an experiment of the current folder up to date and print its comparison table; the exit code.
+def run(experiment: str, *, workers: int | None = None, prefect: bool = False, dask: str | None = None) -> None:
+    """Bring an experiment of the current folder up to date and print its comparison table.
 
     workers: stages at a time, by default as many as the cores, or Dask's workers, have room for. prefect: as a flow
-    that Prefect shows. dask: the address of a Dask scheduler on whose workers the commands run. What a user can put
-    right is one line, `error: ...`, and exit code 1; Ctrl-C ends all that runs and is 130.
+    that Prefect shows. dask: the address of a Dask scheduler on whose workers the commands run.
+
+    Raises:
+        UserError: see `run_experiment`.
+        Interrupted: by Ctrl-C or SIGTERM; all that ran is ended.
     """
     set_defaults()
     sweep_at_end()
-    try:
-        with interruptible():
-            if prefect:
-                target_of(experiment, open_project(print_line))  # a wrong name should not wait for Prefect to start
-                from flows.scheduled.prefect_flow import run_experiment  # takes seconds
+    with interruptible():
+        if prefect:
+            open_project(experiment, print_line)  # a wrong name should not wait for Prefect to start
+            from flows.scheduled.prefect_flow import run_flow  # takes seconds
 
-                run_experiment(experiment, workers, dask)
-            else:
-                _run_here(experiment, workers, dask)
-    except EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 128 + interrupted.signal  # as shells do
-    print(comparison_text(experiment))
-    return 0
+            run_flow(experiment, workers, dask)
+        else:
+            run_experiment(experiment, workers, dask, say=print_line, carry_out=_bring_up_aloud)
+    print(f"\n{comparison(experiment)}")
 
 
-def plan(experiment: str) -> int:
-    """Print what a run would do and why, stage by stage; nothing is run. The exit code.
+def run_experiment(
+    experiment: str,
+    workers: int | None,
+    dask: str | None,
+    *,
+    say: Say,
+    carry_out: CarryOut,
+    lineage: Mapping[str, str] | None = None,
+    suffix: str = "",
+    **options: Any,
+) -> dict[str, Done]:
+    """Bring an experiment of the current folder up to date, and log it to MLflow.
+
+    `lineage` and `suffix` are for `Tracking`, `options` for `run_target`. Raises what that raises, and UserError as
+    `open_project`, `executor_for` and `validate_params` do.
+    """
+    from flows.tracking.tracking import Tracking
+
+    project, target = open_project(experiment, say)
+    tracking = Tracking(project.root, say, lineage, experiment_suffix=suffix)
+    with executor_for(dask) as (executor, room):
+        return run_target(
+            project,
+            target,
+            say=say,
+            carry_out=carry_out,
+            before_work=validate_params,
+            tracking=tracking,
+            executor=executor,
+            workers=workers or room,
+            **options,
+        )
+
+
+def plan(experiment: str) -> None:
+    """Print what a run would do and why, stage by stage; nothing is run. Raises UserError.
 
     matrix.yaml, from which DVC has its stages, is brought up to date with params.yaml, as `run` does.
     """
     set_defaults()
-    try:
-        project = open_project(print_line)
-        stages = project.needed_for(target_of(experiment, project))
-        lines = list(_plan_lines(project, stages))
-        if not lines[-1].endswith(f" {len(stages)} unchanged"):
-            validate_params()
-        print("\n".join(lines))
-    except EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    project, target = open_project(experiment, print_line)
+    stages = project.needed_for(target)
+    lines = list(_plan_lines(project, stages))
+    if not lines[-1].endswith(f" {len(stages)} unchanged"):
+        validate_params()
+    print("\n".join(lines))
 
 
-def open_project(say: Callable[[str], None]) -> Project:
-    """The project of the current folder, once matrix.yaml fits params.yaml; `say` gets a line when it did not.
+def open_project(experiment: str, say: Say) -> tuple[Project, str]:
+    """The project of the current folder, once matrix.yaml fits params.yaml, and the stage that needs all others.
+
+    `say` gets a line when the file did not fit.
 
     Raises:
-        ParamsError: params.yaml's matrix or outline holds something that is not allowed.
-        ProjectError: this is no DVC project.
+        UserError: this is no DVC project, the matrix of params.yaml holds something that is not allowed, or has no such
+            experiment: the message lists those it has.
     """
     if matrix.update():
         say(f"{matrix.MATRIX_FILE} brought up to date with {PARAMS_FILE}")
-    return Project(Path.cwd())
-
-
-def target_of(experiment: str, project: Project) -> str:
-    """The address of the stage that needs all others of an experiment.
-
-    Raises:
-        UnknownTarget: the matrix has no such experiment; the message lists those it has.
-    """
-    target = f"{LAST_STAGE}@{experiment}"
-    addresses = project.addresses()
-    if target not in addresses:
-        names = [address.partition("@")[2] for address in addresses if address.startswith(f"{LAST_STAGE}@")]
-        raise UnknownTarget(f"no experiment {experiment!r}; the matrix in params.yaml has: {', '.join(names)}")
-    return target
+    project = Project(Path.cwd())
+    names = [name for stage, _, name in (address.partition("@") for address in project.addresses()) if stage == LAST]
+    if experiment not in names:
+        raise UserError(f"no experiment {experiment!r}; the matrix in params.yaml has: {', '.join(names)}")
+    return project, f"{LAST}@{experiment}"
 
 
 @contextmanager
@@ -136,45 +150,20 @@ def report_page(experiment: str) -> Path:
     return report_folder(experiment) / "index.html"
 
 
-def comparison_text(experiment: str) -> str:
-    """The table for a terminal, with where to look next."""
-    return f"\n{_comparison_table(experiment)}\n\nreport: {report_page(experiment)}\nMLflow: {SHOW}"
-
-
-def comparison_markdown(experiment: str) -> str:
-    """The table for Prefect's pages, with where to look next."""
-    return f"{_comparison_table(experiment)}\n\n- report: `{report_page(experiment)}`\n- MLflow: `{SHOW}`\n"
-
-
-def _comparison_table(experiment: str) -> str:
+def comparison(experiment: str) -> str:
+    """The comparison's table with where to look next, in Markdown."""
     from pipeline.report.comparison.summary import from_json
     from pipeline.report.comparison.tables import render_markdown
 
-    return render_markdown(from_json((compare_folder(experiment) / "summary.json").read_text(encoding="utf-8")))
+    summary = (compare_folder(experiment) / "summary.json").read_text(encoding="utf-8")
+    where = f"- report: `{report_page(experiment)}`\n- MLflow: `snnprune ui`"
+    return f"{render_markdown(from_json(summary))}\n\n{where}"
 
 
 def print_line(line: str) -> None:
     """Print a line in one piece: `print` writes its end apart, and the lines of parallel stages would mix."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _run_here(experiment: str, workers: int | None, dask: str | None) -> None:
-    from flows.tracking.tracking import Tracking
-
-    project = open_project(print_line)
-    target = target_of(experiment, project)
-    with executor_for(dask) as (executor, room):
-        run_target(
-            project,
-            target,
-            say=print_line,
-            carry_out=_bring_up_aloud,
-            before_work=validate_params,
-            tracking=Tracking(project.root, print_line),
-            executor=executor,
-            workers=workers or room,
-        )
 
 
 def _bring_up_aloud(work: Work, stage: Stage) -> Done:

@@ -27,26 +27,19 @@ from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.engine.lockfile import HEAD, Entry, with_entry
 from flows.engine.stage import Stage, StageFailed
+from snnprune.core.errors import UserError
 
 # DVC's objects for a stage's inputs and outputs, each with the hash, size and content it has noted of it.
 Noted = list[tuple[Any, Any, Any, Any]]
-
-
-class UnknownTarget(LookupError):
-    """No stage has this address; the message lists those that exist."""
-
-
-class ProjectError(RuntimeError):
-    """DVC cannot read the project: no project here, or dvc.yaml or params.yaml do not fit together."""
 
 
 class Project:
     """The DVC project in a folder. It may be used from several threads; they take turns."""
 
     def __init__(self, root: Path) -> None:
-        """Open the project, with the stages as dvc.yaml and dvc.lock have them now. Raises ProjectError.
+        """Open the project, with the stages as dvc.yaml and dvc.lock have them now.
 
-        `root` must be the working folder: DVC's run cache knows no other.
+        `root` must be the working folder: DVC's run cache knows no other. Raises UserError: DVC cannot read it.
         """
         self.root = root.resolve()
         self._turn = RLock()
@@ -58,7 +51,7 @@ class Project:
                 self._graph = _graph_of(self._repo.index)
         stages = [stage for stage in self._graph if stage.cmd]
         if elsewhere := sorted({stage.path for stage in stages if Path(stage.path) != self.root / "dvc.yaml"}):
-            raise ProjectError(f"stages of other folders are not run by a flow: {', '.join(elsewhere)}")
+            raise UserError(f"stages of other folders are not run by a flow: {', '.join(elsewhere)}")
         self._stages = {stage.name: stage for stage in stages}
         recorded = stages[0].dvcfile.lockfile_contents.get("stages", {}) if stages else {}
         self._entries: dict[str, Entry] = dict(recorded)
@@ -76,12 +69,10 @@ class Project:
 
         Of those that could come next, the one with the longest way to the target comes first: workers seldom idle.
 
-        Raises:
-            UnknownTarget: no stage has that address.
-            ProjectError: a stage's `meta` holds a timeout that is none.
+        Raises UserError: no stage has that address, or a stage's `meta` holds a timeout that is none.
         """
         if target not in self._stages:
-            raise UnknownTarget(f"no stage {target!r}; there are: {', '.join(self.addresses())}")
+            raise UserError(f"no stage {target!r}; there are: {', '.join(self.addresses())}")
         needed = networkx.descendants(self._graph, self._stages[target]) | {self._stages[target]}
         graph = self._graph.subgraph(stage for stage in needed if stage.cmd)
         layers = enumerate(networkx.topological_generations(graph))
@@ -92,7 +83,7 @@ class Project:
         return [self._describe(stage, graph) for stage in order]
 
     def out_of_date(self, stages: Sequence[Stage]) -> set[str]:
-        """Of the stages those that DVC takes for changed. Raises ProjectError."""
+        """Of the stages those that DVC takes for changed. Raises UserError."""
         with self._turn, _project_errors(self.root), self._repo.lock:
             _forget_dead_holders(Path(self._repo.tmp_dir) / "rwlock")
             return {stage.address for stage in stages if _is_changed(self._stages[stage.address])}
@@ -236,27 +227,27 @@ class Project:
 
 
 def timeout_of(address: str, meta: Any) -> float | None:
-    """The seconds of `meta: {timeout: SECONDS}` in dvc.yaml; `meta`'s other keys are anybody's. Raises ProjectError."""
+    """The seconds of `meta: {timeout: SECONDS}` in dvc.yaml; `meta`'s other keys are anybody's. Raises UserError."""
     found = meta.get("timeout") if isinstance(meta, dict) else None
     if found is None:
         return None
     if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
-        raise ProjectError(f"{address}: meta.timeout: expected seconds, a number above 0; found {found!r}")
+        raise UserError(f"{address}: meta.timeout: expected seconds, a number above 0; found {found!r}")
     return float(found)
 
 
 def apply_overrides(params: Path, overrides: list[str]) -> None:
-    """Change params.yaml by overrides in the syntax of `dvc exp run -S`. Raises ProjectError for one that is none."""
+    """Change params.yaml by overrides in the syntax of `dvc exp run -S`. Raises UserError for one that is none."""
     from dvc.utils.hydra import apply_overrides as apply  # takes a moment
 
     try:
         apply(str(params), overrides)
     except DvcException as error:
-        raise ProjectError(f"{error}: {' '.join(overrides)}: {error.__cause__}") from error
+        raise UserError(f"{error}: {' '.join(overrides)}: {error.__cause__}") from error
 
 
 def cache_folder(root: Path) -> str:
-    """The absolute path of a project's DVC cache. Raises ProjectError."""
+    """The absolute path of a project's DVC cache. Raises UserError."""
     with _project_errors(root):
         return Repo(str(root)).cache.local_cache_dir
 
@@ -266,9 +257,9 @@ def _project_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except NotDvcRepoError as error:
-        raise ProjectError(f"{root} is no DVC project; run from the project's root folder") from error
+        raise UserError(f"{root} is no DVC project; run from the project's root folder") from error
     except DvcException as error:
-        raise ProjectError(f"DVC: {error}") from error
+        raise UserError(f"DVC: {error}") from error
 
 
 def _graph_of(index: Any) -> networkx.DiGraph:

@@ -20,6 +20,7 @@ from flows.engine.stage import Executor, Outcome, Say, Stage, StageFailed
 from flows.engine.stop import Stop
 from flows.engine.tracking import NoTracking
 from flows.engine.workspace import workspace
+from snnprune.core.errors import UserError
 
 RETRIES = 2  # of a stage whose process was killed
 
@@ -59,7 +60,7 @@ class Progress:
         return f"{len(self.running)} running, {left} left, {timedelta(seconds=round(self.seconds))} so far"
 
 
-class FlowFailed(RuntimeError):
+class FlowFailed(UserError):
     """Some stages failed; the message holds each one's last lines, how to run it again, and what was skipped for it."""
 
     def __init__(self, done: Mapping[str, Done]) -> None:
@@ -164,11 +165,9 @@ def run_target(
     whenever a stage starts or ends; a request to `stop`, from whichever thread, ends all.
 
     Raises:
-        UnknownTarget: no stage has that address.
-        WorkspaceBusy: another flow runs in this folder.
+        UserError: no stage has that address, another flow runs in this folder, or DVC cannot read the project.
         FlowFailed: a stage failed; all that does not need it has been done.
         Stopped: a request to stop ended it.
-        ProjectError: DVC cannot read the project.
     """
     stages = project.needed_for(target)
     stop, tracking, executor = stop or Stop(), tracking or NoTracking(), executor or LocalExecutor()

@@ -25,8 +25,8 @@ DEPLOYMENTS = Path("prefect.yaml")
 STARTUP_SECONDS = 120
 
 
-def deploy(port: int = 4200) -> int:
-    """Run server and deployments of the project in the current folder; 0 once asked to end, or if all is up already.
+def deploy(port: int = 4200) -> None:
+    """Run server and deployments of the project in the current folder, until asked to end or if all is up already.
 
     Raises:
         UserError: the port is taken, there is no prefect.yaml, or one of the two processes ended.
@@ -39,7 +39,6 @@ def deploy(port: int = 4200) -> int:
         print(f"already up: {ADDRESS.read_text(encoding='utf-8')} (end the other `snnprune deploy` with Ctrl-C)")
     except Interrupted:
         print("ended: the server and the runs in progress")
-    return 0
 
 
 def _keep_up(port: int) -> None:

@@ -1,7 +1,6 @@
 """The experiment as a Prefect flow: one task per DVC stage, its output in the task's log, artifacts to look at."""
 
 import json
-import re
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,17 +22,17 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import CancelledRun, PrefectHTTPStatusError
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed, State
+from prefect.utilities.slugify import slugify
 
 from flows.engine.dvc import apply_overrides
-from flows.engine.engine import Done, FlowFailed, Progress, Report, Work, run_target
+from flows.engine.engine import Done, FlowFailed, Progress, Report, Work
 from flows.engine.interrupt import Interrupted
 from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Stop
 from flows.environment import set_defaults
-from flows.run import comparison_markdown, executor_for, open_project, report_page, target_of, validate_params
+from flows.run import comparison, report_page, run_experiment, validate_params
 from flows.tracking.lineage import commit_tags
 from flows.tracking.location import project_of
-from flows.tracking.tracking import Tracking
 from pipeline.io.params import PARAMS_FILE
 from snnprune.core.errors import UserError
 
@@ -53,29 +52,24 @@ def experiment_flow(
     stages and is Cancelled.
 
     Raises:
-        UserError: an override is not allowed, params.yaml holds something that is not, or there is no Dask.
-        UnknownTarget, WorkspaceBusy, FlowFailed, ProjectError: see `flows.engine.engine.run_target`.
+        UserError: see `override` and `flows.run.run_experiment`.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
-    say = get_run_logger().info
     tags = run_tags("prefect_flow", flow_run.id, flow_run.ui_url)
     if overrides:
         override(overrides)
         tags[OVERRIDES] = json.dumps(overrides)
-    project = open_project(say)
-    target = target_of(experiment, project)
-    commit, stop = commit_tags(project.root), Stop()
+    commit, stop = commit_tags(Path.cwd()), Stop()
     try:
-        with stopped_when_cancelled(flow_run.id, stop), executor_for(dask) as (executor, room):
-            done = run_target(
-                project,
-                target,
-                say=say,
+        with stopped_when_cancelled(flow_run.id, stop):
+            done = run_experiment(
+                experiment,
+                workers,
+                dask,
+                say=get_run_logger().info,
                 carry_out=bring_up_as_task,
-                before_work=validate_params,
-                tracking=Tracking(project.root, say, tags, experiment_suffix=f".{OVERRIDES}" if overrides else ""),
-                executor=executor,
-                workers=workers or room,
+                lineage=tags,
+                suffix=f".{OVERRIDES}" if overrides else "",
                 report=progress_artifact(experiment),
                 stop=stop,
             )
@@ -86,13 +80,13 @@ def experiment_flow(
         return Cancelled(message="cancelled; the same flow goes on from here")
     show_stages(experiment, done, commit)
     about = f"Pruning methods compared on {experiment}"
-    create_markdown_artifact(comparison_markdown(experiment), artifact_key(f"comparison-{experiment}"), about)
+    create_markdown_artifact(comparison(experiment), slugify(f"comparison-{experiment}"), about)
     page = (Path.cwd() / report_page(experiment)).as_uri()
-    create_link_artifact(page, f"report of {experiment}", artifact_key(f"report-{experiment}"))
+    create_link_artifact(page, f"report of {experiment}", slugify(f"report-{experiment}"))
     return None
 
 
-def run_experiment(experiment: str, workers: int | None, dask: str | None = None) -> None:
+def run_flow(experiment: str, workers: int | None, dask: str | None = None) -> None:
     """The flow, for a command line. Raises what it raises, and Interrupted when it is cancelled in Prefect."""
     try:
         experiment_flow(experiment, workers=workers, dask=dask)
@@ -106,9 +100,8 @@ def override(overrides: list[str]) -> None:
     Such as `experiments.digits.train.epochs=3` or `matrix.digits.seeds=[0]`.
 
     Raises:
-        UserError: this is a person's own folder.
-        ProjectError: one does not parse, or names a key that params.yaml does not have.
-        ParamsError: params.yaml would hold something that is not allowed.
+        UserError: this is a person's own folder, an override does not parse or names a key that params.yaml does not
+            have, or params.yaml would hold something that is not allowed.
     """
     if project_of(Path.cwd()) == Path.cwd():
         raise UserError(
@@ -140,17 +133,12 @@ def bring_up_as_task(work: Work, stage: Stage) -> Done:
 
 
 def progress_artifact(name: str) -> Report:
-    """A bar of the stages of `name` that are done, and which ones are running; it appears with the first report."""
-    made: list[UUID] = []
+    """A bar of the stages of `name` that are done, and which ones are running."""
+    artifact = create_progress_artifact(0, slugify(f"progress-{name}"))
 
     def report(progress: Progress) -> None:
         text = f"{progress.done} of {progress.total} stages done; {progress}; running: {', '.join(progress.running)}"
-        if made:
-            update_progress_artifact(made[0], 100 * progress.done / progress.total, description=text)
-        else:
-            made.append(
-                create_progress_artifact(100 * progress.done / progress.total, artifact_key(f"progress-{name}"), text)
-            )
+        update_progress_artifact(artifact, 100 * progress.done / progress.total, description=text)
 
     return report
 
@@ -168,7 +156,7 @@ def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) 
         for stage in done.values()
     ]
     about = ", ".join(f"{key} {value}" for key, value in commit.items())
-    create_table_artifact(rows, artifact_key(f"stages-{name}"), f"Stages of {name}; {about}")
+    create_table_artifact(rows, slugify(f"stages-{name}"), f"Stages of {name}; {about}")
 
 
 @contextmanager
@@ -194,11 +182,6 @@ def stopped_when_cancelled(run: UUID, stop: Stop) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def artifact_key(name: str) -> str:
-    """The name with all that Prefect does not allow in a key turned into dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def run_tags(name: str, run_id: object, url: str | None) -> dict[str, str]:

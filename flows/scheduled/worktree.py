@@ -11,9 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flows.engine.dvc import ProjectError, cache_folder
-from flows.engine.workspace import WorkspaceBusy, workspace
+from flows.engine.dvc import cache_folder
+from flows.engine.workspace import workspace
 from flows.tracking.location import WORKTREES
+from pipeline.io.entry import run_stage
 from snnprune.core.errors import UserError
 
 RAW = Path("data/raw")
@@ -25,10 +26,7 @@ def prepare(root: Path, name: str) -> Path:
 
     Nothing of an earlier run is left but its resume points: results are in the cache, from where DVC takes them.
 
-    Raises:
-        WorkspaceBusy: a flow runs in it.
-        UserError: the project has no commit, or git fails.
-        ProjectError: it is no DVC project.
+    Raises UserError: a flow runs in it, it is no DVC project or has no commit, or git fails.
     """
     commit = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
     folder = root / WORKTREES / name
@@ -59,7 +57,4 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        print(prepare(Path.cwd(), sys.argv[1]))
-    except (WorkspaceBusy, UserError, ProjectError) as error:
-        sys.exit(f"error: {error}")
+    run_stage(lambda: print(prepare(Path.cwd(), sys.argv[1])))

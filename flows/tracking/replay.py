@@ -14,10 +14,10 @@ from pipeline.matrix_file import COMMAND, MATRIX_FILE
 from snnprune.core.errors import UserError
 
 
-def track(experiment: str | None = None, receipt: Path | None = None) -> int:
-    """Log the results of the project in the current folder, asking MLflow for each; the exit code.
+def track(experiment: str | None = None, receipt: Path | None = None) -> None:
+    """Log the results of the project in the current folder, asking MLflow for each.
 
-    It is 0 also when MLflow cannot be used: the results are there, and the next call logs them.
+    When MLflow cannot be used, a line says so: the results are there, and the next call logs them.
 
     Args:
         experiment: only this one; None for all that have results.
@@ -43,7 +43,6 @@ def track(experiment: str | None = None, receipt: Path | None = None) -> int:
     tracking.summarize()
     if receipt:
         write_json(receipt, dict(sorted(tracking.keys.items())))
-    return 0
 
 
 if __name__ == "__main__":

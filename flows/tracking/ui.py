@@ -9,10 +9,10 @@ from flows.tracking.location import local_database, store_uri
 from snnprune.core.errors import UserError
 
 
-def open_ui(port: int) -> int:
+def open_ui(port: int) -> None:
     """Become MLflow's server for the project in the current folder, until Ctrl-C.
 
-    A tracking server that MLFLOW_TRACKING_URI names has pages of its own: its address is printed, and 0 returned.
+    A tracking server that MLFLOW_TRACKING_URI names has pages of its own: its address is printed.
 
     Raises:
         UserError: there is no store yet, or the port is taken.
@@ -21,13 +21,13 @@ def open_ui(port: int) -> int:
     uri, database = store_uri(Path.cwd()), local_database(Path.cwd())
     if uri.startswith("http"):
         print(f"MLFLOW_TRACKING_URI is set: open {uri}")
-        return 0
+        return
     if database and not database.is_file():
         raise UserError(f"{database} was not found; `snnprune run` or `snnprune track` makes it")
     require_free(port)
     print(f"MLflow: http://{HOST}:{port} (Ctrl-C stops it)", flush=True)
     command = server_command(uri, port)
-    return os.execve(command[0], command, stage_environment())
+    os.execve(command[0], command, stage_environment())
 
 
 def server_command(uri: str, port: int) -> list[str]:

@@ -1,11 +1,14 @@
 """The command `snnprune` in a project: what it hands on, what it lists, how it refuses."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from flows import cli, listing
+from flows.engine.interrupt import Interrupted
+from snnprune.core.errors import UserError
 from snnprune.methods import available
 from tests.imports import PROJECT
 
@@ -33,13 +36,29 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["deploy"], "flows.scheduled.deploy.deploy", ((4200,), {})),
     ],
 )
-def test_a_subcommand_calls_its_function_and_ends_with_its_code(
+def test_a_subcommand_calls_its_function(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], function: str, expected: tuple[tuple, dict]
 ) -> None:
     calls = []
-    monkeypatch.setattr(function, lambda *args, **kwargs: calls.append((args, kwargs)) or 3)
-    assert command(monkeypatch, *arguments) == 3
+    monkeypatch.setattr(function, lambda *args, **kwargs: calls.append((args, kwargs)))
+    assert command(monkeypatch, *arguments) == 0
     assert calls == [expected]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("what to do"), 1, "error: what to do\n"),
+        (Interrupted(signal.SIGINT), 130, "interrupted; the same command goes on from here\n"),
+    ],
+)
+def test_what_a_user_can_put_right_is_a_line(monkeypatch, capsys, error: BaseException, code: int, line: str) -> None:
+    def end(experiment: str) -> None:
+        raise error
+
+    monkeypatch.setattr("flows.run.plan", end)
+    assert command(monkeypatch, "plan", "digits") == code
+    assert capsys.readouterr().err == line
 
 
 def test_a_wrong_option_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

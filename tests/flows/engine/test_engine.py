@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.engine.dvc import Project, UnknownTarget
+from flows.engine.dvc import Project
 from flows.engine.engine import Done, FlowFailed, count_outcomes, run_all
 from flows.engine.lockfile import Entry, key_of, read_lock
 from flows.engine.stage import Say, Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
+from snnprune.core.errors import UserError
 from tests.flows.conftest import toy
 from tests.flows.engine.flow import bring_up, outcomes
 
@@ -147,7 +148,7 @@ def test_forty_stages_on_four_workers(tmp_path: Path) -> None:
 
 def test_an_unknown_target_is_refused_before_any_work(fresh: Path) -> None:
     lines: list[str] = []
-    with pytest.raises(UnknownTarget):
+    with pytest.raises(UserError):
         bring_up(fresh, "report@nope", lines.append)
     assert lines == []
 

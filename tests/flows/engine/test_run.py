@@ -11,6 +11,7 @@ from flows import run as run_module
 from flows.engine.dvc import Project
 from flows.environment import stage_environment
 from flows.run import default_workers, plan, print_line, run
+from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from tests.flows.conftest import dvc
 
@@ -18,7 +19,7 @@ from tests.flows.conftest import dvc
 @pytest.fixture(autouse=True)
 def tiny_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny project has no real summary."""
-    monkeypatch.setattr(run_module, "comparison_text", lambda experiment: f"table of {experiment}")
+    monkeypatch.setattr(run_module, "comparison", lambda experiment: f"table of {experiment}")
 
 
 @pytest.fixture
@@ -33,24 +34,24 @@ def files_of(root: Path) -> dict[str, bytes]:
 
 
 def test_a_run_ends_with_the_table_and_leaves_nothing_to_do(fresh: Path, any_params, capsys) -> None:
-    assert run("tiny", workers=2) == 0
+    run("tiny", workers=2)
     output = capsys.readouterr().out
     assert "[data@tiny] data at work" in output
     assert "8 stages: 8 ran" in output
     assert output.endswith("table of tiny\n")
     assert dvc(fresh, "status", "report@tiny", "--with-deps") == "Data and pipelines are up to date.\n"
-    assert run("tiny") == 0
+    run("tiny")
     assert "8 stages: 8 unchanged" in capsys.readouterr().out
 
 
 def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, any_params, capsys) -> None:
-    assert plan("tiny") == 0
+    plan("tiny")
     assert capsys.readouterr().out.endswith("8 stages: 8 unchanged\n")
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("0.995", "0.99"))
     (project / "results/tiny/studies/layers/table.csv").unlink()
     before = files_of(project)
-    assert plan("tiny") == 0
+    plan("tiny")
     lines = {line.split()[0]: line.split(maxsplit=2)[1:] for line in capsys.readouterr().out.splitlines()}
     assert lines["data@tiny"] == ["unchanged"]
     assert lines["prune@tiny-cqp-0"] == ["run", "params.yaml: experiments.tiny.prune"]
@@ -61,16 +62,16 @@ def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, a
 
 
 def test_what_was_never_run_is_not_built(fresh: Path, any_params, capsys) -> None:
-    assert plan("tiny") == 0
+    plan("tiny")
     output = capsys.readouterr().out
     assert output.count("not built") == 8
     assert output.endswith("8 stages: 8 run\n")
 
 
 @pytest.mark.parametrize("command", [run, plan, lambda name: run(name, prefect=True)])
-def test_a_wrong_name_is_one_line_with_the_choices(fresh: Path, command, capsys) -> None:
-    assert command("nope") == 1
-    assert capsys.readouterr().err == "error: no experiment 'nope'; the matrix in params.yaml has: tiny\n"
+def test_a_wrong_name_is_an_error_with_the_choices(fresh: Path, command) -> None:
+    with pytest.raises(UserError, match="no experiment 'nope'; the matrix in params.yaml has: tiny"):
+        command("nope")
 
 
 @pytest.mark.parametrize("command", [run, plan])
@@ -78,40 +79,39 @@ def test_matrix_yaml_is_brought_up_to_date_first(project: Path, command, capsys)
     params = project / "params.yaml"
     text = params.read_text().replace("seeds: [0]", "seeds: [0, 1]")
     params.write_text(text)
-    assert command("nope") == 1
+    with pytest.raises(UserError):
+        command("nope")
     assert capsys.readouterr().out == "matrix.yaml brought up to date with params.yaml\n"
     assert "prune@tiny-cqp-1" in Project(project).addresses()
 
 
-def test_a_plan_of_impossible_params_is_an_error(fresh: Path, monkeypatch, capsys) -> None:
+def test_a_plan_of_impossible_params_is_an_error(fresh: Path, monkeypatch) -> None:
     def refuse() -> None:
         raise ParamsError("experiments.tiny.train.lr: found -1")
 
     monkeypatch.setattr(run_module, "validate_params", refuse)
-    assert plan("tiny") == 1
-    assert capsys.readouterr().err == "error: experiments.tiny.train.lr: found -1\n"
+    with pytest.raises(ParamsError, match=r"experiments\.tiny\.train\.lr: found -1"):
+        plan("tiny")
 
 
-def test_a_wrong_matrix_is_an_error(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_matrix_is_an_error(fresh: Path) -> None:
     params = fresh / "params.yaml"
     params.write_text(params.read_text().replace("seeds: [0]", "seeds: [0, 0]"))
-    assert run("tiny") == 1
-    assert capsys.readouterr().err == "error: matrix.tiny.seeds: entries must differ; found [0, 0]\n"
+    with pytest.raises(ParamsError, match=r"matrix\.tiny\.seeds: entries must differ; found \[0, 0\]"):
+        run("tiny")
 
 
 def test_wrong_params_are_an_error_before_any_work(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("tiny") == 1
-    captured = capsys.readouterr()
-    assert captured.err.startswith("error: ")
-    assert "experiments.tiny.data" in captured.err
-    assert "at work" not in captured.out
+    with pytest.raises(ParamsError, match=r"experiments\.tiny\.data"):
+        run("tiny")
+    assert "at work" not in capsys.readouterr().out
     assert not (fresh / "results").exists()
 
 
 def test_with_nothing_to_do_no_heavy_library_is_loaded(project: Path) -> None:
     program = (
-        "import sys; from flows import run; run.comparison_text = str; code = run.run('tiny'); "
-        "print(sorted({'torch', 'mlflow', 'prefect', 'pandas', 'distributed'} & set(sys.modules))); sys.exit(code)"
+        "import sys; from flows import run; run.comparison = str; run.run('tiny'); "
+        "print(sorted({'torch', 'mlflow', 'prefect', 'pandas', 'distributed'} & set(sys.modules)))"
     )
     for _ in range(2):  # the first logs what MLflow does not have yet
         done = subprocess.run(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.engine.workspace import WorkspaceBusy, workspace
+from flows.engine.workspace import workspace
+from snnprune.core.errors import UserError
 
 HOLD = """
 import sys
@@ -24,7 +25,7 @@ def test_a_second_flow_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         [sys.executable, "-c", HOLD], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(WorkspaceBusy, match=f"another flow is running in {tmp_path}"), workspace(tmp_path):
+        with pytest.raises(UserError, match=f"another flow is running in {tmp_path}"), workspace(tmp_path):
             pass
         other.stdin.close()
     with workspace(tmp_path):

@@ -20,15 +20,15 @@ from flows.engine.engine import Done, FlowFailed
 from flows.engine.interrupt import Interrupted
 from flows.engine.lockfile import key_of, read_lock
 from flows.scheduled import prefect_flow
-from flows.scheduled.prefect_flow import artifact_key, experiment_flow, run_experiment, run_tags
+from flows.scheduled.prefect_flow import experiment_flow, run_flow, run_tags
 from tests.flows.conftest import alive, store_of, within
 
 
 @pytest.fixture
 def tiny(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny project has neither the real params nor the real summary."""
-    monkeypatch.setattr(prefect_flow, "validate_params", lambda: None)
-    monkeypatch.setattr(prefect_flow, "comparison_markdown", lambda experiment: f"| table of {experiment} |")
+    monkeypatch.setattr(run, "validate_params", lambda: None)
+    monkeypatch.setattr(prefect_flow, "comparison", lambda experiment: f"| table of {experiment} |")
     return project
 
 
@@ -86,7 +86,7 @@ def test_cancelling_the_run_ends_its_stages(tiny: Path, server: None, monkeypatc
     canceller = Thread(target=_cancel_when, args=((tiny / "pid").is_file,))
     canceller.start()
     with pytest.raises(Interrupted):
-        run_experiment("tiny", 1)
+        run_flow("tiny", 1)
     canceller.join()
     assert within(5, lambda: not alive(int((tiny / "pid").read_text())))
     assert _latest_run().state.is_cancelled()
@@ -100,15 +100,10 @@ def test_called_on_its_own_it_takes_the_defaults_of_the_command_line(tiny: Path,
         return {}
 
     monkeypatch.delenv("DVC_NO_ANALYTICS")
-    monkeypatch.setattr(prefect_flow, "run_target", run_target)
+    monkeypatch.setattr(run, "run_target", run_target)
     monkeypatch.setattr(run, "default_workers", lambda: 3)
     experiment_flow("tiny")
     assert given == {"workers": 3, "quiet": "1"}
-
-
-def test_artifact_keys_hold_only_what_prefect_allows() -> None:
-    assert artifact_key("comparison-Fashion_MNIST") == "comparison-fashion-mnist"
-    assert artifact_key("prune@digits/cqp:0.9 ") == "prune-digits-cqp-0-9"
 
 
 def test_only_a_server_with_an_address_has_pages_to_link() -> None:

@@ -20,7 +20,7 @@ from snnprune.core.errors import UserError
 from tests.ports import free_port
 
 METHODS = ("cqp", "magnitude")
-COMMAND = "import sys; from flows.tracking.ui import open_ui; sys.exit(open_ui(int(sys.argv[1])))"
+COMMAND = "import sys; from flows.tracking.ui import open_ui; open_ui(int(sys.argv[1]))"
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def opened(port: int) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_from_the_first_page_to_accuracy_against_sparsity(project: Path, browser: Chrome) -> None:
-    assert track() == 0
+    track()
     with opened(free_port()) as address:
         enter(browser, address)
         wait_for_text(browser, "tiny")
@@ -68,5 +68,5 @@ def test_a_port_in_use_a_missing_store_and_a_server_are_named(project: Path, mon
     with pytest.raises(UserError, match="mlflow.db was not found; `snnprune run` or `snnprune track` makes it"):
         open_ui(port)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
-    assert open_ui(port) == 0
+    open_ui(port)
     assert capsys.readouterr().out == "MLFLOW_TRACKING_URI is set: open http://host:5000\n"
