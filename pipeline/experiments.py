@@ -10,10 +10,10 @@ from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
 from pipeline.studies import DENSE, NETS, Experiment, Study
-from snnprune import methods
 from snnprune.core.params import ModelParams
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.core.training.params import FitParams
+from snnprune.pruning import registry
 from snnprune.pruning.params import PruneParams
 
 SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "train": FitParams, "prune": PruneParams}
@@ -50,9 +50,9 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
 
 
 def _check_method(name: str, values: Any, where: str) -> None:
-    if name not in methods.available():
-        raise ParamsError(f"{where}: unknown method; available are: {', '.join(methods.available())}")
-    validate(methods.load_method(name).params, values, where)
+    if name not in registry.available():
+        raise ParamsError(f"{where}: unknown method; available are: {', '.join(registry.available())}")
+    validate(registry.load_method(name).params, values, where)
 
 
 def _study_problems(there: list[Study], experiment: Experiment, blocks: Collection[str]) -> list[str]:

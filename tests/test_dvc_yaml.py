@@ -68,7 +68,7 @@ def test_what_trains_depends_on_no_method_or_study_but_its_own() -> None:
         if stage in ("train", "prune", "evaluate", "study"):
             deps = {dep.as_posix() for dep in code_deps(address)}
             assert not deps & {"snnprune", "snnprune/methods", "pipeline", "pipeline/studies"}
-            methods = {dep for dep in deps if dep.startswith("snnprune/methods/") and "__init__" not in dep}
+            methods = {dep for dep in deps if dep.startswith("snnprune/methods/")}
             allowed = {"prune": name.split("-")[-2], "study": "cqp"}.get(stage) if "-" in name else None
             assert methods <= {f"snnprune/methods/{allowed}.py"}, address
 

@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 
 from pipeline import studies
 from pipeline.experiments import validate_params
-from snnprune import methods
 from snnprune.core.schema import ParamsError
+from snnprune.pruning import registry
 from tests.imports import PROJECT
 from tests.tiny import tiny_params
 
@@ -70,7 +70,7 @@ def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path)
         ("experiments.digits.prune.criticality.kind", "magic", "'sensitivity', 'taylor' or 'membrane'; found 'magic'"),
         ("experiments.digits.prune.finetune.augment", {"shift": -1}, "greater than or equal to 0; found -1"),
         ("experiments.digits.methods.cqp.alhpa", 0.5, "unknown key; allowed here: alpha, tau"),
-        ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(methods.available())}"),
+        ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(registry.available())}"),
         *((f"experiments.digits.{block}", None, MISSING) for block in ("methods", "prune")),
         ("experiments.digits.layers.levels", None, "missing; it has no default"),
         ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, alpha, .*"),

@@ -81,8 +81,8 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
             ["study", "study"],
         ),
         (
-            "NEEDS = DENSE\nREADS = {'train': X}\ndef rows():\n    from snnprune.methods import cqp, load_method",
-            ["snnprune/methods/__init__.py", "snnprune/methods/cqp.py"],
+            "NEEDS = DENSE\nREADS = {'train': X}\ndef rows():\n    from snnprune.methods import cqp",
+            ["snnprune/methods/cqp.py"],
             ".seeds",
             ["prune", "train"],
         ),

@@ -12,9 +12,9 @@ from pipeline.io.progress import TerminalProgress
 from pipeline.io.runtime import set_up
 from snnprune.core.checkpoint import load_network, load_parameters, save_masks, save_network
 from snnprune.core.training.fit import Epoch
-from snnprune.methods import load_method
 from snnprune.pruning.iterate import one_shot_masks, prune_levels
 from snnprune.pruning.params import PruneParams
+from snnprune.pruning.registry import load_method
 
 
 def main(argv: Sequence[str] | None = None) -> None:

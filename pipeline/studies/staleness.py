@@ -7,9 +7,10 @@ from pipeline.studies import DENSE, Experiment
 from snnprune.core.checkpoint import load_parameters
 from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy
-from snnprune.methods import cqp, load_method
+from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.params import Level
+from snnprune.pruning.registry import load_method
 
 METHOD = "cqp"
 NEEDS = DENSE

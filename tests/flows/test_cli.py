@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from flows import cli, listing
-from snnprune.methods import available
+from snnprune.pruning.registry import available
 from tests.imports import PROJECT
 
 
