@@ -4,12 +4,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline import studies
 from pipeline.data.params import DataParams
 from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
-from pipeline.studies import DENSE, NETS, Experiment, Study
+from pipeline.study import DENSE, NETS, Experiment, Study, available, load_study
 from snnprune.core.params import ModelParams
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.core.training.params import FitParams
@@ -33,7 +32,7 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
             for block in REQUIRED
             if block not in blocks
         ]
-        there = [studies.load_study(study) for study in studies.available() if study in blocks]
+        there = [load_study(study) for study in available() if study in blocks]
         schemas = SCHEMAS | {study.name: study.params for study in there}
         found = {
             block: problems.of(validate, schema, blocks[block], f"{where}.{block}")

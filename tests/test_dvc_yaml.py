@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from pipeline import matrix
 from pipeline.io import params as params_module
 from pipeline.io.params import Matrix, read_params
-from pipeline.studies import available
+from pipeline.study import available
 from snnprune.core.schema import Block
 from tests.imports import PROJECT, imported_files
 from tests.tiny import METHODS, tiny_params, write_params

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import studies
 from pipeline.experiments import validate_params
+from pipeline.study import available
 from snnprune.core.schema import ParamsError
 from snnprune.pruning import registry
 from tests.imports import PROJECT
@@ -54,7 +54,7 @@ def test_the_projects_own_file_is_accepted() -> None:
 
 
 def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path) -> None:
-    for names in (("layers",), tuple(studies.available())):
+    for names in (("layers",), tuple(available())):
         YAML(typ="safe").dump(tiny_params(studies=names), tmp_path / "params.yaml")
         validate_params(tmp_path / "params.yaml")
 

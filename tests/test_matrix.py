@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from pipeline import matrix, matrix_file
 from pipeline.io.params import Matrix, read_params
 from pipeline.slots import slots_of
-from pipeline.studies import available
+from pipeline.study import available
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from tests.imports import PROJECT

@@ -4,10 +4,9 @@ from typing import Annotated
 
 import pydantic
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.studies import DENSE, Experiment
+from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.schema import Block, Rising
 from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels

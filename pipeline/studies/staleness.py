@@ -1,9 +1,8 @@
 """Staleness: CQP with criticality measured once at the dense net; the `prune` stage measures it anew at every level."""
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.studies import DENSE, Experiment
+from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.checkpoint import load_parameters
 from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy
