@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
+from pipeline.io.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.io.params import PARAMS_FILE, Problems, matrix_of, read_params
-from pipeline.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.slots import slots_of
 from pipeline.studies import __all__ as STUDIES
 

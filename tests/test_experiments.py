@@ -75,6 +75,7 @@ def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path)
         ("experiments.digits.layers.levels", None, "missing; it has no default"),
         ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, alpha, .*"),
         ("runtime.threads", 0, "greater than or equal to 1; found 0"),
+        ("runtime.device", None, "missing; required are: threads, device"),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
         ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),
         ("matrix.digits.seeds", [0, 0], "entries must differ; found \\[0, 0\\]"),

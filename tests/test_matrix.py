@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import matrix, matrix_file
+from pipeline import matrix
+from pipeline.io import matrix_file
 from pipeline.io.params import Matrix, read_params
 from pipeline.slots import slots_of
 from pipeline.study import available
