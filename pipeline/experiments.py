@@ -4,16 +4,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline import studies
 from pipeline.data.params import DataParams
 from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
-from pipeline.studies import DENSE, NETS, Experiment, Study
-from snnprune import methods
+from pipeline.study import DENSE, NETS, Experiment, Study, available, load_study
 from snnprune.core.params import ModelParams
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.core.training.params import FitParams
+from snnprune.pruning import registry
 from snnprune.pruning.params import PruneParams
 
 SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "train": FitParams, "prune": PruneParams}
@@ -24,7 +23,10 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
     tree = params.read_params(path)
     problems = Problems()
     matrix = problems.of(params.matrix_of, tree) or {}
-    problems.of(params.load_runtime, path)
+    if runtime := problems.of(params.load_runtime, path):
+        keys = list(params.Runtime.model_fields)  # dvc.yaml names each, so DVC wants all of them to be there
+        missing = [key for key in keys if key not in runtime.model_fields_set]
+        problems += [f"runtime.{key}: missing; required are: {', '.join(keys)}" for key in missing]
     for name, blocks in tree["experiments"].items():
         where = f"experiments.{name}"
         problems += unknown_blocks(name, blocks)
@@ -33,7 +35,7 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
             for block in REQUIRED
             if block not in blocks
         ]
-        there = [studies.load_study(study) for study in studies.available() if study in blocks]
+        there = [load_study(study) for study in available() if study in blocks]
         schemas = SCHEMAS | {study.name: study.params for study in there}
         found = {
             block: problems.of(validate, schema, blocks[block], f"{where}.{block}")
@@ -50,9 +52,9 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
 
 
 def _check_method(name: str, values: Any, where: str) -> None:
-    if name not in methods.available():
-        raise ParamsError(f"{where}: unknown method; available are: {', '.join(methods.available())}")
-    validate(methods.load_method(name).params, values, where)
+    if name not in registry.available():
+        raise ParamsError(f"{where}: unknown method; available are: {', '.join(registry.available())}")
+    validate(registry.load_method(name).params, values, where)
 
 
 def _study_problems(there: list[Study], experiment: Experiment, blocks: Collection[str]) -> list[str]:

@@ -11,10 +11,10 @@ from ruamel.yaml import YAML
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
+from pipeline.io.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.io.params import PARAMS_FILE, Problems, matrix_of, read_params
-from pipeline.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.slots import slots_of
-from pipeline.studies import available
+from pipeline.studies import __all__ as STUDIES
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
 READ_BY_THE_REPORT = ("energy", "staleness")
@@ -35,7 +35,7 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
     matrix = matrix_of(tree)
     Problems(line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])).raise_any()
     for experiment, entry in matrix.items():
-        studies = [block for block in tree["experiments"][experiment] if block in available()]  # in params.yaml's order
+        studies = [block for block in tree["experiments"][experiment] if block in STUDIES]  # in params.yaml's order
         once = {experiment: {"experiment": experiment}}
         about = {study: slots_of(experiment, study, entry.seeds[0], with_code=with_code) for study in studies}
         found = {
@@ -54,7 +54,7 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
 
 def unknown_blocks(experiment: str, blocks: Iterable[str]) -> list[str]:
     """One line for every block of the experiment that has no meaning: it is neither required nor a study's."""
-    allowed = dict.fromkeys([*REQUIRED, *available()])
+    allowed = dict.fromkeys([*REQUIRED, *STUDIES])
     problem = f"unknown key; allowed here: {', '.join(allowed)}"
     return [f"experiments.{experiment}.{name}: {problem}" for name in blocks if name not in allowed]
 

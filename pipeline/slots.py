@@ -9,7 +9,6 @@ from pipeline.io import paths
 from snnprune.core.errors import UserError
 
 FOLDER = Path(__file__).with_name("studies")
-METHODS = Path(__file__).parents[1] / "snnprune" / "methods"
 SHARED = ("core", "pruning")  # what every study imports of snnprune
 
 
@@ -59,15 +58,14 @@ def _assigned(tree: ast.Module, name: str) -> ast.expr | None:
 
 
 def _own_code(tree: ast.Module) -> list[str]:
-    """The folders of snnprune that not every study imports, and of the methods the registry and the files named."""
+    """The folders of snnprune that not every study imports, and of the methods the files named."""
     found = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("snnprune."):
             continue
         _, folder, *_ = node.module.split(".")
         if folder == "methods":
-            files = {"__init__.py", *(f"{alias.name}.py" for alias in node.names)}
-            found |= {f"snnprune/methods/{file}" for file in files if (METHODS / file).is_file()}
+            found |= {f"snnprune/methods/{alias.name}.py" for alias in node.names}
         elif folder not in SHARED:
             found.add(f"snnprune/{folder}")
     return sorted(found)

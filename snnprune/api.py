@@ -25,12 +25,12 @@ from snnprune.core.training.params import FinetuneParams as Finetune
 from snnprune.core.training.params import FitParams as Training
 from snnprune.data.idx import load_idx as load_idx
 from snnprune.energy.measure import Measurement, measure
-from snnprune.methods import available as list_methods  # noqa: F401
-from snnprune.methods import load_method
 from snnprune.pruning.iterate import PrunedLevel, prune_levels
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams as Criticality
 from snnprune.pruning.params import Pruning
+from snnprune.pruning.registry import available as list_methods  # noqa: F401
+from snnprune.pruning.registry import load_method
 
 TRAINING = Training(epochs=20)
 CRITICALITY = Criticality()

@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 
 from pipeline import matrix
 from pipeline.io import params as params_module
-from pipeline.io.params import Matrix, read_params
-from pipeline.studies import available
+from pipeline.io.params import Matrix, Runtime, read_params
+from pipeline.study import available
 from snnprune.core.schema import Block
 from tests.imports import PROJECT, imported_files
 from tests.tiny import METHODS, tiny_params, write_params
@@ -68,7 +68,7 @@ def test_what_trains_depends_on_no_method_or_study_but_its_own() -> None:
         if stage in ("train", "prune", "evaluate", "study"):
             deps = {dep.as_posix() for dep in code_deps(address)}
             assert not deps & {"snnprune", "snnprune/methods", "pipeline", "pipeline/studies"}
-            methods = {dep for dep in deps if dep.startswith("snnprune/methods/") and "__init__" not in dep}
+            methods = {dep for dep in deps if dep.startswith("snnprune/methods/")}
             allowed = {"prune": name.split("-")[-2], "study": "cqp"}.get(stage) if "-" in name else None
             assert methods <= {f"snnprune/methods/{allowed}.py"}, address
 
@@ -97,30 +97,30 @@ def test_what_belongs_to_dvc_is_not_in_git(address: str) -> None:
         assert out.use_cache is heavy
 
 
-class WatchedEntry:
-    """An experiment's entry in the matrix that tells which part of it is read: its methods, its seeds, or more."""
+class WatchedBlock:
+    """A block that tells which part of it is read: of an experiment's entry in the matrix its methods or its seeds."""
 
-    def __init__(self, entry: Matrix, key: str, keys: list[str]) -> None:
-        self._entry, self._key, self._keys = entry, key, keys
+    def __init__(self, block: Block, key: str, keys: list[str]) -> None:
+        self._block, self._key, self._keys = block, key, keys
 
     def __getattr__(self, name: str) -> Any:
         self._keys.append(f"{self._key}.{name}")
-        return getattr(self._entry, name)
+        return getattr(self._block, name)
 
 
 @pytest.fixture
 def read_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """In a folder with tiny params: the list that grows by the key of all that is read.
 
-    That is a block as a whole, but of an experiment's entry in the matrix each part by itself.
+    That is a block as a whole, but of `runtime` and of an experiment's entry in the matrix each part by itself.
     """
     keys: list[str] = []
     validate = params_module.validate
 
     def recording(schema: type[Block], value: Any, key: str) -> Any:
         valid = validate(schema, value, key)
-        if schema is Matrix:
-            return WatchedEntry(valid, key, keys)
+        if schema in (Matrix, Runtime):
+            return WatchedBlock(valid, key, keys)
         if key.split(".")[0] in params_module.TOP_KEYS:  # the hardware profiles are a file of code, not of params.yaml
             keys.append(key)
         return valid

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import studies
 from pipeline.experiments import validate_params
-from snnprune import methods
+from pipeline.study import available
 from snnprune.core.schema import ParamsError
+from snnprune.pruning import registry
 from tests.imports import PROJECT
 from tests.tiny import tiny_params
 
@@ -54,7 +54,7 @@ def test_the_projects_own_file_is_accepted() -> None:
 
 
 def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path) -> None:
-    for names in (("layers",), tuple(studies.available())):
+    for names in (("layers",), tuple(available())):
         YAML(typ="safe").dump(tiny_params(studies=names), tmp_path / "params.yaml")
         validate_params(tmp_path / "params.yaml")
 
@@ -70,11 +70,12 @@ def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path)
         ("experiments.digits.prune.criticality.kind", "magic", "'sensitivity', 'taylor' or 'membrane'; found 'magic'"),
         ("experiments.digits.prune.finetune.augment", {"shift": -1}, "greater than or equal to 0; found -1"),
         ("experiments.digits.methods.cqp.alhpa", 0.5, "unknown key; allowed here: alpha, tau"),
-        ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(methods.available())}"),
+        ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(registry.available())}"),
         *((f"experiments.digits.{block}", None, MISSING) for block in ("methods", "prune")),
         ("experiments.digits.layers.levels", None, "missing; it has no default"),
         ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, alpha, .*"),
         ("runtime.threads", 0, "greater than or equal to 1; found 0"),
+        ("runtime.device", None, "missing; required are: threads, device"),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
         ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),
         ("matrix.digits.seeds", [0, 0], "entries must differ; found \\[0, 0\\]"),

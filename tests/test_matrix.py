@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import matrix, matrix_file
+from pipeline import matrix
+from pipeline.io import matrix_file
 from pipeline.io.params import Matrix, read_params
 from pipeline.slots import slots_of
-from pipeline.studies import available
+from pipeline.study import available
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from tests.imports import PROJECT
@@ -81,8 +82,8 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
             ["study", "study"],
         ),
         (
-            "NEEDS = DENSE\nREADS = {'train': X}\ndef rows():\n    from snnprune.methods import cqp, load_method",
-            ["snnprune/methods/__init__.py", "snnprune/methods/cqp.py"],
+            "NEEDS = DENSE\nREADS = {'train': X}\ndef rows():\n    from snnprune.methods import cqp",
+            ["snnprune/methods/cqp.py"],
             ".seeds",
             ["prune", "train"],
         ),

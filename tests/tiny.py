@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import matrix
-from pipeline.studies import available
+from pipeline.studies import __all__ as STUDIES
 from tests.imports import PROJECT
 
 METHODS = ["cqp", "magnitude"]
@@ -40,7 +40,7 @@ def tiny_params(
     digits["train"].update(epochs=3)
     digits["prune"].update(levels=LEVELS, criticality={"kind": "sensitivity", "batches": 2, "batch_size": 64})
     digits["prune"]["finetune"].update(epochs=2)
-    blocks = {name: block for name, block in digits.items() if name not in available()}
+    blocks = {name: block for name, block in digits.items() if name not in STUDIES}
     params["experiments"] = {"digits": blocks | {study: STUDY_BLOCKS[study] for study in studies}}
     params["matrix"] = {"digits": {"methods": methods, "seeds": seeds}}
     return params

@@ -10,7 +10,7 @@ from flows.environment import set_defaults
 from flows.tracking.tracking import Tracking
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_json
-from pipeline.matrix_file import COMMAND, MATRIX_FILE
+from pipeline.io.matrix_file import COMMAND, MATRIX_FILE
 from snnprune.core.errors import UserError
 
 

@@ -114,7 +114,7 @@ def read_result(root: Path, place: Place, entry: Entry) -> Content:
     dataset, rows = _dataset(root, place, entry), _rows(files.get(LEVELS_FILE))
     about = {"params": params, "artifacts": list(files.values()), "dataset": dataset}
     if place.labels["stage"] != EVALUATE:
-        return Content(place.name, place.labels, points=points + _by_level(rows), **about)
+        return Content(place.name, place.labels, points=points + _by_level(rows) + _at_levels(rows), **about)
     is_whole = are_weights_here(root, place)
     trees = [RESULTS / place.experiment / name for name in ("train", "prune")]
     for dep in entry["deps"]:
@@ -186,6 +186,12 @@ def _curves(kind: str, rows: Iterable[Row], over: str, scale: int = 1) -> list[P
 
 def _by_level(rows: Iterable[Row]) -> list[Point]:
     return _curves("by_level", rows, over="level", scale=1000)
+
+
+def _at_levels(rows: Iterable[Row]) -> list[Point]:
+    """What the prune stage reached at each level, a metric each: MLflow's tables of runs have no points of curves."""
+    name = "validation_accuracy"
+    return [Point(f"{name}_at_{level_text(float(row['level']))}", float(row[name])) for row in rows]
 
 
 def _dataset(root: Path, place: Place, entry: Entry) -> dict[str, str] | None:

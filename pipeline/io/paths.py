@@ -23,7 +23,7 @@ def dense_file(experiment: str, seed: int) -> Path:
 
 
 def prune_folder(experiment: str, method: str, seed: int) -> Path:
-    """`levels.csv`, `curve.csv`, `metrics.json`, `nets/level-<level>.safetensors` and `nets/one_shot.safetensors`."""
+    """`levels.csv`, `curve.csv`, `nets/level-<level>.safetensors` and `nets/one_shot.safetensors`."""
     return RESULTS / experiment / "prune" / method / f"seed{seed}"
 
 

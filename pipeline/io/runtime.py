@@ -32,7 +32,7 @@ def set_up(
     device = configure(runtime)
     folder = paths.data_folder(experiment)
     dataset = load_dataset(folder).to(device)
-    everything = {**settings, "runtime": runtime, "device": device.type}
+    everything = {**settings, "threads": runtime.threads, "device": device.type}
     return Setting(device, dataset, Resume(stage, everything, [folder / FILE, *inputs]))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
+from pipeline.io.matrix_file import require_current
 from pipeline.io.params import load_matrix
-from pipeline.matrix_file import require_current
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import headlines, summarize, tidy_table
 from pipeline.report.statistics import plain

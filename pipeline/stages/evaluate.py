@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.inputs import dense_nets, levels_of, net_file, pruned_nets
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import Row, write_csv
+from pipeline.io.finished import dense_nets, levels_of, net_file, pruned_nets
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.params import load_matrix, load_runtime
 from pipeline.io.runtime import Setting, set_up

@@ -5,20 +5,20 @@ from dataclasses import asdict
 
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage, seed
-from pipeline.io.files import Curve, write_csv, write_json
+from pipeline.io.files import Curve, write_csv
 from pipeline.io.nets import level_text
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.progress import TerminalProgress
 from pipeline.io.runtime import set_up
 from snnprune.core.checkpoint import load_network, load_parameters, save_masks, save_network
 from snnprune.core.training.fit import Epoch
-from snnprune.methods import load_method
 from snnprune.pruning.iterate import one_shot_masks, prune_levels
 from snnprune.pruning.params import PruneParams
+from snnprune.pruning.registry import load_method
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `levels.csv`, the fine-tuning curve, the metrics, the net of every level and the masks of one step. Raises
+    """Write `levels.csv`, the fine-tuning curve, the net of every level and the masks of one step. Raises
     UserError: unknown method, a block, the dataset or the dense net is missing or not as allowed, or the method's
     constraints cannot be met."""
     parser = experiment_parser("Prune one dense net by one method to every level.")
@@ -74,8 +74,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     one_shot = {level_text(level.level): mask for level, mask in zip(levels, masks, strict=True)}
     save_masks(paths.one_shot_file(*place), one_shot)
     write_csv(folder / "levels.csv", rows)
-    metrics = {f"validation_accuracy_at_{level_text(row['level'])}": row["validation_accuracy"] for row in rows}
-    write_json(folder / "metrics.json", metrics)
     setting.resume.clear()
 
 

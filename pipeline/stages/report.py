@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
+from pipeline.io.matrix_file import studies_of
 from pipeline.io.params import load_block
-from pipeline.matrix_file import studies_of
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
 from pipeline.report.comparison.figures import FIGURES

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.inputs import Inputs, dense_nets, net_file, pruned_nets, table_file
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage
 from pipeline.io.files import Row, write_text
+from pipeline.io.finished import dense_nets, net_file, pruned_nets, table_file
 from pipeline.io.params import load_block, load_matrix, load_runtime
 from pipeline.io.runtime import set_up
-from pipeline.studies import DENSE, NETS, Experiment, Study, load_study
+from pipeline.study import DENSE, NETS, Experiment, Inputs, Study, load_study
 from snnprune.core.schema import ParamsError
 from snnprune.pruning.params import PruneParams
 

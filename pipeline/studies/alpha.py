@@ -4,14 +4,14 @@ from typing import Annotated
 
 import pydantic
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.studies import DENSE, Experiment
+from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.schema import Block, Rising
-from snnprune.methods import cqp, load_method
+from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.params import Levels
+from snnprune.pruning.registry import load_method
 
 NEEDS = DENSE
 

@@ -2,9 +2,8 @@
 against mean steps and the choice of the threshold are of validation; the chosen threshold is then run on test, where a
 sample that has stopped is computed no further."""
 
-from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
-from pipeline.studies import NETS
+from pipeline.study import NETS, Inputs, Net
 from snnprune.core.dataset import Dataset, Split
 from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.core.training.evaluate import accuracy, accuracy_by_step, evaluation_batches, spikes_of

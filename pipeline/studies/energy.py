@@ -6,10 +6,9 @@ from dataclasses import asdict
 
 import pydantic
 
-from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
 from pipeline.io.nets import net_name
-from pipeline.studies import Experiment
+from pipeline.study import Experiment, Inputs, Net
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
 from snnprune.core.params import ModelParams

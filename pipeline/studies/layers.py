@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pydantic
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies import DENSE
+from pipeline.study import DENSE, Inputs
 from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.pruning.mask import Mask

@@ -11,10 +11,9 @@ import pydantic
 import torch
 from torch import Tensor
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.studies import DENSE, NO_NEURON_MEANS, Experiment
+from pipeline.study import DENSE, NO_NEURON_MEANS, Experiment, Inputs
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork

@@ -16,9 +16,8 @@ import pydantic
 import torch
 from torch import Tensor
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies import DENSE, Experiment
+from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.schema import Block, Fraction
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import flatten, unflatten

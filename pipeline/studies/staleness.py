@@ -1,15 +1,15 @@
 """Staleness: CQP with criticality measured once at the dense net; the `prune` stage measures it anew at every level."""
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.studies import DENSE, Experiment
+from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.checkpoint import load_parameters
 from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy
-from snnprune.methods import cqp, load_method
+from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.params import Level
+from snnprune.pruning.registry import load_method
 
 METHOD = "cqp"
 NEEDS = DENSE

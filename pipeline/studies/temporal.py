@@ -4,9 +4,8 @@ and for all T, on test."""
 
 import pydantic
 
-from pipeline.inputs import Inputs, Net
 from pipeline.io.files import Row
-from pipeline.studies import NETS
+from pipeline.study import NETS, Inputs, Net
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block, Fraction
 from snnprune.core.training.evaluate import accuracy_by_step, spikes_of

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.inputs import Inputs
 from pipeline.io.files import Row
-from pipeline.studies import DENSE
+from pipeline.study import DENSE, Inputs
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block

@@ -9,7 +9,7 @@ import pytest
 from flows import cli, listing
 from flows.engine.interrupt import Interrupted
 from snnprune.core.errors import UserError
-from snnprune.methods import available
+from snnprune.pruning.registry import available
 from tests.imports import PROJECT
 
 

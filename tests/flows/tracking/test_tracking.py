@@ -81,6 +81,7 @@ def test_a_stage_shows_its_params_numbers_and_curves(tracked: Path) -> None:
     blocks = {"prune.finetune.epochs": "2", "prune.levels": "[0.5, 0.995]"}
     assert prune.params == blocks | {"method": "cqp", "seed": "0"}
     assert prune.metrics["validation_accuracy_at_0.50"] == 0.875
+    assert prune.metrics["validation_accuracy_at_0.995"] == 0.625
     assert named(tracked, "compare").data.metrics == {"cqp/accuracy_at_0.50": 0.875, "dense/accuracy": 0.9}
     assert named(tracked, "report").data.metrics == {"layers/drop_first": 0.25}
     study = named(tracked, "study/layers").data

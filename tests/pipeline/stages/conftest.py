@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import matrix
 from pipeline.stages import study
-from pipeline.studies import DENSE, NETS, available, load_study
+from pipeline.study import DENSE, NETS, available, load_study
 from tests.pipeline.studies.made import make_project
 
 

@@ -115,7 +115,6 @@ def test_files_and_what_stands_in_them(project: Path) -> None:
     assert set(contents(folder)) == {
         "levels.csv",
         "curve.csv",
-        "metrics.json",
         "nets/one_shot.safetensors",
         *(f"nets/level-{level:.2f}.safetensors" for level in LEVELS),
     }
@@ -137,12 +136,6 @@ def test_files_and_what_stands_in_them(project: Path) -> None:
     assert [int(row["epoch"]) for row in curve] == list(range(1, 3 * EPOCHS + 1))
     assert [float(row["level"]) for row in curve] == [level for level in LEVELS for _ in range(EPOCHS)]
     assert set(curve[0]) == {"epoch", "loss", "validation_accuracy", "lr", "level"}
-
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics == {
-        f"validation_accuracy_at_{level:.2f}": float(row["validation_accuracy"])
-        for level, row in zip(LEVELS, table, strict=True)
-    }
 
 
 def test_the_stored_nets_are_those_measured_each_inside_the_one_before(project: Path) -> None:

@@ -18,7 +18,7 @@ from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
 from pipeline.report.table import to_csv
 from pipeline.stages import compare, report
-from pipeline.studies import available
+from pipeline.study import available
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from tests.pipeline.report.page.parsed import Parsed

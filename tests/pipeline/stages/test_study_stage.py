@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.inputs import net_file
 from pipeline.io import paths
+from pipeline.io.finished import net_file
 from pipeline.stages import prune
 from pipeline.stages.study import main
-from pipeline.studies import DENSE, NETS, available, load_study
+from pipeline.study import DENSE, NETS, available, load_study
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
 from snnprune.core.training.fit import ResumePoint

@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.inputs import Inputs
 from pipeline.io import paths
 from pipeline.io.params import Matrix
 from pipeline.io.resume import Resume
 from pipeline.io.store import load_dataset
 from pipeline.stages import train
-from pipeline.studies import load_study
+from pipeline.study import Inputs, load_study
 from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.inputs import Net
 from pipeline.studies.early_exit import Params, rows_of_net
+from pipeline.study import Net
 from snnprune.core.dataset import Dataset, Split
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from pipeline.inputs import Net
 from pipeline.studies.energy import Params, rows_of_net
+from pipeline.study import Net
 from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy_by_step, spikes_of

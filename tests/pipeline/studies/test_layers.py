@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.inputs import Inputs
-from pipeline.studies import load_study
+from pipeline.study import Inputs, load_study
 from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training import evaluate

@@ -15,11 +15,11 @@ from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams, Surrogate
 from snnprune.core.schema import ParamsError, validate
 from snnprune.core.training.params import FinetuneParams
-from snnprune.methods import available, load_method
 from snnprune.pruning.iterate import make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityParams, PruneParams
 from snnprune.pruning.problem import Problem
+from snnprune.pruning.registry import available, load_method
 from snnprune.pruning.scores import by_presynaptic_neuron, importance
 from snnprune.pruning.select import keep_count
 from tests.imports import PROJECT
@@ -178,12 +178,14 @@ def test_an_unknown_method_is_an_error_that_lists_the_choices() -> None:
 def test_loading_a_method_imports_no_other_one() -> None:
     # dvc.yaml makes a prune stage depend on its own method's file alone.
     script = (
-        "import sys, snnprune.methods as methods\n"
-        "for name in methods.available():\n"
-        "    for other in methods.available():\n"
+        "import sys\n"
+        "from snnprune import methods\n"
+        "from snnprune.pruning import registry\n"
+        "for name in registry.available():\n"
+        "    for other in registry.available():\n"
         "        sys.modules.pop(f'snnprune.methods.{other}', None)\n"
         "        vars(methods).pop(other, None)\n"
-        "    methods.load_method(name)\n"
+        "    registry.load_method(name)\n"
         "    print(name, *(key for key in sys.modules if key.startswith('snnprune.methods.')))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, cwd=PROJECT, capture_output=True, text=True)

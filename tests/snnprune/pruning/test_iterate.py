@@ -18,12 +18,12 @@ from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import Epoch
 from snnprune.core.training.loss import Loss
 from snnprune.core.training.params import Distillation, FinetuneParams
-from snnprune.methods import Method, available, load_method
 from snnprune.pruning import iterate
 from snnprune.pruning.iterate import BrokenMethod, PrunedLevel, prune_levels
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityParams, PruneParams, Schedule
-from snnprune.pruning.problem import Layers, Problem
+from snnprune.pruning.problem import Layers, Method, Problem
+from snnprune.pruning.registry import available, load_method
 
 LEVELS = [0.5, 0.8, 0.95]
 PARAMS = PruneParams(

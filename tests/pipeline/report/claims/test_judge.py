@@ -12,7 +12,7 @@ from pipeline.report.claims.claims import Claim, Condition, load_claims
 from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured, Reading
 from pipeline.report.claims.judge import PROTOCOLS, RULE, VERDICTS, JudgedClaim, judge, judge_claim
 from pipeline.report.statistics import describe
-from pipeline.studies import available
+from pipeline.study import available
 from tests.imports import PROJECT
 from tests.pipeline.report.tables import comparison_of
 

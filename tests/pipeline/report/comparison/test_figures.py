@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from pipeline.report.comparison.figures import FIGURES, accuracy_against_sparsity, sparsity_error
 from pipeline.report.comparison.summary import Comparison, summarize
 from pipeline.report.style import COLOURS, MARKERS, SPARE_COLOURS, Drawing, look
-from snnprune.methods import available
+from snnprune.pruning.registry import available
 from tests.pipeline.report.drawn import points, texts_of
 
 

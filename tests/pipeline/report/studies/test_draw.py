@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipeline.report.studies import load_report
 from pipeline.report.style import as_svg
-from pipeline.studies import available
+from pipeline.study import available
 from snnprune.core.errors import UserError
 from tests.pipeline.report import tables
 from tests.pipeline.report.drawn import legend_texts, points, texts_of

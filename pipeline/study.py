@@ -1,5 +1,6 @@
-"""What is read of finished nets: their files; and for a study blocks, dataset, nets and tables of one experiment."""
+"""What a study is, how one is loaded by name, and what it is given to measure: nets, dataset, blocks and tables."""
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,17 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pipeline import studies
 from pipeline.io import paths
 from pipeline.io.entry import required
 from pipeline.io.files import Row
+from pipeline.io.finished import dense_nets, net_file, pruned_nets, table_file
 from pipeline.io.nets import DENSE, net_name
 from pipeline.io.params import Matrix
 from pipeline.io.resume import Resume
 from snnprune.core.checkpoint import load_network
 from snnprune.core.dataset import Dataset
+from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.pruning.iterate import make_problem
@@ -26,39 +30,73 @@ from snnprune.pruning.params import PruneParams
 from snnprune.pruning.problem import Problem
 
 P = TypeVar("P", bound=Block)
+NETS = "nets"
+NO_NEURON_MEANS = (
+    "all synapses of a neuron have the same criticality, so its mean over presynaptic neurons says nothing; "
+    "use sensitivity or taylor"
+)
 
 
-def net_file(experiment: str, method: str, seed: int, level: float) -> Path:
-    """The file of a net; as all below raises UserError, which names the stage that makes it, where it is missing."""
-    if method == DENSE:
-        return required(paths.dense_file(experiment, seed), f"train@{experiment}-{seed}")
-    return required(paths.net_file(experiment, method, seed, level), f"prune@{experiment}-{method}-{seed}")
+@dataclass(frozen=True)
+class Experiment:
+    """What a study is to run in: the experiment's name, its entry in the matrix and its valid blocks."""
+
+    name: str
+    matrix: Matrix
+    blocks: Mapping[str, Block]
+
+    def neuron_means_problems(self, study: str) -> list[str]:
+        """Problems of a study that averages the criticality of block `prune` over presynaptic neurons."""
+        prune = self.blocks.get("prune")
+        if prune is None or prune.criticality.kind != "membrane":
+            return []
+        return [f"experiments.{self.name}.{study}: with prune.criticality.kind membrane, {NO_NEURON_MEANS}"]
 
 
-def levels_of(experiment: str, method: str, seed: int) -> list[float]:
-    """The levels that a dense net was pruned to by a method."""
-    file = paths.prune_folder(experiment, method, seed) / "levels.csv"
-    return pd.read_csv(required(file, f"prune@{experiment}-{method}-{seed}"))["level"].tolist()
+@dataclass(frozen=True)
+class Study:
+    """A study and what it reads beside the dataset, the dense nets and its own block (of dense nets only: `prune`).
+
+    Attributes:
+        needs: `dense` (nothing more), `nets` (all pruned nets), or a study's name (all pruned nets and its table).
+        reads: further blocks of the experiment and their schemas, such as `train` or `methods.cqp`.
+        files: further files that its rows depend on.
+        beside: methods whose pruned nets the report puts beside its rows, which do not depend on them.
+        rows: (inputs, seed) -> what it measures of one seed; a row's keys are the columns of the table.
+        problems: (params, experiment) -> one line for everything that does not fit the experiment.
+    """
+
+    name: str
+    params: type[Block]
+    needs: str
+    rows: "Callable[[Inputs[Any], int], list[Row]]"
+    reads: Mapping[str, type[Block]]
+    files: tuple[Path, ...]
+    beside: tuple[str, ...]
+    problems: Callable[[Any, Experiment], list[str]]
 
 
-def dense_nets(matrix: Matrix) -> list[tuple[str, int, float]]:
-    """Method, seed and level of every dense net."""
-    return [(DENSE, seed, 0.0) for seed in matrix.seeds]
+def available() -> list[str]:
+    """Names of all studies, sorted; imports none of them."""
+    return list(studies.__all__)
 
 
-def pruned_nets(experiment: str, matrix: Matrix) -> list[tuple[str, int, float]]:
-    """Method, seed and level of every pruned net."""
-    return [
-        (method, seed, level)
-        for method in matrix.methods
-        for seed in matrix.seeds
-        for level in levels_of(experiment, method, seed)
-    ]
-
-
-def table_file(experiment: str, study: str) -> Path:
-    """The table of one study."""
-    return required(paths.table_file(experiment, study), f"study@{experiment}-{study}")
+def load_study(name: str) -> Study:
+    """Import one study, and only that one. Raises UserError: there is no such study; the message lists those there
+    are."""
+    if name not in available():
+        raise UserError(f"unknown study {name!r}; available are: {', '.join(available())}")
+    module = importlib.import_module(f"pipeline.studies.{name}")
+    return Study(
+        name=name,
+        params=module.Params,
+        needs=module.NEEDS,
+        rows=module.rows,
+        reads=getattr(module, "READS", {}),
+        files=getattr(module, "FILES", ()),
+        beside=getattr(module, "BESIDE", ()),
+        problems=getattr(module, "problems", lambda params, experiment: []),
+    )
 
 
 @dataclass(frozen=True)

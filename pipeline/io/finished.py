@@ -1,0 +1,43 @@
+"""The nets and tables of earlier stages. What is missing is a UserError that names the stage which makes it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.io import paths
+from pipeline.io.entry import required
+from pipeline.io.nets import DENSE
+from pipeline.io.params import Matrix
+
+
+def net_file(experiment: str, method: str, seed: int, level: float) -> Path:
+    """The file of a net."""
+    if method == DENSE:
+        return required(paths.dense_file(experiment, seed), f"train@{experiment}-{seed}")
+    return required(paths.net_file(experiment, method, seed, level), f"prune@{experiment}-{method}-{seed}")
+
+
+def levels_of(experiment: str, method: str, seed: int) -> list[float]:
+    """The levels that a dense net was pruned to by a method."""
+    file = paths.prune_folder(experiment, method, seed) / "levels.csv"
+    return pd.read_csv(required(file, f"prune@{experiment}-{method}-{seed}"))["level"].tolist()
+
+
+def dense_nets(matrix: Matrix) -> list[tuple[str, int, float]]:
+    """Method, seed and level of every dense net."""
+    return [(DENSE, seed, 0.0) for seed in matrix.seeds]
+
+
+def pruned_nets(experiment: str, matrix: Matrix) -> list[tuple[str, int, float]]:
+    """Method, seed and level of every pruned net."""
+    return [
+        (method, seed, level)
+        for method in matrix.methods
+        for seed in matrix.seeds
+        for level in levels_of(experiment, method, seed)
+    ]
+
+
+def table_file(experiment: str, study: str) -> Path:
+    """The table of one study."""
+    return required(paths.table_file(experiment, study), f"study@{experiment}-{study}")
