@@ -88,7 +88,7 @@ def deploy(port: Annotated[int, typer.Option(help="The port of Prefect's server.
 @app.command("list")
 def list_all() -> None:
     """List experiments, methods, datasets and studies; outside a project, methods."""
-    from flows.listing import listing
+    from pipeline.listing import listing
 
     print(listing(in_project=all(Path(name).is_file() for name in PROJECT_FILES)))
 
@@ -97,7 +97,7 @@ def list_all() -> None:
 def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
     """Write a minimal project: one experiment on digits that runs in a minute."""
     require()
-    from flows.project import write_project
+    from pipeline.project import write_project
 
     write_project(folder)
     print(f"{folder} is a project; next: cd {folder} && snnprune run digits")

@@ -46,7 +46,7 @@ def test_it_holds_the_three_packages_their_data_and_the_licence(wheel: Path) -> 
         ["git", "ls-files", "snnprune", "pipeline", "flows"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     expected = {name for name in tracked.stdout.split() if (PROJECT / name).is_file()}
-    expected |= {f"flows/project/{name}" for name in ("dvc.yaml", ".gitignore", ".dvcignore")}
+    expected |= {f"pipeline/project/{name}" for name in ("dvc.yaml", ".gitignore", ".dvcignore")}
     assert {name for name in found if ".dist-info/" not in name} == expected
     assert any(name.endswith("licenses/LICENSE") for name in found)
 

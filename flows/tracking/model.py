@@ -15,7 +15,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import snnprune
-from flows.tracking.results import Content
+from pipeline.results.content import Content
 
 CODE = Path(__file__).with_name("served_model.py")
 PACKAGE = Path(snnprune.__file__).parent

@@ -23,9 +23,10 @@ from flows.tracking.ledger import Logged, stamp_of, write_ledger
 from flows.tracking.lineage import commit_tags, lineage_note, result_tags
 from flows.tracking.location import local_database, local_uri, store_folder, store_uri
 from flows.tracking.model import log_model
-from flows.tracking.results import Content, Place, Point, are_weights_here, read_result
 from flows.tracking.runs import GROWING, Tag, judge
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
+from pipeline.results.content import Content, Point, are_weights_here, read_result
+from pipeline.results.place import Place
 
 # What says that the store cannot be used. A full disk is an OSError, a server that refuses a file its subclass
 # requests.RequestException, a database that cannot be opened is SQLAlchemy's, and its driver may be missing.

@@ -12,10 +12,12 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
-from flows.engine.lockfile import ContentChanged, Entry, key_of
+from flows.engine.lockfile import Entry, key_of
 from flows.tracking.ledger import Logged, find_logged
 from flows.tracking.location import local_database
-from flows.tracking.results import CURVE_FILE, Place, are_weights_here, growing_curve, place_of, place_of_paths
+from pipeline.results.content import CURVE_FILE, are_weights_here, growing_curve
+from pipeline.results.md5 import ContentChanged
+from pipeline.results.place import Place, place_of
 
 if TYPE_CHECKING:
     from flows.tracking.store import Store
@@ -63,7 +65,7 @@ class Tracking:
         attempt left in the file is old: points are new once the file has changed.
         """
         curve = next((self._root / out for out in outs if Path(out).name == CURVE_FILE), None)
-        place, over = place_of_paths(outs), Event()
+        place, over = place_of(outs), Event()
         if curve is None or place is None:
             yield
             return
@@ -95,7 +97,7 @@ class Tracking:
 
         `keys` gets its key when it is logged with all its weights, `counts` says how often what happened.
         """
-        place = place_of(entry)
+        place = place_of(out["path"] for out in entry.get("outs", ()))
         if place is None:
             return None
         try:

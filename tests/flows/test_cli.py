@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from flows import cli, listing
+from flows import cli
 from flows.engine.interrupt import Interrupted
+from pipeline import listing
 from snnprune.core.errors import UserError
 from snnprune.pruning.registry import available
 from tests.imports import PROJECT
@@ -79,6 +80,6 @@ def test_list_names_what_there_is_and_imports_none_of_it(monkeypatch: pytest.Mon
     assert all(len(text) > 20 and text.endswith(".") for text in lines.values())
     assert lines["mnist"] == "A published IDX dataset with its official test split."
     assert lines["membrane"].endswith("the most critical neurons.")
-    code = "import sys; from flows.listing import listing; listing(True); print('torch' in sys.modules)"
+    code = "import sys; from pipeline.listing import listing; listing(True); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.engine.lockfile import ContentChanged, key_of, read_lock, require_content
+from flows.engine.lockfile import key_of, read_lock
+from pipeline.results.md5 import ContentChanged, require_content
 
 
 def test_without_a_lock_file_there_is_nothing(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 from flows.engine.lockfile import key_of, read_lock
 from flows.tracking.ledger import find_logged
 from flows.tracking.replay import track
-from flows.tracking.results import place_of
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
+from pipeline.results.place import place_of
 from tests.flows.conftest import store_of, within
 from tests.flows.tracking.conftest import RUNS, STAGES, log, search
 
@@ -68,7 +68,7 @@ def log_twice(project: Path) -> None:
     entry = read_lock(project)[ADDRESS]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Store, "_runs", lambda *_: [])  # as if another clone wrote it at the same time, on a server
-        Store(project).log(ADDRESS, place_of(entry), entry)
+        Store(project).log(ADDRESS, place_of(out["path"] for out in entry["outs"]), entry)
 
 
 DISTURBANCES: dict[str, Callable[[Path], object]] = {
@@ -79,7 +79,9 @@ DISTURBANCES: dict[str, Callable[[Path], object]] = {
     "other result": log_other_result,
     "other result, killed before it was current": die_while(MlflowClient, "set_tag"),
     "other result, killed while it was written": die_while(Store, "_fill"),
-    "followed": lambda project: Store(project).grow(ADDRESS, place_of(read_lock(project)[ADDRESS]), [], {}),
+    "followed": lambda project: Store(project).grow(
+        ADDRESS, place_of(out["path"] for out in read_lock(project)[ADDRESS]["outs"]), [], {}
+    ),
     "logged twice": log_twice,
     "database deleted": lambda project: DATABASE.unlink(),
     "all deleted": lambda project: shutil.rmtree(DATABASE.parent),

@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 from flows.engine.lockfile import read_lock
 from flows.environment import stage_environment
 from flows.tracking.replay import track
-from flows.tracking.results import place_of
 from flows.tracking.store import ERRORS, Store
+from pipeline.results.place import place_of
 from tests.flows.tracking.conftest import RUNS, STAGES, log, search
 
 
@@ -51,7 +51,7 @@ def test_a_server_that_goes_away_in_between_is_an_error_of_the_store(project: Pa
     store, entry = Store(project), read_lock(project)["data@tiny"]
     monkeypatch.setattr(store, "_client", MlflowClient("http://127.0.0.1:9"))
     with pytest.raises(ERRORS, match=r"127\.0\.0\.1"):
-        store.log("data@tiny", place_of(entry), entry)
+        store.log("data@tiny", place_of(out["path"] for out in entry["outs"]), entry)
 
 
 class FullServer(BaseHTTPRequestHandler):

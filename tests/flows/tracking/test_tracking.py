@@ -12,10 +12,10 @@ from mlflow import MlflowClient
 from flows.engine.lockfile import key_of, read_lock
 from flows.tracking.location import store_folder, store_uri
 from flows.tracking.replay import track
-from flows.tracking.results import place_of_paths
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
 from pipeline.io import paths
+from pipeline.results.place import place_of
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import NETS, RUNS, SERIES, STAGES, log, named, search
@@ -129,7 +129,7 @@ def test_tables_and_figures_can_be_read_back(tracked: Path, tmp_path: Path) -> N
 
 def test_a_place_is_what_the_paths_of_the_project_say() -> None:
     def place(folder: Path) -> tuple[str, str, dict]:
-        found = place_of_paths(["mlruns/tracked-e.json", str(folder / "file")])
+        found = place_of(["mlruns/tracked-e.json", str(folder / "file")])
         return found.experiment, found.name, dict(found.labels)
 
     assert place(paths.train_folder("e", 1)) == ("e", "train/seed1", {"stage": "train", "seed": "1"})
@@ -137,7 +137,7 @@ def test_a_place_is_what_the_paths_of_the_project_say() -> None:
     assert place(paths.prune_folder("e", "cqp", 2)) == ("e", "prune/cqp/seed2", labels)
     assert place(paths.studies_folder("e", "x")) == ("e", "study/x", {"stage": "study", "study": "x"})
     assert place(paths.evaluate_table("e").parent) == ("e", "evaluate", {"stage": "evaluate"})
-    assert place_of_paths(["mlruns/tracked-e.json"]) is None
+    assert place_of(["mlruns/tracked-e.json"]) is None
 
 
 def test_a_run_left_half_written_or_without_a_child_is_written_again(project: Path) -> None:

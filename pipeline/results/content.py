@@ -1,4 +1,4 @@
-"""Reads a stage's result files into what its MLflow runs show: one run a stage, and under `evaluate` one a net.
+"""Reads a stage's result files into what a tracker shows of them: one run a stage, and under `evaluate` one a net.
 
 Everything comes from the stage's dvc.lock entry and the files that it lists as outputs (`pipeline.io.paths` says where
 they lie). By name: `metrics.json` and `dataset.json` are numbers, `metrics/<name>.json` the same for one method or
@@ -14,10 +14,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flows.engine.lockfile import Entry, require_content
 from pipeline.io.files import read_json
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
+from pipeline.results.md5 import require_content
+from pipeline.results.place import Place
 
 EVALUATE = "evaluate"
 CURVE_FILE = "curve.csv"
@@ -29,15 +30,7 @@ NOT_READ = (".safetensors", "nets")  # large, and the nets are looked up row by 
 SERIES = ("level", "sparsity", "accuracy_before", "accuracy", "one_shot_accuracy")  # drawn over the level
 
 Row = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Place:
-    """What the path of a result says: `results/<experiment>/<stage>[/<method or study>][/seed<seed>]`."""
-
-    experiment: str
-    name: str  # prune/cqp/seed0
-    labels: Mapping[str, str]  # stage, and method, seed or study
+Entry = Mapping[str, Any]  # of dvc.lock
 
 
 class Point(NamedTuple):
@@ -50,7 +43,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Content:
-    """What one run shows: files and folders as artifacts, the dataset as MLflow keeps it, `children` as runs below it.
+    """What one run shows: files and folders as artifacts, the dataset as MLflow takes it, `children` as runs below it.
 
     `is_whole`: the weights of its nets were there to log.
     """
@@ -64,29 +57,6 @@ class Content:
     dataset: Mapping[str, str] | None = None
     children: Sequence["Content"] = ()
     is_whole: bool = True
-
-
-def place_of(entry: Entry) -> Place | None:
-    """Where the stage's results lie; None for a stage with none under results/."""
-    return place_of_paths(out["path"] for out in entry.get("outs", ()))
-
-
-def place_of_paths(outs: Iterable[str]) -> Place | None:
-    """The same from the paths that the stage writes."""
-    for root, experiment, *folders in (Path(out).parent.parts for out in outs if out.count("/") > 2):
-        if root != RESULTS.name:
-            continue
-        match folders:
-            case ["train", seed]:
-                labels = {"seed": seed.removeprefix("seed")}
-            case ["prune", method, seed]:
-                labels = {"method": method, "seed": seed.removeprefix("seed")}
-            case ["studies", study]:
-                folders, labels = ["study", study], {"study": study}
-            case _:
-                labels = {}
-        return Place(experiment, "/".join(folders), {"stage": folders[0], **labels})
-    return None
 
 
 def read_result(root: Path, place: Place, entry: Entry) -> Content:
