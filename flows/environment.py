@@ -41,11 +41,7 @@ def stage_environment() -> dict[str, str]:
 
 def require_free(port: int) -> None:
     """Check that a server can use this port of HOST. Raises UserError."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UserError(
-                f"port {port} of {HOST} cannot be used ({error.strerror}); choose another: --port"
-            ) from error
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise UserError(f"port {port} of {HOST} cannot be used ({error.strerror}); choose another: --port") from error

@@ -27,11 +27,8 @@ def run(experiment: str, *, workers: int | None = None, prefect: bool = False, d
     """Bring an experiment of the current folder up to date and print its comparison table.
 
     workers: stages at a time, by default as many as the cores, or Dask's workers, have room for. prefect: as a flow
-    that Prefect shows. dask: the address of a Dask scheduler on whose workers the commands run.
-
-    Raises:
-        UserError: see `run_experiment`.
-        Interrupted: by Ctrl-C or SIGTERM; all that ran is ended.
+    that Prefect shows. dask: the address of a Dask scheduler on whose workers the commands run. Raises UserError as
+    `run_experiment`, and Interrupted: by Ctrl-C or SIGTERM; all that ran is ended.
     """
     set_defaults()
     sweep_at_end()
@@ -57,11 +54,9 @@ def run_experiment(
     suffix: str = "",
     **options: Any,
 ) -> dict[str, Done]:
-    """Bring an experiment of the current folder up to date, and log it to MLflow.
-
-    `lineage` and `suffix` are for `Tracking`, `options` for `run_target`. Raises what that raises, and UserError as
-    `open_project`, `executor_for` and `validate_params` do.
-    """
+    """Bring an experiment of the current folder up to date, and log it to MLflow. `lineage` and `suffix` are for
+    `Tracking`, `options` for `run_target`. Raises what that raises, and UserError as `open_project`, `executor_for` and
+    `validate_params` do."""
     from flows.tracking.tracking import Tracking
 
     project, target = open_project(experiment, say)
@@ -81,10 +76,8 @@ def run_experiment(
 
 
 def plan(experiment: str) -> None:
-    """Print what a run would do and why, stage by stage; nothing is run. Raises UserError.
-
-    matrix.yaml, from which DVC has its stages, is brought up to date with params.yaml, as `run` does.
-    """
+    """Print what a run would do and why, stage by stage; nothing is run but matrix.yaml is brought up to date. Raises
+    UserError."""
     set_defaults()
     project, target = open_project(experiment, print_line)
     stages = project.needed_for(target)
@@ -95,14 +88,9 @@ def plan(experiment: str) -> None:
 
 
 def open_project(experiment: str, say: Say) -> tuple[Project, str]:
-    """The project of the current folder, once matrix.yaml fits params.yaml, and the stage that needs all others.
-
-    `say` gets a line when the file did not fit.
-
-    Raises:
-        UserError: this is no DVC project, the matrix of params.yaml holds something that is not allowed, or has no such
-            experiment: the message lists those it has.
-    """
+    """The project of the current folder, once matrix.yaml fits params.yaml, and the stage that needs all others. `say`
+    gets a line when the file did not fit. Raises UserError: this is no DVC project, the matrix of params.yaml holds
+    something that is not allowed, or has no such experiment: the message lists those it has."""
     if matrix.update():
         say(f"{matrix.MATRIX_FILE} brought up to date with {PARAMS_FILE}")
     project = Project(Path.cwd())
@@ -114,12 +102,9 @@ def open_project(experiment: str, say: Say) -> tuple[Project, str]:
 
 @contextmanager
 def executor_for(dask: str | None) -> Iterator[tuple[Executor, int]]:
-    """What runs the commands, and how many stages at a time: this machine, or the workers of a Dask scheduler.
-
-    Raises:
-        UserError: Dask is not installed, no scheduler answers at that address, or it has no workers.
-        ParamsError: the `runtime` block of params.yaml is impossible.
-    """
+    """What runs the commands, and how many stages at a time: this machine, or the workers of a Dask scheduler. Raises
+    UserError: Dask is not installed, no scheduler answers at that address, or it has no workers. Raises ParamsError:
+    the `runtime` block of params.yaml is impossible."""
     if dask is None:
         yield LocalExecutor(), default_workers()
         return

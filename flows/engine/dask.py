@@ -49,11 +49,9 @@ class DaskExecutor:
         """Nothing: each worker warms up by itself."""
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
-        """See `Executor.run`.
-
-        Dask starts a task again whose worker died, but then the outputs must be cleared first. So there is a ticket,
-        a file, that the first start takes away; a second start fails, and the engine runs the stage again.
-        """
+        """See `Executor.run`. Dask starts a task again whose worker died, but then the outputs must be cleared first.
+        So there is a ticket, a file, that the first start takes away; a second start fails, and the engine runs the
+        stage again."""
         ticket, over = stage.root / TICKETS / uuid4().hex, Event()
         ticket.parent.mkdir(parents=True, exist_ok=True)
         ticket.touch()
@@ -99,14 +97,9 @@ def dask_executor(address: str) -> Iterator[DaskExecutor]:
 
 
 def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
-    """A task: run a stage's commands on this worker, every line to the topic that has the ticket's name.
-
-    It ends all processes when the task is no longer wanted: cancelled, or whoever wanted it is gone.
-
-    Raises:
-        TicketGone: the ticket was taken before, or is not seen here.
-        StageFailed: see `Executor.run`.
-    """
+    """A task: run a stage's commands on this worker, every line to the topic that has the ticket's name. It ends all
+    processes when the task is no longer wanted: cancelled, or whoever wanted it is gone. Raises TicketGone: the ticket
+    was taken before, or is not seen here. Raises StageFailed: see `Executor.run`."""
     worker, stop, over = get_worker(), Stop(), Event()
     key = worker.get_current_task()
     try:

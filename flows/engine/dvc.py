@@ -5,7 +5,6 @@ A stage is brought up to date as `dvc repro` does it, but in this process and wi
 inputs are still the same, and only then takes the outputs into the cache and the entry into dvc.lock.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,6 +26,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.engine.lockfile import HEAD, Entry, with_entry
 from flows.engine.stage import Stage, StageFailed
+from pipeline.io.files import write_text
 from snnprune.core.errors import UserError
 
 # DVC's objects for a stage's inputs and outputs, each with the hash, size and content it has noted of it.
@@ -37,10 +37,8 @@ class Project:
     """The DVC project in a folder. It may be used from several threads; they take turns."""
 
     def __init__(self, root: Path) -> None:
-        """Open the project, with the stages as dvc.yaml and dvc.lock have them now.
-
-        `root` must be the working folder: DVC's run cache knows no other. Raises UserError: DVC cannot read it.
-        """
+        """Open the project, with the stages as dvc.yaml and dvc.lock have them now. `root` must be the working folder:
+        DVC's run cache knows no other. Raises UserError: DVC cannot read it."""
         self.root = root.resolve()
         self._turn = RLock()
         self._running: dict[str, tuple[ExitStack, dict[str, Any], Noted]] = {}
@@ -49,12 +47,11 @@ class Project:
             self._repo = Repo(str(root), _wait_for_lock=True)
             with self._repo.lock:
                 self._graph = _graph_of(self._repo.index)
-        stages = [stage for stage in self._graph if stage.cmd]
-        if elsewhere := sorted({stage.path for stage in stages if Path(stage.path) != self.root / "dvc.yaml"}):
-            raise UserError(f"stages of other folders are not run by a flow: {', '.join(elsewhere)}")
-        self._stages = {stage.name: stage for stage in stages}
-        recorded = stages[0].dvcfile.lockfile_contents.get("stages", {}) if stages else {}
-        self._entries: dict[str, Entry] = dict(recorded)
+        self._stages = {stage.name: stage for stage in self._graph if stage.cmd}
+        if elsewhere := {stage.path for stage in self._stages.values()} - {str(self.root / "dvc.yaml")}:
+            raise UserError(f"stages of other folders are not run by a flow: {', '.join(sorted(elsewhere))}")
+        recorded = next(iter(self._stages.values())).dvcfile.lockfile_contents if self._stages else {}
+        self._entries: dict[str, Entry] = dict(recorded.get("stages", {}))
 
     def addresses(self) -> list[str]:
         """The addresses of all stages, sorted."""
@@ -65,12 +62,9 @@ class Project:
         return self._entries.get(address)
 
     def needed_for(self, target: str) -> list[Stage]:
-        """The stages that `target` needs and itself, each after those it waits for; the same order every time.
-
-        Of those that could come next, the one with the longest way to the target comes first: workers seldom idle.
-
-        Raises UserError: no stage has that address, or a stage's `meta` holds a timeout that is none.
-        """
+        """The stages that `target` needs and itself, each after those it waits for; the same order every time. Of those
+        that could come next, the one with the longest way to the target comes first: workers seldom idle. Raises
+        UserError: no stage has that address, or a stage's `meta` holds a timeout that is none."""
         if target not in self._stages:
             raise UserError(f"no stage {target!r}; there are: {', '.join(self.addresses())}")
         needed = networkx.descendants(self._graph, self._stages[target]) | {self._stages[target]}
@@ -90,11 +84,8 @@ class Project:
 
     def begin(self, address: str) -> Literal["unchanged", "cached", "ran"]:
         """What is to become of a stage: nothing, its result has come from the run cache, or its command must run.
-
         Unless nothing, `finish` or `abandon` must follow; until then DVC takes the stage for running in this process.
-
-        Raises:
-            StageFailed: an input is missing, or another DVC works on the stage.
+        Raises StageFailed: an input is missing, or another DVC works on the stage.
         """
         stage = self._stages[address]
         with self._changing(address):
@@ -124,12 +115,8 @@ class Project:
 
     def finish(self, address: str) -> list[str]:
         """Take a stage's outputs into the cache and its entry into dvc.lock, unless inputs were edited since `begin`.
-
         Those edited are returned, `params.yaml: KEY` for a param; nothing is recorded then and it can begin again.
-
-        Raises:
-            StageFailed: an output is missing.
-        """
+        Raises StageFailed: an output is missing."""
         stage = self._stages[address]
         with self._changing(address):
             held, before, noted = self._running.pop(address)
@@ -180,11 +167,9 @@ class Project:
             return "cached", reasons
 
     def _record(self, stage: Any) -> None:
-        """Write a stage's entry into dvc.lock, whole or not at all; the bytes are those that DVC writes.
-
-        DVC parses and writes the whole file, which takes seconds once it has thousands of lines. A link, and another
-        layout than DVC's own, are left to DVC.
-        """
+        """Write a stage's entry into dvc.lock, whole or not at all; the bytes are those that DVC writes. DVC parses and
+        writes the whole file, which takes seconds once it has thousands of lines. A link, and another layout than DVC's
+        own, are left to DVC."""
         entry = dumps_yaml({"stages": _unshared(to_lockfile(stage))}).removeprefix("stages:\n")
         lockfile = stage.dvcfile._lockfile
         path = Path(lockfile.path)
@@ -193,12 +178,7 @@ class Project:
         if updated is None:
             lockfile.dump(stage)
         elif updated != text or not path.is_file():
-            partial = Path(self._repo.tmp_dir) / "dvc.lock.partial"
-            with partial.open("w", encoding="utf-8") as stream:
-                stream.write(updated)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
+            write_text(path, updated)
             self._repo.scm_context.track_file(lockfile.relpath)
         self._entries |= loads_yaml(entry)  # as whoever reads the file will have it
 
@@ -263,10 +243,8 @@ def _project_errors(root: Path) -> Iterator[None]:
 
 
 def _graph_of(index: Any) -> networkx.DiGraph:
-    """DVC's graph; an edge leads from a stage to one that it depends on.
-
-    DVC's own looks for cycles in a time that is quadratic: minutes for a thousand stages.
-    """
+    """DVC's graph; an edge leads from a stage to one that it depends on. DVC's own looks for cycles in a time that is
+    quadratic: minutes for a thousand stages."""
     graph = networkx.DiGraph()
     graph.add_nodes_from(index.stages)
     outs = index.outs_trie  # checked by DVC: no two overlap
@@ -330,10 +308,8 @@ def _unshared(value: Any) -> Any:
 
 def _forget_dead_holders(path: Path) -> None:
     """Remove DVC's list of the files in use when no living DVC has any; called under DVC's lock and that of the flow.
-
     DVC only looks whether a process of that number exists: a dead one that nobody has waited for does, and so may
-    another one after a container was started again.
-    """
+    another one after a container was started again."""
     with suppress(FileNotFoundError):
         pids = re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8"))  # a killed writer may have left half of it
         if not any(_is_dvc(int(pid)) for pid in pids):

@@ -46,20 +46,6 @@ class Done:
         return f"{self.address}: {self.outcome}{time_taken}"
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Stages in all and done (skipped ones included), the addresses of those running, and the seconds so far."""
-
-    total: int
-    done: int
-    running: tuple[str, ...]
-    seconds: float
-
-    def __str__(self) -> str:
-        left = self.total - self.done - len(self.running)
-        return f"{len(self.running)} running, {left} left, {timedelta(seconds=round(self.seconds))} so far"
-
-
 class FlowFailed(UserError):
     """Some stages failed; the message holds each one's last lines, how to run it again, and what was skipped for it."""
 
@@ -88,11 +74,8 @@ class Work:
         self._made: set[str] = set()
 
     def bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> Done:
-        """Bring a stage up to date whose upstream is, and log its result with `tags`.
-
-        Raises:
-            Stopped: a request to stop ended it.
-        """
+        """Bring a stage up to date whose upstream is, and log its result with `tags`. Raises Stopped: a request to stop
+        ended it."""
         start = time.monotonic()
         outcome: Outcome = "unchanged"
         if stage.address in self._out_of_date or self._made.intersection(stage.upstream):
@@ -111,10 +94,8 @@ class Work:
         return Done(stage.address, outcome, seconds, dvc_hash=key_of(entry), mlflow_run=mlflow_run)
 
     def _bring_about(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> tuple[Outcome, Mapping[str, str]]:
-        """Run the stage unless DVC has its result; again after its process was killed, and once after an edit.
-
-        A result whose inputs were edited meanwhile is never recorded: of which of them it is, nobody knows.
-        """
+        """Run the stage unless DVC has its result; again after its process was killed, and once after an edit. A result
+        whose inputs were edited meanwhile is never recorded: of which of them it is, nobody knows."""
         retries, is_second_run = RETRIES, False
         while True:
             outcome = self._project.begin(stage.address)
@@ -142,7 +123,7 @@ class Work:
 
 
 CarryOut = Callable[[Work, Stage], Done]
-Report = Callable[[Progress], None]
+Report = Callable[[float, str], None]  # the share of the stages that are done, and how far all is in words
 
 
 def run_target(
@@ -155,7 +136,7 @@ def run_target(
     tracking: NoTracking | None = None,
     executor: Executor | None = None,
     workers: int = 1,
-    report: Report = lambda progress: None,
+    report: Report = lambda share, text: None,
     stop: Stop | None = None,
 ) -> dict[str, Done]:
     """Bring a target and all that it needs up to date, up to `workers` stages at a time.
@@ -192,12 +173,10 @@ def run_all(
     say: Say,
     workers: int,
     stop: Stop,
-    report: Report = lambda progress: None,
+    report: Report = lambda share, text: None,
 ) -> dict[str, Done]:
-    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended.
-
-    A stage that needs a failed one is skipped. What is raised, an interruption of this thread included, ends all.
-    """
+    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended. A stage that
+    needs a failed one is skipped. What is raised, an interruption of this thread included, ends all."""
     start = time.monotonic()
     place = {stage.address: index for index, stage in enumerate(stages)}
     graph = TopologicalSorter({stage.address: stage.upstream for stage in stages})
@@ -207,10 +186,11 @@ def run_all(
     ready: list[int] = []
 
     def tell(line: str | None = None) -> None:
-        progress = Progress(len(stages), len(done), tuple(running.values()), time.monotonic() - start)
+        left, so_far = len(stages) - len(done) - len(running), timedelta(seconds=round(time.monotonic() - start))
+        text = f"{len(running)} running, {left} left, {so_far} so far"
         if line is not None:
-            say(f"[{progress.done}/{progress.total}] {line}; {progress}")
-        report(progress)
+            say(f"[{len(done)}/{len(stages)}] {line}; {text}")
+        report(len(done) / len(stages), f"{text}: {', '.join(running.values())}")
 
     def end(finished: Done) -> None:
         done[finished.address] = finished

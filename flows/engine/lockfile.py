@@ -30,10 +30,8 @@ def read_lock(root: Path) -> dict[str, Entry]:
 
 
 def with_entry(text: str, entry: str) -> str | None:
-    """The text of a dvc.lock with the text of one stage's entry in the place of its old one or at the end.
-
-    None when its layout is not DVC's own, or the old entry holds an anchor, to which another may refer.
-    """
+    """The text of a dvc.lock with the text of one stage's entry in the place of its old one or at the end. None when
+    its layout is not DVC's own, or the old entry holds an anchor, to which another may refer."""
     if not text.startswith(HEAD) or TOP_LEVEL.search(text, len(HEAD)):
         return None
     key = entry[: entry.index("\n") + 1]

@@ -35,14 +35,9 @@ class Executor(Protocol):
         """These will be run: what takes time to start may start now. Returns at once."""
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
-        """Run a stage's commands to their end, every line of output to `say`; tags that say where it ran.
-
-        No process of it is left, however it ends.
-
-        Raises:
-            StageFailed: a command failed, was killed, or took longer than the stage's timeout.
-            Stopped: a request to stop ended it.
-        """
+        """Run a stage's commands to their end, every line of output to `say`; tags that say where it ran. No process of
+        it is left, however it ends. Raises StageFailed: a command failed, was killed, or took longer than the stage's
+        timeout. Raises Stopped: a request to stop ended it."""
 
 
 class StageFailed(RuntimeError):

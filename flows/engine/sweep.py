@@ -32,11 +32,9 @@ def new_mark() -> str:
 
 
 def sweep(mark: str, session: int | None = None) -> None:
-    """Kill everything with that mark, or of that session, but this process.
-
-    Again until nothing is left, for the dying may still fork. The session is for processes that were forked without
-    starting a program: these keep the environment of their parent.
-    """
+    """Kill everything with that mark, or of that session, but this process. Again until nothing is left, for the dying
+    may still fork. The session is for processes that were forked without starting a program: these keep the environment
+    of their parent."""
     while found := [process for process in psutil.process_iter() if _belongs(process, mark, session)]:
         for process in found:
             with suppress(psutil.NoSuchProcess):

@@ -20,10 +20,8 @@ REQUEST_BYTES = 1 << 20
 
 def serve(control: socket.socket) -> tuple[list[str], str, dict[str, str], int] | None:
     """Fork a child for each request: what follows `python -m`, its folder and environment, and two file descriptors.
-
     The child's output goes to the first; its pid and then its exit code, negative for a signal's, to the second. In the
-    child it returns the request, and the first descriptor; here None, when all is over.
-    """
+    child it returns the request, and the first descriptor; here None, when all is over."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for a child
     while True:
         message, fds, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)

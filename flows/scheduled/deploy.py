@@ -27,10 +27,7 @@ STARTUP_SECONDS = 120
 
 def deploy(port: int = 4200) -> None:
     """Run server and deployments of the project in the current folder, until asked to end or if all is up already.
-
-    Raises:
-        UserError: the port is taken, there is no prefect.yaml, or one of the two processes ended.
-    """
+    Raises UserError: the port is taken, there is no prefect.yaml, or one of the two processes ended."""
     HOME.mkdir(exist_ok=True)
     try:
         with FileLock(HOME / "deploy.lock", timeout=0), interruptible():

@@ -25,7 +25,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 from prefect.utilities.slugify import slugify
 
 from flows.engine.dvc import apply_overrides
-from flows.engine.engine import Done, FlowFailed, Progress, Report, Work
+from flows.engine.engine import Done, FlowFailed, Report, Work
 from flows.engine.interrupt import Interrupted
 from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Stop
@@ -49,10 +49,7 @@ def experiment_flow(
     `overrides` change params.yaml first (see `override`); the results are then in an MLflow experiment of their own.
     `dask` is the address of a Dask scheduler, on whose workers the commands run. Artifacts: the progress, a table of
     the stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect ends its
-    stages and is Cancelled.
-
-    Raises:
-        UserError: see `override` and `flows.run.run_experiment`.
+    stages and is Cancelled. Raises UserError as `override` and `flows.run.run_experiment`.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
     tags = run_tags("prefect_flow", flow_run.id, flow_run.ui_url)
@@ -95,14 +92,10 @@ def run_flow(experiment: str, workers: int | None, dask: str | None = None) -> N
 
 
 def override(overrides: list[str]) -> None:
-    """Change params.yaml of the current folder by overrides in the syntax of `dvc exp run -S`, and check it.
-
-    Such as `experiments.digits.train.epochs=3` or `matrix.digits.seeds=[0]`.
-
-    Raises:
-        UserError: this is a person's own folder, an override does not parse or names a key that params.yaml does not
-            have, or params.yaml would hold something that is not allowed.
-    """
+    """Change params.yaml of the current folder by overrides in the syntax of `dvc exp run -S`, and check it. Such as
+    `experiments.digits.train.epochs=3` or `matrix.digits.seeds=[0]`. Raises UserError: this is a person's own folder,
+    an override does not parse or names a key that params.yaml does not have, or params.yaml would hold something that
+    is not allowed."""
     if project_of(Path.cwd()) == Path.cwd():
         raise UserError(
             "overrides change params.yaml, so they need a worktree made for runs, not your own folder: with "
@@ -135,12 +128,7 @@ def bring_up_as_task(work: Work, stage: Stage) -> Done:
 def progress_artifact(name: str) -> Report:
     """A bar of the stages of `name` that are done, and which ones are running."""
     artifact = create_progress_artifact(0, slugify(f"progress-{name}"))
-
-    def report(progress: Progress) -> None:
-        text = f"{progress.done} of {progress.total} stages done; {progress}; running: {', '.join(progress.running)}"
-        update_progress_artifact(artifact, 100 * progress.done / progress.total, description=text)
-
-    return report
+    return lambda share, text: update_progress_artifact(artifact, 100 * share, description=text)
 
 
 def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) -> None:
@@ -185,9 +173,7 @@ def stopped_when_cancelled(run: UUID, stop: Stop) -> Iterator[None]:
 
 
 def run_tags(name: str, run_id: object, url: str | None) -> dict[str, str]:
-    """Tags that lead from MLflow to Prefect; there is a page only where a server runs.
-
-    For its temporary server Prefect gives an address that begins with "None/".
-    """
+    """Tags that lead from MLflow to Prefect; there is a page only where a server runs. For its temporary server Prefect
+    gives an address that begins with "None/"."""
     page = {f"{name}_url": url} if url and url.startswith("http") else {}
     return {f"{name}_run": str(run_id), **page}

@@ -26,10 +26,8 @@ DATA_VARIABLE = "SNN_DATA_DIR"
 def experiment_in_worktree(
     experiment: str, overrides: list[str] | None = None, workers: int | None = None, dask: str | None = None
 ) -> State | None:
-    """`experiment_flow` in `.worktrees/<name of the deployment>`, at the project's current commit.
-
-    Raises RuntimeError when git cannot make the worktree or a flow runs in it, else what `experiment_flow` raises.
-    """
+    """`experiment_flow` in `.worktrees/<name of the deployment>`, at the project's current commit. Raises RuntimeError
+    when git cannot make the worktree or a flow runs in it, else what `experiment_flow` raises."""
     command = [sys.executable, "-m", "flows.scheduled.worktree", deployment.name or "by-hand"]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:

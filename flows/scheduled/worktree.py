@@ -22,12 +22,9 @@ KEPT = ("/.dvc/", "/.resume/", "__pycache__/")  # by `git clean`; results come b
 
 
 def prepare(root: Path, name: str) -> Path:
-    """Bring the worktree of that name to the current commit of the project in `root`, and return its folder.
-
-    Nothing of an earlier run is left but its resume points: results are in the cache, from where DVC takes them.
-
-    Raises UserError: a flow runs in it, it is no DVC project or has no commit, or git fails.
-    """
+    """Bring the worktree of that name to the current commit of the project in `root`, and return its folder. Nothing of
+    an earlier run is left but its resume points: results are in the cache, from where DVC takes them. Raises UserError:
+    a flow runs in it, it is no DVC project or has no commit, or git fails."""
     commit = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
     folder = root / WORKTREES / name
     if (folder / ".git").is_file():

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from pipeline.io.files import read_json, write_json
 
-CHANGE_COUNTER = slice(24, 28)  # SQLite counts its writes there (https://www.sqlite.org/fileformat.html, 1.3.7)
-JOURNALS = ("-wal", "-journal")  # there while somebody writes, or was killed writing
+JOURNALS = ("-wal", "-journal")  # SQLite's, there while somebody writes, or was killed writing
 
 
 @dataclass(frozen=True)
@@ -24,15 +23,11 @@ class Logged:
 
 
 def stamp_of(database: Path) -> list[int] | None:
-    """What every write changes: size, time and count of writes; None without a database, or while one is written."""
-    try:
-        found = database.stat()
-        with database.open("rb") as stream:
-            count = int.from_bytes(stream.read(CHANGE_COUNTER.stop)[CHANGE_COUNTER])
-    except OSError:
+    """What every write changes: size and time; None without a database, or while one is written."""
+    if not database.is_file() or any(Path(f"{database}{end}").exists() for end in JOURNALS):
         return None
-    is_written = any(Path(f"{database}{end}").exists() for end in JOURNALS)
-    return None if is_written else [found.st_size, found.st_mtime_ns, count]
+    found = database.stat()
+    return [found.st_size, found.st_mtime_ns]
 
 
 def find_logged(database: Path, experiment: str, address: str) -> Logged | None:

@@ -8,10 +8,8 @@ MADE = (":!results", ":!dvc.lock", ":!matrix.yaml")  # a run changes these itsel
 
 
 def commit_tags(root: Path) -> dict[str, str]:
-    """The commit checked out, and whether code or params differ from it; nothing without a commit.
-
-    A result that was there before may come from an earlier commit: what made it is in its dvc.lock entry (`dvc_hash`).
-    """
+    """The commit checked out, and whether code or params differ from it; nothing without a commit. A result that was
+    there before may come from an earlier commit: what made it is in its dvc.lock entry (`dvc_hash`)."""
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return {}

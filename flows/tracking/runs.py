@@ -31,13 +31,11 @@ class Verdict:
 
 
 def judge(runs: Sequence["Run"], key: str, *, with_weights: bool, is_local: bool) -> Verdict:
-    """What is to do about a stage's runs, children included, so that the result `key` has one run and is current.
-
-    A result is shown by a stage's run that is finished (after its children), has all its children, and its models if
-    they are asked for; two clones may have written several at once, and all choose the same one. Stale are runs that
+    """What is to do about a stage's runs, children included, so that the result `key` has one run and is current. A
+    result is shown by a stage's run that is finished (after its children), has all its children, and its models if they
+    are asked for; two clones may have written several at once, and all choose the same one. Stale are runs that
     followed the stage, every other run of that result, and in a local store what a killed writer left of other results:
-    on a server somebody may still be writing them.
-    """
+    on a server somebody may still be writing them."""
     parents = [run.data.tags.get(Tag.PARENT) for run in runs]
     finished = {
         run.info.run_id: run for run in runs if Tag.PARENT not in run.data.tags and run.info.status == "FINISHED"

@@ -37,11 +37,9 @@ AT_ONCE = 100  # params, MLflow's limit for one request
 
 
 class Store:
-    """The open store: the server named by MLFLOW_TRACKING_URI, else one SQLite file in the project.
-
-    `lineage` (tags of the flow run) goes with every run it logs, and `suffix` with every experiment's name. Every
-    method raises one of ERRORS when the store cannot be reached, or refuses.
-    """
+    """The open store: the server named by MLFLOW_TRACKING_URI, else one SQLite file in the project. `lineage` (tags of
+    the flow run) goes with every run it logs, and `suffix` with every experiment's name. Every method raises one of
+    ERRORS when the store cannot be reached, or refuses."""
 
     def __init__(self, root: Path, lineage: Mapping[str, str] | None = None, suffix: str = "") -> None:
         """Open it; a local database is created first, by one process at a time (others would ruin it)."""
@@ -63,13 +61,9 @@ class Store:
         self, address: str, place: Place, entry: Entry, tags: Mapping[str, str] | None = None
     ) -> tuple[str, Logged, str]:
         """Log the result of one dvc.lock entry, unless it is there: "logged" or "present", its run, and the run's page.
-
         `tags` say how the result came about. What followed the stage while it ran is deleted, and so is a run that was
-        left half written, or was written without weights once the weights are there: these are logged again.
-
-        Raises:
-            ContentChanged: the result files are not those that dvc.lock names.
-        """
+        left half written, or was written without weights once the weights are there: these are logged again. Raises
+        ContentChanged: the result files are not those that dvc.lock names."""
         key = key_of(entry)
         with self._lock():
             experiment = self._experiment_id(place.experiment)

@@ -39,10 +39,11 @@ class Tracking:
         experiment_suffix: str = "",
         use_ledger: bool = True,
     ) -> None:
-        """Opens nothing yet; `say` takes a line about what was done or failed, `lineage` are tags for every run.
+        """Opens nothing yet.
 
-        The results of `digits` are logged to the MLflow experiment `digits<experiment_suffix>`. `use_ledger` is to ask
-        MLflow only for what the ledger does not know, else for everything.
+        say: takes a line about what was done or failed. lineage: tags for every run. experiment_suffix: the results of
+        `digits` are logged to the MLflow experiment `digits<experiment_suffix>`. use_ledger: ask MLflow only for what
+        the ledger does not know, else for everything.
         """
         self._root, self._say, self._lineage, self._suffix = root, say, lineage, experiment_suffix
         self._database = local_database(root) if use_ledger else None
@@ -59,11 +60,9 @@ class Tracking:
 
     @contextmanager
     def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> Iterator[None]:
-        """While in here, log the points of the curve that a stage writes among its `outs`, if there is one.
-
-        They go to a run of their own, which ends as failed when an exception passes; `log` replaces it. What an earlier
-        attempt left in the file is old: points are new once the file has changed.
-        """
+        """While in here, log the points of the curve that a stage writes among its `outs`, if there is one. They go to
+        a run of their own, which ends as failed when an exception passes; `log` replaces it. What an earlier attempt
+        left in the file is old: points are new once the file has changed."""
         curve = next((self._root / out for out in outs if Path(out).name == CURVE_FILE), None)
         place, over = place_of(outs), Event()
         if curve is None or place is None:
@@ -93,10 +92,8 @@ class Tracking:
                 self._use(lambda store: store.fail(address))
 
     def log(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
-        """Log one result, if it has one under results/; the page of its run, or the run's id in a local store.
-
-        `keys` gets its key when it is logged with all its weights, `counts` says how often what happened.
-        """
+        """Log one result, if it has one under results/; the page of its run, or the run's id in a local store. `keys`
+        gets its key when it is logged with all its weights, `counts` says how often what happened."""
         place = place_of(out["path"] for out in entry.get("outs", ()))
         if place is None:
             return None

@@ -10,13 +10,9 @@ from snnprune.core.errors import UserError
 
 
 def open_ui(port: int) -> None:
-    """Become MLflow's server for the project in the current folder, until Ctrl-C.
-
-    A tracking server that MLFLOW_TRACKING_URI names has pages of its own: its address is printed.
-
-    Raises:
-        UserError: there is no store yet, or the port is taken.
-    """
+    """Become MLflow's server for the project in the current folder, until Ctrl-C. A tracking server that
+    MLFLOW_TRACKING_URI names has pages of its own: its address is printed. Raises UserError: there is no store yet, or
+    the port is taken."""
     set_defaults()
     uri, database = store_uri(Path.cwd()), local_database(Path.cwd())
     if uri.startswith("http"):

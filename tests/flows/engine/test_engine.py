@@ -243,5 +243,8 @@ def test_what_is_raised_stops_what_runs() -> None:
 def test_progress_is_reported_at_every_start_and_end() -> None:
     stages = [Stage("a"), Stage("b", ("a",))]
     seen = []
-    run_all(stages, lambda stage: Done(stage.address, "ran"), lambda line: None, 2, Stop(), seen.append)
-    assert [(p.done, p.running, p.total) for p in seen] == [(0, ("a",), 2), (1, (), 2), (1, ("b",), 2), (2, (), 2)]
+    run_all(
+        stages, lambda stage: Done(stage.address, "ran"), lambda line: None, 2, Stop(), lambda *far: seen.append(far)
+    )
+    assert [share for share, _ in seen] == [0, 0.5, 0.5, 1]
+    assert [text.partition(" so far")[2] for _, text in seen] == [": a", ": ", ": b", ": "]
