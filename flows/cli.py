@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.engine.interrupt import Interrupted
+from flows.engine.stop import Interrupted
 from snnprune.core.errors import UserError
 
 app = typer.Typer(

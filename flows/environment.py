@@ -1,8 +1,6 @@
-"""Quiet defaults for DVC, Prefect and MLflow, the environment that stage processes get, and ports for servers.
-
-The three tools read these when they are imported or started, so an entry point calls `set_defaults()` first.
-Whatever the user has set stays.
-"""
+"""Quiet defaults for DVC, Prefect and MLflow, the environment that stage processes get, and ports for servers. The
+three tools read these when they are imported or started, so an entry point calls `set_defaults()` first. Whatever the
+user has set stays."""
 
 import os
 import socket

@@ -9,14 +9,14 @@ from typing import Any
 
 from flows.engine.dvc import Project
 from flows.engine.engine import CarryOut, Done, Work, run_target
-from flows.engine.interrupt import interruptible
 from flows.engine.local import LocalExecutor
 from flows.engine.stage import Executor, Say, Stage
+from flows.engine.stop import interruptible
 from flows.engine.sweep import sweep_at_end
 from flows.environment import set_defaults
 from pipeline import matrix
 from pipeline.io.params import PARAMS_FILE, load_runtime
-from pipeline.io.paths import compare_folder, report_folder
+from pipeline.io.paths import compare_folder, report_page
 from snnprune.core.errors import UserError
 
 LAST = "report"  # it needs all others; what `track` does the flow does itself
@@ -128,11 +128,6 @@ def validate_params() -> None:
     from pipeline.experiments import validate_params as validate
 
     validate()
-
-
-def report_page(experiment: str) -> Path:
-    """The experiment's page, relative to the project."""
-    return report_folder(experiment) / "index.html"
 
 
 def comparison(experiment: str) -> str:

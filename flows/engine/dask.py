@@ -1,8 +1,6 @@
 """Runs stages' commands on the workers of a Dask scheduler; all machines see the project's folder under the same path.
-
 A worker only runs commands, by the machinery of `flows.engine.local`: deciding and recording is this side's. Imported
-only when Dask is asked for.
-"""
+only when Dask is asked for."""
 
 import os
 import socket

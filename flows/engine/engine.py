@@ -1,7 +1,5 @@
-"""Brings a DVC target up to date stage by stage, in the order of DVC's graph, and tracks each result.
-
-It knows nothing of what the stages compute, and nothing of Prefect: how one stage is carried out is handed in.
-"""
+"""Brings a DVC target up to date stage by stage, in the order of DVC's graph, and tracks each result. It knows nothing
+of what the stages compute, and nothing of Prefect: how one stage is carried out is handed in."""
 
 import heapq
 import time
@@ -16,9 +14,8 @@ from graphlib import TopologicalSorter
 from flows.engine.dvc import Project
 from flows.engine.local import LocalExecutor
 from flows.engine.lockfile import key_of
-from flows.engine.stage import Executor, Outcome, Say, Stage, StageFailed
+from flows.engine.stage import Executor, NoTracking, Outcome, Say, Stage, StageFailed
 from flows.engine.stop import Stop
-from flows.engine.tracking import NoTracking
 from flows.engine.workspace import workspace
 from snnprune.core.errors import UserError
 

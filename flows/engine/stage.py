@@ -1,10 +1,12 @@
-"""What travels through the engine: a stage of the graph, how it ended, and what runs its command."""
+"""What travels through the engine: a stage of the graph, how it ended, what runs its command and tracks its result."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from flows.engine.lockfile import Entry
 from flows.engine.stop import Stop
 
 Outcome = Literal["ran", "cached", "unchanged", "failed", "skipped"]
@@ -40,16 +42,32 @@ class Executor(Protocol):
         timeout. Raises Stopped: a request to stop ended it."""
 
 
-class StageFailed(RuntimeError):
-    """A stage did not finish; the message holds its last lines and the command that runs it again."""
+class NoTracking:
+    """Tracks nothing; `flows.tracking` logs in MLflow. It may be called from several threads, and never stops the work."""
 
-    def __init__(self, address: str, reason: str, tail: tuple[str, ...] = (), is_transient: bool = False) -> None:
-        """`reason` completes "stage X failed: ..."; `is_transient`: trying again may help."""
-        super().__init__(address, reason, tail, is_transient)
-        self.address = address
-        self.reason = reason
-        self.tail = tail
-        self.is_transient = is_transient
+    def prepare(self) -> None:
+        """A stage is about to run, so there will be a result to log. Returns at once."""
+
+    def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> AbstractContextManager[None]:
+        """While in it, the stage runs and writes its `outs`."""
+        return nullcontext()
+
+    def log(self, address: str, entry: Entry, tags: Mapping[str, str]) -> str | None:
+        """Log the result of a dvc.lock entry; the run's page or id as far as known; `tags` say how it came about."""
+
+    def summarize(self) -> None:
+        """All is done: say so in one line."""
+
+
+@dataclass(eq=False)
+class StageFailed(RuntimeError):
+    """A stage did not finish; the message holds its last lines and the command that runs it again. `reason` completes
+    "stage X failed: ..."; `is_transient`: trying again may help."""
+
+    address: str
+    reason: str
+    tail: tuple[str, ...] = ()
+    is_transient: bool = False
 
     def __str__(self) -> str:
         lines = "".join(f"  | {line}\n" for line in self.tail)

@@ -1,5 +1,6 @@
-"""Ends everything that a flow has started, at once and from any thread."""
+"""Ends everything that a flow has started: at once, from any thread, and by the signals that end a process."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -28,3 +29,26 @@ class Stop:
             yield
         finally:
             self._ends.remove(end)
+
+
+class Interrupted(BaseException):
+    """The user, or whoever supervises this process, wants it to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While in here, Ctrl-C and SIGTERM raise Interrupted in the main thread."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

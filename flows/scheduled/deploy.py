@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from filelock import FileLock, Timeout
 
-from flows.engine.interrupt import Interrupted, interruptible
+from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
 from flows.environment import HOST, require_free, set_defaults, stage_environment
 from snnprune.core.errors import UserError

@@ -26,14 +26,14 @@ from prefect.utilities.slugify import slugify
 
 from flows.engine.dvc import apply_overrides
 from flows.engine.engine import Done, FlowFailed, Report, Work
-from flows.engine.interrupt import Interrupted
 from flows.engine.stage import Stage, Stopped
-from flows.engine.stop import Stop
+from flows.engine.stop import Interrupted, Stop
 from flows.environment import set_defaults
-from flows.run import comparison, report_page, run_experiment, validate_params
+from flows.run import comparison, run_experiment, validate_params
 from flows.tracking.lineage import commit_tags
 from flows.tracking.location import project_of
 from pipeline.io.params import PARAMS_FILE
+from pipeline.io.paths import report_page
 from snnprune.core.errors import UserError
 
 OVERRIDES = "overrides"  # the tag; after a dot, which no experiment's name has, the end of the MLflow experiment's name

@@ -1,8 +1,6 @@
 """Remembers what a local store shows, so that a run with nothing to log need not import MLflow, which takes seconds.
-
 The ledger lies beside the database and holds only while that is as it was when the ledger was taken: after any other
-write, MLflow is asked and the ledger is written anew.
-"""
+write, MLflow is asked and the ledger is written anew."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +8,7 @@ from pathlib import Path
 
 from pipeline.io.files import read_json, write_json
 
+CHANGE_COUNTER = slice(24, 28)  # SQLite counts its writes there (https://www.sqlite.org/fileformat.html, 1.3.7)
 JOURNALS = ("-wal", "-journal")  # SQLite's, there while somebody writes, or was killed writing
 
 
@@ -23,11 +22,12 @@ class Logged:
 
 
 def stamp_of(database: Path) -> list[int] | None:
-    """What every write changes: size and time; None without a database, or while one is written."""
+    """What every write changes: size, time and count of writes; None without a database, or while one is written."""
     if not database.is_file() or any(Path(f"{database}{end}").exists() for end in JOURNALS):
         return None
-    found = database.stat()
-    return [found.st_size, found.st_mtime_ns]
+    with database.open("rb") as stream:
+        count = int.from_bytes(stream.read(CHANGE_COUNTER.stop)[CHANGE_COUNTER])
+    return [database.stat().st_size, database.stat().st_mtime_ns, count]
 
 
 def find_logged(database: Path, experiment: str, address: str) -> Logged | None:

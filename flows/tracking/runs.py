@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from mlflow.entities import Run
 
 GROWING = "growing"  # the key of a run that follows a stage at work and has no result yet
 
@@ -25,12 +23,12 @@ class Tag:
 class Verdict:
     """The run that shows a result, if one does; runs to delete; what tag `current` of others must become, by id."""
 
-    there: "Run | None"
-    stale: Sequence["Run"]
+    there: Run | None
+    stale: Sequence[Run]
     relabel: Mapping[str, str]
 
 
-def judge(runs: Sequence["Run"], key: str, *, with_weights: bool, is_local: bool) -> Verdict:
+def judge(runs: Sequence[Run], key: str, *, with_weights: bool, is_local: bool) -> Verdict:
     """What is to do about a stage's runs, children included, so that the result `key` has one run and is current. A
     result is shown by a stage's run that is finished (after its children), has all its children, and its models if they
     are asked for; two clones may have written several at once, and all choose the same one. Stale are runs that
@@ -51,7 +49,7 @@ def judge(runs: Sequence["Run"], key: str, *, with_weights: bool, is_local: bool
         default=None,
     )
 
-    def is_stale(run: "Run") -> bool:
+    def is_stale(run: Run) -> bool:
         found, stage = run.data.tags[Tag.KEY], run.data.tags.get(Tag.PARENT, run.info.run_id)
         left_by_killed = is_local and stage not in finished
         return stage != chosen if found == key else found == GROWING or left_by_killed

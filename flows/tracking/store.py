@@ -1,7 +1,5 @@
-"""Makes sure that each result has exactly one finished run in MLflow, and that the newest ones are current.
-
-Imported only when there is something to log: MLflow takes seconds to import.
-"""
+"""Makes sure that each result has exactly one finished run in MLflow, and that the newest ones are current. Imported
+only when there is something to log: MLflow takes seconds to import."""
 
 import logging
 import re

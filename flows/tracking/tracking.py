@@ -1,8 +1,6 @@
-"""Logs results to MLflow beside the work of the engine (its protocol: `flows.engine.tracking.Tracking`).
-
-A result is known by the hash of its dvc.lock entry: logging it again finds the run that is there. When MLflow cannot be
-used, one line says so and the work goes on; `snnprune track` logs what is missing.
-"""
+"""Logs results to MLflow beside the work of the engine (its protocol: `flows.engine.stage.NoTracking`). A result is
+known by the hash of its dvc.lock entry: logging it again finds the run that is there. When MLflow cannot be used, one
+line says so and the work goes on; `snnprune track` logs what is missing."""
 
 import textwrap
 from collections import Counter

@@ -1,8 +1,6 @@
 """What an experiment's page in MLflow offers, from views.yaml: views of its runs by name, a description, colours.
-
 MLflow keeps a saved view as an experiment tag: JSON with a name, a time to sort by and the state of the page, itself
-JSON as text. A link that ends in `viewStateShareKey=<key>` opens it; without any, the page shows GenAI traces.
-"""
+JSON as text. A link that ends in `viewStateShareKey=<key>` opens it; without any, the page shows GenAI traces."""
 
 import json
 from collections.abc import Mapping

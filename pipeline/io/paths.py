@@ -60,3 +60,8 @@ def table_file(experiment: str, study: str) -> Path:
 def report_folder(experiment: str) -> Path:
     """`index.html`, `claims.json`, and of each study its figure, summary and metrics."""
     return RESULTS / experiment / "report"
+
+
+def report_page(experiment: str) -> Path:
+    """All that there is to say, for a browser."""
+    return report_folder(experiment) / "index.html"

@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, svg in drawn.items():
         write_text(folder / "figures" / f"{name}.svg", svg)
     write_json(folder / "claims.json", asdict(judgement))
-    write_text(folder / "index.html", page)
-    print(f"report: {folder / 'index.html'}")
+    write_text(paths.report_page(experiment), page)
+    print(f"report: {paths.report_page(experiment)}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from flows import cli
-from flows.engine.interrupt import Interrupted
+from flows.engine.stop import Interrupted
 from pipeline import listing
 from snnprune.core.errors import UserError
 from snnprune.pruning.registry import available

@@ -8,12 +8,11 @@ from pathlib import Path
 from flows.engine.dvc import Project
 from flows.engine.engine import Done, run_target
 from flows.engine.local import LocalExecutor
-from flows.engine.stage import Executor
-from flows.engine.tracking import NoTracking
+from flows.engine.stage import Executor, NoTracking
 
 PROGRAM = """
 import sys
-from flows.engine.interrupt import Interrupted, interruptible
+from flows.engine.stop import Interrupted, interruptible
 from tests.flows.engine.flow import bring_up
 from pathlib import Path
 try:

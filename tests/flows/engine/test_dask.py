@@ -53,7 +53,7 @@ DVC_YAML = """\
 PROGRAM = """
 import sys
 from pathlib import Path
-from flows.engine.interrupt import Interrupted, interruptible
+from flows.engine.stop import Interrupted, interruptible
 from flows.run import executor_for
 from tests.flows.engine.flow import bring_up
 try:

@@ -309,7 +309,7 @@ def test_overrides_are_those_of_dvc_experiments(project: Path) -> None:
 
 def test_the_cache_folder_is_absolute(project: Path) -> None:
     assert cache_folder(project) == f"{project}/.dvc/cache"
-    with pytest.raisesUserError:
+    with pytest.raises(UserError):
         cache_folder(project.parent)
 
 

@@ -17,8 +17,8 @@ from prefect.states import Cancelling
 
 from flows import run
 from flows.engine.engine import Done, FlowFailed
-from flows.engine.interrupt import Interrupted
 from flows.engine.lockfile import key_of, read_lock
+from flows.engine.stop import Interrupted
 from flows.scheduled import prefect_flow
 from flows.scheduled.prefect_flow import experiment_flow, run_flow, run_tags
 from tests.flows.conftest import alive, store_of, within
