@@ -15,12 +15,7 @@ ONLY_IN = {  # library -> the files and folders of flows that may import it
     "dvc": ["flows/engine/dvc.py"],
     "dvc_data": ["flows/engine/dvc.py"],
     "distributed": ["flows/engine/dask.py"],
-    "mlflow": [
-        "flows/tracking/store.py",
-        "flows/tracking/runs.py",
-        "flows/tracking/model.py",
-        "flows/tracking/served_model.py",
-    ],
+    "mlflow": [f"flows/tracking/{name}.py" for name in ("store", "runs", "model", "served_model")],
     "prefect": ["flows/scheduled", "flows/engine/dask.py"],
 }
 SERVED = Path("flows/tracking/served_model.py")  # copied into MLflow: it runs without the project

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event, Thread
@@ -31,17 +32,16 @@ class TicketGone(RuntimeError):
     """This run of a stage was started before, or the worker does not see the project's folder."""
 
 
+@dataclass
 class DaskExecutor:
-    """The workers of one scheduler."""
+    """The workers of the scheduler to which the client is connected."""
 
-    def __init__(self, client: Client) -> None:
-        """`client` is connected to the scheduler."""
-        self._client = client
+    client: Client
 
     @property
     def room(self) -> int:
         """How many stages the workers take at a time."""
-        return sum(self._client.nthreads().values())
+        return sum(self.client.nthreads().values())
 
     def prepare(self, stages: Iterable[Stage]) -> None:
         """Nothing: each worker warms up by itself."""
@@ -53,8 +53,8 @@ class DaskExecutor:
         ticket, over = stage.root / TICKETS / uuid4().hex, Event()
         ticket.parent.mkdir(parents=True, exist_ok=True)
         ticket.touch()
-        self._client.subscribe_topic(ticket.name, lambda event: over.set() if event[1] == OVER else say(event[1]))
-        future = self._client.submit(run_on_worker, stage, ticket, key=f"{stage.address}-{ticket.name}", pure=False)
+        self.client.subscribe_topic(ticket.name, lambda event: over.set() if event[1] == OVER else say(event[1]))
+        future = self.client.submit(run_on_worker, stage, ticket, key=f"{stage.address}-{ticket.name}", pure=False)
         try:
             with stop.calling(future.cancel):
                 return future.result()
@@ -71,7 +71,7 @@ class DaskExecutor:
         except OSError as error:
             reason = f"Dask: {error}"
         finally:
-            self._client.unsubscribe_topic(ticket.name)
+            self.client.unsubscribe_topic(ticket.name)
             ticket.unlink(missing_ok=True)
         if stop.asked:
             raise Stopped(stage.address)

@@ -43,12 +43,11 @@ class Done:
         return f"{self.address}: {self.outcome}{time_taken}"
 
 
+@dataclass(eq=False)
 class FlowFailed(UserError):
     """Some stages failed; the message holds each one's last lines, how to run it again, and what was skipped for it."""
 
-    def __init__(self, done: Mapping[str, Done]) -> None:
-        super().__init__(done)
-        self.done = done
+    done: Mapping[str, Done]
 
     def __str__(self) -> str:
         failed = [str(stage.error) for stage in self.done.values() if stage.outcome == "failed"]

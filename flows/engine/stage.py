@@ -43,7 +43,7 @@ class Executor(Protocol):
 
 
 class NoTracking:
-    """Tracks nothing; `flows.tracking` logs in MLflow. It may be called from several threads, and never stops the work."""
+    """Tracks no result; `flows.tracking` does. It may be called from several threads, and never stops the work."""
 
     def prepare(self) -> None:
         """A stage is about to run, so there will be a result to log. Returns at once."""

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 
 class Stop:
@@ -31,12 +32,11 @@ class Stop:
             self._ends.remove(end)
 
 
+@dataclass(eq=False)
 class Interrupted(BaseException):
     """The user, or whoever supervises this process, wants it to end."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = number
+    signal: int
 
 
 @contextmanager
