@@ -17,7 +17,7 @@ from pipeline.slots import slots_of
 from pipeline.studies import __all__ as STUDIES
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
-READ_BY_THE_REPORT = ("energy", "staleness")
+REPORTED = ("energy", "staleness")  # the studies whose blocks the report reads
 REQUIRED = ("data", "model", "train", "prune", "methods")  # blocks that every experiment has
 STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
 
@@ -45,7 +45,11 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
                 f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots}
                 for study, slots in about.items()
             },
-            "report": {experiment: {"experiment": experiment, **_blocks_of_report(experiment, studies)}},
+            # Where the experiment lacks such a study, the slot names a block that the report reads anyway.
+            "report": {
+                experiment: {"experiment": experiment}
+                | {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in REPORTED}
+            },
         }
         for stage, items in found.items():
             stages[stage] |= items
@@ -71,11 +75,6 @@ def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
 def main() -> None:
     """Write matrix.yaml and say whether it changed. Raises ParamsError."""
     print(f"{MATRIX_FILE}: {'brought up to date with' if update() else 'already fits'} {PARAMS_FILE}")
-
-
-def _blocks_of_report(experiment: str, studies: Iterable[str]) -> dict[str, str]:
-    """The blocks of studies that the report reads; where there is no such study, one that it reads anyway."""
-    return {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in READ_BY_THE_REPORT}
 
 
 def _render(stages: Stages) -> str:

@@ -33,9 +33,7 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
 
 def table(summary: Comparison) -> PageTable:
     """The dense net, then a row per method and level; accuracies in percent, intervals are 95 % t-intervals over seeds.
-
-    One-shot: pruned from the dense net in one step, not fine-tuned.
-    """
+    One-shot: pruned from the dense net in one step, not fine-tuned."""
     found = table_of(caption(summary), summary.results.itertuples(), COLUMNS)
     return replace(found, rows=[["dense", "0", "0.00 %", summary.dense.text(), "", "", ""], *found.rows])
 

@@ -81,11 +81,7 @@ class Studied:
 
 
 def load_report(study: str) -> StudyReport:
-    """The report of a study.
-
-    Raises:
-        UserError: it has none; the message says which file is missing.
-    """
+    """The report of a study. Raises UserError: it has none; the message says which file is missing."""
     available = sorted(module.name for module in pkgutil.iter_modules(__path__))
     if study not in available:
         raise UserError(
