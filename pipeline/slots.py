@@ -15,12 +15,10 @@ SHARED = ("core", "pruning")  # what every study imports of snnprune
 def slots_of(
     experiment: str, study: str, seed: int, *, with_code: bool = True, folder: Path = FOLDER
 ) -> dict[str, str]:
-    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`).
-
-    A slot that a study has no use for names a part of what it depends on anyway, of the dense net of `seed` for one:
-    DVC would list a path that is named twice twice. `with_code` is false for a project that holds no code of its own.
-    Raises UserError: the file has no NEEDS, or more of something than there are slots.
-    """
+    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`). A
+    slot that a study has no use for names a part of what it depends on anyway, of the dense net of `seed` for one: DVC
+    would list a path that is named twice twice. `with_code` is false for a project that holds no code of its own.
+    Raises UserError: the file has no NEEDS, or more of something than there are slots."""
     file = folder / f"{study}.py"
     tree = ast.parse(file.read_text(encoding="utf-8"))
     assigned = {

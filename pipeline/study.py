@@ -14,7 +14,7 @@ from pipeline import studies
 from pipeline.io import paths
 from pipeline.io.entry import required
 from pipeline.io.files import Row
-from pipeline.io.finished import dense_nets, net_file, pruned_nets
+from pipeline.io.finished import net_file, nets_of
 from pipeline.io.nets import DENSE, net_name
 from pipeline.io.params import Matrix
 from pipeline.io.resume import Resume
@@ -141,7 +141,7 @@ class Inputs(Generic[P]):
 
     def nets(self, seed: int) -> Iterator[Net]:
         """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""
-        for method, of, level in [*dense_nets(self.matrix), *pruned_nets(self.experiment, self.matrix)]:
+        for method, of, level in nets_of(self.experiment, self.matrix):
             if of == seed:
                 path = net_file(self.experiment, method, seed, level)
                 yield Net(method, level, load_network(path).to(self.device))

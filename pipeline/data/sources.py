@@ -49,9 +49,7 @@ class PublicSet:
 def public_sets() -> list[PublicSet]:
     """Those of public.yaml."""
     entries = YAML(typ="safe").load(Path(__file__).with_name("public.yaml"))
-    return [
-        PublicSet(name, Pins(entry["of"], entry["sha256"]), tuple(entry["mirrors"])) for name, entry in entries.items()
-    ]
+    return [PublicSet(name, Pins(one["of"], one["sha256"]), tuple(one["mirrors"])) for name, one in entries.items()]
 
 
 def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:

@@ -24,21 +24,16 @@ def levels_of(experiment: str, method: str, seed: int) -> pd.DataFrame:
     return read_table(file, f"prune@{experiment}-{method}-{seed}")
 
 
-def dense_nets(matrix: Matrix) -> list[tuple[str, int, float]]:
-    """Method, seed and level of every dense net."""
-    return [(DENSE, seed, 0.0) for seed in matrix.seeds]
-
-
-def pruned_nets(experiment: str, matrix: Matrix) -> list[tuple[str, int, float]]:
-    """Method, seed and level of every pruned net."""
-    return [
+def nets_of(experiment: str, matrix: Matrix, *, pruned: bool = True) -> list[tuple[str, int, float]]:
+    """Method, seed and level of every dense net, then, where they are wanted, of every pruned one."""
+    return [(DENSE, seed, 0.0) for seed in matrix.seeds] + [
         (method, seed, level)
-        for method in matrix.methods
+        for method in (matrix.methods if pruned else ())
         for seed in matrix.seeds
         for level in levels_of(experiment, method, seed)["level"].tolist()
     ]
 
 
-def table_of(experiment: str, study: str) -> pd.DataFrame:
+def study_table(experiment: str, study: str) -> pd.DataFrame:
     """The rows that one study measured."""
     return read_table(paths.table_file(experiment, study), f"study@{experiment}-{study}")

@@ -29,5 +29,4 @@ class Curve:
 
     def append(self, row: Row) -> None:
         """Add one row; the first row names the columns."""
-        new = not self.path.exists()
-        pd.DataFrame([row]).to_csv(self.path, mode="a", header=new, index=False, lineterminator="\n")
+        pd.DataFrame([row]).to_csv(self.path, mode="a", header=not self.path.exists(), index=False, lineterminator="\n")

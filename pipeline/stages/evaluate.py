@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import Row
-from pipeline.io.finished import dense_nets, levels_of, net_file, pruned_nets
+from pipeline.io.finished import levels_of, net_file, nets_of
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.params import load_matrix, load_runtime
 from pipeline.io.runtime import Setting, set_up
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = experiment_parser("Evaluate every net of one experiment on the test split.")
     experiment = parser.parse_args(argv).experiment
     matrix = load_matrix(experiment)
-    nets = [*dense_nets(matrix), *pruned_nets(experiment, matrix)]
+    nets = nets_of(experiment, matrix)
     files = [net_file(experiment, *net) for net in nets]
     files += [_one_shot_file(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds]
     setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, [PROFILES, *files])

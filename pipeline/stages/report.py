@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
-from pipeline.io.finished import table_of
+from pipeline.io.finished import study_table
 from pipeline.io.matrix_file import studies_of
 from pipeline.io.params import load_block
 from pipeline.io.tables import read_table, write_table
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     profiles = load_profiles()
     studies: dict[str, Studied] = {}
     for study in studies_of(experiment):
-        table = table_of(experiment, study)
+        table = study_table(experiment, study)
         report = load_report(study)
         params = None if report.params is None else load_block(experiment, study, report.params)
         context = Context(params, evaluated, dataset["name"], profiles)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import Row
-from pipeline.io.finished import dense_nets, net_file, pruned_nets
+from pipeline.io.finished import net_file, nets_of
 from pipeline.io.params import load_block, load_matrix, load_runtime
 from pipeline.io.runtime import set_up
 from pipeline.io.tables import write_table
@@ -41,7 +41,7 @@ def _inputs(study: Study, experiment: str) -> Inputs:
     matrix = load_matrix(experiment)
     if problems := study.problems(params, Experiment(experiment, matrix, blocks)):
         raise ParamsError("\n".join(problems))
-    nets = dense_nets(matrix) + (pruned_nets(experiment, matrix) if study.needs != DENSE else [])
+    nets = nets_of(experiment, matrix, pruned=study.needs != DENSE)
     files = [net_file(experiment, *net) for net in nets]
     if study.needs not in (DENSE, NETS):
         files.append(required(paths.table_file(experiment, study.needs), f"study@{experiment}-{study.needs}"))

@@ -18,7 +18,7 @@ from snnprune.core.training.fit import make_optimizer, shuffled_batches
 from snnprune.core.training.optimizer_state import restore_optimizer
 from snnprune.core.training.params import FitParams
 from snnprune.pruning.guard import Guards, MaskGuard
-from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Level
 
 ZOMBIES = 4  # tells this study's draws from those of the pruning runs (pruning/iterate.py)

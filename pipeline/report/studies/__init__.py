@@ -60,10 +60,8 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """How a study is reported: the title of its section, its summary and figures.
-
-    params: schema of the study's block where the summary needs it.
-    """
+    """How a study is reported: the title of its section, its summary and figures. params: schema of the study's block
+    where the summary needs it."""
 
     title: str
     summarize: Callable[[pd.DataFrame, Context], StudySummary]

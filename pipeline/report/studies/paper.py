@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
 from pipeline.io.nets import metric_name
-from pipeline.report.statistics import Difference, over_seeds, paired_difference
+from pipeline.report.statistics import over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary
 from pipeline.report.style import Drawing, draw_intervals, look, panels
 
@@ -40,7 +40,13 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
             for one in results.itertuples()
         ]
     both = rows.groupby(["protocol", "level"], sort=False).filter(lambda group: set(RIVALS) <= set(group["method"]))
-    margins = over_seeds(both, ["protocol", "level"], margin_points=_margin)
+    margins = over_seeds(
+        both,
+        ["protocol", "level"],
+        margin_points=lambda rows: paired_difference(
+            *(100 * rows.loc[rows["method"] == method, "accuracy"] for method in RIVALS)
+        ),
+    )
     return StudySummary(
         [_finding(margin, results) for margin in margins.itertuples()],
         {
@@ -74,20 +80,13 @@ def draw(summary: StudySummary) -> Figure:
     return figure
 
 
-def _margin(rows: pd.DataFrame) -> Difference:
-    ours, theirs = (100 * rows.loc[rows["method"] == method, "accuracy"] for method in RIVALS)
-    return paired_difference(ours, theirs)
-
-
 def _finding(margin: Any, results: pd.DataFrame) -> str:
     """One line: the margin with its interval, both accuracies, and the published ones where there are any."""
     cells = []
     same = (results["protocol"] == margin.protocol) & (results["level"] == margin.level)
     for one in results[same & results["method"].isin(RIVALS)].itertuples():
         found = ", ".join(
-            f"{100 * value:.1f} in the {source}"
-            for source in PUBLISHED
-            if pd.notna(value := getattr(one, source))
+            f"{100 * value:.1f} in the {source}" for source in PUBLISHED if pd.notna(value := getattr(one, source))
         )
         cells.append(f"{one.method} {100 * one.accuracy.mean:.2f} %{f' [{found}]' if found else ''}")
     return (

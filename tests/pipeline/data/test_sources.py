@@ -16,8 +16,8 @@ from pipeline.data.sources import (
     ENVIRONMENT_VARIABLE,
     Pins,
     PublicSet,
-    public_sets,
     locate,
+    public_sets,
     read_verified,
 )
 from snnprune.core.errors import DataError
