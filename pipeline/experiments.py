@@ -25,8 +25,8 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
     matrix = problems.of(params.matrix_of, tree) or {}
     if runtime := problems.of(params.load_runtime, path):
         keys = list(params.Runtime.model_fields)  # dvc.yaml names each, so DVC wants all of them to be there
-        missing = [key for key in keys if key not in runtime.model_fields_set]
-        problems += [f"runtime.{key}: missing; required are: {', '.join(keys)}" for key in missing]
+        required = f"missing; required are: {', '.join(keys)}"
+        problems += [f"runtime.{key}: {required}" for key in keys if key not in runtime.model_fields_set]
     for name, blocks in tree["experiments"].items():
         where = f"experiments.{name}"
         problems += unknown_blocks(name, blocks)

@@ -17,7 +17,7 @@ from pipeline.slots import slots_of
 from pipeline.studies import __all__ as STUDIES
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
-READ_BY_THE_REPORT = ("energy", "staleness")
+REPORTED = ("energy", "staleness")  # the studies whose blocks the report reads
 REQUIRED = ("data", "model", "train", "prune", "methods")  # blocks that every experiment has
 STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
 
@@ -26,11 +26,9 @@ Stages = dict[str, Items]
 
 def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
     """The DVC stages of a params tree (`read_params`): stage -> what follows `@` in its address -> its items.
-
     `with_code` is false for a project that holds no code of its own, so that no stage can depend on it. Raises
     ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block. Raises
-    UserError: a study's file does not say what it needs.
-    """
+    UserError: a study's file does not say what it needs."""
     stages: Stages = {stage: {} for stage in STAGES}
     matrix = matrix_of(tree)
     Problems(line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])).raise_any()
@@ -45,7 +43,11 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
                 f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots}
                 for study, slots in about.items()
             },
-            "report": {experiment: {"experiment": experiment, **_blocks_of_report(experiment, studies)}},
+            # Where the experiment lacks such a study, the slot names a block that the report reads anyway.
+            "report": {
+                experiment: {"experiment": experiment}
+                | {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in REPORTED}
+            },
         }
         for stage, items in found.items():
             stages[stage] |= items
@@ -61,30 +63,22 @@ def unknown_blocks(experiment: str, blocks: Iterable[str]) -> list[str]:
 
 def update(params: Path = PARAMS_FILE, path: Path = MATRIX_FILE) -> bool:
     """Bring matrix.yaml up to date with params.yaml; whether it had to be changed. Raises as `stages_of`."""
-    text = _render(stages_of(read_params(params), with_code=(path.parent / "snnprune").is_dir()))
-    if path.is_file() and path.read_bytes() == text.encode():
+    stages = stages_of(read_params(params), with_code=(path.parent / "snnprune").is_dir())
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = None, 400  # one line per stage
+    yaml.representer.ignore_aliases = lambda _: True
+    text = io.StringIO()
+    yaml.dump({"stages": stages}, text)
+    content = HEADER + text.getvalue()
+    if path.is_file() and path.read_bytes() == content.encode():
         return False
-    write_text(path, text)
+    write_text(path, content)
     return True
 
 
 def main() -> None:
     """Write matrix.yaml and say whether it changed. Raises ParamsError."""
     print(f"{MATRIX_FILE}: {'brought up to date with' if update() else 'already fits'} {PARAMS_FILE}")
-
-
-def _blocks_of_report(experiment: str, studies: Iterable[str]) -> dict[str, str]:
-    """The blocks of studies that the report reads; where there is no such study, one that it reads anyway."""
-    return {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in READ_BY_THE_REPORT}
-
-
-def _render(stages: Stages) -> str:
-    yaml = YAML()
-    yaml.default_flow_style, yaml.width = None, 400  # one line per stage
-    yaml.representer.ignore_aliases = lambda _: True
-    text = io.StringIO()
-    yaml.dump({"stages": stages}, text)
-    return HEADER + text.getvalue()
 
 
 if __name__ == "__main__":

@@ -15,16 +15,20 @@ SHARED = ("core", "pruning")  # what every study imports of snnprune
 def slots_of(
     experiment: str, study: str, seed: int, *, with_code: bool = True, folder: Path = FOLDER
 ) -> dict[str, str]:
-    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`).
-
-    A slot that a study has no use for names a part of what it depends on anyway, of the dense net of `seed` for one:
-    DVC would list a path that is named twice twice. `with_code` is false for a project that holds no code of its own.
-    Raises UserError: the file has no NEEDS, or more of something than there are slots.
-    """
+    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`). A
+    slot that a study has no use for names a part of what it depends on anyway, of the dense net of `seed` for one: DVC
+    would list a path that is named twice twice. `with_code` is false for a project that holds no code of its own.
+    Raises UserError: the file has no NEEDS, or more of something than there are slots."""
     file = folder / f"{study}.py"
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    needs = _assigned(tree, "NEEDS")
-    if needs is None:
+    assigned = {
+        name.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for name in node.targets
+        if isinstance(name, ast.Name)
+    }
+    if (needs := assigned.get("NEEDS")) is None:
         raise UserError(f"{file}: no NEEDS; allowed are DENSE, NETS, or the name of a study whose table it reads")
     needs = needs.id.lower() if isinstance(needs, ast.Name) else ast.literal_eval(needs)
     own = _own_code(tree) if with_code else []
@@ -32,8 +36,8 @@ def slots_of(
         own.append(str(paths.RESULTS / experiment / "prune"))
     if needs not in ("dense", "nets"):
         own.append(str(paths.table_file(experiment, needs)))
-    reads = _assigned(tree, "READS") or ast.Dict(keys=[], values=[])
-    names = [*(["prune"] if needs == "dense" else []), *map(ast.literal_eval, reads.keys)]
+    reads = map(ast.literal_eval, assigned["READS"].keys) if "READS" in assigned else ()
+    names = [*(["prune"] if needs == "dense" else []), *reads]
     dense = paths.train_folder(experiment, seed)
     unused = [paths.data_folder(experiment) / "dataset.json", dense / "curve.csv", dense / "metrics.json"]
     for what, found, most in (("code, nets and tables of its own", own, 3), ("blocks", names, 2)):
@@ -47,14 +51,6 @@ def slots_of(
             for slot, name in zip(("block1", "block2"), [*names, study, study], strict=False)
         },
     }
-
-
-def _assigned(tree: ast.Module, name: str) -> ast.expr | None:
-    """What a module assigns to `name` at its top."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in node.targets):
-            return node.value
-    return None
 
 
 def _own_code(tree: ast.Module) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import pandas as pd
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -15,7 +14,7 @@ from pipeline import studies
 from pipeline.io import paths
 from pipeline.io.entry import required
 from pipeline.io.files import Row
-from pipeline.io.finished import dense_nets, net_file, pruned_nets, table_file
+from pipeline.io.finished import net_file, nets_of
 from pipeline.io.nets import DENSE, net_name
 from pipeline.io.params import Matrix
 from pipeline.io.resume import Resume
@@ -142,7 +141,7 @@ class Inputs(Generic[P]):
 
     def nets(self, seed: int) -> Iterator[Net]:
         """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""
-        for method, of, level in [*dense_nets(self.matrix), *pruned_nets(self.experiment, self.matrix)]:
+        for method, of, level in nets_of(self.experiment, self.matrix):
             if of == seed:
                 path = net_file(self.experiment, method, seed, level)
                 yield Net(method, level, load_network(path).to(self.device))
@@ -154,7 +153,3 @@ class Inputs(Generic[P]):
             rows += self.resume.once(f"seed{seed}-{net.method}-{net.level}", lambda net=net: rows_of(net))
             print(f"  {net_name(net.method, net.level, seed)}: done", flush=True)
         return rows
-
-    def table(self, study: str) -> pd.DataFrame:
-        """The table that another study has measured."""
-        return pd.read_csv(table_file(self.experiment, study))

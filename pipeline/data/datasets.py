@@ -88,10 +88,7 @@ def load_public(public: sources.PublicSet) -> RawDataset:
 
 DATASETS: dict[str, Entry] = {
     "digits": Entry(load_digits, official_test=False),
-    **{
-        public.name: Entry(partial(load_public, public), official_test=True)
-        for public in (sources.MNIST, sources.FASHION_MNIST, sources.KMNIST)
-    },
+    **{one.name: Entry(partial(load_public, one), official_test=True) for one in sources.public_sets()},
     "synthetic": Entry(load_synthetic, official_test=False),
 }
 CHOICES = ", ".join([*DATASETS, f"{IDX_PREFIX}<folder>"])

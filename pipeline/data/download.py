@@ -29,12 +29,10 @@ PASSING = (urllib.error.URLError, http.client.HTTPException, ConnectionError, Ti
 
 
 def download(url: str, path: Path, sleep: Sleep = time.sleep) -> None:
-    """Fetch `url` into `path`, which appears only when the transfer is complete.
-
-    What arrived lies in `<path>.part` and is continued through an HTTP Range request, by the next try or the next call.
-    A failed try is repeated after each of the pauses BACKOFF_S (seconds, waited by `sleep`), unless the server refuses
-    for good (404 and the like). Raises DownloadError: no try succeeded.
-    """
+    """Fetch `url` into `path`, which appears only when the transfer is complete. What arrived lies in `<path>.part` and
+    is continued through an HTTP Range request, by the next try or the next call. A failed try is repeated after each of
+    the pauses BACKOFF_S (seconds, waited by `sleep`), unless the server refuses for good (404 and the like). Raises
+    DownloadError: no try succeeded."""
     part = path.with_name(f"{path.name}.part")
     for pause in (*BACKOFF_S, None):
         try:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
+from ruamel.yaml import YAML
 
 from pipeline.data.download import DownloadError, Sleep, download
 from snnprune.core.errors import DataError
@@ -45,47 +46,10 @@ class PublicSet:
     mirrors: tuple[str, ...]
 
 
-def _pins(of: Literal["content", "gzip"], *digests: str) -> Pins:
-    """Digests of train images, train labels, test images and test labels."""
-    return Pins(of, dict(zip(idx.ALL_FILES, digests, strict=True)))
-
-
-MNIST = PublicSet(
-    "mnist",
-    _pins(
-        "content",
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
-    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
-)
-FASHION_MNIST = PublicSet(
-    "fashion_mnist",
-    _pins(
-        "content",
-        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    ),
-    mirrors=(
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-    ),
-)
-KMNIST = PublicSet(
-    "kmnist",
-    _pins(
-        "gzip",
-        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-    ),
-    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
-)
+def public_sets() -> list[PublicSet]:
+    """Those of public.yaml."""
+    entries = YAML(typ="safe").load(Path(__file__).with_name("public.yaml"))
+    return [PublicSet(name, Pins(one["of"], one["sha256"]), tuple(one["mirrors"])) for name, one in entries.items()]
 
 
 def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:

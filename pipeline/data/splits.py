@@ -18,12 +18,10 @@ class Splits:
 
 
 def split_dataset(raw: RawDataset, validation: float | int, test: float | int | None, seed: int) -> Splits:
-    """Split off the test samples (unless the dataset has official ones), then the validation samples.
-
-    A float is a share of all samples outside an official test split, an int a count. An official test split is kept as
-    it is; the other parts come in the order that the seed gives. Raises DataError: `test` given although there is an
-    official test split, or missing although there is none; or a part that would be empty or lack a class.
-    """
+    """Split off the test samples (unless the dataset has official ones), then the validation samples. A float is a
+    share of all samples outside an official test split, an int a count. An official test split is kept as it is; the
+    other parts come in the order that the seed gives. Raises DataError: `test` given although there is an official test
+    split, or missing although there is none; or a part that would be empty or lack a class."""
     total = len(raw.samples.labels)
     if raw.test is None:
         if test is None:

@@ -8,6 +8,7 @@ from pipeline.io import paths
 from pipeline.io.entry import required
 from pipeline.io.nets import DENSE
 from pipeline.io.params import Matrix
+from pipeline.io.tables import read_table
 
 
 def net_file(experiment: str, method: str, seed: int, level: float) -> Path:
@@ -17,27 +18,22 @@ def net_file(experiment: str, method: str, seed: int, level: float) -> Path:
     return required(paths.net_file(experiment, method, seed, level), f"prune@{experiment}-{method}-{seed}")
 
 
-def levels_of(experiment: str, method: str, seed: int) -> list[float]:
-    """The levels that a dense net was pruned to by a method."""
+def levels_of(experiment: str, method: str, seed: int) -> pd.DataFrame:
+    """What a method made of a dense net, a row per level."""
     file = paths.prune_folder(experiment, method, seed) / "levels.csv"
-    return pd.read_csv(required(file, f"prune@{experiment}-{method}-{seed}"))["level"].tolist()
+    return read_table(file, f"prune@{experiment}-{method}-{seed}")
 
 
-def dense_nets(matrix: Matrix) -> list[tuple[str, int, float]]:
-    """Method, seed and level of every dense net."""
-    return [(DENSE, seed, 0.0) for seed in matrix.seeds]
-
-
-def pruned_nets(experiment: str, matrix: Matrix) -> list[tuple[str, int, float]]:
-    """Method, seed and level of every pruned net."""
-    return [
+def nets_of(experiment: str, matrix: Matrix, *, pruned: bool = True) -> list[tuple[str, int, float]]:
+    """Method, seed and level of every dense net, then, where they are wanted, of every pruned one."""
+    return [(DENSE, seed, 0.0) for seed in matrix.seeds] + [
         (method, seed, level)
-        for method in matrix.methods
+        for method in (matrix.methods if pruned else ())
         for seed in matrix.seeds
-        for level in levels_of(experiment, method, seed)
+        for level in levels_of(experiment, method, seed)["level"].tolist()
     ]
 
 
-def table_file(experiment: str, study: str) -> Path:
-    """The table of one study."""
-    return required(paths.table_file(experiment, study), f"study@{experiment}-{study}")
+def study_table(experiment: str, study: str) -> pd.DataFrame:
+    """The rows that one study measured."""
+    return read_table(paths.table_file(experiment, study), f"study@{experiment}-{study}")

@@ -47,14 +47,9 @@ def compare_folder(experiment: str) -> Path:
     return RESULTS / experiment / "compare"
 
 
-def studies_folder(experiment: str, study: str) -> Path:
-    """`table.csv`: the rows that one study measured."""
-    return RESULTS / experiment / "studies" / study
-
-
 def table_file(experiment: str, study: str) -> Path:
     """The rows that one study measured."""
-    return studies_folder(experiment, study) / "table.csv"
+    return RESULTS / experiment / "studies" / study / "table.csv"
 
 
 def report_folder(experiment: str) -> Path:

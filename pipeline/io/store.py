@@ -23,7 +23,6 @@ DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 # One metadata key with everything in it: safetensors does not promise an order of several.
 METADATA_KEY = "dataset"
 
-
 Arrays = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.int64]]
 
 

@@ -65,13 +65,9 @@ def describe(values: Sequence[float] | pd.Series) -> Interval:
 
 
 def paired_difference(values: Sequence[float] | pd.Series, baseline: Sequence[float] | pd.Series) -> Difference:
-    """values - baseline, pair by pair (the same seed, so the same dense net).
-
-    `p` is None for a single pair, and where all differences are equal, since the test is undefined there.
-
-    Raises:
-        ValueError: the two differ in length, or are empty.
-    """
+    """values - baseline, pair by pair (the same seed, so the same dense net). `p` is None for a single pair, and where
+    all differences are equal, since the test is undefined there. Raises ValueError: the two differ in length, or are
+    empty."""
     if len(values) != len(baseline):
         raise ValueError(f"paired values must be equally many; found {len(values)} and {len(baseline)}")
     mine, theirs = np.asarray(values, dtype=float), np.asarray(baseline, dtype=float)
@@ -88,9 +84,7 @@ def over_seeds(
     table: pd.DataFrame, by: list[str], columns: Sequence[str] = (), **values: Callable[[pd.DataFrame], Any]
 ) -> pd.DataFrame:
     """A row per group of `by`, in order of appearance: the interval of each of `columns`, and `values` of its rows.
-
-    Empty cells of a column do not count; where all of a group are empty, there is None instead of an interval.
-    """
+    Empty cells of a column do not count; where all of a group are empty, there is None instead of an interval."""
     rows = [
         dict(zip(by, key, strict=True))
         | {name: value(group) for name, value in values.items()}

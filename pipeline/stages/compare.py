@@ -5,21 +5,19 @@ from collections.abc import Sequence
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
+from pipeline.io.finished import levels_of
 from pipeline.io.matrix_file import require_current
 from pipeline.io.params import load_matrix
+from pipeline.io.tables import read_table, write_table
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import headlines, summarize, tidy_table
 from pipeline.report.statistics import plain
-from pipeline.report.table import read_table, to_csv
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `comparison.csv`, `summary.json`, the metrics and the figures.
-
-    Raises:
-        ParamsError: the experiment's entry in the matrix is missing or holds something that is not allowed.
-        UserError: a result is missing, the methods' results do not fit together, or matrix.yaml is out of date.
-    """
+    """Write `comparison.csv`, `summary.json`, the metrics and the figures. Raises UserError: the
+    experiment's entry in the matrix or a result is missing or not as allowed, the methods' results do not fit together,
+    or matrix.yaml is out of date."""
     experiment = experiment_parser("Compare all methods of one experiment.").parse_args(argv).experiment
     matrix = load_matrix(experiment)
     require_current(experiment, matrix)
@@ -27,18 +25,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed: read_json(required(paths.train_folder(experiment, seed) / "metrics.json", f"train@{experiment}-{seed}"))
         for seed in matrix.seeds
     }
-    levels = {
-        (method, seed): read_table(
-            paths.prune_folder(experiment, method, seed) / "levels.csv", f"prune@{experiment}-{method}-{seed}"
-        )
-        for method in matrix.methods
-        for seed in matrix.seeds
-    }
+    levels = {(method, seed): levels_of(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds}
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     table = tidy_table(experiment, dense, levels, evaluated)
     summary = summarize(table)
     folder = paths.compare_folder(experiment)
-    write_text(folder / "comparison.csv", to_csv(table))
+    write_table(folder / "comparison.csv", table)
     write_json(folder / "summary.json", plain(summary))
     for method, means in headlines(summary).items():
         write_json(folder / "metrics" / f"{method}.json", means)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
-from pipeline.io.files import Row, write_csv
-from pipeline.io.finished import dense_nets, levels_of, net_file, pruned_nets
+from pipeline.io.files import Row
+from pipeline.io.finished import levels_of, net_file, nets_of
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.params import load_matrix, load_runtime
 from pipeline.io.runtime import Setting, set_up
+from pipeline.io.tables import write_table
 from snnprune.core.checkpoint import load_mask, load_masks, load_network
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.energy.footprint import footprint
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = experiment_parser("Evaluate every net of one experiment on the test split.")
     experiment = parser.parse_args(argv).experiment
     matrix = load_matrix(experiment)
-    nets = [*dense_nets(matrix), *pruned_nets(experiment, matrix)]
+    nets = nets_of(experiment, matrix)
     files = [net_file(experiment, *net) for net in nets]
     files += [_one_shot_file(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds]
     setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, [PROFILES, *files])
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows.append(row)
         done = f"({len(rows)}/{len(nets)})"
         print(f"{net_name(method, level, seed)}: test accuracy {row['accuracy']:.2%} {done}", flush=True)
-    write_csv(paths.evaluate_table(experiment), rows)
+    write_table(paths.evaluate_table(experiment), rows)
     setting.resume.clear()
 
 
@@ -58,7 +59,7 @@ def row_of(
     before = one_shot = measured.accuracy
     if method != DENSE:
         mask = Mask(load_mask(path))
-        levels = levels_of(experiment, method, seed)
+        levels = levels_of(experiment, method, seed)["level"].tolist()
         dense = load_network(net_file(experiment, DENSE, seed, 0.0)).to(setting.device)
         masks = load_masks(_one_shot_file(experiment, method, seed), dense)
         earlier = levels[: levels.index(level)]

@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage, seed
-from pipeline.io.files import Curve, write_csv
 from pipeline.io.nets import level_text
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.progress import TerminalProgress
 from pipeline.io.runtime import set_up
+from pipeline.io.tables import Curve, write_table
 from snnprune.core.checkpoint import load_network, load_parameters, save_masks, save_network
 from snnprune.core.training.fit import Epoch
 from snnprune.pruning.iterate import one_shot_masks, prune_levels
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         save_network(paths.net_file(*place, level.level), network, level.mask)
     one_shot = {level_text(level.level): mask for level, mask in zip(levels, masks, strict=True)}
     save_masks(paths.one_shot_file(*place), one_shot)
-    write_csv(folder / "levels.csv", rows)
+    write_table(folder / "levels.csv", rows)
     setting.resume.clear()
 
 

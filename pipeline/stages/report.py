@@ -6,8 +6,10 @@ from dataclasses import asdict
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
+from pipeline.io.finished import study_table
 from pipeline.io.matrix_file import studies_of
 from pipeline.io.params import load_block
+from pipeline.io.tables import read_table, write_table
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
 from pipeline.report.comparison.figures import FIGURES
@@ -15,31 +17,23 @@ from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.page import render_page
 from pipeline.report.page.sections import page_of
 from pipeline.report.studies import Context, Studied, load_report
-from pipeline.report.table import read_table, to_csv
 from snnprune.core.params import ModelParams
 from snnprune.energy.profiles import load_profiles
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `index.html`, `claims.json`, the figures, and every study's summary, metrics and tables.
-
-    Raises:
-        ParamsError: the block `model` or that of a study is missing or holds something that is not allowed.
-        UserError: a result or matrix.yaml is missing, or a study has no report.
-    """
+    """Write `index.html`, `claims.json`, the figures, and every study's summary, metrics and tables. Raises
+    UserError: a block, a result or matrix.yaml is missing or not as allowed, or a study has no report."""
     experiment = experiment_parser("Report one experiment.").parse_args(argv).experiment
     model = load_block(experiment, "model", ModelParams)
     summary = required(paths.compare_folder(experiment) / "summary.json", f"compare@{experiment}")
     comparison = from_json(summary.read_text(encoding="utf-8"))
     dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
-    tables = {
-        study: read_table(paths.table_file(experiment, study), f"study@{experiment}-{study}")
-        for study in studies_of(experiment)
-    }
     profiles = load_profiles()
     studies: dict[str, Studied] = {}
-    for study, table in tables.items():
+    for study in studies_of(experiment):
+        table = study_table(experiment, study)
         report = load_report(study)
         params = None if report.params is None else load_block(experiment, study, report.params)
         context = Context(params, evaluated, dataset["name"], profiles)
@@ -53,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
         write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)
         for name, part in one.summary.csv_tables.items():
-            write_text(folder / "studies" / f"{study}-{name}.csv", to_csv(part))
+            write_table(folder / "studies" / f"{study}-{name}.csv", part)
     for name, svg in drawn.items():
         write_text(folder / "figures" / f"{name}.svg", svg)
     write_json(folder / "claims.json", asdict(judgement))

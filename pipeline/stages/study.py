@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from pipeline.io import paths
-from pipeline.io.entry import experiment_parser, run_stage
-from pipeline.io.files import Row, write_text
-from pipeline.io.finished import dense_nets, net_file, pruned_nets, table_file
+from pipeline.io.entry import experiment_parser, required, run_stage
+from pipeline.io.files import Row
+from pipeline.io.finished import net_file, nets_of
 from pipeline.io.params import load_block, load_matrix, load_runtime
 from pipeline.io.runtime import set_up
+from pipeline.io.tables import write_table
 from pipeline.study import DENSE, NETS, Experiment, Inputs, Study, load_study
 from snnprune.core.schema import ParamsError
 from snnprune.pruning.params import PruneParams
@@ -30,8 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"seed{seed}", lambda seed=seed: [{"seed": seed, **row} for row in study.rows(inputs, seed)]
         )
         print(f"{study.name} {inputs.experiment}: seed {seed} done ({number}/{len(seeds)})", flush=True)
-    table = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
-    write_text(paths.table_file(inputs.experiment, study.name), table)
+    write_table(paths.table_file(inputs.experiment, study.name), rows)
     inputs.resume.clear()
 
 
@@ -43,10 +41,10 @@ def _inputs(study: Study, experiment: str) -> Inputs:
     matrix = load_matrix(experiment)
     if problems := study.problems(params, Experiment(experiment, matrix, blocks)):
         raise ParamsError("\n".join(problems))
-    nets = dense_nets(matrix) + (pruned_nets(experiment, matrix) if study.needs != DENSE else [])
+    nets = nets_of(experiment, matrix, pruned=study.needs != DENSE)
     files = [net_file(experiment, *net) for net in nets]
     if study.needs not in (DENSE, NETS):
-        files.append(table_file(experiment, study.needs))
+        files.append(required(paths.table_file(experiment, study.needs), f"study@{experiment}-{study.needs}"))
     stage = f"study/{experiment}/{study.name}"
     setting = set_up(stage, experiment, load_runtime(), {study.name: params, **blocks}, [*files, *study.files])
     return Inputs(experiment, params, blocks, matrix, setting.dataset, setting.device, setting.resume)

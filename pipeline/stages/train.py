@@ -8,10 +8,11 @@ from safetensors.torch import save_file
 
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage, seed
-from pipeline.io.files import Curve, write_json
+from pipeline.io.files import write_json
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.progress import TerminalProgress
 from pipeline.io.runtime import set_up
+from pipeline.io.tables import Curve
 from snnprune.core.checkpoint import save_network
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pydantic
 
 from pipeline.io.files import Row
+from pipeline.io.finished import study_table
 from pipeline.io.nets import net_name
 from pipeline.study import Experiment, Inputs, Net
 from snnprune.core.dataset import Dataset
@@ -45,7 +46,7 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """The rows of every net; raises UserError where the table of `temporal` lacks one, ParamsError for the profiles."""
-    table = inputs.table(NEEDS)
+    table = study_table(inputs.experiment, NEEDS)
     chosen = table[table["chosen"] & (table["seed"] == seed)]
     truncated = {(row.method, row.level): int(row.step) for row in chosen.itertuples(index=False)}
     profiles = load_profiles()

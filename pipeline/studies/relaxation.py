@@ -9,7 +9,8 @@ nothing else, since its relaxed mask rises with the importance, while `energy` h
 import math
 import time
 from collections.abc import Callable
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
 
 import numpy as np
 import pydantic
@@ -36,8 +37,10 @@ from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
 FORMS = ("budget", "energy")
-
-
+MEASURED = (  # by form and level, in the table's order
+    *("feasible", "sparsity", "ideal_sparsity", "fractional_share", "distance", "iterations"),
+    *("accuracy_fractional", "accuracy_rounded", "accuracy_exact", "accuracy_matched"),
+)
 NEEDS = DENSE
 
 
@@ -59,11 +62,9 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per form and level; accuracies are test accuracies, None where the program is infeasible.
-
     `ideal_sparsity` is that of the rounded closed form, `distance` the largest difference of an entry from it; `bound`
     is the largest number of protected synapses with which `energy` is feasible at the level. Raises NotSolved: OSQP did
-    not solve a program.
-    """
+    not solve a program."""
     network, params, prune = inputs.dense(seed), inputs.params, inputs.prune
     problem = inputs.problem(network, seed, prune.targets[0])
     size = problem.mask.size
@@ -96,8 +97,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
                     "synapses": size,
                     "protected": 0 if guarded is None else int(guarded.count_nonzero()),
                     "bound": _bound(size, drop) if form == "energy" else None,
-                    **_figures(relaxed, ideal),
-                    **_accuracies(under, relaxed, scores, keep, guarded),
+                    **_measured(under, relaxed, ideal, scores, keep, guarded),
                 }
             )
     return found
@@ -111,38 +111,28 @@ def _bound(size: int, drop: int) -> int:
     return min(most, size)
 
 
-def _figures(relaxed: Relaxed | None, ideal: np.ndarray) -> Row:
+def _measured(
+    under: Callable[[Tensor], float],
+    relaxed: Relaxed | None,
+    ideal: np.ndarray,
+    scores: Tensor,
+    keep: int,
+    protected: Tensor | None,
+) -> Row:
+    """Of the relaxed mask, and accuracies `under` the masks; None where there is none."""
+    found: dict[str, Any] = dict.fromkeys(MEASURED) | {"feasible": relaxed is not None}
+    with suppress(InfeasibleSelection):
+        found["accuracy_exact"] = under(keep_top(scores, keep, protected))
     if relaxed is None:
-        names = ("sparsity", "ideal_sparsity", "fractional_share", "distance", "iterations")
-        return {"feasible": False, **dict.fromkeys(names)}
-    mask = relaxed.mask
-    return {
-        "feasible": True,
-        "sparsity": 1 - int((mask > 0.5).sum()) / len(mask),
+        return found
+    mask, kept = relaxed.mask, relaxed.mask > 0.5
+    return found | {
+        "sparsity": 1 - int(kept.sum()) / len(mask),
         "ideal_sparsity": 1 - int((ideal > 0.5).sum()) / len(mask),
         "fractional_share": float(((mask > FRACTIONAL) & (mask < 1 - FRACTIONAL)).mean()),
         "distance": float(np.abs(mask - ideal).max()),
         "iterations": relaxed.iterations,
-    }
-
-
-def _accuracies(
-    under: Callable[[Tensor], float], relaxed: Relaxed | None, scores: Tensor, keep: int, protected: Tensor | None
-) -> Row:
-    """Accuracies `under` the masks, None where there is none."""
-    try:
-        exact = under(keep_top(scores, keep, protected))
-    except InfeasibleSelection:
-        exact = None
-    fractional = rounded = matched = None
-    if relaxed is not None:
-        mask = torch.from_numpy(relaxed.mask)
-        kept = mask > 0.5
-        fractional, rounded = under(mask.clamp(0, 1)), under(kept)
-        matched = under(keep_top(scores, int(kept.count_nonzero())))
-    return {
-        "accuracy_fractional": fractional,
-        "accuracy_rounded": rounded,
-        "accuracy_exact": exact,
-        "accuracy_matched": matched,
+        "accuracy_fractional": under(torch.from_numpy(mask).clamp(0, 1)),
+        "accuracy_rounded": under(torch.from_numpy(kept)),
+        "accuracy_matched": under(keep_top(scores, int(kept.sum()))),
     }

@@ -33,7 +33,10 @@ def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
     kl, kl_of_mean = kl_by_step(spikes), kl_of_mean_by_step(spikes)
     validation = accuracy_by_step(spikes, dataset.validation.labels)
     chosen, authors = enough_steps(kl, validation, params.epsilon, params.delta), authors_steps(kl_of_mean)
-    tested = {steps: _test_accuracy(net, dataset, steps) for steps in {chosen, authors, len(kl)}}
+    tested = {
+        steps: accuracy_by_step(spikes_of(net.network, dataset.test, steps), dataset.test.labels)[-1].item()
+        for steps in {chosen, authors, len(kl)}
+    }
     return [
         {
             "method": net.method,
@@ -48,7 +51,3 @@ def rows_of_net(net: Net, dataset: Dataset, params: Params) -> list[Row]:
         }
         for step in range(1, len(kl) + 1)
     ]
-
-
-def _test_accuracy(net: Net, dataset: Dataset, steps: int) -> float:
-    return accuracy_by_step(spikes_of(net.network, dataset.test, steps), dataset.test.labels)[-1].item()

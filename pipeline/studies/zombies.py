@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from pipeline.io.files import Row
 from pipeline.study import DENSE, Inputs
-from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed, seed_everything
@@ -19,7 +18,7 @@ from snnprune.core.training.fit import make_optimizer, shuffled_batches
 from snnprune.core.training.optimizer_state import restore_optimizer
 from snnprune.core.training.params import FitParams
 from snnprune.pruning.guard import Guards, MaskGuard
-from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Level
 
 ZOMBIES = 4  # tells this study's draws from those of the pruning runs (pruning/iterate.py)
@@ -30,8 +29,6 @@ SETTINGS = {
     "+ moments": Guards(weights=False, check=False),
     "+ weights": Guards(),
 }
-
-
 NEEDS = DENSE
 READS = {"train": FitParams}
 
@@ -72,7 +69,20 @@ def rows_of_setting(
     guard = MaskGuard(network, optimizer, mask, SETTINGS[setting])
     seed_everything(seed, 0, ZOMBIES)
     batches = _endless_batches(len(dataset.train.labels), fit.batch_size, params.steps, seed)
-    found = [_row(network, guard, mask, dataset.validation, setting, 0, measured=True)]
+
+    @torch.no_grad()
+    def row(step: int) -> Row:
+        measured = step % params.every == 0 or step == params.steps
+        zeros = sum(int(weight.eq(0).count_nonzero()) for weight in prunable_weights(network).values())
+        return {
+            "setting": setting,
+            "step": step,
+            "zombies": guard.zombies(),
+            "sparsity": zeros / mask.size,
+            "validation_accuracy": accuracy(network, dataset.validation) if measured else None,
+        }
+
+    found = [row(0)]
     for step, chosen in enumerate(batches, start=1):
         network.train()
         optimizer.zero_grad()
@@ -80,8 +90,7 @@ def rows_of_setting(
         guard.before_step()
         optimizer.step()
         guard.after_step()
-        measured = step % params.every == 0 or step == params.steps
-        found.append(_row(network, guard, mask, dataset.validation, setting, step, measured))
+        found.append(row(step))
     return found
 
 
@@ -90,17 +99,3 @@ def _endless_batches(samples: int, batch_size: int, steps: int, seed: int) -> li
     seeds = (derive_seed(seed, 0, ZOMBIES, epoch) for epoch in count(1))
     batches = chain.from_iterable(shuffled_batches(samples, batch_size, of_epoch) for of_epoch in seeds)
     return list(islice(batches, steps))
-
-
-@torch.no_grad()
-def _row(
-    network: SpikingNetwork, guard: MaskGuard, mask: Mask, validation: Split, setting: str, step: int, measured: bool
-) -> Row:
-    zeros = sum(int(weight.eq(0).count_nonzero()) for weight in prunable_weights(network).values())
-    return {
-        "setting": setting,
-        "step": step,
-        "zombies": guard.zombies(),
-        "sparsity": zeros / mask.size,
-        "validation_accuracy": accuracy(network, validation) if measured else None,
-    }

@@ -86,10 +86,8 @@ def reading_of(study: str) -> Callable[[Callable[..., Measured]], Callable[..., 
 
 @reading_of("relaxation")
 def largest_of_form(study: Studied, form: str, key: str) -> Measured:
-    """The largest mean over levels of `overshoot_points` or `loss_points` of a relaxation's form, in points.
-
-    Only levels at which the program of every seed was feasible: a mean over the seeds that were is of other nets.
-    """
+    """The largest mean over levels of `overshoot_points` or `loss_points` of a relaxation's form, in points. Only
+    levels at which the program of every seed was feasible: a mean over the seeds that were is of other nets."""
     mine = study.summary.results[study.summary.results["form"] == form].dropna(subset=key)
     mine = mine[mine[key].map(lambda interval: interval.n) == mine["seeds"]]
     if mine.empty:

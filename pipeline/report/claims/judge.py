@@ -105,10 +105,8 @@ def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClai
 
 
 def outcome_of(interval: Interval | None, side: Side, threshold: float) -> Outcome:
-    """Whether a quantity lies on the claimed side of the threshold, by its 95 % interval.
-
-    `above` excludes the threshold, `at least` includes it. None and a single seed are not measured.
-    """
+    """Whether a quantity lies on the claimed side of the threshold, by its 95 % interval. `above` excludes the
+    threshold, `at least` includes it. None and a single seed are not measured."""
     if interval is None or interval.low is None:
         return "not measured"
     edge = TOLERANCE if side == "above" else -TOLERANCE

@@ -1,6 +1,5 @@
 """What was measured for a claim, as a table of the page."""
 
-from pipeline.report.claims.claims import Condition
 from pipeline.report.claims.judge import Found, JudgedClaim, found_text
 from pipeline.report.page.content import PageTable, table_of
 
@@ -12,17 +11,15 @@ def claim_table(claim: JudgedClaim) -> PageTable:
         claim.conditions,
         {
             "quantity": lambda one: one.quantity,
-            "claimed": _claimed,
+            "claimed": lambda one: (
+                f"{one.side} {_with_unit(one.threshold, one.unit)}"
+                + (" (our threshold)" if one.threshold_of == "ours" else "")
+            ),
             "the paper": lambda one: "no number" if one.paper_value is None else _with_unit(one.paper_value, one.unit),
             "protocol fair": lambda one: _found(one.fair, one.unit),
             "protocol paper": lambda one: _found(one.paper, one.unit),
         },
     )
-
-
-def _claimed(condition: Condition[Found]) -> str:
-    ours = " (our threshold)" if condition.threshold_of == "ours" else ""
-    return f"{condition.side} {_with_unit(condition.threshold, condition.unit)}{ours}"
 
 
 def _found(found: Found, unit: str) -> str:

@@ -10,10 +10,8 @@ ZOOM_POINTS = 6.0  # how far below the dense net the close-up reaches
 
 
 def accuracy_against_sparsity(summary: Comparison) -> Figure:
-    """Test accuracy over achieved sparsity (share of synapses kept, on a log axis), 95 % intervals over seeds.
-
-    Left everything, right the `ZOOM_POINTS` below the dense net, where the good methods differ.
-    """
+    """Test accuracy over achieved sparsity (share of synapses kept, on a log axis), 95 % intervals over seeds. Left
+    everything, right the `ZOOM_POINTS` below the dense net, where the good methods differ."""
     figure, both = panels(f"{summary.experiment}: accuracy against sparsity", (10, 4.5), "test accuracy (%)", "")
     dense = 100 * summary.dense.mean
     for axes in both:
@@ -29,10 +27,8 @@ def accuracy_against_sparsity(summary: Comparison) -> Figure:
 
 
 def sparsity_error(summary: Comparison) -> Figure:
-    """Achieved minus target sparsity in points, pruned in one step (left) and level after level (right).
-
-    Exact selection lies on zero; what rounding a relaxed mask does to the target is the rest.
-    """
+    """Achieved minus target sparsity in points, pruned in one step (left) and level after level (right). Exact
+    selection lies on zero; what rounding a relaxed mask does to the target is the rest."""
     title, labels = f"{summary.experiment}: does the mask hit its target?", ("achieved - target sparsity (points)", "")
     figure, both = panels(title, (9, 4), *labels, share_y=True)
     titles = {"one_shot_sparsity": "in one step from the dense net", "sparsity": "level after level, fine-tuned"}

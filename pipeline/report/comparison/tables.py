@@ -33,19 +33,13 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
 
 def table(summary: Comparison) -> PageTable:
     """The dense net, then a row per method and level; accuracies in percent, intervals are 95 % t-intervals over seeds.
-
-    One-shot: pruned from the dense net in one step, not fine-tuned.
-    """
-    found = table_of(caption(summary), summary.results.itertuples(), COLUMNS)
-    return replace(found, rows=[["dense", "0", "0.00 %", summary.dense.text(), "", "", ""], *found.rows])
-
-
-def caption(summary: Comparison) -> str:
-    """One line that says what the table shows."""
-    return (
+    One-shot: pruned from the dense net in one step, not fine-tuned."""
+    caption = (
         f"{summary.experiment}: {summary.synapses:,} synapses, protocol {summary.protocol}, {seeds_text(summary)}, "
         "mean ± 95 % t-interval; margin: paired difference in points, * p < 0.05"
     )
+    found = table_of(caption, summary.results.itertuples(), COLUMNS)
+    return replace(found, rows=[["dense", "0", "0.00 %", summary.dense.text(), "", "", ""], *found.rows])
 
 
 def seeds_text(summary: Comparison) -> str:

@@ -67,12 +67,3 @@ class Section:
     figures: Sequence[PageFigure] = ()
     tables: Sequence[PageTable] = ()
     findings: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A line at the top: a term, what it is, and the anchor that has more."""
-
-    term: str
-    text: str
-    anchor: str

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report.claims.judge import Judgement
 from pipeline.report.claims.table import claim_table
-from pipeline.report.page.content import Fact, Section, Source
+from pipeline.report.page.content import Section, Source
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Page:
 
     experiment: str
     lead: str
-    facts: Sequence[Fact]
+    facts: Sequence[tuple[str, str, str]]  # a term, what it is, and the anchor that has more
     headline: Section
     judgement: Judgement
     sections: Sequence[Section]

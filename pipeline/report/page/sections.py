@@ -7,7 +7,7 @@ from pipeline.report.claims.judge import Judgement
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.comparison.tables import by_level, table
-from pipeline.report.page.content import Fact, PageFigure, Section, Source
+from pipeline.report.page.content import PageFigure, Section, Source
 from pipeline.report.page.page import Page
 from pipeline.report.studies import Studied
 from pipeline.report.style import Drawing
@@ -26,10 +26,8 @@ def page_of(
     judgement: Judgement,
     svgs: Mapping[str, str],
 ) -> Page:
-    """The whole page; a study that the experiment lacks has no section.
-
-    dataset: the content of dataset.json. svgs: the figures of the comparison and the studies, by name.
-    """
+    """The whole page; a study that the experiment lacks has no section. dataset: the content of dataset.json. svgs: the
+    figures of the comparison and the studies, by name."""
 
     def source(stage: str, *files: str) -> Source:
         return Source(f"{stage}@{experiment}", files)
@@ -63,9 +61,10 @@ def page_of(
         experiment=experiment,
         lead=_lead(comparison, judgement),
         facts=[
-            Fact("dataset", f"{dataset['name']}: {splits}", sources[0].anchor),
-            *(Fact("network", network, everything.anchor), Fact("seeds", seeds, everything.anchor)),
-            *(Fact(*fact, study) for study in ordered for fact in studies[study].summary.facts),
+            ("dataset", f"{dataset['name']}: {splits}", sources[0].anchor),
+            ("network", network, everything.anchor),
+            ("seeds", seeds, everything.anchor),
+            *((*fact, study) for study in ordered for fact in studies[study].summary.facts),
         ],
         headline=Section("headline", "The comparison", sources, tables=[by_level(comparison)]),
         judgement=judgement,

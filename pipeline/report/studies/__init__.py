@@ -60,10 +60,8 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """How a study is reported: the title of its section, its summary and figures.
-
-    params: schema of the study's block where the summary needs it.
-    """
+    """How a study is reported: the title of its section, its summary and figures. params: schema of the study's block
+    where the summary needs it."""
 
     title: str
     summarize: Callable[[pd.DataFrame, Context], StudySummary]
@@ -81,11 +79,7 @@ class Studied:
 
 
 def load_report(study: str) -> StudyReport:
-    """The report of a study.
-
-    Raises:
-        UserError: it has none; the message says which file is missing.
-    """
+    """The report of a study. Raises UserError: it has none; the message says which file is missing."""
     available = sorted(module.name for module in pkgutil.iter_modules(__path__))
     if study not in available:
         raise UserError(

@@ -13,9 +13,7 @@ CAPTION = "Each curve bends where further steps bring nothing. Crosses are test 
 
 def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
     """Per net on test at the threshold chosen on validation; sentences about the nets of `headline_methods`.
-
-    `difference` is its accuracy against all T steps, `curve` mean steps and accuracy on validation by threshold.
-    """
+    `difference` is its accuracy against all T steps, `curve` mean steps and accuracy on validation by threshold."""
     rows = table.assign(at=table["threshold"], threshold=table["threshold"].where(table["chosen"]))
     results = over_seeds(
         rows.sort_values("seed", kind="stable"),

@@ -1,13 +1,15 @@
 """The study `paper`: the same dense nets under the rules of the paper author's code and under ours."""
 
 from math import nan
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from ruamel.yaml import YAML
 
 from pipeline.io.nets import metric_name
-from pipeline.report.statistics import Difference, over_seeds, paired_difference
+from pipeline.report.statistics import over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary
 from pipeline.report.style import Drawing, draw_intervals, look, panels
 
@@ -15,21 +17,7 @@ CAPTION = (
     "The same nets, left under the rules of the paper author's code (hollow: the author's published results), "
     "right under one budget for all: the order of the methods depends on the rules."
 )
-# Test accuracy in %: dataset -> level -> method, from the author's public notebooks (Hamza-Faarooq/Pruning-with-SNNs,
-# May 2026), and the abstract of arXiv 2606.30676.
-NOTEBOOKS: dict[str, dict[float, dict[str, float]]] = {
-    "mnist": {
-        0.7: {"random": 90.7, "magnitude": 98.0, "gradient": 91.6, "cqp": 95.3},
-        0.8: {"random": 65.6, "magnitude": 97.0, "gradient": 62.5, "cqp": 90.6},
-        0.9: {"random": 26.8, "magnitude": 91.8, "gradient": 42.5, "cqp": 73.5},
-    },
-    "fashion_mnist": {
-        0.7: {"random": 69.6, "magnitude": 86.8, "gradient": 46.4, "cqp": 84.5},
-        0.8: {"random": 58.9, "magnitude": 81.9, "gradient": 30.1, "cqp": 79.9},
-        0.9: {"random": 26.6, "magnitude": 63.0, "gradient": 14.6, "cqp": 77.7},
-    },
-}
-ABSTRACT: dict[str, dict[float, dict[str, float]]] = {"mnist": {0.9: {"cqp": 95.6, "magnitude": 93.4}}}
+PUBLISHED = YAML(typ="safe").load(Path(__file__).with_name("published.yaml"))
 RIVALS = ("cqp", "magnitude")
 
 
@@ -45,14 +33,20 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     rows = with_fair_rows(table, context.evaluated).sort_values("seed", kind="stable")
     keys = ["protocol", "method", "level"]
     results = over_seeds(rows, keys, ["sparsity", "network_sparsity", "accuracy"])
-    for name, published in (("notebook", NOTEBOOKS), ("abstract", ABSTRACT)):
+    for name, published in PUBLISHED.items():
         values = published.get(context.dataset, {})
         results[name] = [
             values.get(one.level, {}).get(one.method, nan) / 100 if one.protocol == "paper" else nan
             for one in results.itertuples()
         ]
     both = rows.groupby(["protocol", "level"], sort=False).filter(lambda group: set(RIVALS) <= set(group["method"]))
-    margins = over_seeds(both, ["protocol", "level"], margin_points=_margin)
+    margins = over_seeds(
+        both,
+        ["protocol", "level"],
+        margin_points=lambda rows: paired_difference(
+            *(100 * rows.loc[rows["method"] == method, "accuracy"] for method in RIVALS)
+        ),
+    )
     return StudySummary(
         [_finding(margin, results) for margin in margins.itertuples()],
         {
@@ -86,20 +80,13 @@ def draw(summary: StudySummary) -> Figure:
     return figure
 
 
-def _margin(rows: pd.DataFrame) -> Difference:
-    ours, theirs = (100 * rows.loc[rows["method"] == method, "accuracy"] for method in RIVALS)
-    return paired_difference(ours, theirs)
-
-
 def _finding(margin: Any, results: pd.DataFrame) -> str:
     """One line: the margin with its interval, both accuracies, and the published ones where there are any."""
     cells = []
     same = (results["protocol"] == margin.protocol) & (results["level"] == margin.level)
     for one in results[same & results["method"].isin(RIVALS)].itertuples():
         found = ", ".join(
-            f"{100 * value:.1f} in the {source}"
-            for source in ("notebook", "abstract")
-            if pd.notna(value := getattr(one, source))
+            f"{100 * value:.1f} in the {source}" for source in PUBLISHED if pd.notna(value := getattr(one, source))
         )
         cells.append(f"{one.method} {100 * one.accuracy.mean:.2f} %{f' [{found}]' if found else ''}")
     return (

@@ -20,10 +20,8 @@ ACCURACIES = ("accuracy_fractional", "accuracy_rounded", "accuracy_matched", "ac
 
 def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
     """Per form of the program and level, over the seeds for which it was feasible; None where it was for none.
-
     `loss_points` is what the rounded mask loses against the exact one of the level, `matched_points` against the exact
-    one of its own sparsity; both only where there is an exact mask of the level.
-    """
+    one of its own sparsity; both only where there is an exact mask of the level."""
     measured = ["fractional_share", "distance", *ACCURACIES, "sparsity"]
     rows = table.assign(**table[measured].astype(float).where(table["feasible"]))
     matched = rows["accuracy_matched"].where(rows["accuracy_exact"].notna())

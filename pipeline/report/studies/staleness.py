@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import level_text
-from pipeline.report.statistics import Difference, over_seeds, paired_difference
+from pipeline.report.statistics import over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, metrics_of
 from pipeline.report.style import Drawing, draw_intervals, look, panels, sparsity_axis
 from pipeline.studies.staleness import Params
@@ -15,11 +15,8 @@ METHOD = "cqp"
 
 
 def with_recomputed(frozen: pd.DataFrame, evaluated: pd.DataFrame) -> pd.DataFrame:
-    """The study's rows with `accuracy`, that of the evaluate stage's nets of the same seed and level.
-
-    Raises:
-        UserError: a row has no partner.
-    """
+    """The study's rows with `accuracy`, that of the evaluate stage's nets of the same seed and level. Raises UserError:
+    a row has no partner."""
     mine = evaluated[evaluated["method"] == METHOD]
     paired = frozen.merge(mine[["seed", "level", "accuracy"]], on=["seed", "level"], validate="one_to_one")
     if len(paired) < len(frozen):
@@ -38,7 +35,9 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         gain_points=lambda rows: paired_difference(100 * rows["accuracy"], 100 * rows["frozen_accuracy"]),
     )
     findings = [
-        f"Recomputing criticality at {100 * one.level:g} %: {_gain(one.gain_points)}." for one in results.itertuples()
+        f"Recomputing criticality at {100 * one.level:g} %: {one.gain_points.text(1, '+')} points"
+        f"{'' if one.gain_points.p is None else f', p = {one.gain_points.p:.2g}'}."
+        for one in results.itertuples()
     ]
     return StudySummary(findings, metrics_of(results, ["gain_points"], lambda one: level_text(one.level)), results)
 
@@ -57,11 +56,6 @@ def draw(summary: StudySummary) -> Figure:
     for axes in (left, right):
         sparsity_axis(axes, results["level"])
     return figure
-
-
-def _gain(gain: Difference) -> str:
-    p = "" if gain.p is None else f", p = {gain.p:.2g}"
-    return f"{gain.text(1, '+')} points{p}"
 
 
 REPORT = StudyReport("Stale criticality", summarize, (Drawing("staleness", CAPTION, draw),), Params)

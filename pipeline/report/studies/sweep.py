@@ -26,11 +26,9 @@ NO_CLIFF = "none"
 @dataclass(frozen=True)
 class Cliff:
     """The largest fall between neighbouring thresholds: mean test accuracy and sparsity before and after it, its cause.
-
     The cause is `feasibility boundary` when seeds whose program becomes feasible there (before, nothing was pruned)
     carry more than half of the fall, else `rising sparsity` when more is pruned after it, else `protection lost`: as
-    much is pruned, but other synapses; `none` when nothing falls.
-    """
+    much is pruned, but other synapses; `none` when nothing falls."""
 
     tau: float
     tau_before: float
@@ -87,10 +85,8 @@ def find_cliff(table: pd.DataFrame) -> Cliff:
 
 
 def draw(summary: StudySummary) -> Figure:
-    """Test accuracy (left) and achieved sparsity (right) over tau; the cliffs of both programs are shaded.
-
-    Large circles are thresholds at which the program is infeasible for some seed.
-    """
+    """Test accuracy (left) and achieved sparsity (right) over tau; the cliffs of both programs are shaded. Large
+    circles are thresholds at which the program is infeasible for some seed."""
     title = "threshold sweep: straight from the dense net, no fine-tuning"
     labels = ("test accuracy (%)", "achieved sparsity (%)")
     figure, both = panels(title, (10.5, 5), *labels, x="tau (criticality / its maximum)")

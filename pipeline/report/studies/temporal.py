@@ -49,10 +49,8 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
 
 
 def draw(summary: StudySummary) -> Figure:
-    """KL_t (left, without T, where it is 0) and validation accuracy over steps; dots mark the mean T'.
-
-    Only the nets of `headline_methods`.
-    """
+    """KL_t (left, without T, where it is 0) and validation accuracy over steps, of the nets of `headline_methods`; dots
+    mark the mean T'."""
     labels = ("KL_t (nats)", "validation accuracy (%)")
     figure, (left, right) = panels("how many time steps are enough?", (11, 4.6), *labels, x="time step t")
     results, timesteps = headline(summary.results), summary.more["timesteps"]

@@ -24,10 +24,8 @@ CURVES = {"zombies": "zombies", "sparsity": "sparsity (%)", "validation_accuracy
 
 
 def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
-    """Per setting of the guards: zombies after the first and the last step, the most of any, and how it ended.
-
-    `curve` has means by optimiser step; accuracy is empty between the steps at which it was measured.
-    """
+    """Per setting of the guards: zombies after the first and the last step, the most of any, and how it ended. `curve`
+    has means by optimiser step; accuracy is empty between the steps at which it was measured."""
     end = int(table["step"].max())
     results = over_seeds(
         table,

@@ -135,7 +135,7 @@ def test_a_place_is_what_the_paths_of_the_project_say() -> None:
     assert place(paths.train_folder("e", 1)) == ("e", "train/seed1", {"stage": "train", "seed": "1"})
     labels = {"stage": "prune", "method": "cqp", "seed": "2"}
     assert place(paths.prune_folder("e", "cqp", 2)) == ("e", "prune/cqp/seed2", labels)
-    assert place(paths.studies_folder("e", "x")) == ("e", "study/x", {"stage": "study", "study": "x"})
+    assert place(paths.table_file("e", "x").parent) == ("e", "study/x", {"stage": "study", "study": "x"})
     assert place(paths.evaluate_table("e").parent) == ("e", "evaluate", {"stage": "evaluate"})
     assert place_of(["mlruns/tracked-e.json"]) is None
 

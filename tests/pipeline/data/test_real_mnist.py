@@ -22,7 +22,8 @@ def mnist() -> RawDataset:
 
 
 def test_content_has_the_pinned_digests() -> None:
-    for stem, digest in sources.MNIST.pins.sha256.items():
+    (public,) = [public for public in sources.public_sets() if public.name == "mnist"]
+    for stem, digest in public.pins.sha256.items():
         content = gzip.decompress((MNIST_FOLDER / f"{stem}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
 

@@ -14,12 +14,10 @@ import pytest
 from pipeline.data.download import BACKOFF_S, DownloadError, download
 from pipeline.data.sources import (
     ENVIRONMENT_VARIABLE,
-    FASHION_MNIST,
-    KMNIST,
-    MNIST,
     Pins,
     PublicSet,
     locate,
+    public_sets,
     read_verified,
 )
 from snnprune.core.errors import DataError
@@ -198,7 +196,7 @@ def test_unreadable_file_is_a_data_error(tmp_path: Path) -> None:
         read_verified(tmp_path, idx.TRAIN_LABELS, Pins("content", {}))
 
 
-@pytest.mark.parametrize("public", [MNIST, FASHION_MNIST, KMNIST], ids=lambda public: public.name)
+@pytest.mark.parametrize("public", public_sets(), ids=lambda public: public.name)
 def test_published_sets_pin_all_four_files_and_have_two_mirrors(public: PublicSet) -> None:
     assert set(public.pins.sha256) == set(idx.ALL_FILES)
     assert len({digest for digest in public.pins.sha256.values() if re.fullmatch("[0-9a-f]{64}", digest)}) == 4

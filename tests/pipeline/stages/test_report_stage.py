@@ -11,12 +11,12 @@ import pytest
 
 from pipeline import matrix
 from pipeline.io import paths
-from pipeline.io.files import read_json, write_json, write_text
+from pipeline.io.files import read_json, write_json
+from pipeline.io.tables import write_table
 from pipeline.report.comparison.summary import COUNTS
 from pipeline.report.comparison.tables import COLUMNS
 from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
-from pipeline.report.table import to_csv
 from pipeline.stages import compare, report
 from pipeline.study import available
 from snnprune.core.errors import UserError
@@ -37,7 +37,7 @@ def write_levels(method: str, seed: int, levels: Sequence[float] = LEVELS) -> No
     kept = [MISSED.get((method, level), count) for level, count in zip(levels, keep, strict=True)]
     rows = rows.assign(keep=keep, nnz=kept, validation_accuracy_before=0.5, one_shot_sparsity=rows["level"])
     rows["sparsity"] = 1 - rows["nnz"] / 200
-    write_text(paths.prune_folder("tiny", method, seed) / "levels.csv", to_csv(rows))
+    write_table(paths.prune_folder("tiny", method, seed) / "levels.csv", rows)
 
 
 def write_evaluated() -> None:
@@ -46,7 +46,7 @@ def write_evaluated() -> None:
     rows = pd.concat([dense, grid(method_and_best=METHODS.items(), seed=SEEDS, level=LEVELS)], ignore_index=True)
     rows = rows.assign(accuracy=rows["best"] - rows["level"] / 10 + rows["seed"] / 100, accuracy_before=0.4)
     rows = rows.assign(sparsity=rows["level"], one_shot_accuracy=0.3, energy_pj_cheap=9.0, **dict.fromkeys(COUNTS, 5.0))
-    write_text(paths.evaluate_table("tiny"), to_csv(rows.drop(columns="best")))
+    write_table(paths.evaluate_table("tiny"), rows.drop(columns="best"))
 
 
 def write_matrix(
@@ -64,7 +64,7 @@ def add_studies(*studies: str) -> None:
     write_matrix(studies)
     matrix.update()
     for study in studies:
-        write_text(paths.table_file("tiny", study), to_csv(TABLES[study]()))
+        write_table(paths.table_file("tiny", study), TABLES[study]())
 
 
 @pytest.fixture

@@ -64,12 +64,11 @@ def draw_formula(summary: StudySummary) -> Figure:
     title, label = "energy saved: the paper's formula against the count", "saved by count (%)"
     figure, (axes,) = panels(title, (7, 5), label, x="saved by the paper's formula, 1 - (1 - s) T'/T (%)")
     grid = _of_profile(summary, "grid")
-    whole = grid[~grid["truncated"] & (grid["steps"] == summary.more["timesteps"])].sort_values(
-        "formula", kind="stable"
-    )
+    whole = grid[~grid["truncated"] & (grid["steps"] == summary.more["timesteps"])]
     for index, method in enumerate(grid["method"].unique()):
         if method != DENSE:
-            rows = 100 * whole.loc[whole["method"] == method, ["formula", "reduction"]].sort_values("formula")
+            rows = 100 * whole.loc[whole["method"] == method, ["formula", "reduction"]]
+            rows = rows.sort_values("formula", kind="stable")
             axes.plot(rows["formula"], rows["reduction"], label=method, **look(method, index))
     axes.axline((100, 100), slope=1, color="black", linewidth=1, linestyle=":", label="formula = count")
     axes.legend(frameon=False)

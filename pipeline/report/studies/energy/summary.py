@@ -15,13 +15,9 @@ from snnprune.core.errors import UserError
 
 def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     """Every setting over seeds, and what follows from them; the first profile is that of sentences and figures.
-
     `results` are the nets of `headline_methods` at T and at T'. `cheapest` is, by profile, the setting with the lowest
     mean validation energy among those whose mean validation accuracy is at most `max_loss` below the dense net's.
-
-    Raises:
-        UserError: a dense net needs no energy, so that nothing can be saved.
-    """
+    Raises UserError: a dense net needs no energy, so that nothing can be saved."""
     _require_energy(table)
     profiles, max_loss = dict(context.profiles), context.params.max_loss
     first, timesteps = next(iter(profiles)), int(table["timesteps"].max())

@@ -15,11 +15,8 @@ BEST_POINTS = 10.0  # how far below the best the front's figure and table reach
 
 
 def grid_table(validation: pd.DataFrame, test: pd.DataFrame, profile: str) -> pd.DataFrame:
-    """A row per setting, of test but for the two columns by which is chosen, energies by this profile.
-
-    In the rows of T' (`truncated`), which differs between seeds, `steps` is its mean. `*_low` and `*_high` are 95 %
-    intervals.
-    """
+    """A row per setting, of test but for the two columns by which is chosen, energies by this profile. In the rows of
+    T' (`truncated`), which differs between seeds, `steps` is its mean. `*_low` and `*_high` are 95 % intervals."""
     rows = []
     for chosen, one in zip(validation.itertuples(), test.itertuples(), strict=True):
         intervals = {key: getattr(one, key) for key in ("accuracy", "difference", "formula")}

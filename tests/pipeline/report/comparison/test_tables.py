@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from pipeline.report.comparison.tables import COLUMNS, by_level, caption, render_markdown, table
+from pipeline.report.comparison.tables import COLUMNS, by_level, render_markdown, table
 from pipeline.report.statistics import Difference, Interval, describe
 from tests.pipeline.report.tables import comparison_of
 
@@ -48,13 +48,13 @@ def test_columns_by_hand() -> None:
         "one-shot sparsity": ("", "75.00 %", "99.25 %", "75.00 %", "99.25 %"),
         "one-shot accuracy %": ("", *["25.00 ± 1.00"] * 4),
     }
-    assert caption(SUMMARY).startswith("made: 134,528 synapses, protocol fair, 3 seeds, ")
-    assert "1 seed," in caption(replace(SUMMARY, seeds=[4]))
+    assert table(SUMMARY).caption.startswith("made: 134,528 synapses, protocol fair, 3 seeds, ")
+    assert "1 seed," in table(replace(SUMMARY, seeds=[4])).caption
 
 
 def test_markdown_has_every_cell_in_aligned_columns() -> None:
     lines = render_markdown(SUMMARY).splitlines()
-    assert lines[:2] == [caption(SUMMARY), ""]
+    assert lines[:2] == [table(SUMMARY).caption, ""]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert [cells[0], *cells[2:]] == [[*COLUMNS], *table(SUMMARY).rows]
     assert len({tuple(index for index, sign in enumerate(line) if sign == "|") for line in lines[2:]}) == 1

@@ -11,7 +11,7 @@ import pytest
 from pipeline.io import paths
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
-from pipeline.report.page.content import Fact, PageFigure, PageTable, Section, Source
+from pipeline.report.page.content import PageFigure, PageTable, Section, Source
 from pipeline.report.page.page import Page, render_page
 from tests.imports import PROJECT
 from tests.pipeline.report.page.parsed import Parsed
@@ -30,7 +30,7 @@ def made_page(name: str = "made", **changes: Any) -> Page:
     page = Page(
         experiment=name,
         lead="It came out.",
-        facts=[Fact("seeds", "3", compare.anchor)],
+        facts=[("seeds", "3", compare.anchor)],
         headline=Section("headline", "The comparison", [compare], tables=[PageTable("Three rows.", HEADER, ROWS)]),
         judgement=judge(Evidence(comparison_of()), name),
         sections=[
