@@ -56,13 +56,11 @@ def load_digits() -> RawDataset:
 
 
 def load_synthetic() -> RawDataset:
-    """Generated features [10000, 1, 784] in 0..1, 10 classes, no official test split: `make_classification`.
-
-    These arguments, not the paper's, were chosen so that the network of the paper's author reaches about 92 % (on his
-    own set 87.0 %): 60 features tell the classes apart, 100 are linear combinations of those, 624 are noise. A feature
-    x becomes x / 8 + 0.5, clipped to 0..1 (14 % of the values are): these are constants, nothing is fitted to any
-    sample. Rounding to multiples of 1/4096 then hides the last bits of a machine's matrix product.
-    """
+    """Generated features [10000, 1, 784] in 0..1, 10 classes, no official test split: `make_classification`. These
+    arguments, not the paper's, were chosen so that the network of the paper's author reaches about 92 % (on his own set
+    87.0 %): 60 features tell the classes apart, 100 are linear combinations of those, 624 are noise. A feature x
+    becomes x / 8 + 0.5, clipped to 0..1 (14 % of the values are): these are constants, nothing is fitted to any sample.
+    Rounding to multiples of 1/4096 then hides the last bits of a machine's matrix product."""
     from sklearn.datasets import make_classification  # imported here: it takes a second
 
     features, labels = make_classification(

@@ -19,11 +19,8 @@ CODE = re.compile("(snnprune|pipeline|flows)(/|$)")
 
 
 def write_project(folder: Path) -> None:
-    """Write the files and make the folder a repository of git and DVC, where it is none yet.
-
-    Raises:
-        UserError: a file that would be written is there already, or git or DVC fails.
-    """
+    """Write the files and make the folder a repository of git and DVC, where it is none yet. Raises UserError: a file
+    that would be written is there already, or git or DVC fails."""
     own = HERE if (HERE / "dvc.yaml").is_file() else HERE.parents[1]  # in a wheel, else in the source tree
     texts = {
         "params.yaml": (HERE / "params.yaml").read_text(encoding="utf-8"),

@@ -44,9 +44,7 @@ class Point(NamedTuple):
 @dataclass(frozen=True)
 class Content:
     """What one run shows: files and folders as artifacts, the dataset as MLflow takes it, `children` as runs below it.
-
-    `is_whole`: the weights of its nets were there to log.
-    """
+    `is_whole`: the weights of its nets were there to log."""
 
     name: str
     labels: Mapping[str, str]
@@ -60,13 +58,8 @@ class Content:
 
 
 def read_result(root: Path, place: Place, entry: Entry) -> Content:
-    """Read and check the result files of one stage.
-
-    Weights may be absent (a clone without `dvc pull`); everything else must be what dvc.lock names.
-
-    Raises:
-        ContentChanged: a file is missing or differs from dvc.lock.
-    """
+    """Read and check the result files of one stage. Weights may be absent (a clone without `dvc pull`); everything else
+    must be what dvc.lock names. Raises ContentChanged: a file is missing or differs from dvc.lock."""
     files = {}
     for out in entry["outs"]:
         path = root / out["path"]

@@ -16,9 +16,7 @@ Side = Literal["above", "at least"]
 @dataclass(frozen=True)
 class Condition(Generic[T]):
     """A quantity on one side of a threshold, and what each protocol has of it: a reading, or once judged what it found.
-
-    paper_value: the paper's number for it, None where it states none. A protocol without a reading is not measured.
-    """
+    paper_value: the paper's number for it, None where it states none. A protocol without a reading is not measured."""
 
     quantity: str
     unit: str

@@ -48,10 +48,8 @@ class Found:
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim with its conditions as measured, the verdict, one line why, and what measured it.
-
-    protocols: what each means for the claim, and the outcome under it. made_by: stage, command and file, each once.
-    """
+    """A claim with its conditions as measured, the verdict, one line why, and what measured it. protocols: what each
+    means for the claim, and the outcome under it. made_by: stage, command and file, each once."""
 
     id: str
     claim: str

@@ -18,13 +18,11 @@ MEASURED = ("sparsity", "accuracy_before", "accuracy", "one_shot_sparsity", "one
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `summary.json` holds: the dense nets' test accuracy, and `results`, a row per method and level.
-
-    Its columns: method, level, keep, nnz (of every seed), `MEASURED` (intervals over seeds; accuracies are of test, as
-    fractions of 1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus
-    magnitude's, paired; None for magnitude itself, without magnitude, and for a method that missed the level, which
-    compares with nothing.
-    """
+    """What `summary.json` holds: the dense nets' test accuracy, and `results`, a row per method and level. Its columns:
+    method, level, keep, nnz (of every seed), `MEASURED` (intervals over seeds; accuracies are of test, as fractions of
+    1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus magnitude's,
+    paired; None for magnitude itself, without magnitude, and for a method that missed the level, which compares with
+    nothing."""
 
     experiment: str
     protocol: str

@@ -15,11 +15,9 @@ SMALLEST_KL = 1e-6  # how a KL of 0 is drawn
 
 
 def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
-    """Per net; sentences about the nets of `headline_methods`.
-
-    `steps` is T', chosen on validation, `truncated_accuracy` test accuracy there, `accuracy` that at T, `difference`
-    the paired difference; `authors_*` where the author's code would stop (`divergence.authors_steps`).
-    """
+    """Per net; sentences about the nets of `headline_methods`. `steps` is T', chosen on validation,
+    `truncated_accuracy` test accuracy there, `accuracy` that at T, `difference` the paired difference; `authors_*`
+    where the author's code would stop (`divergence.authors_steps`)."""
     timesteps = int(table["step"].max())
     rows = table.sort_values(["seed", "step"], kind="stable").assign(
         steps=table["step"].where(table["chosen"]),
