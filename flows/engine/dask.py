@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
@@ -25,6 +24,7 @@ CONNECT_SECONDS = 30
 LOOK_SECONDS = 0.5  # between two looks of a worker whether its task is still wanted
 SETTLE_SECONDS = 10  # for the processes of a stage to end where it ran
 TICKETS = Path(".dvc/tmp/tickets")
+LOCAL = LocalExecutor()  # a worker's own: its warm interpreter serves all stages
 OVER = ""  # what a worker says when nothing of a stage is left; no line of output is empty
 
 
@@ -114,14 +114,8 @@ def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
 
     Thread(target=watch, daemon=True).start()
     try:
-        _local().run(stage, lambda line: worker.log_event(ticket.name, line), stop)
+        LOCAL.run(stage, lambda line: worker.log_event(ticket.name, line), stop)
     finally:
         over.set()
         worker.log_event(ticket.name, OVER)
     return {"worker_host": socket.gethostname(), "worker_pid": str(os.getpid())}
-
-
-@cache
-def _local() -> LocalExecutor:
-    """This worker's own: its warm interpreter serves all stages."""
-    return LocalExecutor()

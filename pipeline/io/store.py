@@ -28,13 +28,10 @@ Arrays = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.int64]]
 
 def save_dataset(folder: Path, name: str, classes: int, scale: int, splits: Mapping[str, Arrays]) -> dict[str, Any]:
     """Write `dataset.safetensors` and `dataset.json`, byte-identical for equal content; returns what the latter holds.
-
-    That is name, digest, shape [C, H, W], classes, and count and count per class of each split.
-
-    splits: for each of train, validation and test: images [N, H, W] or [N, C, H, W] (uint8, or float32 with scale 1)
-        and labels [N] (int64, 0..classes-1). scale: the stored value that becomes 1.0.
-    Raises DataError: another set of splits, an empty split, or shapes, types or values other than described above.
-    """
+    That is name, digest, shape [C, H, W], classes, and count and count per class of each split. splits: for each of
+    train, validation and test: images [N, H, W] or [N, C, H, W] (uint8, or float32 with scale 1) and labels [N] (int64,
+    0..classes-1). scale: the stored value that becomes 1.0. Raises DataError: another set of splits, an empty split, or
+    shapes, types or values other than described above."""
     if set(splits) != set(SPLITS):
         raise DataError(f"{name}: splits {', '.join(splits)}; expected {', '.join(SPLITS)}")
     arrays = {

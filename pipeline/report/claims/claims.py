@@ -40,9 +40,14 @@ class Claim:
     conditions: tuple[Condition[Reading | None], ...]
 
 
+def read_claims() -> dict[str, Any]:
+    """claims.yaml: the rule in sentences, and the claims."""
+    return YAML(typ="safe").load(Path(__file__).with_name("claims.yaml"))
+
+
 def load_claims() -> tuple[Claim, ...]:
     """All claims, in the file's order."""
-    entries = YAML(typ="safe").load(Path(__file__).with_name("claims.yaml"))
+    entries = read_claims()["claims"]
     return tuple(Claim(**entry | {"conditions": tuple(map(_condition, entry["conditions"]))}) for entry in entries)
 
 

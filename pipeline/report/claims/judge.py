@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from pipeline.report.claims.claims import Claim, Condition, Side, load_claims
+from pipeline.report.claims.claims import Claim, Condition, Side, load_claims, read_claims
 from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
 from pipeline.report.statistics import Interval
 
@@ -15,19 +15,7 @@ Verdict = Literal["reproduced", "reproduced only under the paper protocol", "not
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 TOLERANCE = 1e-9  # a bound this close to the threshold lies on it: what is left is floating-point noise
 
-# For people; what stands here is what the functions below compute.
-RULE = (
-    "Each claim is one or more conditions: a quantity, a side and a threshold. Where the paper states a number, it is "
-    "the threshold; where it says that one thing beats another, the threshold is zero. A threshold of ours is marked.",
-    "A condition holds when the whole 95 % interval over seeds lies on the claimed side, does not hold when the whole "
-    "interval lies on the other side, and is undecided in between. One seed has no interval: not measured.",
-    "A claim holds under a protocol when all its conditions hold there. One that does not hold settles it, whatever "
-    "else is not measured.",
-    "Verdict: reproduced when it holds under protocol fair; reproduced only under the paper protocol when it holds "
-    "there alone; not measured when neither protocol gives an answer; not reproduced otherwise, undecided included.",
-    "The size stands beside and does not enter the verdict: as claimed when the interval contains the paper's number, "
-    "larger or smaller when it lies above or below. Intervals are not corrected for the number of claims.",
-)
+RULE: list[str] = read_claims()["rule"]  # for people; it says what the functions below compute
 Protocol = Literal["fair", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = ("fair", "paper")
 VERBS = {"holds": "is", "does not hold": "is not", "undecided": "may or may not be"}
@@ -75,7 +63,7 @@ def judge(evidence: Evidence, experiment: str) -> Judgement:
     """All claims, judged."""
     judged = [judge_claim(evidence, experiment, claim) for claim in load_claims()]
     given = [claim.verdict for claim in judged]
-    return Judgement(experiment, {verdict: given.count(verdict) for verdict in VERDICTS}, list(RULE), judged)
+    return Judgement(experiment, {verdict: given.count(verdict) for verdict in VERDICTS}, RULE, judged)
 
 
 def judge_claim(evidence: Evidence, experiment: str, claim: Claim) -> JudgedClaim:

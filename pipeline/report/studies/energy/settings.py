@@ -19,13 +19,11 @@ NET, PAIR = ["method", "level"], ["split", "seed"]
 def all_settings(
     table: pd.DataFrame, steps: Sequence[int], profiles: Mapping[str, Profile]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """On validation, by which is chosen, and on test, a row per setting in the same order.
-
-    A setting is a net of the study's table at the grid's steps, at T, and at its own T' (`truncated`), which differs
-    between seeds: there `steps` is None, and `mean_steps` its mean. `difference` is accuracy against the dense net at T
-    of the same seed. By profile: `reduction` is the share of that net's energy that is saved, `truncation` that against
-    the same net at T, `gap` the way from the paper's `formula` to the reduction (`_savings`).
-    """
+    """On validation, by which is chosen, and on test, a row per setting in the same order. A setting is a net of the
+    study's table at the grid's steps, at T, and at its own T' (`truncated`), which differs between seeds: there `steps`
+    is None, and `mean_steps` its mean. `difference` is accuracy against the dense net at T of the same seed. By
+    profile: `reduction` is the share of that net's energy that is saved, `truncation` that against the same net at T,
+    `gap` the way from the paper's `formula` to the reduction (`_savings`)."""
     rows = _savings(table[table["layer"] == ALL], profiles)
     rows["net"] = pd.factorize(pd.MultiIndex.from_frame(rows[NET]))[0]
     grid = rows[rows["steps"].isin({*steps, int(table["timesteps"].max())})]
@@ -62,12 +60,10 @@ def setting_name(setting: Any, timesteps: int) -> str:
 
 
 def _savings(whole: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFrame:
-    """The rows with what each saves, beside the accuracy of the dense net at T of the same seed and split.
-
-    From the paper's formula to the reduction by count, as differences of saved shares: `activity`, what stays is
-    busier, or less busy, than what went (effective operations instead of synapses times steps); `prices`, MACs and ACs
-    cost differently; `neuron_updates`, they cost too, and no mask removes them.
-    """
+    """The rows with what each saves, beside the accuracy of the dense net at T of the same seed and split. From the
+    paper's formula to the reduction by count, as differences of saved shares: `activity`, what stays is busier, or less
+    busy, than what went (effective operations instead of synapses times steps); `prices`, MACs and ACs cost
+    differently; `neuron_updates`, they cost too, and no mask removes them."""
     at_t = whole[whole["steps"] == whole["timesteps"]]
     dense = whole[PAIR].merge(at_t[at_t["method"] == DENSE], on=PAIR, how="left", validate="many_to_one")
     same = whole[[*PAIR, *NET]].merge(at_t, on=[*PAIR, *NET], how="left", validate="many_to_one")
