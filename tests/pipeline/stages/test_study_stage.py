@@ -92,7 +92,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
 
 @every_study
 def test_the_table_and_nothing_else(project: Path, study: str) -> None:
-    assert list(paths.studies_folder("tiny", study).rglob("*")) == [file(study)]
+    assert list(paths.table_file("tiny", study).parent.rglob("*")) == [file(study)]
     assert not list((project / ".resume").rglob("*.pt"))
     rows = table(study)
     assert list(rows) == ["seed", *COLUMNS[study]]
