@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from flows.engine.lockfile import Entry, key_of
 from flows.tracking.ledger import Logged, find_logged
@@ -19,8 +19,6 @@ from pipeline.results.place import Place, place_of
 
 if TYPE_CHECKING:
     from flows.tracking.store import Store
-
-Used = TypeVar("Used")
 
 INTERVAL = 10.0  # seconds between two looks at a growing curve; a stage that is over sooner needs no run to follow it
 
@@ -128,7 +126,7 @@ class Tracking:
         is_settled = logged.is_whole or not are_weights_here(self._root, place)
         return ("present", logged, logged.run_id) if is_settled else None
 
-    def _use(self, use: "Callable[[Store], Used]") -> "Used | None":
+    def _use(self, use: "Callable[[Store], Any]") -> Any:
         """What `use` returns, one caller at a time; None when MLflow cannot be used, which is said once."""
         from flows.tracking.store import ERRORS, Store  # takes seconds
 

@@ -67,11 +67,10 @@ def read_result(root: Path, place: Place, entry: Entry) -> Content:
             require_content(path, out["md5"])
             files[path.name] = path
     params, points = _params(place, entry), _curves("curve", _rows(files.get(CURVE_FILE)), over="epoch")
-    numbers_in = [("", files[name]) for name in NUMBER_FILES if name in files]
-    if NUMBER_FOLDER in files:  # metrics/cqp.json: `cqp/` before its names
-        numbers_in += [(f"{file.stem}/", file) for file in sorted(files[NUMBER_FOLDER].glob("*.json"))]
-    for prefix, file in numbers_in:
-        numbers, texts = _split(_flatten(read_json(file), prefix))
+    folder = sorted(files[NUMBER_FOLDER].glob("*.json")) if NUMBER_FOLDER in files else []
+    for file in [*(files[name] for name in NUMBER_FILES if name in files), *folder]:
+        # of metrics/cqp.json the names begin with `cqp/`
+        numbers, texts = _split(_flatten(read_json(file), f"{file.stem}/" if file in folder else ""))
         params |= texts
         points += [Point(key, value) for key, value in numbers.items()]
     dataset, rows = _dataset(root, place, entry), _rows(files.get(LEVELS_FILE))
