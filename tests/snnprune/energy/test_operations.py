@@ -14,6 +14,7 @@ from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 from snnprune.energy.operations import LayerCounts, observe_operations
 from snnprune.pruning.mask import prunable_weights
+from tests.snnprune import snntorch_loop
 
 ENCODINGS = [
     {"name": "direct"},
@@ -23,27 +24,6 @@ ENCODINGS = [
 ]
 ARCHITECTURES = [[144, 20, 15, 10], "12x12-3C3-MP2-4C3-6-10"]
 SAMPLES, STEPS, SEED = 7, 5, 3
-
-
-class OneStep(nn.Module):
-    """A network as NeuroBench runs it: one step a call, the membranes kept until `reset`."""
-
-    def __init__(self, layers: nn.Sequential) -> None:
-        super().__init__()
-        self.layers = layers
-        self.membranes: dict[int, Tensor] = {}
-
-    def reset(self) -> None:
-        self.membranes = {}
-
-    def forward(self, now: Tensor) -> tuple[Tensor, None]:
-        for index, layer in enumerate(self.layers):
-            if isinstance(layer, MultiStepLeaky):
-                membrane = self.membranes.get(index)
-                now, self.membranes[index] = layer(now, torch.zeros_like(now) if membrane is None else membrane)
-            else:
-                now = layer(now)
-        return now, None
 
 
 def make(layers: Any, encoding: dict[str, Any], sparsity: float = 0.6) -> SpikingNetwork:
@@ -66,7 +46,13 @@ def neurobench(network: SpikingNetwork) -> dict[str, float]:
     encoded = encode(images(), network.spec.encoding, STEPS, SEED)
     if encoded.dim() == 4:
         encoded = encoded.expand(STEPS, *encoded.shape)
-    model = SNNTorchModel(OneStep(network.layers))
+    last = network.layers[-1]
+    neurons = {
+        layer: snntorch_loop.leaky(network.spec, init_hidden=True, output=layer is last)
+        for layer in network.layers
+        if isinstance(layer, MultiStepLeaky)
+    }
+    model = SNNTorchModel(nn.Sequential(*(neurons.get(layer, layer) for layer in network.layers)))
     model.register_hooks()
     metric = SynapticOperations()
     data = encoded.transpose(0, 1)
