@@ -4,7 +4,6 @@ import cvxpy
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from snnprune.pruning.relaxations import (
     FLOOR,
@@ -84,23 +83,6 @@ def test_budget_closed_form_meets_the_kkt_conditions(seed: int) -> None:
     assert price >= 0
     np.testing.assert_allclose(pull[at_work], price, rtol=1e-9, atol=1e-9)
     assert (pull[~at_work] <= price * (1 + 1e-9)).all()
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_budget_closed_form_against_scipy(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    values, keep = rng.lognormal(0, 1, 8), 2 + seed
-    found = minimize(
-        lambda mask: (values * (1 - mask) ** 2).sum(),
-        np.full(8, keep / 8),
-        jac=lambda mask: -2 * values * (1 - mask),
-        bounds=[(0, 1)] * 8,
-        constraints={"type": "eq", "fun": lambda mask: mask.sum() - keep},
-        method="SLSQP",
-        options={"ftol": 1e-14, "maxiter": 500},
-    )
-    assert found.success
-    np.testing.assert_allclose(budget_closed_form(values, keep), found.x, atol=1e-5)
 
 
 @pytest.mark.parametrize(("values", "keep"), [([1.0, 0.0], 1), ([1.0, -1.0], 1), ([1.0, 2.0], 0), ([1.0, 2.0], 3)])
