@@ -56,14 +56,9 @@ def test_pruning_has_defaults_and_takes_all_of_its_block() -> None:
     assert (params.finetune.distillation.temperature, params.finetune.distillation.weight) == (3.0, 0.5)
 
 
-@pytest.mark.parametrize(
-    ("name", "final", "rounds", "expected"),
-    [("one_shot", 0.9, 1, [0.9]), ("linear", 0.9, 3, [0.3, 0.6, 0.9]), ("cubic", 0.96, 2, [0.84, 0.96])],
-)
-def test_a_schedule_gives_the_targets(name: str, final: float, rounds: int, expected: list[float]) -> None:
-    params = load("prune", levels="absent", schedule={"name": name, "final": final, "rounds": rounds})
-    assert params.targets == expected
-    assert params.levels is None
+def test_a_schedule_gives_the_targets() -> None:
+    params = load("prune", levels="absent", schedule={"name": "cubic", "final": 0.96, "rounds": 2})
+    assert (params.targets, params.levels) == ([0.84, 0.96], None)
 
 
 @pytest.mark.parametrize(
