@@ -56,9 +56,16 @@ def test_pruning_has_defaults_and_takes_all_of_its_block() -> None:
     assert (params.finetune.distillation.temperature, params.finetune.distillation.weight) == (3.0, 0.5)
 
 
-def test_a_schedule_gives_the_targets() -> None:
-    params = load("prune", levels="absent", schedule={"name": "cubic", "final": 0.96, "rounds": 2})
-    assert (params.targets, params.levels) == ([0.84, 0.96], None)
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ({"name": "cubic", "final": 0.96, "rounds": 2}, [0.84, 0.96]),
+        ({"name": "one_shot", "final": 0.9, "rounds": 1}, [0.9]),
+    ],
+)
+def test_a_schedule_gives_the_targets(schedule: dict[str, object], expected: list[float]) -> None:
+    params = load("prune", levels="absent", schedule=schedule)
+    assert (params.targets, params.levels) == (expected, None)
 
 
 @pytest.mark.parametrize(

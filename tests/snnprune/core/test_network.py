@@ -48,11 +48,11 @@ def make_network(encoding: Encoding = ENCODINGS[0], layers: str = DENSE, **neuro
     with torch.no_grad():
         for layer in network.layers:
             if isinstance(layer, nn.Linear | nn.Conv2d):
-                layer.weight.mul_(4.0)
+                layer.weight.mul_(6.0)
     return network
 
 
-def images_for(network: SpikingNetwork, count: int = 16) -> Tensor:
+def images_for(network: SpikingNetwork, count: int = 8) -> Tensor:
     shape = network.spec.architecture.input_shape
     return torch.rand((count, *shape), generator=torch.Generator().manual_seed(3))
 
@@ -153,7 +153,7 @@ def test_forward_is_the_spike_count() -> None:
     images = images_for(network)
     counts = network(images)
     assert torch.equal(counts, network.spikes(images).sum(0))
-    assert counts.shape == (16, 5)
+    assert counts.shape == (8, 5)
     assert set(counts.unique().tolist()) <= set(map(float, range(STEPS + 1)))
     assert len(counts.unique()) > 2
 

@@ -137,13 +137,13 @@ def test_infeasible_cases_say_their_numbers(keep: int, protected: list[bool] | N
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_scores_that_are_not_finite_are_refused(bad: float) -> None:
-    scores, ones = torch.tensor([1.0, bad, bad, 2.0]), torch.ones(4)
+    scores, ones = torch.tensor([1.0, bad, bad, 2.0, 3.0]), torch.ones(5)
     for select in (
         lambda: keep_top(scores, 1),
         lambda: lexicographic(scores, ones),
         lambda: lexicographic(ones, scores),
     ):
-        with pytest.raises(ValueError, match="2 of 4 scores are not finite"):
+        with pytest.raises(ValueError, match="2 of 5 scores are not finite"):
             select()
 
 
