@@ -29,38 +29,32 @@ SPEC = ModelParams(
     encoding=NoisyDirect(name="noisy_direct", sigma=0.3),
     dropout=0.2,
 )
-NAMES = {"layers.1.weight", "layers.1.bias", "layers.4.weight", "layers.4.bias"}
 
 
-def made(seed: int = 0) -> SpikingNetwork:
+def made(seed: int = 0, layers: list[int] | str = SPEC.layers) -> SpikingNetwork:
     torch.manual_seed(seed)
-    return build_network(SPEC)
+    return build_network(SPEC.model_copy(update={"layers": layers}))
 
 
-def test_round_trip_to_the_bit(tmp_path: Path) -> None:
-    network = made()
+def same_bits(one: SpikingNetwork, other: SpikingNetwork) -> bool:
+    pairs = zip(copy_parameters(one).items(), copy_parameters(other).items(), strict=True)
+    return all(n == m and torch.equal(a.view(torch.int32), b.view(torch.int32)) for (n, a), (m, b) in pairs)
+
+
+@pytest.mark.parametrize("layers", [[72, 5, 3], "2x6x6-3C3-MP2-4"])
+def test_round_trip_to_the_bit(tmp_path: Path, layers: list[int] | str) -> None:
+    network = made(layers=layers).eval()
+    weight = next(network.parameters())
     with torch.no_grad():
-        network.layers[1].weight[0, :3] = torch.tensor([0.0, -0.0, 1e-42])  # signs of zero and subnormals stay
+        weight.view(-1)[:3] = torch.tensor([0.0, -0.0, 1e-42])  # signs of zero and subnormals stay
     save_network(tmp_path / "deep" / "model.safetensors", network)
     loaded = load_network(tmp_path / "deep" / "model.safetensors")
-    assert loaded.spec == SPEC
-    assert not loaded.training
-    assert copy_parameters(loaded).keys() == NAMES
-    for name, tensor in copy_parameters(network).items():
-        assert torch.equal(copy_parameters(loaded)[name].view(torch.int32), tensor.view(torch.int32))
-    images = torch.rand((9, 1, 2, 3), generator=torch.Generator().manual_seed(0))
-    assert torch.equal(loaded(images, seed=1), network.eval()(images, seed=1))
-
-
-def test_a_convolutional_network_comes_back(tmp_path: Path) -> None:
-    network = build_network(ModelParams(layers="2x6x6-3C3-MP2-4", timesteps=5, threshold=0.1)).eval()
-    save_network(tmp_path / "model.safetensors", network)
-    loaded = load_network(tmp_path / "model.safetensors")
     assert loaded.spec == network.spec
-    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in network.layers]
+    assert not loaded.training
+    assert same_bits(loaded, network)
+    assert load_mask(tmp_path / "deep" / "model.safetensors") == {}
     images = torch.rand((9, 2, 6, 6), generator=torch.Generator().manual_seed(0))
-    assert torch.equal(loaded(images), network(images))
-    assert network(images).sum() > 0
+    assert torch.equal(loaded(images, seed=1), network(images, seed=1))
 
 
 def test_equal_networks_give_equal_files(tmp_path: Path) -> None:
@@ -132,15 +126,14 @@ def pruned(network: SpikingNetwork, share: float, seed: int = 0) -> dict[str, to
 @pytest.mark.parametrize("layers", [[6, 5, 3], "2x6x6-3C3-MP2-4"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_pruned_network_comes_back_with_its_mask(tmp_path: Path, layers: list[int] | str, share: float) -> None:
-    network = build_network(SPEC.model_copy(update={"layers": layers})).eval()
+    network = made(layers=layers)
     mask = pruned(network, share)
     with torch.no_grad():
         first = network.get_parameter(next(iter(mask)))
         first[mask[next(iter(mask))]] *= 1e-39  # subnormal, and some of them 0: kept, though nothing is left of them
     save_network(tmp_path / "net", network, mask)
     loaded, found = load_network(tmp_path / "net"), load_mask(tmp_path / "net")
-    for name, tensor in copy_parameters(network).items():
-        assert torch.equal(copy_parameters(loaded)[name].view(torch.int32), tensor.view(torch.int32))
+    assert same_bits(loaded, network)
     assert found.keys() == mask.keys()
     assert all(torch.equal(found[name], mask[name]) for name in mask)
     save_network(tmp_path / "again", loaded, found)
@@ -167,11 +160,6 @@ def test_at_95_percent_a_net_takes_a_tenth_of_the_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "sparse").stat().st_size < 0.11 * (tmp_path / "dense").stat().st_size
 
 
-def test_a_net_without_a_mask_has_none(tmp_path: Path) -> None:
-    save_network(tmp_path / "net", made())
-    assert load_mask(tmp_path / "net") == {}
-
-
 def test_a_mask_that_does_not_fit_or_is_broken_is_refused(tmp_path: Path) -> None:
     network = made()
     mask = pruned(network, 0.5)
@@ -187,16 +175,13 @@ def test_a_mask_that_does_not_fit_or_is_broken_is_refused(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("change", ["values", "no values", "mask"])
 def test_a_damaged_sparse_net_is_refused(tmp_path: Path, change: str) -> None:
-    network = made()
+    network, name = made(), "layers.1.weight"
     save_network(tmp_path / "net", network, pruned(network, 0.5))
     tensors = load_file(tmp_path / "net")
-    name = "layers.1.weight"
-    if change == "mask":
-        tensors[f"{name}.mask"] = tensors[f"{name}.mask"][1:]
-    elif change == "values":
-        tensors[f"{name}.kept"] = tensors[f"{name}.kept"][1:]
-    else:
-        del tensors[f"{name}.kept"]
+    part = f"{name}.mask" if change == "mask" else f"{name}.kept"
+    tensors[part] = tensors[part][1:]
+    if change == "no values":
+        del tensors[part]
     save_file(tensors, tmp_path / "net", metadata={"model": SPEC.model_dump_json()})
     with pytest.raises(NetworkFileError, match=f"net: .*{name}"):
         load_network(tmp_path / "net")

@@ -9,7 +9,7 @@ from snnprune.core.encoding import encode, is_constant
 from snnprune.core.params import Direct, Encoding, Latency, NoisyDirect, Rate
 
 DIRECT = Direct(name="direct")
-NOISY = NoisyDirect(name="noisy_direct", sigma=0.05)
+NOISY = NoisyDirect(name="noisy_direct", sigma=0.2)
 RATE = Rate(name="rate")
 LATENCY = Latency(name="latency")
 
@@ -54,19 +54,9 @@ def test_without_a_seed_the_global_generator_is_drawn_from(images: Tensor, encod
     assert torch.equal(encode(images, encoding, 7, seed=5), first)
 
 
-def test_noise_has_its_sigma_at_each_step_anew() -> None:
-    images = torch.full((100, 1, 10, 10), 0.5)
-    noise = encode(images, NoisyDirect(name="noisy_direct", sigma=0.2), 10, seed=0) - 0.5
-    # 100,000 draws: the mean's standard error is 0.2 / 316 = 0.0006, that of the deviation 0.0005.
-    assert noise.mean().item() == pytest.approx(0, abs=0.003)
-    assert noise.std().item() == pytest.approx(0.2, abs=0.003)
-    # Steps are independent: their correlation over 10,000 pixels has a standard error of 0.01.
-    assert torch.corrcoef(noise.flatten(1)).triu(1).abs().max() < 0.05
-
-
-def test_noise_is_added_to_the_image(images: Tensor) -> None:
+def test_noise_of_its_sigma_is_added_to_the_image_at_each_step_anew(images: Tensor) -> None:
     torch.manual_seed(0)
-    expected = images + 0.05 * torch.randn((7, *images.shape))
+    expected = images + 0.2 * torch.randn((7, *images.shape))
     assert torch.allclose(encode(images, NOISY, 7, seed=0), expected, atol=1e-7)
 
 
@@ -80,17 +70,10 @@ def test_rate_spikes_as_often_as_the_pixel_is_bright() -> None:
     assert (rates[0], rates[3]) == (0, 1)
 
 
-def test_gain_scales_the_rate_and_clips_at_one() -> None:
-    images = torch.tensor([0.25, 0.75]).view(1, 2)
-    rates = encode(images, Rate(name="rate", gain=2.0), 10_000, seed=0).mean(0).flatten()
-    assert rates.tolist() == pytest.approx([0.5, 1.0], abs=0.02)
-    assert rates[1] == 1
-
-
 def test_rate_is_spikegens(images: Tensor) -> None:
     torch.manual_seed(3)
-    expected = spikegen.rate(images, num_steps=7, gain=0.8)
-    assert torch.equal(encode(images, Rate(name="rate", gain=0.8), 7, seed=3), expected)
+    expected = spikegen.rate(images, num_steps=7, gain=2.0)  # the brighter half is clipped to 1
+    assert torch.equal(encode(images, Rate(name="rate", gain=2.0), 7, seed=3), expected)
 
 
 @pytest.mark.parametrize(

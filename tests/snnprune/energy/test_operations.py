@@ -14,6 +14,7 @@ from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 from snnprune.energy.operations import LayerCounts, observe_operations
 from snnprune.pruning.mask import prunable_weights
+from tests.snnprune import snntorch_loop
 
 ENCODINGS = [
     {"name": "direct"},
@@ -25,34 +26,13 @@ ARCHITECTURES = [[144, 20, 15, 10], "12x12-3C3-MP2-4C3-6-10"]
 SAMPLES, STEPS, SEED = 7, 5, 3
 
 
-class OneStep(nn.Module):
-    """A network as NeuroBench runs it: one step a call, the membranes kept until `reset`."""
-
-    def __init__(self, layers: nn.Sequential) -> None:
-        super().__init__()
-        self.layers = layers
-        self.membranes: dict[int, Tensor] = {}
-
-    def reset(self) -> None:
-        self.membranes = {}
-
-    def forward(self, now: Tensor) -> tuple[Tensor, None]:
-        for index, layer in enumerate(self.layers):
-            if isinstance(layer, MultiStepLeaky):
-                membrane = self.membranes.get(index)
-                now, self.membranes[index] = layer(now, torch.zeros_like(now) if membrane is None else membrane)
-            else:
-                now = layer(now)
-        return now, None
-
-
-def make(layers: Any, encoding: dict[str, Any], sparsity: float = 0.6) -> SpikingNetwork:
+def make(layers: Any, encoding: dict[str, Any]) -> SpikingNetwork:
     torch.manual_seed(0)
     spec = {"layers": layers, "timesteps": STEPS, "encoding": encoding, "threshold": 0.3}
     network = build_network(ModelParams.model_validate(spec))
     with torch.no_grad():
         for weight in prunable_weights(network).values():
-            weight.mul_(torch.rand_like(weight) > sparsity).mul_(3)
+            weight.mul_(torch.rand_like(weight) > 0.6).mul_(3)
     return network
 
 
@@ -66,7 +46,13 @@ def neurobench(network: SpikingNetwork) -> dict[str, float]:
     encoded = encode(images(), network.spec.encoding, STEPS, SEED)
     if encoded.dim() == 4:
         encoded = encoded.expand(STEPS, *encoded.shape)
-    model = SNNTorchModel(OneStep(network.layers))
+    last = network.layers[-1]
+    neurons = {
+        layer: snntorch_loop.leaky(network.spec, init_hidden=True, output=layer is last)
+        for layer in network.layers
+        if isinstance(layer, MultiStepLeaky)
+    }
+    model = SNNTorchModel(nn.Sequential(*(neurons.get(layer, layer) for layer in network.layers)))
     model.register_hooks()
     metric = SynapticOperations()
     data = encoded.transpose(0, 1)
@@ -93,19 +79,16 @@ def test_counts_equal_neurobench_to_the_digit(layers: Any, encoding: dict[str, A
 
 
 def test_zero_weights_are_not_counted() -> None:
-    dense, sparse = make([144, 20, 10], {"name": "direct"}, sparsity=0.0), make([144, 20, 10], {"name": "direct"})
-    first_dense, first_sparse = (observe_operations(network, images())[1][0] for network in (dense, sparse))
-    expected = sum(
-        STEPS * int(((image != 0).flatten() & (row != 0)).sum())
-        for image in images()
-        for row in prunable_weights(sparse)["layers.1.weight"]
-    )
-    assert int(first_sparse.operations.sum()) == expected < int(first_dense.operations.sum())
-    assert first_sparse.dense == first_dense.dense == STEPS * 144 * 20
+    network = make([144, 20, 10], {"name": "direct"})
+    first = observe_operations(network, images())[1][0]
+    rows = prunable_weights(network)["layers.1.weight"]
+    met = sum(int(((image != 0).flatten() & (row != 0)).sum()) for image in images() for row in rows)
+    assert int(first.operations.sum()) == STEPS * met < SAMPLES * first.dense
+    assert first.dense == STEPS * 144 * 20
 
 
 def test_by_hand() -> None:
-    """Two inputs, two hidden neurons, one output, two steps; hidden neuron 0 fires at both steps, neuron 1 never."""
+    # Two inputs, two hidden neurons, one output, two steps; hidden neuron 0 fires at both steps, neuron 1 never.
     network = build_network(ModelParams.model_validate({"layers": [2, 2, 1], "timesteps": 2, "beta": 0.5}))
     weights = prunable_weights(network)
     with torch.no_grad():

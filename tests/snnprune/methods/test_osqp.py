@@ -29,19 +29,6 @@ def test_budget_keeps_the_importances_above_lambda_not_the_budget(seed: int, kee
     kept = rounded(torch.from_numpy(values), keep, SOLVER)
     assert kept.tolist() == (expected > 0.5).tolist()
     assert int(kept.sum()) != keep
-    worst_kept, best_pruned = values[kept.numpy()].min(), values[~kept.numpy()].max()
-    assert worst_kept > best_pruned
-
-
-def test_budget_at_high_sparsity_overshoots() -> None:
-    assert int(rounded(torch.from_numpy(importances(3)), 10, SOLVER).sum()) < 10
-
-
-def test_scaling_the_importances_leaves_the_mask() -> None:
-    values = torch.from_numpy(importances(6))
-    small, large = (rounded(values * factor, 50, SOLVER) for factor in (1e-8, 1e3))
-    assert torch.equal(small, large)
-    assert 0 < int(small.sum()) < SIZE / 2
 
 
 @pytest.mark.parametrize("keep", [5, 6, 100])
@@ -63,14 +50,6 @@ def problem(keep: int, scope: str = "global", mask: Mask | None = None) -> Probl
     critical = {"a": torch.arange(300).reshape(20, 15) / 299, "b": torch.arange(200).reshape(10, 20) / 199}
     given = mask or Mask.dense(weights)
     return Problem(weights, given, keep, scope, seed=0, criticality=lambda kind=None: critical)
-
-
-def test_layer_scope_solves_each_layer_by_itself() -> None:
-    given = problem(250, "layer")
-    found = osqp.prune(given, osqp.Params(alpha=0.0))
-    for name, share in (("a", 150), ("b", 100)):
-        expected = rounded(given.weights[name].abs().flatten(), share, SOLVER)
-        assert found[name].flatten().tolist() == expected.tolist()
 
 
 def energy(given: Problem, tau: float, **more: object) -> Tensor:
@@ -106,8 +85,13 @@ def test_energy_protects_columns_with_granularity_neuron() -> None:
     assert osqp.prune(given, osqp.Params(form="energy", tau=0.8))["a"].int().tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
-def test_energy_in_layer_scope_is_solved_per_layer() -> None:
-    found = osqp.prune(problem(250, "layer"), osqp.Params(form="energy", tau=0.8))
+def test_layer_scope_solves_each_layer_by_itself() -> None:
+    given = problem(250, "layer")
+    found = osqp.prune(given, osqp.Params(alpha=0.0))
+    for name, share in (("a", 150), ("b", 100)):
+        expected = rounded(given.weights[name].abs().flatten(), share, SOLVER)
+        assert found[name].flatten().tolist() == expected.tolist()
+    found = osqp.prune(given, osqp.Params(form="energy", tau=0.8))
     assert [int(found[name].sum()) for name in ("a", "b")] == [60, 40]
 
 

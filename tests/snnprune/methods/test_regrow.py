@@ -12,14 +12,14 @@ from snnprune.pruning.select import keep_count
 Layers = dict[str, Tensor]
 
 
-def problem(weights: Layers, neurons: Layers, keep: int, scope: str = "global", mask: Mask | None = None) -> Problem:
+def problem(weights: Layers, neurons: Layers, keep: int, scope: str = "global") -> Problem:
     """`neurons`: criticality [outputs] of the neurons that each weight feeds."""
 
     def by_kind(kind: str | None = None) -> Layers:
         assert kind == "membrane"
         return {name: neurons[name][:, None].expand_as(weight) for name, weight in weights.items()}
 
-    return Problem(weights, mask or Mask.dense(weights), keep, scope, seed=0, criticality=by_kind)
+    return Problem(weights, Mask.dense(weights), keep, scope, seed=0, criticality=by_kind)
 
 
 def share(r: float) -> regrow.Params:
@@ -95,28 +95,3 @@ def test_as_many_are_revived_as_the_level_says_by_criticality(
 def test_a_listed_level_has_its_own_r_whatever_the_number_of_synapses(level: float, r: float, size: int) -> None:
     # Of 234,752 synapses 90 % leaves 23,475.2: the 23,475 that are kept are a sparsity a little above 0.9.
     assert regrow.Params().share(keep_count(level, size), size) == r
-
-
-def test_no_regrowth_is_magnitude() -> None:
-    for seed in range(3):
-        weights, neurons = random_layers(seed)
-        for scope in ("global", "layer"):
-            for keep in (0, 1, 77, 1000, 2000):
-                given = problem(weights, neurons, keep, scope)
-                expected = magnitude.prune(given, magnitude.Params())
-                assert torch.equal(regrow.prune(given, share(0.0)).vector(), expected.vector())
-
-
-def test_what_an_earlier_level_pruned_is_not_revived() -> None:
-    weights, neurons = random_layers(1)
-    mask = Mask.dense(weights)
-    neurons["a"][0], neurons["b"][0] = 9.0, 9.0
-    for keep in (1500, 900, 300):
-        found = regrow.prune(problem(weights, neurons, keep, mask=mask), share(0.5))
-        assert found.inside(mask)
-        assert found.nnz == keep
-        # The most critical neurons get all synapses back that this level could prune.
-        for name in weights:
-            assert torch.equal(found[name][0], mask[name][0])
-        mask = found
-        weights = {name: weight * mask[name] for name, weight in weights.items()}

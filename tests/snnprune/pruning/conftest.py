@@ -1,7 +1,6 @@
 """A tiny learnable dataset and a small network trained on it, for the tests of this folder."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from snnprune.core.dataset import Dataset, Split
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 from snnprune.core.seeds import seed_everything
-from snnprune.core.training.fit import ResumePoint, fit, make_optimizer
+from snnprune.core.training.fit import fit, make_optimizer
 from snnprune.core.training.params import FitParams
 
 MODEL = ModelParams(layers=[16, 12, 3], timesteps=4)
@@ -32,22 +31,13 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+def trained(dataset: Dataset) -> dict[str, torch.Tensor]:
     """Parameters of the dense net."""
     torch.set_num_threads(1)
     seed_everything(0)
     network = build_network(MODEL)
     params = FitParams(epochs=5, batch_size=10, lr=0.01)
-    fit(
-        network,
-        make_optimizer(network, params),
-        dataset.train,
-        dataset.validation,
-        params,
-        seed_path=(0,),
-        resume=ResumePoint(tmp_path_factory.mktemp("resume") / "dense.pt"),
-        on_epoch=lambda epoch: None,
-    )
+    fit(network, make_optimizer(network, params), dataset.train, None, params)
     return copy_parameters(network)
 
 
@@ -61,10 +51,3 @@ def dense(trained: dict[str, torch.Tensor]) -> Callable[[], SpikingNetwork]:
         return network
 
     return make
-
-
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory (resume points lie in it)."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path

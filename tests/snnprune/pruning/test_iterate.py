@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.io.resume import Resume
 from snnprune.core.checkpoint import load_parameters
 from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.training import fit as fit_module
 from snnprune.core.training.evaluate import accuracy
-from snnprune.core.training.fit import Epoch
+from snnprune.core.training.fit import Epoch, ResumePoint
 from snnprune.core.training.loss import Loss
 from snnprune.core.training.params import Distillation, FinetuneParams
 from snnprune.pruning import iterate
@@ -26,41 +25,25 @@ from snnprune.pruning.problem import Layers, Method, Problem
 from snnprune.pruning.registry import available, load_method
 
 LEVELS = [0.5, 0.8, 0.95]
+FINETUNE = {"epochs": 2, "batch_size": 20, "lr": 0.01}
 PARAMS = PruneParams(
-    levels=LEVELS,
-    criticality=CriticalityParams(batches=2, batch_size=20),
-    finetune=FinetuneParams(epochs=2, batch_size=20, lr=0.01),
+    levels=LEVELS, criticality=CriticalityParams(batches=2, batch_size=20), finetune=FinetuneParams(**FINETUNE)
 )
+FROZEN = PARAMS.model_copy(update={"criticality": CriticalityParams(batches=2, batch_size=20, frozen=True)})
 
 Dense = Callable[[], SpikingNetwork]
-EXACT = [name for name in available() if load_method(name).exact]
+Prune = Callable[..., list[PrunedLevel]]
 
 
-def prune(
-    network: SpikingNetwork,
-    dataset: Dataset,
-    method: Method | str,
-    params: PruneParams = PARAMS,
-    *,
-    seed: int = 0,
-    resume: str = "none",
-    on_epoch: Callable[[float, Epoch], None] = lambda level, epoch: None,
-) -> list[PrunedLevel]:
-    method = load_method(method) if isinstance(method, str) else method
-    folder = Resume(resume, {}, [])
-    if resume == "none":
-        folder.clear()
-    return prune_levels(
-        network,
-        dataset.train,
-        dataset.validation,
-        method,
-        method.params(),
-        params,
-        seed=seed,
-        point=lambda level: folder.point(f"level-{level}"),
-        on_epoch=on_epoch,
-    )
+@pytest.fixture
+def prune(dense: Dense, dataset: Dataset) -> Prune:
+    """Prunes a new copy of the dense net."""
+
+    def call(method: Method | str, params: PruneParams = PARAMS, **options: object) -> list[PrunedLevel]:
+        method = load_method(method) if isinstance(method, str) else method
+        return prune_levels(dense(), dataset.train, dataset.validation, method, method.params(), params, **options)
+
+    return call
 
 
 def same(left: list[PrunedLevel], right: list[PrunedLevel]) -> bool:
@@ -72,10 +55,10 @@ def same(left: list[PrunedLevel], right: list[PrunedLevel]) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", EXACT)
-def test_masks_are_exact_and_nested_with_nets_under_them(dense: Dense, dataset: Dataset, work: Path, name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in available() if load_method(name).exact])
+def test_masks_are_exact_and_nested_with_nets_under_them(prune: Prune, name: str) -> None:
     seen = []
-    levels = prune(dense(), dataset, name, on_epoch=lambda level, epoch: seen.append((level, epoch.epoch)))
+    levels = prune(name, on_epoch=lambda level, epoch: seen.append((level, epoch.epoch)))
     # 16 * 12 + 12 * 3 = 228 synapses; 228 * 0.5 = 114, 228 * 0.2 = 45.6, 228 * 0.05 = 11.4
     assert [(level.level, level.keep, level.mask.nnz) for level in levels] == [
         (0.5, 114, 114),
@@ -90,15 +73,19 @@ def test_masks_are_exact_and_nested_with_nets_under_them(dense: Dense, dataset: 
         assert level.parameters["layers.1.bias"].all()
 
 
-def test_a_method_gives_the_same_twice_and_the_seed_matters(dense: Dense, dataset: Dataset, work: Path) -> None:
-    first = prune(dense(), dataset, "magnitude")
-    assert same(first, prune(dense(), dataset, "magnitude"))
-    assert not same(first, prune(dense(), dataset, "magnitude", seed=1))
+def test_a_schedule_is_run_level_by_level(prune: Prune) -> None:
+    schedule = Schedule(name="cubic", final=0.9, rounds=3)
+    levels = prune("magnitude", PARAMS.model_copy(update={"levels": None, "schedule": schedule}))
+    assert [(level.level, level.mask.nnz) for level in levels] == [(0.633333, 84), (0.866667, 30), (0.9, 23)]
 
 
-def test_every_method_sees_the_same_batches(
-    dense: Dense, dataset: Dataset, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_method_gives_the_same_twice_and_the_seed_matters(prune: Prune) -> None:
+    first = prune("magnitude")
+    assert same(first, prune("magnitude"))
+    assert not same(first, prune("magnitude", seed=1))
+
+
+def test_every_method_sees_the_same_batches(prune: Prune, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[list[list[int]]] = []
     original = fit_module.shuffled_batches
 
@@ -110,96 +97,76 @@ def test_every_method_sees_the_same_batches(
     monkeypatch.setattr(fit_module, "shuffled_batches", recorded)
     for name in available():
         batches.append([])
-        prune(dense(), dataset, name)
+        prune(name)
     assert len(batches[0]) == len(LEVELS) * 2 * 3  # two epochs a level, three batches an epoch
     assert len({str(batch) for batch in batches[0]}) == len(batches[0])
     assert all(other == batches[0] for other in batches[1:])
 
 
-def changed(**fields: object) -> PruneParams:
-    """PARAMS with some fields changed, validated anew."""
-    return PruneParams(**{**dict(PARAMS), **fields})
-
-
-def recorded_criticality(dense: Dense, dataset: Dataset, frozen: bool) -> tuple[list[Layers], list[int]]:
-    """What a method finds as criticality at every level, asked for twice; and the synapses of the nets measured."""
-    found, measured = [], []
+@pytest.fixture
+def criticality_at_levels(prune: Prune, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Prunes, and gives what a method finds as criticality when it asks twice at every level at or above `first`, and
+    the synapses of the nets measured."""
     original = iterate.criticality
 
-    def spy(network: SpikingNetwork, batches: object, kind: str, *, seed: int) -> dict[str, Tensor]:
-        batches = list(batches)
-        samples = [image for images, _ in batches for image in images]
-        assert len(samples) == 2 * 20
-        assert all(any(torch.equal(sample, image) for image in dataset.train.images) for sample in samples)
-        measured.append(sum(int(weight.count_nonzero()) for weight in prunable_weights(network).values()))
-        return original(network, batches, kind, seed=seed)
+    def call(params: PruneParams, first: float = 0.5) -> tuple[list[Layers], list[int]]:
+        found, measured = [], []
 
-    def by_magnitude(problem: Problem, params: Block) -> Mask:
-        found.append(problem.criticality())
-        problem.criticality()
-        return problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
+        def spy(network: SpikingNetwork, batches: object, kind: str, *, seed: int) -> dict[str, Tensor]:
+            batches = list(batches)
+            samples = [image for images, _ in batches for image in images]
+            assert len(samples) == 2 * 20
+            assert all(any(torch.equal(sample, image) for image in dataset.train.images) for sample in samples)
+            measured.append(sum(int(weight.count_nonzero()) for weight in prunable_weights(network).values()))
+            return original(network, batches, kind, seed=seed)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(iterate, "criticality", spy)
-        criticality = CriticalityParams(batches=2, batch_size=20, frozen=frozen)
-        prune(dense(), dataset, Method("spy", Block, by_magnitude, True), changed(criticality=criticality))
-    return found, measured
+        def by_magnitude(problem: Problem, params: Block) -> Mask:
+            if problem.keep <= round((1 - first) * 228):
+                found.append(problem.criticality())
+                problem.criticality()
+            return problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
+
+        monkeypatch.setattr(iterate, "criticality", spy)
+        prune(Method("spy", Block, by_magnitude, True), params)
+        return found, measured
+
+    return call
 
 
 def equal(left: Layers, right: Layers) -> bool:
     return list(left) == list(right) and all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_frozen_criticality_is_that_of_the_dense_net_at_every_level(dense: Dense, dataset: Dataset, work: Path) -> None:
-    frozen, measured = recorded_criticality(dense, dataset, frozen=True)
-    anew, measured_anew = recorded_criticality(dense, dataset, frozen=False)
-    assert measured == [228]  # the dense net, once
+def test_frozen_criticality_is_that_of_the_dense_net_whenever_it_is_asked_for(
+    criticality_at_levels: Callable[..., tuple[list[Layers], list[int]]],
+) -> None:
+    frozen, measured = criticality_at_levels(FROZEN)
+    late, measured_late = criticality_at_levels(FROZEN, first=0.8)
+    anew, measured_anew = criticality_at_levels(PARAMS)
+    assert measured == measured_late == [228]  # the dense net, once
     assert measured_anew == [228, 228, 114, 114, 46, 46]
-    assert len(frozen) == len(anew) == 3
-    assert all(equal(later, frozen[0]) for later in frozen[1:])
+    assert (len(frozen), len(late), len(anew)) == (3, 2, 3)
+    assert all(equal(layers, frozen[0]) for layers in [*frozen, *late])
     assert equal(frozen[0], anew[0])  # the first level is measured at the dense net in either case
     assert not equal(anew[1], anew[0])
     assert not equal(anew[2], anew[1])
 
 
-def test_frozen_criticality_asked_for_late_is_the_dense_nets_too(dense: Dense, dataset: Dataset, work: Path) -> None:
-    found = []
-
-    def late(problem: Problem, params: Block) -> Mask:
-        if problem.keep < 114:
-            found.append(problem.criticality())
-        return problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
-
-    params = changed(criticality=CriticalityParams(batches=2, batch_size=20, frozen=True))
-    prune(dense(), dataset, Method("late", Block, late, True), params)
-    expected, _ = recorded_criticality(dense, dataset, frozen=True)
-    assert len(found) == 2
-    assert all(equal(layers, expected[0]) for layers in found)
-
-
-def test_a_frozen_run_differs_where_criticality_decides_only(dense: Dense, dataset: Dataset, work: Path) -> None:
-    params = changed(criticality=CriticalityParams(batches=2, batch_size=20, frozen=True))
-    for name, alike in (("magnitude", True), ("cqp", False), ("membrane", False)):
-        frozen, anew = prune(dense(), dataset, name, params), prune(dense(), dataset, name)
-        assert torch.equal(frozen[0].mask.vector(), anew[0].mask.vector())
-        assert same(frozen, anew) == alike
-
-
-def test_the_kind_of_criticality_is_the_experiments_unless_the_method_names_one(dense: Dense, dataset: Dataset) -> None:
+def test_the_kind_of_criticality_is_the_experiments_unless_the_method_names_one(
+    dense: Dense, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = dense()
-    asked: list[str] = []
+    weights, asked = prunable_weights(network), []
 
     def spy(network: SpikingNetwork, batches: object, kind: str, *, seed: int) -> dict[str, Tensor]:
         asked.append(kind)
-        return {name: torch.zeros_like(weight) for name, weight in prunable_weights(network).items()}
+        return weights
 
-    params = changed(criticality=CriticalityParams(kind="taylor", batches=1, batch_size=20))
-    mask = Mask.dense(prunable_weights(network))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(iterate, "criticality", spy)
-        problem = iterate.make_problem(network, mask, 0.5, dataset.train, params, seed_path=(0, 0))
-        problem.criticality()
-        problem.criticality("membrane")
+    params = PARAMS.model_copy(update={"criticality": CriticalityParams(kind="taylor", batches=1, batch_size=20)})
+    monkeypatch.setattr(iterate, "criticality", spy)
+    problem = iterate.make_problem(network, Mask.dense(weights), 0.5, dataset.train, params, seed_path=(0, 0))
+    problem.criticality()
+    problem.criticality("membrane")
     assert asked == ["taylor", "membrane"]
 
 
@@ -213,9 +180,7 @@ def test_a_problem_may_be_about_some_of_the_layers(dense: Dense, dataset: Datase
     assert (list(mask), mask.nnz) == (list(first), 48)
 
 
-def test_distillation_is_from_the_dense_net_always(
-    dense: Dense, dataset: Dataset, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_distillation_is_from_the_dense_net_always(prune: Prune, dense: Dense, monkeypatch: pytest.MonkeyPatch) -> None:
     teachers: list[SpikingNetwork] = []
     original = iterate.distilled
 
@@ -224,38 +189,12 @@ def test_distillation_is_from_the_dense_net_always(
         return original(teacher, params, base)
 
     monkeypatch.setattr(iterate, "distilled", spy)
-    finetune = FinetuneParams(epochs=2, batch_size=20, lr=0.01, distillation=Distillation(temperature=2.0, weight=0.5))
-    network = dense()
-    levels = prune(network, dataset, "magnitude", changed(finetune=finetune))
+    finetune = FinetuneParams(**FINETUNE, distillation=Distillation())
+    levels, plain = prune("magnitude", PARAMS.model_copy(update={"finetune": finetune})), prune("magnitude")
     (teacher,) = teachers
-    assert teacher is not network
-    assert not teacher.training
     assert all(torch.equal(now, old) for now, old in zip(teacher.parameters(), dense().parameters(), strict=True))
-    assert all(parameter.grad is None for parameter in teacher.parameters())
-    plain = prune(dense(), dataset, "magnitude")
-    assert len(teachers) == 1
     assert torch.equal(levels[0].mask.vector(), plain[0].mask.vector())
     assert not same(levels, plain)
-
-
-@pytest.mark.parametrize(
-    ("name", "rounds", "levels", "keeps"),
-    [
-        ("one_shot", 1, [0.9], [23]),
-        ("linear", 3, [0.3, 0.6, 0.9], [160, 91, 23]),
-        ("cubic", 3, [0.633333, 0.866667, 0.9], [84, 30, 23]),
-        ("geometric", 2, [0.683772, 0.9], [72, 23]),
-    ],
-)
-def test_a_schedule_is_run_level_by_level(
-    dense: Dense, dataset: Dataset, work: Path, name: str, rounds: int, levels: list[float], keeps: list[int]
-) -> None:
-    schedule = Schedule(name=name, final=0.9, rounds=rounds)
-    found = prune(dense(), dataset, "magnitude", changed(levels=None, schedule=schedule))
-    assert [(level.level, level.keep, level.mask.nnz) for level in found] == [
-        (level, keep, keep) for level, keep in zip(levels, keeps, strict=True)
-    ]
-    assert all(later.mask.inside(earlier.mask) for earlier, later in pairwise(found))
 
 
 def reviving(problem: Problem, params: Block) -> Mask:
@@ -281,19 +220,19 @@ def keeping_one_more(problem: Problem, params: Block) -> Mask:
     ],
 )
 def test_a_method_that_breaks_its_contract_is_caught(
-    dense: Dense, dataset: Dataset, work: Path, prune_function: Callable, exact: bool, message: str
+    prune: Prune, prune_function: Callable[[Problem, Block], Mask], exact: bool, message: str
 ) -> None:
     with pytest.raises(BrokenMethod, match=message):
-        prune(dense(), dataset, Method("mine", Block, prune_function, exact))
+        prune(Method("mine", Block, prune_function, exact))
 
 
-def test_an_inexact_method_may_miscount(dense: Dense, dataset: Dataset, work: Path) -> None:
-    levels = prune(dense(), dataset, Method("counter", Block, keeping_one_more, False))
+def test_an_inexact_method_may_miscount(prune: Prune) -> None:
+    levels = prune(Method("counter", Block, keeping_one_more, False))
     assert [(level.keep, level.mask.nnz) for level in levels] == [(114, 115), (46, 47), (11, 12)]
 
 
-def test_accuracies_are_those_of_the_networks(dense: Dense, dataset: Dataset, work: Path) -> None:
-    levels = prune(dense(), dataset, "magnitude")
+def test_accuracies_are_those_of_the_networks(prune: Prune, dense: Dense, dataset: Dataset) -> None:
+    levels = prune("magnitude")
     network = dense()
     for level in levels:
         level.mask.apply(prunable_weights(network))
@@ -304,7 +243,7 @@ def test_accuracies_are_those_of_the_networks(dense: Dense, dataset: Dataset, wo
     assert len(set(found)) > 2  # they differ, so a mix-up would show
 
 
-def test_an_interrupted_run_goes_on_and_ends_the_same(dense: Dense, dataset: Dataset, work: Path) -> None:
+def test_an_interrupted_run_goes_on_and_ends_the_same(prune: Prune, tmp_path: Path) -> None:
     class Interrupted(Exception):
         pass
 
@@ -312,12 +251,15 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(dense: Dense, dataset: Dat
         if (level, epoch.epoch) == (0.8, 1):
             raise Interrupted
 
+    def point(level: float) -> ResumePoint:
+        return ResumePoint(tmp_path / f"{level}.pt")
+
     with pytest.raises(Interrupted):
-        prune(dense(), dataset, "cqp", resume="stage", on_epoch=interrupt)
+        prune("cqp", point=point, on_epoch=interrupt)
     seen = []
-    resumed = prune(dense(), dataset, "cqp", resume="stage", on_epoch=lambda level, epoch: seen.append((level, epoch)))
-    assert same(resumed, prune(dense(), dataset, "cqp"))
-    assert [(level, epoch.epoch) for level, epoch in seen] == [(level, epoch) for level in LEVELS for epoch in (1, 2)]
+    resumed = prune("cqp", point=point, on_epoch=lambda level, epoch: seen.append((level, epoch.epoch)))
+    assert same(resumed, prune("cqp"))
+    assert seen == [(level, epoch) for level in LEVELS for epoch in (1, 2)]
 
 
 def test_one_shot_masks_come_straight_from_the_dense_net(dense: Dense, dataset: Dataset) -> None:

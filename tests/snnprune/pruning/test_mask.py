@@ -5,7 +5,7 @@ import snntorch
 import torch
 from torch import nn
 
-from snnprune.pruning.mask import Mask, flatten, prunable_weights, unflatten
+from snnprune.pruning.mask import Mask, prunable_weights
 
 
 def mask_of(first: list[list[int]], second: list[int]) -> Mask:
@@ -17,12 +17,8 @@ def test_counts_by_hand() -> None:
     assert (mask.size, mask.nnz, mask.sparsity) == (8, 3, 5 / 8)
     assert (list(mask), len(mask)) == (["a", "b"], 2)
     assert mask.vector().tolist() == [True, False, False, False, True, True, False, False]
-
-
-def test_dense_keeps_everything() -> None:
-    mask = Mask.dense({"a": torch.zeros(2, 3), "b": torch.ones(4)})
-    assert (mask.size, mask.nnz, mask.sparsity) == (10, 10, 0.0)
-    assert mask["a"].shape == (2, 3)
+    dense = Mask.dense({"a": torch.zeros(2, 3), "b": torch.ones(4)})
+    assert (dense.size, dense.nnz, dense.sparsity, dense["a"].shape) == (10, 10, 0.0, (2, 3))
 
 
 def test_nobody_changes_it_afterwards() -> None:
@@ -61,15 +57,6 @@ def test_vector_of_another_length_is_refused(length: int) -> None:
     mask = mask_of([[1, 0], [0, 1]], [0, 1, 1])
     with pytest.raises(ValueError, match=f"expected a vector of 7 entries for 2 layers, found {length}"):
         mask.with_vector(torch.ones(length, dtype=torch.bool))
-
-
-def test_flatten_and_unflatten_are_inverse() -> None:
-    layers = {"a": torch.arange(6).reshape(2, 3), "b": torch.arange(6, 8)}
-    assert flatten(layers).tolist() == list(range(8))
-    assert {name: layer.tolist() for name, layer in unflatten(flatten(layers), layers).items()} == {
-        "a": [[0, 1, 2], [3, 4, 5]],
-        "b": [6, 7],
-    }
 
 
 def test_inside() -> None:

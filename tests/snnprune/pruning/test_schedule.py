@@ -34,14 +34,3 @@ def test_they_rise_to_the_very_target(name: ScheduleName, rounds: int, final: fl
     assert len(levels) == rounds
     assert levels[-1] == final
     assert all(earlier < later for earlier, later in pairwise([0.0, *levels]))
-
-
-def test_every_round_prunes_as_its_name_says() -> None:
-    def steps(levels: list[float]) -> list[float]:
-        return [later - earlier for earlier, later in pairwise([0.0, *levels])]
-
-    linear, cubic = steps(targets("linear", 0.9, 9)), steps(targets("cubic", 0.9, 9))
-    assert linear == pytest.approx([0.1] * 9, abs=1e-6)
-    assert all(later < earlier for earlier, later in pairwise(cubic))
-    left = [1 - level for level in (0.0, *targets("geometric", 0.9, 9))]
-    assert [later / earlier for earlier, later in pairwise(left)] == pytest.approx([0.1 ** (1 / 9)] * 9, abs=1e-5)

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 import torch
@@ -14,15 +15,15 @@ from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams, Surrogate
 from snnprune.pruning.mask import prunable_weights
+from snnprune.pruning.params import CriticalityKind
 from snnprune.pruning.scores import (
-    by_presynaptic_neuron,
     critical_at,
     criticality,
     importance,
     membrane_criticality,
     normalized,
 )
-from tests.snnprune.pruning import snntorch_loop
+from tests.snnprune import snntorch_loop
 
 Batches = list[tuple[Tensor, Tensor]]
 
@@ -58,12 +59,7 @@ def test_sensitivity_by_hand() -> None:
     torch.testing.assert_close(found["layers.1.weight"], torch.tensor(expected))
 
 
-def test_it_is_the_mean_of_absolute_values_not_the_absolute_mean() -> None:
-    found = criticality(one_step_network(), [one_sample(1), one_sample(0)], "sensitivity", seed=0)
-    assert found["layers.1.weight"][0, 0].item() == pytest.approx((A + B) / 2 * SURROGATE[0])
-
-
-def test_taylor_by_hand() -> None:
+def test_taylor_by_hand_is_the_mean_of_absolute_values_not_the_absolute_mean() -> None:
     found = criticality(one_step_network(), [one_sample(1), one_sample(0)], "taylor", seed=0)
     mean = (A + B) / 2
     expected = [
@@ -73,94 +69,69 @@ def test_taylor_by_hand() -> None:
     torch.testing.assert_close(found["layers.1.weight"], torch.tensor(expected))
 
 
-@pytest.mark.parametrize("kind", ["sensitivity", "taylor"])
-def test_against_backward_batch_by_batch(dense: Callable[[], SpikingNetwork], batches: Batches, kind: str) -> None:
-    network = dense()
-    expected = {name: torch.zeros_like(weight) for name, weight in prunable_weights(network).items()}
-    for images, labels in batches:
-        fresh = copy.deepcopy(network).eval()
-        functional.cross_entropy(fresh(images), labels).backward()
-        for name, weight in prunable_weights(fresh).items():
-            factor = 1 if kind == "sensitivity" else weight.detach()
-            expected[name] += (weight.grad * factor).abs() / len(batches)
-    found = criticality(network, batches, kind, seed=0)
-    assert list(found) == ["layers.1.weight", "layers.3.weight"]
-    for name, scores in found.items():
-        assert scores.min() >= 0
-        assert scores.max() > 0
-        torch.testing.assert_close(scores, expected[name])
-
-
-SPECS = {
-    "atan": ModelParams(layers=[16, 12, 3], timesteps=5, threshold=0.3),
-    "fast sigmoid, to zero": ModelParams(
-        layers=[16, 12, 3],
-        timesteps=5,
-        beta=0.7,
-        threshold=0.2,
-        reset="zero",
-        surrogate=Surrogate(name="fast_sigmoid", slope=5.0),
-    ),
+NEURONS = {
+    "atan": {"threshold": 0.3},
+    "fast sigmoid, to zero": {
+        "beta": 0.7,
+        "threshold": 0.2,
+        "reset": "zero",
+        "surrogate": Surrogate(name="fast_sigmoid", slope=5.0),
+    },
 }
 
 
-def dense_network(spec: ModelParams) -> SpikingNetwork:
+@pytest.fixture(params=["4x4-12-3", "4x4-4C2-MP2-3C1-3"], ids=["dense", "conv"])
+def layers(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=NEURONS)
+def net(request: pytest.FixtureRequest, layers: str) -> SpikingNetwork:
     torch.manual_seed(0)
-    return build_network(spec)
+    return build_network(ModelParams(layers=layers, timesteps=5, **NEURONS[request.param]))
 
 
-def conv_network(spec: ModelParams) -> SpikingNetwork:
-    """A convolution, pooled before its neurons, one more and a dense layer, on 4 x 4 pixels."""
-    torch.manual_seed(0)
-
-    def neuron() -> MultiStepLeaky:
-        return MultiStepLeaky(spec.beta, spec.threshold, spec.reset, spec.surrogate)
-
-    first, second = nn.Conv2d(1, 4, 2, padding=1), nn.Conv2d(4, 3, 2)
-    layers = [first, nn.AvgPool2d(2), neuron(), second, neuron(), nn.Flatten(), nn.Linear(3, 3), neuron()]
-    return SpikingNetwork(spec, layers)
-
-
-NETWORKS = {"dense": dense_network, "conv": conv_network}
-
-
-@pytest.mark.parametrize("spec", SPECS)
-@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("kind", ["sensitivity", "taylor"])
-def test_against_autograd_through_the_snntorch_loop(batches: Batches, kind: str, network: str, spec: str) -> None:
-    net = NETWORKS[network](SPECS[spec])
+def test_against_autograd_through_the_snntorch_loop(net: SpikingNetwork, batches: Batches, kind: str) -> None:
     weights = prunable_weights(net)
     expected = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     for images, labels in batches:
-        for name, gradient in snntorch_loop.gradients(net, images, labels).items():
-            factor = 1 if kind == "sensitivity" else weights[name].detach()
-            expected[name] += (gradient * factor).abs() / len(batches)
+        spikes, _ = snntorch_loop.run(snntorch_loop.layers_of(net), [images] * net.spec.timesteps)
+        gradients = torch.autograd.grad(functional.cross_entropy(spikes.sum(0), labels), list(weights.values()))
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+            expected[name] += (gradient * (1 if kind == "sensitivity" else weight.detach())).abs() / len(batches)
     found = criticality(net, batches, kind, seed=0)
+    assert list(found) == list(weights)
     for name, scores in found.items():
         assert scores.max() > 1e-5
         torch.testing.assert_close(scores, expected[name], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("spec", SPECS)
-@pytest.mark.parametrize("network", NETWORKS)
-def test_membrane_against_the_snntorch_loop(batches: Batches, network: str, spec: str) -> None:
-    net = NETWORKS[network](SPECS[spec])
+def neurons_by_loop(net: SpikingNetwork, images: Tensor) -> list[Tensor]:
+    """For each spiking layer the mean of the surrogate's derivative, which autograd takes at mem - threshold, [N]."""
+    found = []
+    for membrane in snntorch_loop.run(snntorch_loop.layers_of(net), [images] * net.spec.timesteps)[1]:
+        distance = (membrane.detach() - net.spec.threshold).requires_grad_()
+        snntorch_loop.spike_function(net.spec.surrogate)(distance).sum().backward()
+        found.append(distance.grad.mean(dim=[axis for axis in range(distance.dim()) if axis != 2]))
+    return found
+
+
+def test_membrane_against_the_snntorch_loop(net: SpikingNetwork, batches: Batches) -> None:
     weights = prunable_weights(net)
     images = torch.cat([images for images, _ in batches])
-    expected = dict(zip(weights, snntorch_loop.neuron_criticality(net, images), strict=True))
+    expected = dict(zip(weights, neurons_by_loop(net, images), strict=True))
     uneven = [(images[:50], torch.zeros(50)), (images[50:], torch.zeros(10))]  # the mean is over samples, not batches
     for given in (batches, uneven):
         neurons = membrane_criticality(net, given, seed=0)
         assert list(neurons) == list(weights)
         for name, found in neurons.items():
-            assert found.shape == (len(weights[name]),)
             assert found.max() > found.min() > 0
             torch.testing.assert_close(found, expected[name], rtol=1e-4, atol=1e-7)
     spread = criticality(net, batches, "membrane", seed=0)
     for name, weight in weights.items():
-        assert spread[name].shape == weight.shape
-        for neuron, synapses in enumerate(spread[name]):
-            torch.testing.assert_close(synapses, expected[name][neuron].expand_as(synapses), rtol=1e-4, atol=1e-7)
+        shape = (-1, *[1] * (weight.dim() - 1))
+        torch.testing.assert_close(spread[name], expected[name].view(shape).expand_as(weight), rtol=1e-4, atol=1e-7)
 
 
 def atan_at(distance: float) -> float:
@@ -195,34 +166,31 @@ def test_membrane_of_a_convolution_by_hand() -> None:
     torch.testing.assert_close(found, torch.tensor(expected))
 
 
-def test_granularity_neuron_is_the_mean_over_a_column() -> None:
-    scores = {"a": torch.tensor([[1.0, 4.0, 0.0], [3.0, 0.0, 0.5]])}
-    found = by_presynaptic_neuron(scores)["a"]
-    assert found.tolist() == [[2.0, 2.0, 0.25], [2.0, 2.0, 0.25]]
-    assert scores["a"].tolist() == [[1.0, 4.0, 0.0], [3.0, 0.0, 0.5]]
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        # The mean over a column.
+        ([[1.0, 4.0, 0.0], [3.0, 0.0, 0.5]], [[2.0, 2.0, 0.25], [2.0, 2.0, 0.25]]),
+        # Of a convolution, [2 outputs, 2 inputs, 1, 2], over an input channel: 1, 2, 5, 8 and 3, 4, 0, 1.
+        ([[[[1.0, 2.0]], [[3.0, 4.0]]], [[[5.0, 8.0]], [[0.0, 1.0]]]], [[[[4.0] * 2], [[2.0] * 2]]] * 2),
+    ],
+)
+def test_granularity_by_hand(scores: list[object], expected: list[object]) -> None:
+    given = {"a": torch.tensor(scores)}
+    assert critical_at(given, "neuron")["a"].tolist() == expected
+    assert critical_at(given, "synapse")["a"].tolist() == given["a"].tolist() == scores
 
 
-def test_granularity_neuron_of_a_convolution_is_the_mean_over_an_input_channel() -> None:
-    # [2 outputs, 2 inputs, 1, 2]: input channel 0 has 1, 2, 5, 8, channel 1 has 3, 4, 0, 1.
-    scores = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]], [[[5.0, 8.0]], [[0.0, 1.0]]]])
-    found = by_presynaptic_neuron({"a": scores})["a"]
-    assert found.shape == scores.shape
-    assert found[:, 0].unique().tolist() == [4.0]
-    assert found[:, 1].unique().tolist() == [2.0]
-
-
-def test_granularity_is_chosen_by_name() -> None:
-    scores = {"a": torch.tensor([[1.0, 4.0], [3.0, 0.0]])}
-    assert critical_at(scores, "synapse")["a"].tolist() == [[1.0, 4.0], [3.0, 0.0]]
-    assert critical_at(scores, "neuron")["a"].tolist() == [[2.0, 2.0], [2.0, 2.0]]
-
-
-@pytest.mark.parametrize("kind", ["sensitivity", "taylor", "membrane"])
-@pytest.mark.parametrize("training", [True, False])
-def test_the_network_is_left_as_it_was(batches: Batches, training: bool, kind: str) -> None:
+def random_network() -> SpikingNetwork:
     torch.manual_seed(0)
     spec = ModelParams(layers=[16, 12, 3], timesteps=3, dropout=0.5, encoding={"name": "rate"})
-    network = build_network(spec).train(training)
+    return build_network(spec)
+
+
+@pytest.mark.parametrize("kind", get_args(CriticalityKind))
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_left_as_it_was(batches: Batches, training: bool, kind: str) -> None:
+    network = random_network().train(training)
     for parameter in network.parameters():
         parameter.grad = torch.full_like(parameter, 7.0)
     before, drawn = copy.deepcopy(network.state_dict()), torch.get_rng_state()
@@ -233,11 +201,9 @@ def test_the_network_is_left_as_it_was(batches: Batches, training: bool, kind: s
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
-@pytest.mark.parametrize("kind", ["sensitivity", "taylor", "membrane"])
+@pytest.mark.parametrize("kind", get_args(CriticalityKind))
 def test_dropout_is_off_and_the_seed_decides_a_random_encoding(batches: Batches, kind: str) -> None:
-    torch.manual_seed(0)
-    spec = ModelParams(layers=[16, 12, 3], timesteps=3, dropout=0.5, encoding={"name": "rate"})
-    network = build_network(spec).train()
+    network = random_network().train()
     first, again, other = (criticality(network, batches, kind, seed=seed) for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)

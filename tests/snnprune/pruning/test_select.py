@@ -12,31 +12,25 @@ from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top, l
 ALL_MASKS = {n: (np.arange(2**n)[:, None] >> np.arange(n)) & 1 for n in range(1, 13)}
 
 
-def kept(scores: list[float], keep: int, protected: list[int] | None = None) -> list[int]:
-    """Indices that are kept; `protected` are indices too."""
-    guarded = None if protected is None else torch.zeros(len(scores), dtype=torch.bool)
-    if guarded is not None:
-        guarded[protected] = True
-    return keep_top(torch.tensor(scores), keep, guarded).nonzero().squeeze(1).tolist()
-
-
-def test_by_hand() -> None:
-    assert kept([0.1, 0.9, 0.5, 0.7], 2) == [1, 3]
-    assert kept([0.1, 0.9, 0.5, 0.7], 3) == [1, 2, 3]
-    assert kept([-1.0, -3.0, -2.0], 1) == [0]
-
-
-def test_ties_go_to_the_lower_index() -> None:
-    assert kept([1.0] * 6, 4) == [0, 1, 2, 3]
-    assert kept([0.5, 2.0, 0.5, 0.5, 1.0], 3) == [0, 1, 4]  # 2 and 1 are in; index 0 wins among the three 0.5
-    assert kept([1.0, 2.0, 1.0], 2) == [0, 1]
-
-
-def test_protected_ones_come_first_and_the_rest_by_score() -> None:
-    assert kept([0.1, 0.9, 0.5, 0.7], 2, [0]) == [0, 1]
-    assert kept([0.1, 0.9, 0.5, 0.7], 2, [0, 2]) == [0, 2]
-    assert kept([1.0] * 5, 3, [4]) == [0, 1, 4]
-    assert kept([0.1, 0.9], 1, []) == [1]
+@pytest.mark.parametrize(
+    ("scores", "keep", "protected", "expected"),
+    [
+        ([0.1, 0.9, 0.5, 0.7], 2, None, [1, 3]),
+        ([0.1, 0.9, 0.5, 0.7], 3, None, [1, 2, 3]),
+        ([-1.0, -3.0, -2.0], 1, None, [0]),
+        # Ties go to the lower index.
+        ([1.0] * 6, 4, None, [0, 1, 2, 3]),
+        ([0.5, 2.0, 0.5, 0.5, 1.0], 3, None, [0, 1, 4]),  # 2 and 1 are in; index 0 wins among the three 0.5
+        # Protected ones come first, and the rest by score.
+        ([0.1, 0.9, 0.5, 0.7], 2, [0], [0, 1]),
+        ([0.1, 0.9, 0.5, 0.7], 2, [0, 2], [0, 2]),
+        ([1.0] * 5, 3, [4], [0, 1, 4]),
+        ([0.1, 0.9], 1, [], [1]),
+    ],
+)
+def test_by_hand(scores: list[float], keep: int, protected: list[int] | None, expected: list[int]) -> None:
+    guarded = None if protected is None else torch.isin(torch.arange(len(scores)), torch.tensor(protected))
+    assert keep_top(torch.tensor(scores), keep, guarded).nonzero().squeeze(1).tolist() == expected
 
 
 @pytest.mark.parametrize("pattern", ["distinct", "equal", "two values", "zeros and tail", "huge and tiny"])
@@ -143,8 +137,14 @@ def test_infeasible_cases_say_their_numbers(keep: int, protected: list[bool] | N
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_scores_that_are_not_finite_are_refused(bad: float) -> None:
-    with pytest.raises(ValueError, match="2 of 4 scores are not finite"):
-        keep_top(torch.tensor([1.0, bad, bad, 2.0]), 1)
+    scores, ones = torch.tensor([1.0, bad, bad, 2.0, 3.0]), torch.ones(5)
+    for select in (
+        lambda: keep_top(scores, 1),
+        lambda: lexicographic(scores, ones),
+        lambda: lexicographic(ones, scores),
+    ):
+        with pytest.raises(ValueError, match="2 of 5 scores are not finite"):
+            select()
 
 
 def test_shapes_must_fit() -> None:
@@ -215,10 +215,3 @@ def test_lexicographic_selects_as_sorting_pairs_does() -> None:
         pairs = sorted(zip([-p for p in primary], [-s for s in secondary], range(30), strict=True))
         found = keep_top(lexicographic(torch.tensor(primary).float(), torch.tensor(secondary).float()), 11)
         assert found.nonzero().squeeze(1).tolist() == sorted(index for _, _, index in pairs[:11])
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_lexicographic_refuses_what_is_not_finite(bad: float) -> None:
-    for pair in ((torch.tensor([bad, 1.0]), torch.ones(2)), (torch.ones(2), torch.tensor([bad, 1.0]))):
-        with pytest.raises(ValueError, match="1 of 2 scores are not finite"):
-            lexicographic(*pair)

@@ -42,7 +42,7 @@ class Run:
     """One network, its optimiser and what `fit` reported, as a stage makes them for one seed."""
 
     def __init__(
-        self, spec: ModelParams, params: FitParams, resume: ResumePoint | None, loss: Loss = cross_entropy
+        self, spec: ModelParams, params: FitParams, resume: ResumePoint | None = None, loss: Loss = cross_entropy
     ) -> None:
         torch.manual_seed(7)
         self.params, self.resume, self.loss = params, resume, loss
@@ -75,9 +75,8 @@ def require_same_bits(found: Run, expected: Run) -> None:
         assert torch.equal(found.bits()[name], tensor), name
 
 
-def test_it_learns_a_separable_problem(tmp_path: Path) -> None:
-    params = FitParams(epochs=12, batch_size=10, lr=0.02)
-    epochs = Run(PLAIN, params, ResumePoint(tmp_path / "state")).fit()
+def test_it_learns_a_separable_problem() -> None:
+    epochs = Run(PLAIN, FitParams(epochs=12, batch_size=10, lr=0.02)).fit()
     assert [epoch.epoch for epoch in epochs] == list(range(1, 13))
     assert epochs[-1].loss < 0.5 * epochs[0].loss
     assert epochs[-1].validation_accuracy > 0.95
@@ -89,16 +88,12 @@ def teacher() -> SpikingNetwork:
     return build_network(RANDOM)
 
 
-def test_it_learns_from_a_teacher_alone(tmp_path: Path) -> None:
-    dense = Run(PLAIN, FitParams(epochs=12, batch_size=10, lr=0.02), ResumePoint(tmp_path / "dense"))
-    assert dense.fit()[-1].validation_accuracy > 0.95
-    loss = distilled(dense.network, Distillation(temperature=2.0, weight=1.0))
-
-    def without_labels(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        return loss(counts, images, torch.zeros_like(labels))
-
+def test_it_learns_from_a_teacher_alone() -> None:
     params = FitParams(epochs=12, batch_size=10, lr=0.02)
-    student = Run(PLAIN, params, ResumePoint(tmp_path / "student"), without_labels)
+    dense = Run(PLAIN, params)
+    dense.fit()
+    loss = distilled(dense.network, Distillation(temperature=2.0, weight=1.0))
+    student = Run(PLAIN, params, loss=lambda counts, images, labels: loss(counts, images, torch.zeros_like(labels)))
     with torch.no_grad():
         for parameter in student.network.parameters():
             parameter.mul_(0.5)
@@ -107,16 +102,16 @@ def test_it_learns_from_a_teacher_alone(tmp_path: Path) -> None:
     assert epochs[-1].validation_accuracy > 0.9
 
 
-def test_loss_is_the_mean_over_samples_not_batches(tmp_path: Path) -> None:
+def test_loss_is_the_mean_over_samples_not_batches() -> None:
     # A learning rate too small to move a float32 weight leaves one net for all batches, 40 and 20 samples long.
-    params = FitParams(epochs=1, batch_size=40, lr=1e-30)
-    run = Run(PLAIN, params, ResumePoint(tmp_path / "state"))
+    run = Run(PLAIN, FitParams(epochs=1, batch_size=40, lr=1e-30))
     (epoch,) = run.fit()
     expected = torch.nn.functional.cross_entropy(run.network(TRAIN.images), TRAIN.labels).item()
     assert epoch.loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_learning_rate_falls_over_all_steps_of_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_the_schedule_runs_over_all_steps_of_the_run(schedule: str) -> None:
     class Rates(StepHooks):
         def __init__(self, optimizer: torch.optim.Adam) -> None:
             self.optimizer, self.seen = optimizer, []
@@ -124,24 +119,14 @@ def test_learning_rate_falls_over_all_steps_of_the_run(tmp_path: Path) -> None:
         def before_step(self) -> None:
             self.seen.append(self.optimizer.param_groups[0]["lr"])
 
-    run = Run(PLAIN, FitParams(epochs=2, batch_size=30, lr=0.08), ResumePoint(tmp_path / "state"))
+    run = Run(PLAIN, FitParams(epochs=5, batch_size=30, lr=0.08, schedule=schedule))
     hooks = Rates(run.optimizer)
     epochs = run.fit(hooks=hooks)
-    # 2 epochs of 2 batches: 0.04 (1 + cos(pi step/4)); cos = 1, sqrt(1/2), 0, -sqrt(1/2).
-    root = 0.5**0.5
-    assert hooks.seen == pytest.approx([0.08, 0.04 * (1 + root), 0.04, 0.04 * (1 - root)])
-    assert [epoch.lr for epoch in epochs] == [hooks.seen[1], hooks.seen[3]]
+    assert hooks.seen == [learning_rate(run.params, step, 10) for step in range(10)]
+    assert [epoch.lr for epoch in epochs] == hooks.seen[1::2]
 
 
-def test_one_cycle_runs_over_all_steps_of_the_run(tmp_path: Path) -> None:
-    params = FitParams(epochs=5, batch_size=30, lr=0.25, schedule="one_cycle")
-    epochs = Run(PLAIN, params, ResumePoint(tmp_path / "state")).fit()
-    # 10 steps, the highest rate at the third; the last step of every epoch is an odd one.
-    assert [epoch.lr for epoch in epochs] == [learning_rate(params, step, 10) for step in (1, 3, 5, 7, 9)]
-    assert epochs[-1].lr == pytest.approx(1e-6)
-
-
-def test_hooks_stand_before_and_after_each_step(tmp_path: Path) -> None:
+def test_hooks_stand_before_and_after_each_step() -> None:
     class Watch(StepHooks):
         def __init__(self, network: SpikingNetwork) -> None:
             self.weight, self.calls, self.before = network.layers[1].weight, [], torch.empty(0)
@@ -155,7 +140,7 @@ def test_hooks_stand_before_and_after_each_step(tmp_path: Path) -> None:
             assert not torch.equal(self.weight, self.before)
             self.calls.append("after")
 
-    run = Run(PLAIN, FitParams(epochs=2, batch_size=30, lr=0.01), ResumePoint(tmp_path / "state"))
+    run = Run(PLAIN, FitParams(epochs=2, batch_size=30, lr=0.01))
     hooks = Watch(run.network)
     run.fit(hooks=hooks)
     assert hooks.calls == ["before", "after"] * 4
@@ -229,46 +214,27 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest
     require_same_bits(again, whole)
 
 
-def test_two_runs_are_alike_and_another_seed_is_not(tmp_path: Path) -> None:
-    one, two = (Run(RANDOM, FIT, ResumePoint(tmp_path / name)) for name in ("one", "two"))
+def test_runs_are_alike_with_and_without_validation_and_resume_point_but_not_with_another_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two, plain, other = (Run(RANDOM, FIT, point) for point in (ResumePoint(tmp_path / "one"), None, None, None))
     assert one.fit() == two.fit()
-    require_same_bits(one, two)
-    other = Run(RANDOM, FIT, ResumePoint(tmp_path / "other"))
-    arguments = {"resume": other.resume, "on_epoch": other.reported.append}
-    fit(other.network, other.optimizer, TRAIN, VALIDATION, FIT, seed_path=(8,), **arguments)
-    assert other.reported != one.reported
-
-
-def test_a_call_is_silent_and_needs_neither_validation_nor_a_resume_point(capsys: pytest.CaptureFixture[str]) -> None:
-    one, other = Run(RANDOM, FIT, None), Run(RANDOM, FIT, None)
-    epochs = one.fit()
-    without = fit(other.network, other.optimizer, TRAIN, None, FIT, seed_path=(7,))
-    assert [epoch.validation_accuracy for epoch in without] == [None] * len(epochs)
-    require_same_bits(other, one)
+    without = fit(plain.network, plain.optimizer, TRAIN, None, FIT, seed_path=(7,))
+    assert [epoch.validation_accuracy for epoch in without] == [None] * FIT.epochs
+    for run in (two, plain):
+        require_same_bits(run, one)
+    assert fit(other.network, other.optimizer, TRAIN, VALIDATION, FIT, seed_path=(8,)) != one.reported
     assert capsys.readouterr().out == ""
 
 
 def test_batches_are_a_seeded_permutation() -> None:
+    state = torch.get_rng_state()
     batches = shuffled_batches(23, 10, derive_seed(0, 1))
     assert [len(batch) for batch in batches] == [10, 10, 3]
-    assert sorted(torch.cat(batches).tolist()) == list(range(23))
-    assert torch.cat(batches).tolist() != list(range(23))
-    assert torch.equal(torch.cat(batches), torch.cat(shuffled_batches(23, 10, derive_seed(0, 1))))
-    assert not torch.equal(torch.cat(batches), torch.cat(shuffled_batches(23, 10, derive_seed(0, 2))))
-
-
-def test_shuffling_leaves_the_global_generator_alone() -> None:
-    state = torch.get_rng_state()
-    shuffled_batches(23, 10, 5)
+    order, again, other = (torch.cat(shuffled_batches(23, 10, derive_seed(0, seed))).tolist() for seed in (1, 1, 2))
+    assert sorted(order) == list(range(23)) != order
+    assert torch.cat(batches).tolist() == order == again != other
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_optimizer_decays_every_weight() -> None:
-    params = FitParams(epochs=1, batch_size=1, lr=0.02, weight_decay=0.003)
-    network = build_network(PLAIN)
-    (group,) = make_optimizer(network, params).param_groups
-    assert (group["lr"], group["weight_decay"]) == (0.02, 0.003)
-    assert len(group["params"]) == len(list(network.parameters())) == 4
 
 
 @pytest.mark.parametrize(
@@ -285,6 +251,7 @@ def test_optimizer_is_chosen_by_name(name: str, kind: type[torch.optim.Adam], ex
     params = FitParams(epochs=1, batch_size=1, lr=0.02, weight_decay=0.1, optimizer=name)
     optimizer = make_optimizer(network, params)
     assert type(optimizer) is kind
+    assert len(optimizer.param_groups[0]["params"]) == 4
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     with torch.no_grad():

@@ -31,14 +31,10 @@ def test_one_cycle_against_torch(steps: int, lr: float) -> None:
 
 
 def test_one_cycle_by_hand() -> None:
-    # Of 20 steps the first 6 rise; the seventh is on its way down already.
+    # Of 20 steps the first 6 rise; half way of the 14 steps from 5 to 19 is 12.
     found = rates("one_cycle", 0.25, 20)
-    assert found[0] == pytest.approx(0.01)
     assert found[5] == max(found) == 0.25
-    assert found[:6] == sorted(found[:6])
-    assert found[5:] == sorted(found[5:], reverse=True)
-    assert found[19] == pytest.approx(1e-6)
-    assert found[12] == pytest.approx((0.25 + 1e-6) / 2)  # half way of the 14 steps from 5 to 19
+    assert [found[0], found[12], found[19]] == pytest.approx([0.01, (0.25 + 1e-6) / 2, 1e-6])
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
