@@ -1,4 +1,4 @@
-"""How the tests are shared out among processes, where they find real data, and a browser for pages."""
+"""The order of the tests, where they find real data, and a browser for those of the pages that people look at."""
 
 import os
 from collections.abc import Iterator
@@ -10,20 +10,13 @@ import pytest
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-TESTS = Path(__file__).resolve().parent
-BESIDE = TESTS.parents[1] / "shared"
+BESIDE = Path(__file__).resolve().parents[2] / "shared"
 if BESIDE.is_dir():
     os.environ.setdefault("SNN_DATA_DIR", str(BESIDE))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """The tests of a file run in one process, and so do those that share a fixture which takes long to make."""
-    shared = [name for name in ("finished", "server") if name in item.fixturenames]
-    item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.relative_to(TESTS).as_posix()))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files begin, so that no process is left alone with one in the end."""
+    """Slow files begin: the tests of a file run in one process, and none is to be left alone with many in the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -21,7 +21,8 @@ from flows.engine.interrupt import Interrupted
 from flows.engine.lockfile import key_of, read_lock
 from flows.scheduled import prefect_flow
 from flows.scheduled.prefect_flow import artifact_key, experiment_flow, run_experiment, run_tags
-from tests.flows.conftest import alive, store_of, within
+from tests.flows.conftest import store_of
+from tests.processes import alive, within
 
 
 @pytest.fixture
