@@ -1,4 +1,4 @@
-"""Where the tests find real data, and a browser for those of the pages that people look at."""
+"""The order of the tests, where they find real data, and a browser for those of the pages that people look at."""
 
 import os
 from collections.abc import Iterator
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 if BESIDE.is_dir():
     os.environ.setdefault("SNN_DATA_DIR", str(BESIDE))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files begin: the tests of a file run in one process, and none is to be left alone with many in the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,14 @@ def make_repository(folder: Path) -> Path:
         shutil.copy(PROJECT / name, folder / name)
     write_params(folder, tiny_params())
     run(folder, "git", "init", "--quiet")
-    run(folder, "git", "add", ".")
-    run(folder, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "--quiet", "-m", "start")
+    commit(folder)
     return folder
+
+
+def commit(folder: Path) -> None:
+    """Commit all changes there."""
+    run(folder, "git", "add", ".")
+    run(folder, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "--quiet", "-m", "all")
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """A tiny DVC project with trivial stages in our results layout, and a store that need not be migrated each time."""
 
+import json
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 
 from flows.environment import set_defaults, stage_environment
@@ -28,124 +28,55 @@ experiments:
     layers: {levels: [0.5]}
 """
 
-DVC_YAML = """\
-vars:
-  - matrix.yaml
-stages:
-  data:
-    foreach: ${stages.data}
-    do:
-      cmd: python stage.py data ${item.experiment}
-      deps: [stage.py]
-      params:
-        - experiments.${item.experiment}.data
-      outs:
-        - results/${item.experiment}/data/dataset.safetensors
-        - results/${item.experiment}/data/dataset.json:
-            cache: false
-  train:
-    foreach: ${stages.train}
-    do:
-      cmd: python stage.py train ${item.experiment} ${item.seed}
-      deps:
-        - stage.py
-        - results/${item.experiment}/data/dataset.safetensors
-      params:
-        - experiments.${item.experiment}.train
-      outs:
-        - results/${item.experiment}/train/seed${item.seed}/model.safetensors
-      plots:
-        - results/${item.experiment}/train/seed${item.seed}/curve.csv:
-            cache: false
-      metrics:
-        - results/${item.experiment}/train/seed${item.seed}/metrics.json:
-            cache: false
-  prune:
-    foreach: ${stages.prune}
-    do:
-      cmd: python stage.py prune ${item.experiment} ${item.method} ${item.seed}
-      deps:
-        - stage.py
-        - results/${item.experiment}/data/dataset.safetensors
-        - results/${item.experiment}/train/seed${item.seed}/model.safetensors
-      params:
-        - experiments.${item.experiment}.prune
-      outs:
-        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/nets
-      plots:
-        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/levels.csv:
-            cache: false
-        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/curve.csv:
-            cache: false
-      metrics:
-        - results/${item.experiment}/prune/${item.method}/seed${item.seed}/metrics.json:
-            cache: false
-  evaluate:
-    foreach: ${stages.compare}
-    do:
-      cmd: python stage.py evaluate ${item.experiment}
-      deps:
-        - stage.py
-        - results/${item.experiment}/data/dataset.safetensors
-        - results/${item.experiment}/train
-        - results/${item.experiment}/prune
-      plots:
-        - results/${item.experiment}/evaluate/levels.csv:
-            cache: false
-  study:
-    foreach:
-      tiny-layers: {experiment: tiny, study: layers}
-    do:
-      cmd: python stage.py studies ${item.experiment} ${item.study}
-      deps:
-        - stage.py
-        - results/${item.experiment}/train
-      params:
-        - experiments.${item.experiment}.${item.study}
-      plots:
-        - results/${item.experiment}/studies/${item.study}/table.csv:
-            cache: false
-  compare:
-    foreach: ${stages.compare}
-    do:
-      cmd: python stage.py compare ${item.experiment}
-      deps:
-        - stage.py
-        - results/${item.experiment}/evaluate
-      outs:
-        - results/${item.experiment}/compare/summary.json:
-            cache: false
-        - results/${item.experiment}/compare/figures:
-            cache: false
-      metrics:
-        - results/${item.experiment}/compare/metrics:
-            cache: false
-  report:
-    foreach: ${stages.report}
-    do:
-      cmd: python stage.py report ${item.experiment}
-      deps:
-        - stage.py
-        - results/${item.experiment}/compare
-        - results/${item.experiment}/studies
-      outs:
-        - results/${item.experiment}/report/index.html:
-            cache: false
-      metrics:
-        - results/${item.experiment}/report/metrics:
-            cache: false
-  track:
-    foreach: ${stages.track}
-    do:
-      cmd: >-
-        python -m flows.tracking.replay ${item.experiment}
-        --receipt mlruns/tracked-${item.experiment}.json
-      deps:
-        - results/${item.experiment}/report
-      outs:
-        - mlruns/tracked-${item.experiment}.json:
-            cache: false
-"""
+EXPERIMENT, RECEIPT = "${item.experiment}", "mlruns/tracked-${item.experiment}.json"
+TRAIN, PRUNE = "train/seed${item.seed}", "prune/${item.method}/seed${item.seed}"
+HEAVY = (".safetensors", "nets")  # what DVC keeps
+
+
+def _stage(name: str, arguments: str, needs: str, params: str, **writes: str) -> dict[str, Any]:
+    """One for each item of the matrix. Several words have spaces between them, and paths lie in the results."""
+    values = [EXPERIMENT, *(f"${{item.{argument}}}" for argument in arguments.split())]
+    folder = f"results/{EXPERIMENT}"
+    outs = {
+        kind: [{f"{folder}/{path}": {"cache": path.endswith(HEAVY)}} for path in paths.split()]
+        for kind, paths in writes.items()
+    }
+    about = {
+        "cmd": " ".join(["python stage.py", name, *values]),
+        "deps": ["stage.py", *(f"{folder}/{path}" for path in needs.split())],
+        "params": [f"experiments.{EXPERIMENT}.{block}" for block in params.split()],
+    }
+    return {name: {"foreach": f"${{stages.{name}}}", "do": about | outs}}
+
+
+STAGES = {
+    **_stage("data", "", "", "data", outs="data/dataset.safetensors data/dataset.json"),
+    **_stage(
+        *("train", "seed", "data/dataset.safetensors", "train"),
+        outs=f"{TRAIN}/model.safetensors",
+        plots=f"{TRAIN}/curve.csv",
+        metrics=f"{TRAIN}/metrics.json",
+    ),
+    **_stage(
+        *("prune", "method seed", f"data/dataset.safetensors {TRAIN}/model.safetensors", "prune"),
+        outs=f"{PRUNE}/nets",
+        plots=f"{PRUNE}/levels.csv {PRUNE}/curve.csv",
+        metrics=f"{PRUNE}/metrics.json",
+    ),
+    **_stage("evaluate", "", "data/dataset.safetensors train prune", "", plots="evaluate/levels.csv"),
+    **_stage("study", "study", "train", "${item.study}", plots="studies/${item.study}/table.csv"),
+    **_stage("compare", "", "evaluate", "", outs="compare/summary.json compare/figures", metrics="compare/metrics"),
+    **_stage("report", "", "compare studies", "", outs="report/index.html", metrics="report/metrics"),
+    "track": {
+        "foreach": "${stages.track}",
+        "do": {
+            "cmd": f"python -m flows.tracking.replay {EXPERIMENT} --receipt {RECEIPT}",
+            "deps": [f"results/{EXPERIMENT}/report"],
+            "outs": [{RECEIPT: {"cache": False}}],
+        },
+    },
+}
+DVC_YAML = json.dumps({"vars": ["matrix.yaml"], "stages": STAGES})
 
 STAGE = '''\
 """Writes files of the shape that the real stages write; no science."""
@@ -158,7 +89,7 @@ from pathlib import Path
 
 kind, experiment, *rest = sys.argv[1:]
 seeds = [f"seed{seed}" for seed in rest[-1:]] if kind in ("train", "prune") else rest
-folder = Path("results", experiment, kind, *rest[:-1], *seeds)
+folder = Path("results", experiment, kind.replace("study", "studies"), *rest[:-1], *seeds)
 folder.mkdir(parents=True, exist_ok=True)
 print(f"{kind} at work", flush=True)
 if Path(f"break-{kind}").exists():
@@ -191,7 +122,7 @@ if kind == "evaluate":
     columns = "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy"
     energies = "energy_pj_loihi,energy_pj_horowitz_45nm_int8"
     (folder / "levels.csv").write_text("\\n".join([f"{columns},{energies}", "dense,0,0,0,0.9,0.9,0.9,9,8", *rows, ""]))
-if kind == "studies":
+if kind == "study":
     (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
 if kind == "compare":
     (folder / "summary.json").write_text(json.dumps({"levels": [0.5]}))
@@ -266,24 +197,6 @@ def toy(root: Path, stages: str, files: Mapping[str, str] | None = None) -> Path
     for name, text in {"dvc.yaml": f"stages:\n{stages}", **(files or {})}.items():
         (root / name).write_text(text)
     return root
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that is dead but that nobody has waited for does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Whether the condition comes true in that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def _make_store(folder: Path) -> None:

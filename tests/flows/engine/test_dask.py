@@ -17,10 +17,10 @@ from flows.engine.lockfile import read_lock
 from flows.environment import stage_environment
 from flows.run import executor_for
 from snnprune.core.errors import UserError
-from tests.flows.conftest import alive, toy, within
+from tests.flows.conftest import toy
 from tests.flows.engine.flow import bring_up
 from tests.imports import PROJECT
-from tests.ports import free_port
+from tests.processes import alive, free_port, within
 
 pytest.importorskip("distributed")
 

@@ -9,9 +9,10 @@ import pytest
 
 from flows.engine.engine import FlowFailed
 from flows.engine.lockfile import read_lock
-from tests.flows.conftest import alive, dvc, toy, within
+from tests.flows.conftest import dvc, toy
 from tests.flows.engine.flow import bring_up, command
 from tests.imports import PROJECT
+from tests.processes import alive, within
 
 # Counts its runs in `runs`, and does what `behave.txt` says in the n-th.
 STAGE = """

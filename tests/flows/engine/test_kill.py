@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import alive, toy, within
+from tests.flows.conftest import toy
 from tests.flows.engine.flow import bring_up, command
 from tests.imports import PROJECT
+from tests.processes import alive, within
 
 # Waits for ever when it runs for the first time, with two children of its own, one in another session.
 STAGE = """

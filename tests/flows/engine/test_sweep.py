@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import alive, within
 from tests.imports import PROJECT
+from tests.processes import alive, within
 
 # Starts a child in a session of its own by way of a parent that dies at once, then ends as it is told.
 PROGRAM = """

@@ -5,13 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from threading import Event
 
-import psutil
 import pytest
 import requests
 from mlflow import MlflowClient
@@ -25,8 +22,8 @@ from flows.scheduled.serve import mark_lost_runs
 from snnprune.core.errors import UserError
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
-from tests.ports import free_port
-from tests.tiny import environment, make_repository, run, tiny_params, write_params
+from tests.processes import free_port, marked, within
+from tests.tiny import commit, environment, make_repository, run, tiny_params, write_params
 
 pytestmark = pytest.mark.slow
 
@@ -39,25 +36,6 @@ SUMMARY = """{
 }"""
 OFTEN = "* * * * * */5"  # every five seconds
 ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
-
-
-def within(seconds: float, condition: Callable[[], object]) -> object:
-    end = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < end:
-        Event().wait(0.2)
-    return found
-
-
-def processes(mark: str) -> list[psutil.Process]:
-    """All living processes that `deploy` has started, whatever session they are in."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
 
 
 class Deployed:
@@ -84,7 +62,7 @@ class Deployed:
         """End it by a signal, and find nothing left of what it had started."""
         self.process.send_signal(number)
         self.process.wait(timeout=30)
-        assert within(5, lambda: not processes(self.mark)), [found.cmdline() for found in processes(self.mark)]
+        assert within(5, lambda: not marked(MARK, self.mark)), marked(MARK, self.mark)
 
     @property
     def said(self) -> str:
@@ -109,7 +87,7 @@ class Deployed:
 
     def state_of(self, run_id: str, *states: str) -> dict:
         """The state of a run once it is one of these."""
-        (found,) = within(150, lambda: [one for one in self.runs(*states) if one["id"] == run_id])
+        (found,) = within(150, lambda: [one for one in self.runs(*states) if one["id"] == run_id], every=0.2)
         return found["state"]
 
     def mlflow_tags(self, experiment: str) -> list[dict[str, str]]:
@@ -123,13 +101,12 @@ class Deployed:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """All is up, with trivial stages; nightly is due every few seconds; a person's edits have broken the project."""
     folder = make_repository(tmp_path_factory.mktemp("deploy") / "project")
-    (folder / "dvc.yaml").write_text(DVC_YAML.replace("tiny", "digits"))
+    (folder / "dvc.yaml").write_text(DVC_YAML)
     (folder / "stage.py").write_text(STAGE.replace('{"levels": [0.5]}', SUMMARY))
     write_params(folder, tiny_params(methods=["magnitude"], seeds=[0]))
     yaml = (PROJECT / "prefect.yaml").read_text().replace("experiment: mnist", "experiment: digits")
     (folder / "prefect.yaml").write_text(yaml.replace("0 2 * * *", OFTEN))
-    run(folder, "git", "add", ".")
-    run(folder, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "often")
+    commit(folder)
     found = Deployed(folder, free_port())
     found.start()
     for name in EDITED:
@@ -144,7 +121,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 def scheduled(deployed: Deployed) -> dict:
     """The first run that the cron schedule has started; it is finished, and there will be no other."""
     nightly = deployed.deployments()["nightly"]
-    (first,) = within(90, lambda: deployed.runs("Running", *ENDED)[:1])
+    (first,) = within(90, lambda: deployed.runs("Running", *ENDED)[:1], every=0.2)
     deployed.ask(f"deployments/{nightly['id']}/pause_deployment")
     state = deployed.state_of(first["id"], *ENDED)
     assert (first["deployment_id"], state["name"]) == (nightly["id"], "Completed"), state["message"]
@@ -238,7 +215,7 @@ def test_nothing_is_left_of_it_however_it_ends(deployed: Deployed, scheduled: di
     deployed.state_of(deployed.start_run("smoke"), "Running")
     deployed.end(signal.SIGKILL)
     deployed.launch()
-    assert within(60, lambda: any("server" in process.cmdline() for process in processes(deployed.mark)))
+    assert within(60, lambda: any("server" in words for words in marked(MARK, deployed.mark).values()))
     deployed.end(signal.SIGTERM)
     assert "ended: the server and the runs in progress" in deployed.said
 

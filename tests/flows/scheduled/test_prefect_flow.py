@@ -21,7 +21,8 @@ from flows.engine.lockfile import key_of, read_lock
 from flows.engine.stop import Interrupted
 from flows.scheduled import prefect_flow
 from flows.scheduled.prefect_flow import experiment_flow, run_flow, run_tags
-from tests.flows.conftest import alive, store_of, within
+from tests.flows.conftest import store_of
+from tests.processes import alive, within
 
 
 @pytest.fixture

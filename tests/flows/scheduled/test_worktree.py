@@ -13,7 +13,7 @@ from flows.scheduled.worktree import prepare
 from flows.tracking.location import project_of
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc
-from tests.tiny import make_repository, run
+from tests.tiny import commit, make_repository, run
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,7 @@ def test_it_follows_the_project_and_keeps_only_resume_points_and_data(root: Path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("of an earlier run")
     (folder / "params.yaml").write_text("overridden: true\n")
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-    run(root, "git", *identity, "commit", "--quiet", "--all", "--message", "edited")
+    commit(root)
     assert prepare(root, "nightly") == folder
     assert "a person is editing" in (folder / "params.yaml").read_text()
     assert all(path.is_file() for path in kept)

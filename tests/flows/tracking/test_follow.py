@@ -10,8 +10,9 @@ from mlflow.entities import Run
 from flows.engine.lockfile import read_lock
 from flows.tracking.tracking import Tracking
 from pipeline.io.paths import train_folder
-from tests.flows.conftest import store_of, within
+from tests.flows.conftest import store_of
 from tests.flows.tracking.conftest import log, search
+from tests.processes import within
 
 ADDRESS = "train@tiny-0"
 CURVE = train_folder("tiny", 0) / "curve.csv"

@@ -19,8 +19,9 @@ from flows.tracking.replay import track
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
 from pipeline.results.place import place_of
-from tests.flows.conftest import store_of, within
+from tests.flows.conftest import store_of
 from tests.flows.tracking.conftest import RUNS, STAGES, log, search
+from tests.processes import within
 
 ADDRESS = "evaluate@tiny"
 DATABASE = Path("mlruns/mlflow.db")

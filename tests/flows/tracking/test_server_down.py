@@ -11,7 +11,7 @@ from flows.tracking.replay import track
 from flows.tracking.tracking import Tracking
 from scripts.mlflow_ui import serve
 from tests.flows.tracking.conftest import RUNS, STAGES
-from tests.ports import free_port
+from tests.processes import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from flows.tracking.replay import track
 from flows.tracking.ui import open_ui
 from scripts.mlflow_ui import enter, wait_for, wait_for_points, wait_for_text
 from snnprune.core.errors import UserError
-from tests.ports import free_port
+from tests.processes import free_port
 
 METHODS = ("cqp", "magnitude")
 COMMAND = "import sys; from flows.tracking.ui import open_ui; open_ui(int(sys.argv[1]))"
