@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -18,11 +19,10 @@ from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
 from pipeline.report.table import to_csv
 from pipeline.stages import compare, report
-from pipeline.studies import available
 from snnprune.core.errors import UserError
-from snnprune.core.schema import ParamsError
 from tests.pipeline.report.page.parsed import Parsed
 from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES, grid
+from tests.pipeline.studies.made import contents
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
 MISSED = {("osqp", 0.9): 17}  # synapses kept, of 20 asked
@@ -67,28 +67,28 @@ def add_studies(*studies: str) -> None:
         write_text(paths.table_file("tiny", study), to_csv(TABLES[study]()))
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with the results of three methods and three seeds."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with the results of three methods and three seeds, compared."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_matrix()
+        matrix.update()
+        splits = {"train": {"count": 1200}, "validation": {"count": 100}, "test": {"count": 200}}
+        write_json(paths.data_folder("tiny") / "dataset.json", {"name": "made", "splits": splits})
+        for seed in SEEDS:
+            write_json(paths.train_folder("tiny", seed) / "metrics.json", {"loss": 0.1, "validation_accuracy": 0.97})
+            for method in METHODS:
+                write_levels(method, seed)
+        write_evaluated()
+        compare.main(ARGUMENTS)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def prices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "load_profiles", lambda: PROFILES)
-    write_matrix()
-    matrix.update()
-    splits = {"train": {"count": 1200}, "validation": {"count": 100}, "test": {"count": 200}}
-    write_json(paths.data_folder("tiny") / "dataset.json", {"name": "made", "splits": splits})
-    for seed in SEEDS:
-        write_json(paths.train_folder("tiny", seed) / "metrics.json", {"loss": 0.1, "validation_accuracy": 0.97})
-        for method in METHODS:
-            write_levels(method, seed)
-    write_evaluated()
-    return tmp_path
-
-
-@pytest.fixture
-def compared(project: Path) -> Path:
-    """The project after the compare stage."""
-    compare.main(ARGUMENTS)
-    return project
 
 
 def report_page() -> str:
@@ -96,11 +96,7 @@ def report_page() -> str:
     return (paths.report_folder("tiny") / "index.html").read_text(encoding="utf-8")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_the_files_of_a_comparison(compared: Path) -> None:
+def test_the_files_of_a_comparison(project: Path) -> None:
     folder = paths.compare_folder("tiny")
     assert set(contents(folder)) == {
         "comparison.csv",
@@ -133,23 +129,26 @@ def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
     assert {result["level"] for result in summary["results"]} == set(LEVELS)
 
 
-def test_results_that_do_not_fit_together_are_an_error(project: Path) -> None:
-    write_levels("osqp", 2, [0.5, 0.8])
-    with pytest.raises(UserError, match=r"tiny: methods differ in levels or network.*osqp seed 2: levels \[0.5, 0.8\]"):
-        compare.main(ARGUMENTS)
-    assert not paths.compare_folder("tiny").exists()
-
-
-def test_nets_that_were_not_evaluated_are_an_error(project: Path) -> None:
-    paths.evaluate_table("tiny").unlink()
-    with pytest.raises(UserError, match="no such file; stage evaluate@tiny makes it"):
-        compare.main(ARGUMENTS)
-
-
-def test_a_wrong_matrix_is_an_error(project: Path) -> None:
-    write_matrix(methods=[])
-    with pytest.raises(ParamsError, match="matrix.tiny.methods: List should have at least 1 item"):
-        compare.main(ARGUMENTS)
+@pytest.mark.parametrize(
+    ("stage", "missing", "maker"),
+    [
+        (compare, paths.train_folder("tiny", 1) / "metrics.json", "train@tiny-1"),
+        (compare, paths.prune_folder("tiny", "cqp", 1) / "levels.csv", "prune@tiny-cqp-1"),
+        (compare, paths.evaluate_table("tiny"), "evaluate@tiny"),
+        (report, paths.evaluate_table("tiny"), "evaluate@tiny"),
+        (report, paths.compare_folder("tiny") / "summary.json", "compare@tiny"),
+        (report, paths.data_folder("tiny") / "dataset.json", "data@tiny"),
+        (report, paths.table_file("tiny", "sweep"), "study@tiny-sweep"),
+    ],
+)
+def test_a_missing_result_names_the_stage_that_makes_it(
+    project: Path, stage: ModuleType, missing: Path, maker: str
+) -> None:
+    add_studies("sweep")
+    missing.unlink()
+    with pytest.raises(UserError, match=f"{missing}: no such file; stage {maker} makes it"):
+        stage.main(ARGUMENTS)
+    assert not paths.report_folder("tiny").exists()
 
 
 @pytest.mark.parametrize(("methods", "seeds"), [(METHODS, [0]), (METHODS, [0, 1, 2, 4]), (["cqp"], SEEDS)])
@@ -161,7 +160,7 @@ def test_a_matrix_yaml_that_is_out_of_date_is_an_error(
         compare.main(ARGUMENTS)
 
 
-def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) -> None:
+def test_the_page_has_what_was_run_and_every_method_and_level(project: Path) -> None:
     page = report_page()
     rows = Parsed(page).cells
     assert rows[0] == ["sparsity", "cqp", "magnitude", "osqp", "cqp over magnitude", "osqp, achieved"]
@@ -176,7 +175,7 @@ def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) ->
     assert "3 (0, 1, 2), protocol fair" in page
 
 
-def test_the_claims_are_judged_beside_the_page(compared: Path) -> None:
+def test_the_claims_are_judged_beside_the_page(project: Path) -> None:
     report.main(ARGUMENTS)
     found = read_json(paths.report_folder("tiny") / "claims.json")
     first = found["claims"][0]
@@ -187,7 +186,7 @@ def test_the_claims_are_judged_beside_the_page(compared: Path) -> None:
     assert found["verdicts"]["not measured"] == len(found["claims"]) - 1
 
 
-def test_every_study_is_reported(compared: Path) -> None:
+def test_every_study_is_reported(project: Path) -> None:
     """Its figures once, its findings, files and metrics; the page in order; the same bytes again."""
     add_studies(*TABLES)
     page = report_page()
@@ -218,22 +217,10 @@ def test_every_study_is_reported(compared: Path) -> None:
     assert contents(folder) == first
 
 
-def test_a_study_taken_out_leaves_the_page_although_its_files_are_still_there(compared: Path) -> None:
+def test_a_study_taken_out_leaves_the_page_although_its_files_are_still_there(project: Path) -> None:
     add_studies("layers", "alpha")
     add_studies("layers")
     page = report_page()
     assert '<section id="layers"' in page
     assert '<section id="alpha"' not in page
     assert page.count("<figure>") == 3
-
-
-def test_a_study_that_was_not_run_is_an_error(compared: Path) -> None:
-    add_studies("sweep")
-    paths.table_file("tiny", "sweep").unlink()
-    with pytest.raises(UserError, match="table.csv: no such file; stage study@tiny-sweep makes it"):
-        report.main(ARGUMENTS)
-    assert not paths.report_folder("tiny").exists()
-
-
-def test_the_order_of_the_page_names_only_studies() -> None:
-    assert set(ORDER) <= set(available())

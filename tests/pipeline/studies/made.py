@@ -27,7 +27,7 @@ PARAMS: dict[str, Any] = {
                 "criticality": {"kind": "sensitivity", "batches": 2, "batch_size": 20},
                 "finetune": FINETUNE,
             },
-            "methods": {"cqp": {"alpha": 0.5}, "magnitude": {}},
+            "methods": {"cqp": {"alpha": 0.5}, "magnitude": {}, "osqp": {}, "random": {}},
             "layers": {"levels": LEVELS},
             "relaxation": {"tau": 0.3},
             "zombies": {"level": 0.5, "steps": 5, "every": 2},
@@ -74,6 +74,11 @@ def save_splits(**changes: tuple[np.ndarray, np.ndarray]) -> None:
     """Store the dataset, with some of its splits changed."""
     splits = {"train": made_split(60, 0), "validation": made_split(30, 1), "test": made_split(30, 2)} | changes
     save_dataset(paths.data_folder("tiny"), name="patterns", classes=3, scale=16, splits=splits)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path in `folder` -> content of every file."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def make_project() -> None:
