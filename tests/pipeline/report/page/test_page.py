@@ -14,10 +14,9 @@ from pipeline.report.claims.judge import judge
 from pipeline.report.page.content import Fact, PageFigure, PageTable, Section, Source
 from pipeline.report.page.page import Page, render_page
 from tests.imports import PROJECT
-from tests.pipeline.report.page.parsed import Parsed
+from tests.pipeline.report.page.parsed import PAGES, Parsed
 from tests.pipeline.report.tables import comparison_of
 
-PAGES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("results/*/report/index.html"))
 HEADER = ["method", "level", "accuracy"]
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt"><path d="M 0 0"/></svg>'
 ROWS = [["dense", "0", "98.00 ± 0.10"], ["cqp", "0.9", "97.10 ± 0.30"], ["magnitude", "0.9", "95.20"]]
@@ -76,18 +75,15 @@ def test_every_claim_has_its_verdict_reason_and_conditions() -> None:
         assert f'href="#claim-{claim.id}"' in text
 
 
-def test_ids_are_given_once_and_every_reference_has_its_id() -> None:
-    parsed = Parsed(render_page(made_page()))
+def test_a_page_is_whole() -> None:
+    assert_whole(render_page(made_page()))
+
+
+def assert_whole(text: str) -> None:
+    """Ids are given once, every reference has its id, and nothing is loaded from elsewhere."""
+    parsed = Parsed(text)
     assert len(parsed.ids) == len(set(parsed.ids))
     assert parsed.referred <= set(parsed.ids)
-
-
-def test_nothing_is_loaded_from_elsewhere() -> None:
-    assert_self_contained(render_page(made_page()))
-
-
-def assert_self_contained(text: str) -> None:
-    parsed = Parsed(text)
     assert not {"script", "link", "iframe", "object", "embed", "base"} & set(parsed.tags)
     assert not {name for name, _ in parsed.attributes if name.startswith("on") or name in ("srcset", "data")}
     assert all(value.startswith("data:image/svg+xml;base64,") for name, value in parsed.attributes if name == "src")
@@ -121,14 +117,12 @@ def test_tables_and_figures_are_named_for_those_who_do_not_see_them() -> None:
 
 @pytest.mark.parametrize("file", PAGES, ids=str)
 def test_the_pages_in_git_are_whole(file: Path) -> None:
-    """Links, ids and marks resolve; the files that are linked to are there; nothing comes from elsewhere."""
+    """The files that are linked to are there, too."""
     text = (PROJECT / file).read_text(encoding="utf-8")
-    parsed = Parsed(text)
-    assert len(parsed.ids) == len(set(parsed.ids))
-    assert parsed.referred <= set(parsed.ids)
-    assert not [link for link in parsed.files if not (PROJECT / file.parent / link).is_file()]
-    assert len(parsed.files) > 3
-    assert_self_contained(text)
+    assert_whole(text)
+    files = Parsed(text).files
+    assert not [link for link in files if not (PROJECT / file.parent / link).is_file()]
+    assert len(files) > 3
     assert len(text) < 1_200_000
 
 
