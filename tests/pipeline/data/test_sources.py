@@ -239,19 +239,15 @@ def test_a_transfer_goes_on_where_it_ended_after_growing_pauses(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_errors_that_do_not_pass_end_in_an_error_and_leave_no_file(mirror: Mirror, tmp_path: Path) -> None:
-    url = f"{mirror.url}{idx.TRAIN_LABELS}.gz"
-    mirror.faults = [503] * 10
-    with pytest.raises(DownloadError, match=f"{url}: HTTP Error 503: "):
-        download(url, tmp_path / "file", no_sleep)
-    assert len(mirror.requests) == len(BACKOFF_S) + 1
+@pytest.mark.parametrize(("status", "tries"), [(503, len(BACKOFF_S) + 1), (404, 1)])
+def test_a_refusal_for_good_is_not_retried_nor_the_last_try(
+    mirror: Mirror, tmp_path: Path, status: int, tries: int
+) -> None:
+    mirror.faults = [status] * 10
+    with pytest.raises(DownloadError, match=f"{mirror.url}file: HTTP Error {status}: "):
+        download(f"{mirror.url}file", tmp_path / "file", no_sleep)
+    assert len(mirror.requests) == tries
     assert not list(tmp_path.iterdir())
-
-
-def test_refusal_is_not_retried(mirror: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="absent: HTTP Error 404: "):
-        download(f"{mirror.url}absent", tmp_path / "file", no_sleep)
-    assert len(mirror.requests) == 1
 
 
 def test_second_mirror_is_used_when_the_first_refuses(project: Path, online: PublicSet, mirror: Mirror) -> None:

@@ -15,7 +15,8 @@ import torch
 from pipeline.io.store import FILE, SUMMARY_FILE, load_dataset, save_dataset
 from snnprune.core.dataset import SPLITS
 from snnprune.core.errors import DataError
-from tests.imports import PROJECT
+from tests.imports import PROJECT, imported_files
+from tests.pipeline.studies.made import contents
 
 ONE = np.array([1])
 
@@ -112,19 +113,14 @@ def test_digest_is_of_the_content_not_of_the_memory_layout(tmp_path: Path) -> No
 
 
 def test_equal_content_gives_equal_files_in_another_process_and_nothing_is_left_beside_them(tmp_path: Path) -> None:
-    script = (
-        "import sys, importlib.util, pathlib\n"
-        "spec = importlib.util.spec_from_file_location('made', sys.argv[1])\n"
-        "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)\n"
-        "module.save_dataset(pathlib.Path(sys.argv[2]), **module.made())\n"
-    )
-    subprocess.run([sys.executable, "-c", script, __file__, tmp_path / "other"], check=True, cwd=PROJECT)
+    module = "tests.pipeline.data.test_store"
+    script = f"import pathlib, {module} as t; t.save_dataset(pathlib.Path({str(tmp_path / 'other')!r}), **t.made())"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=PROJECT)
     save_dataset(tmp_path / "here", **made())
     save_dataset(tmp_path / "here", **made())
-    for folder in ("here", "other"):
-        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == [SUMMARY_FILE, FILE]
-    for name in (FILE, SUMMARY_FILE):
-        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+    found = contents(tmp_path / "here")
+    assert set(found) == {SUMMARY_FILE, FILE}
+    assert contents(tmp_path / "other") == found
 
 
 @pytest.mark.parametrize(
@@ -167,9 +163,6 @@ def test_missing_damaged_or_foreign_files_are_data_errors(tmp_path: Path) -> Non
 
 
 def test_loading_does_not_import_what_only_the_data_stage_needs() -> None:
-    script = (
-        "import sys, pipeline.io.store\n"
-        "print([name for name in sys.modules if name.split('.')[0] == 'sklearn' or name.startswith('pipeline.data.')])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], check=True, cwd=PROJECT, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    files = imported_files("pipeline.io.store")
+    assert files
+    assert not [file for file in files if "pipeline/data" in file.as_posix() or "sklearn" in file.read_text()]

@@ -1,15 +1,11 @@
 """The synthetic dataset: the same bytes everywhere, features in 0..1, and classes that can be told apart, not all."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.data.datasets import RawDataset, load
-from pipeline.data.splits import split_dataset
-from pipeline.io.store import load_dataset, save_dataset
-from snnprune.core.dataset import SPLITS
 
 IMAGES_DIGEST = "6b25b3f204808ab7c2fc39412facdb610e58e112fd61850001c532f7ce41c713"
 LABELS_DIGEST = "5acb29847cc68b2b461ae941d2bbc6e2fca9ffbf8925f44323f526f24963f5d7"
@@ -50,13 +46,3 @@ def test_a_linear_map_tells_most_classes_apart(raw: RawDataset) -> None:
     wanted = np.eye(10)[raw.samples.labels[:8000]]
     weights = np.linalg.solve(train.T @ train, train.T @ wanted)  # least squares
     assert 0.8 < np.mean((test @ weights).argmax(1) == raw.samples.labels[8000:]) < 0.97
-
-
-def test_it_is_split_and_stored_as_it_is(raw: RawDataset, tmp_path: Path) -> None:
-    parts = split_dataset(raw, validation=0.1, test=0.2, seed=0)
-    splits = {split: (getattr(parts, split).images, getattr(parts, split).labels) for split in SPLITS}
-    summary = save_dataset(tmp_path, raw.name, raw.classes, raw.scale, splits)
-    assert summary["shape"] == [1, 1, 784]
-    dataset = load_dataset(tmp_path)
-    assert np.array_equal(dataset.test.images[:, 0].numpy(), parts.test.images)
-    assert [len(getattr(dataset, split).labels) for split in SPLITS] == [7000, 1000, 2000]

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-import pandas as pd
 import pytest
 
 from pipeline import matrix
 from pipeline.io import paths
 from pipeline.io.files import read_json, write_json, write_text
-from pipeline.report.comparison.summary import COUNTS
 from pipeline.report.comparison.tables import COLUMNS
 from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
@@ -21,7 +19,7 @@ from pipeline.report.table import to_csv
 from pipeline.stages import compare, report
 from snnprune.core.errors import UserError
 from tests.pipeline.report.page.parsed import Parsed
-from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES, grid
+from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES, levels_table, nets_table
 from tests.pipeline.studies.made import contents
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
@@ -32,21 +30,16 @@ BLOCKS = {"staleness": {"above": 0.5}, "energy": {"steps": [3], "max_loss": 0.01
 
 def write_levels(method: str, seed: int, levels: Sequence[float] = LEVELS) -> None:
     """A prune stage's `levels.csv` over 200 synapses; osqp misses the target of level 0.9."""
-    rows = grid(protocol=["fair"], level=levels).assign(synapses=200, timesteps=6, validation_accuracy=0.6)
-    keep = [round(200 * (1 - level)) for level in levels]
-    kept = [MISSED.get((method, level), count) for level, count in zip(levels, keep, strict=True)]
-    rows = rows.assign(keep=keep, nnz=kept, validation_accuracy_before=0.5, one_shot_sparsity=rows["level"])
-    rows["sparsity"] = 1 - rows["nnz"] / 200
-    write_text(paths.prune_folder("tiny", method, seed) / "levels.csv", to_csv(rows))
+    kept = [MISSED.get((method, level), round(200 * (1 - level))) for level in levels]
+    write_text(paths.prune_folder("tiny", method, seed) / "levels.csv", to_csv(levels_table(levels, kept, 200, 0.6)))
 
 
 def write_evaluated() -> None:
     """Accuracies fall by the level and differ by 0.01 between the seeds."""
-    dense = grid(method_and_best=[("dense", 0.95)], seed=SEEDS, level=[0.0])
-    rows = pd.concat([dense, grid(method_and_best=METHODS.items(), seed=SEEDS, level=LEVELS)], ignore_index=True)
-    rows = rows.assign(accuracy=rows["best"] - rows["level"] / 10 + rows["seed"] / 100, accuracy_before=0.4)
-    rows = rows.assign(sparsity=rows["level"], one_shot_accuracy=0.3, energy_pj_cheap=9.0, **dict.fromkeys(COUNTS, 5.0))
-    write_text(paths.evaluate_table("tiny"), to_csv(rows.drop(columns="best")))
+    nets = {("dense", seed, 0.0): 0.95 for seed in SEEDS}
+    nets |= {(method, seed, level): METHODS[method] for method in METHODS for seed in SEEDS for level in LEVELS}
+    table = nets_table({net: best - net[2] / 10 + net[1] / 100 for net, best in nets.items()})
+    write_text(paths.evaluate_table("tiny"), to_csv(table))
 
 
 def write_matrix(
@@ -110,7 +103,7 @@ def test_the_files_of_a_comparison(project: Path) -> None:
     assert len(rows) == len(SEEDS) * (1 + len(METHODS) * len(LEVELS))
     assert float(rows["cqp", "2", "0.9"]["accuracy"]) == pytest.approx(0.9 - 0.09 + 0.02)
     assert float(rows["dense", "2", "0.0"]["accuracy"]) == pytest.approx(0.97)
-    assert rows["cqp", "2", "0.9"]["energy_pj_cheap"] == "9.0"
+    assert float(rows["cqp", "2", "0.9"]["energy_pj_cheap"]) == pytest.approx(10)
 
     summary = read_json(folder / "summary.json")
     assert (summary["seeds"], summary["synapses"]) == (list(SEEDS), 200)
@@ -119,6 +112,7 @@ def test_the_files_of_a_comparison(project: Path) -> None:
     assert margins["magnitude", 0.5] is None
     assert margins["osqp", 0.9] is None  # it missed the target
     assert read_json(folder / "metrics/cqp.json")["accuracy_at_0.90"] == pytest.approx(0.82)
+    assert read_json(folder / "metrics/dense.json") == {"accuracy": pytest.approx(0.96)}
 
 
 def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
