@@ -27,9 +27,3 @@ def test_it_has_the_pinned_digests_and_the_official_counts(mnist: RawDataset) ->
     assert (mnist.scale, mnist.classes) == (255, 10)
     assert (mnist.samples.images.dtype, mnist.samples.labels.dtype) == (np.uint8, np.int64)
     assert mnist.samples.images.max() == 255
-
-
-def test_it_is_not_taken_for_fashion_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(sources.ENVIRONMENT_VARIABLE, str(MNIST_FOLDER))
-    with pytest.raises(ValueError, match="SHA-256 is ba891046.*, expected c59f468a.*another dataset's"):
-        load("fashion_mnist", {}, with_test=True)

@@ -1,4 +1,4 @@
-"""The tiny dense net of `made.py`, trained once by the stage, for the studies' rows."""
+"""The dense net of the tiny project, for the studies' rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,6 @@ from pipeline.io import paths
 from pipeline.io.params import Matrix
 from pipeline.io.resume import Resume
 from pipeline.io.store import load_dataset
-from pipeline.stages import train
 from pipeline.studies import load_study
 from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
@@ -21,26 +20,14 @@ from snnprune.core.seeds import derive_seed
 from snnprune.core.training.params import FitParams
 from snnprune.pruning import iterate
 from snnprune.pruning.params import PruneParams
-from tests.pipeline.studies.made import PARAMS, SIZES, save_splits, write_params
+from tests.pipeline.studies.made import PARAMS, SIZES
 
 BLOCKS = PARAMS["experiments"]["tiny"]
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with data and the dense net of seed 0."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_params()
-        save_splits()
-        train.main(["tiny", "0"])
-    return folder
-
-
-@pytest.fixture(scope="session")
-def dataset(folder: Path) -> Dataset:
-    return load_dataset(folder / paths.data_folder("tiny"))
+def dataset(made: Path) -> Dataset:
+    return load_dataset(made / paths.data_folder("tiny"))
 
 
 @pytest.fixture
@@ -50,11 +37,11 @@ def prune() -> PruneParams:
 
 @pytest.fixture
 def inputs(
-    folder: Path, dataset: Dataset, prune: PruneParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, dataset: Dataset, prune: PruneParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Inputs]:
     """What a study reads, with the given params beside its defaults."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(paths, "RESULTS", folder / "results")
+    monkeypatch.setattr(paths, "RESULTS", made / "results")
 
     def inputs_of(study: str, **params: Any) -> Inputs:
         return Inputs(

@@ -13,6 +13,7 @@ from pipeline.report.claims.judge import (
     PROTOCOLS,
     RULE,
     VERDICTS,
+    Found,
     JudgedClaim,
     Outcome,
     Size,
@@ -20,6 +21,7 @@ from pipeline.report.claims.judge import (
     judge,
     judge_claim,
 )
+from pipeline.report.claims.table import claim_table
 from pipeline.report.statistics import Interval, describe
 from pipeline.studies import available
 from tests.imports import PROJECT
@@ -165,6 +167,22 @@ def test_why_names_what_settles_it() -> None:
     assert "no interval from one seed" in judged(condition(ONE_SEED)).why
     mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other")).why
     assert "other" in mixed.split("; paper")[0] and "margin" not in mixed.split("; paper")[0]
+
+
+def test_a_condition_beside_the_papers_number() -> None:
+    fair = Found(5, 1.5, 1.25, 1.75, "at 90 %", "holds", "larger")
+    paper = Found(None, None, None, None, "no such study", "not measured", None)
+    condition = Condition("steps left out", "steps", "at least", 1, fair, paper, threshold_of="ours")
+    table = claim_table(JudgedClaim("id", "It is so.", "1 step", "reproduced", "so", {}, [condition], []))
+    assert table.rows == [
+        [
+            "steps left out",
+            "at least 1 step (our threshold)",
+            "no number",
+            "1.50 (1.25 to 1.75) steps\nholds, larger, at 90 %, 5 seeds",
+            "not measured: no such study",
+        ]
+    ]
 
 
 def test_an_experiment_without_studies_has_every_claim() -> None:
