@@ -1,18 +1,14 @@
 """The data stage from its command line: what it writes, that it repeats itself, and how it fails."""
 
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.data.sources import ENVIRONMENT_VARIABLE
-from pipeline.io.entry import run_stage
 from pipeline.io.store import load_dataset
 from pipeline.stages.data import main
 from snnprune.core.errors import DataError
-from tests.imports import PROJECT
 from tests.pipeline.studies.made import contents
 
 PARAMS = """
@@ -23,8 +19,6 @@ experiments:
     data: {dataset: digits, validation: 0.2, test: 0.2, split_seed: 1}
   own:
     data: {dataset: "idx:mine", validation: 4, test: 6, split_seed: 0}
-  typo:
-    data: {dataset: digit, validation: 0.2, test: 0.2, split_seed: 0}
   absent:
     data: {dataset: mnist, validation: 0.2, split_seed: 0}
 """
@@ -72,21 +66,3 @@ def test_a_dataset_that_is_not_there_leaves_no_result(project: Path, monkeypatch
     with pytest.raises(DataError, match="nowhere: no such folder"):
         main(["absent"])
     assert not (project / "results").exists()
-
-
-def test_command_line_reports_errors_without_traceback(project: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.stages.data", "typo"]
-    done = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("error: experiments.typo.data.dataset: ")
-    assert "digits, mnist, fashion_mnist, kmnist, synthetic, idx:<folder>" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_run_stage_lets_unexpected_errors_through() -> None:
-    def broken() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run_stage(broken)

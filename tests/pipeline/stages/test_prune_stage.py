@@ -30,13 +30,9 @@ COMMAND = [sys.executable, "-m", "pipeline.stages.prune", "tiny", "cqp", "0"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PROJECT)}
 
 
-def write(*changes: tuple[str, Any]) -> None:
-    write_params(("prune.levels", LEVELS), ("prune.finetune.epochs", EPOCHS), *changes)
-
-
 def run(method: str = "cqp", *changes: tuple[str, Any]) -> Path:
     """Run the stage with the changed params as DVC does: its former results are gone."""
-    write(*changes)
+    write_params(("prune.levels", LEVELS), ("prune.finetune.epochs", EPOCHS), *changes)
     folder = paths.prune_folder("tiny", method, 0)
     shutil.rmtree(folder, ignore_errors=True)
     prune.main(["tiny", method, "0"])
@@ -146,12 +142,3 @@ def test_mistakes_are_told_as_errors(project: Path) -> None:
     with pytest.raises(InfeasibleSelection, match="cannot keep 242 synapses: .* are protected"):
         run("cqp", ("methods.cqp.tau", 0.0))
     assert not (paths.prune_folder("tiny", "cqp", 0) / "levels.csv").exists()
-
-
-def test_on_the_command_line_a_mistake_is_one_line_without_traceback(project: Path) -> None:
-    write(("prune.scope", "locally"))
-    done = subprocess.run(COMMAND, cwd=project, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: experiments.tiny.prune.scope: Input should be 'global' or 'layer'; found 'locally'\n"
-    )

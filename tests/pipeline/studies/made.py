@@ -31,7 +31,7 @@ PARAMS: dict[str, Any] = {
             "layers": {"levels": LEVELS},
             "relaxation": {"tau": 0.3},
             "zombies": {"level": 0.5, "steps": 5, "every": 2},
-            "staleness": {},
+            "staleness": {"above": 0.5},
             "sweep": {"thresholds": [0.0, 0.3, 0.6, 1.0]},
             "alpha": {"values": [0.0, 1.0], "levels": [0.9], "seeds": SEEDS},
             "paper": {"levels": LEVELS, "rounds": 2, "batches": 2, "finetune": FINETUNE},
