@@ -15,6 +15,10 @@ from snnprune.core.schema import ParamsError, validate
 from snnprune.data import idx
 
 Write = Callable[[Path], Path]
+SYNTHETIC = (
+    "6b25b3f204808ab7c2fc39412facdb610e58e112fd61850001c532f7ce41c713",
+    "5acb29847cc68b2b461ae941d2bbc6e2fca9ffbf8925f44323f526f24963f5d7",
+)
 PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
 
 
@@ -24,6 +28,14 @@ def test_digits_are_scikit_learns() -> None:
     assert (raw.samples.images.dtype, raw.samples.labels.dtype) == (np.uint8, np.int64)
     assert (raw.samples.images.max(), raw.scale, raw.classes, raw.test) == (16, 16, 10, None)
     assert raw.samples.labels[:10].tolist() == list(range(10))
+
+
+def test_synthetic_has_the_same_bytes_everywhere() -> None:
+    raw = load("synthetic", {}, with_test=False)
+    images, labels = raw.samples.images, raw.samples.labels
+    assert (images.shape, images.dtype, labels.dtype) == ((10_000, 1, 784), np.float32, np.int64)
+    assert (raw.name, raw.scale, raw.classes, raw.test) == ("synthetic", 1, 10, None)
+    assert tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in (images, labels)) == SYNTHETIC
 
 
 @pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test])

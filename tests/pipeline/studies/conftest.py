@@ -15,12 +15,11 @@ from pipeline.io.resume import Resume
 from pipeline.io.store import load_dataset
 from pipeline.studies import load_study
 from snnprune.core.dataset import Dataset
-from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.params import FitParams
 from snnprune.pruning import iterate
 from snnprune.pruning.params import PruneParams
-from tests.pipeline.studies.made import PARAMS, SIZES
+from tests.pipeline.studies.made import PARAMS, SIZES, Dense, Measure
 
 BLOCKS = PARAMS["experiments"]["tiny"]
 
@@ -58,19 +57,19 @@ def inputs(
 
 
 @pytest.fixture
-def measure(inputs: Callable[..., Inputs]) -> Callable[..., pd.DataFrame]:
+def measure(inputs: Callable[..., Inputs]) -> Measure:
     """The rows of a study with the given params, of seed 0."""
     return lambda study, **params: pd.DataFrame(load_study(study).rows(inputs(study, **params), 0))
 
 
 @pytest.fixture
-def dense(inputs: Callable[..., Inputs]) -> Callable[[], SpikingNetwork]:
+def dense(inputs: Callable[..., Inputs]) -> Dense:
     """Makes a new copy of the dense net."""
     return lambda: inputs("temporal").dense(0)
 
 
 @pytest.fixture
-def critical(dense: Callable[[], SpikingNetwork], dataset: Dataset, prune: PruneParams) -> dict[str, torch.Tensor]:
+def critical(dense: Dense, dataset: Dataset, prune: PruneParams) -> dict[str, torch.Tensor]:
     """Criticality of the dense net at its first level, as the prune stage measures it."""
     seed = derive_seed(0, 0, iterate.CRITICALITY)
     return dict(iterate.measure(dense(), list(SIZES), dataset.train, prune.criticality, seed)())

@@ -2,15 +2,20 @@
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipeline.io import paths
 from pipeline.io.store import save_dataset
 from pipeline.stages import prune, train
+from snnprune.core.network import SpikingNetwork
 
+Dense = Callable[[], SpikingNetwork]  # the fixtures `dense` and `measure` of the studies
+Measure = Callable[..., pd.DataFrame]
 LEVELS = [0.5, 0.9]
 SEEDS = [0, 1]
 FINETUNE = {"epochs": 1, "batch_size": 20, "lr": 0.005}

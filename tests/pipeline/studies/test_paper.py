@@ -1,10 +1,8 @@
 """Protocol `paper`: column scores and masks by hand, and the rounds."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -18,10 +16,8 @@ from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams, PruneParams
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.select import InfeasibleSelection, keep_count
-from tests.pipeline.studies.made import FINETUNE
+from tests.pipeline.studies.made import FINETUNE, Dense, Measure
 
-Dense = Callable[[], SpikingNetwork]
-Measure = Callable[..., pd.DataFrame]
 PARAMS = {"levels": [0.3, 0.9], "rounds": 3, "batches": 2, "finetune": FINETUNE}
 PARAMS |= {"criticality": {"batches": 1, "batch_size": 30}}
 WEIGHT = torch.tensor([[1.0, -2.0, 0.0, 3.0], [-1.0, 0.5, 4.0, 0.0]])

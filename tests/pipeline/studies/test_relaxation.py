@@ -1,7 +1,5 @@
 """The relaxation study: its levels recomputed in another way, and the feasibility bound."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,9 +10,8 @@ from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy
 from snnprune.pruning.relaxations import Solver, solve_budget
-from tests.pipeline.studies.made import SIZES, SYNAPSES
+from tests.pipeline.studies.made import SIZES, SYNAPSES, Dense, Measure
 
-Dense = Callable[[], SpikingNetwork]
 Scored = tuple[np.ndarray, np.ndarray]
 
 
@@ -46,7 +43,7 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 @pytest.fixture
-def rows(masks: list[np.ndarray], measure: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+def rows(masks: list[np.ndarray], measure: Measure) -> pd.DataFrame:
     return measure("relaxation", tau=0.3, tolerance=1e-6, max_iter=100_000).set_index(["form", "level"])
 
 

@@ -13,9 +13,8 @@ from pipeline.studies.zombies import SETTINGS, rows_of_setting
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.fit import SHUFFLE
 from snnprune.pruning.iterate import CRITICALITY, FINETUNE, METHOD
-from tests.pipeline.studies.made import SIZES, SYNAPSES
+from tests.pipeline.studies.made import SIZES, SYNAPSES, Dense
 
-Dense = Callable[[], SpikingNetwork]
 State = dict[str, torch.Tensor]
 RowsOf = Callable[..., list[dict[str, Any]]]
 AtRow = Callable[[Callable[[], object]], None]

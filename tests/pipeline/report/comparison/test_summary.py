@@ -15,7 +15,7 @@ Dense = dict[int, dict[str, float]]
 T_97_5_ONE_DEGREE = math.tan(math.pi * 0.475)  # the t distribution with one degree of freedom is Cauchy's
 
 
-def test_one_row_per_method_seed_and_level_and_the_dense_nets_first(table: pd.DataFrame) -> None:
+def test_a_row_per_method_seed_and_level_has_every_value_and_the_dense_nets_are_first(table: pd.DataFrame) -> None:
     assert list(zip(table["method"], table["seed"], table["level"], strict=True)) == [
         ("dense", 0, 0.0),
         ("dense", 1, 0.0),
@@ -23,9 +23,6 @@ def test_one_row_per_method_seed_and_level_and_the_dense_nets_first(table: pd.Da
     ]
     assert set(table["experiment"]) == {"made"}
     assert not table.isna().any().any()
-
-
-def test_every_value_is_in_its_row(table: pd.DataFrame) -> None:
     rows = table.set_index(["method", "seed", "level"])
     pruned = rows.loc[("osqp", 1, 0.9)]
     assert (pruned["keep"], pruned["nnz"], pruned["synapses"], pruned["sparsity"]) == (10, 5, 100, 0.95)
