@@ -45,9 +45,9 @@ def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project
         load(name, {}, with_test=True)
 
 
-def test_folder_with_test_files(project: Path, write_folder: Write) -> None:
+def test_folder_with_test_files_has_a_name_without_its_path(project: Path, write_folder: Write) -> None:
     raw = load(f"idx:{write_folder(project / 'deep' / 'mine')}", {}, with_test=True)
-    assert raw.test is not None  # and the name holds no path:
+    assert raw.test is not None
     assert (raw.name, raw.classes, raw.scale) == ("idx:mine", 3, 255)
     assert raw.samples.images.shape == (30, 2, 3)
     assert raw.test.images[5].tolist() == [[5, 5, 5], [5, 5, 5]]

@@ -240,7 +240,7 @@ def test_a_transfer_goes_on_where_it_ended_after_growing_pauses(
 
 
 @pytest.mark.parametrize(("status", "tries"), [(503, len(BACKOFF_S) + 1), (404, 1)])
-def test_a_refusal_for_good_is_not_retried_nor_the_last_try(
+def test_what_fails_for_good_is_an_error_and_leaves_no_file(
     mirror: Mirror, tmp_path: Path, status: int, tries: int
 ) -> None:
     mirror.faults = [status] * 10

@@ -57,7 +57,7 @@ def test_round_trip_scales_and_adds_the_channel(tmp_path: Path) -> None:
             "test": {"count": 1, "per_class": [0, 1]},
         },
     }
-    (tmp_path / SUMMARY_FILE).unlink()  # loading needs no other file, which holds bytes
+    (tmp_path / SUMMARY_FILE).unlink()  # loading does not need it
     assert safetensors.torch.load_file(tmp_path / FILE)["train.images"].dtype == torch.uint8
     dataset = load_dataset(tmp_path)
     assert (dataset.name, dataset.classes, dataset.digest) == ("made", 2, summary["digest"])

@@ -66,6 +66,7 @@ def test_the_table_and_nothing_else(project: Path, study: str) -> None:
     assert not list((project / ".resume").rglob("*.pt"))
     rows = table(study)
     assert rows["seed"].is_monotonic_increasing and set(rows["seed"]) == set(SEEDS)
+    assert not rows.isna().all().any()
     if study in OVER_NETS:
         found = rows[["method", "level", "seed"]].drop_duplicates().to_numpy().tolist()
         pruned = [(method, level) for method in METHODS for level in LEVELS]
