@@ -1,4 +1,4 @@
-"""The figures of the studies: valid SVG with their labels, the same bytes twice, and points where they belong."""
+"""The figures of the studies: valid SVG with their labels, and points where they belong."""
 
 import warnings
 from collections.abc import Iterator
@@ -37,13 +37,12 @@ def test_every_study_has_a_report() -> None:
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_valid_svg_the_same_bytes_twice_with_everything_on_it(name: str) -> None:
+def test_valid_svg_with_everything_on_it(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = draw(name)
         content = as_svg(figure)
         alone = as_svg(draw(name, seeds=(0,)))  # without intervals
-    assert content == as_svg(draw(name))
     assert content != alone
     assert "nan" not in (content + alone).lower().replace("dominant", "")
     assert all(axes.get_xlabel() for axes in figure.axes)
