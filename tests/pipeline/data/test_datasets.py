@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pydantic
 import pytest
 
 from pipeline.data.datasets import DATASETS, load
@@ -16,6 +15,10 @@ from snnprune.core.schema import ParamsError, validate
 from snnprune.data import idx
 
 Write = Callable[[Path], Path]
+SYNTHETIC = (
+    "6b25b3f204808ab7c2fc39412facdb610e58e112fd61850001c532f7ce41c713",
+    "5acb29847cc68b2b461ae941d2bbc6e2fca9ffbf8925f44323f526f24963f5d7",
+)
 PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
 
 
@@ -27,6 +30,14 @@ def test_digits_are_scikit_learns() -> None:
     assert raw.samples.labels[:10].tolist() == list(range(10))
 
 
+def test_synthetic_has_the_same_bytes_everywhere() -> None:
+    raw = load("synthetic", {}, with_test=False)
+    images, labels = raw.samples.images, raw.samples.labels
+    assert (images.shape, images.dtype, labels.dtype) == ((10_000, 1, 784), np.float32, np.int64)
+    assert (raw.name, raw.scale, raw.classes, raw.test) == ("synthetic", 1, 10, None)
+    assert tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in (images, labels)) == SYNTHETIC
+
+
 @pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test])
 def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project: Path, write_folder: Write) -> None:
     write_folder(project / "data" / "raw" / name)
@@ -34,19 +45,13 @@ def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project
         load(name, {}, with_test=True)
 
 
-def test_folder_with_test_files(project: Path, write_folder: Write) -> None:
-    write_folder(project / "mine")
-    raw = load("idx:mine", {}, with_test=True)
+def test_folder_with_test_files_has_a_name_without_its_path(project: Path, write_folder: Write) -> None:
+    raw = load(f"idx:{write_folder(project / 'deep' / 'mine')}", {}, with_test=True)
     assert raw.test is not None
     assert (raw.name, raw.classes, raw.scale) == ("idx:mine", 3, 255)
     assert raw.samples.images.shape == (30, 2, 3)
     assert raw.test.images[5].tolist() == [[5, 5, 5], [5, 5, 5]]
     assert raw.test.labels.tolist() == [0, 1, 2, 0, 1, 2]
-
-
-def test_name_holds_no_path(project: Path, write_folder: Write) -> None:
-    folder = write_folder(project / "deep" / "mine")
-    assert load(f"idx:{folder}", {}, with_test=True).name == "idx:mine"
 
 
 def test_folder_without_test_files(project: Path, write_folder: Write) -> None:
@@ -87,14 +92,16 @@ def test_test_images_of_another_size(project: Path, write_folder: Write) -> None
         load("idx:mine", {}, with_test=True)
 
 
-def test_unknown_name_lists_the_choices() -> None:
-    with pytest.raises(DataError, match="cifar: unknown dataset; choose one of digits, .*, synthetic, idx:<folder>"):
-        load("cifar", {}, with_test=True)
-
-
-def test_missing_folder(project: Path) -> None:
-    with pytest.raises(DataError, match="nowhere: no such folder"):
-        load("idx:nowhere", {}, with_test=True)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cifar", "cifar: unknown dataset; choose one of digits, .*, synthetic, idx:<folder>"),
+        ("idx:nowhere", "nowhere: no such folder"),
+    ],
+)
+def test_what_is_not_there_is_named(project: Path, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(name, {}, with_test=True)
 
 
 # The params schema
@@ -148,9 +155,3 @@ def test_refused_params_name_the_key_and_what_is_allowed(change: dict[str, objec
 def test_required_keys(key: str) -> None:
     with pytest.raises(ParamsError, match=f"data.{key}: "):
         validate(DataParams, {other: value for other, value in PLAIN.items() if other != key}, "data")
-
-
-def test_params_are_immutable() -> None:
-    params = validate(DataParams, PLAIN, "data")
-    with pytest.raises(pydantic.ValidationError):
-        params.dataset = "mnist"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from snnprune.core.errors import DataError
-from snnprune.data.idx import FILES, decompress, parse_images, parse_labels, read_pair
+from snnprune.data.idx import decompress, parse_images, parse_labels
 
 PATH = Path("some/train-images-idx3-ubyte")
 
@@ -70,11 +70,3 @@ def test_damaged_gzip_is_an_error(damage: str) -> None:
     }[damage]
     with pytest.raises(DataError, match=f"{PATH}: damaged gzip file of {len(damaged)} bytes"):
         decompress(damaged, PATH)
-
-
-def test_unequal_counts_name_both_files(tmp_path: Path) -> None:
-    images, labels = (tmp_path / stem for stem in FILES["train"])
-    images.write_bytes(IMAGES)
-    labels.write_bytes(LABELS)
-    with pytest.raises(DataError, match=f"{labels}: 4 labels, but {images} has 2 images"):
-        read_pair(tmp_path, "train", lambda path, stem: path.read_bytes())

@@ -101,23 +101,15 @@ def test_folders_are_tried_in_order(
 ) -> None:
     chosen = tmp_path / "chosen"
     write_folder(project / "data" / "raw" / "tiny")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "")
     assert locate(tiny) == Path("data/raw/tiny")
-    write_folder(chosen)
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(chosen))
+    with pytest.raises(DataError, match=f"chosen: no such folder; .*{ENVIRONMENT_VARIABLE}"):
+        locate(tiny)
+    write_folder(chosen)
     assert locate(tiny) == chosen
     write_folder(chosen / "tiny")
     assert locate(tiny) == chosen / "tiny"
-
-
-def test_environment_variable_empty_or_naming_no_folder(
-    project: Path, tiny: PublicSet, write_folder: Write, monkeypatch: Patch
-) -> None:
-    write_folder(project / "data" / "raw" / "tiny")
-    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "")
-    assert locate(tiny) == Path("data/raw/tiny")
-    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "typo")
-    with pytest.raises(DataError, match=f"typo: no such folder; .*{ENVIRONMENT_VARIABLE}"):
-        locate(tiny)
 
 
 def test_incomplete_folder_is_an_error_though_a_complete_one_follows(
@@ -220,64 +212,40 @@ def test_download_fills_the_raw_folder_once(
     assert len(mirror.requests) == 4
 
 
-def test_broken_transfer_is_resumed_where_it_ended(project: Path, online: PublicSet, mirror: Mirror) -> None:
-    mirror.faults = ["break", "break"]
-    locate(online, no_sleep)
-    name = f"{idx.TRAIN_IMAGES}.gz"
-    size = len(mirror.files[name])
-    first = size // 2
-    second = first + (size - first) // 2
-    assert mirror.requests[:3] == [(name, None), (name, f"bytes={first}-"), (name, f"bytes={second}-")]
-
-
-def test_next_call_resumes_what_an_earlier_one_left(mirror: Mirror, tmp_path: Path) -> None:
-    name = f"{idx.TRAIN_IMAGES}.gz"
-    path = tmp_path / name
-    path.with_name(f"{name}.part").write_bytes(mirror.files[name][:10])
-    download(mirror.url + name, path, no_sleep)
-    assert mirror.requests == [(name, "bytes=10-")]
-    assert path.read_bytes() == mirror.files[name]
+@pytest.mark.parametrize(
+    ("left", "faults", "ranges", "pauses"),
+    [
+        (0, ["break", "break"], [0, 50, 75], 2),
+        (10, [], [10], 0),  # what an earlier call left is continued
+        (0, ["break", "no range"], [0, 50], 1),  # then it is read from the start
+        (1000, [], [1000, 0], 1),  # longer than the file: it is dropped
+        (0, [503, 429], [0, 0, 0], 2),
+    ],
+)
+def test_a_transfer_goes_on_where_it_ended_after_growing_pauses(
+    mirror: Mirror, tmp_path: Path, left: int, faults: list[int | str], ranges: list[int], pauses: int
+) -> None:
+    content, path = bytes(range(100)), tmp_path / "file"
+    mirror.files, mirror.faults = {"file": content}, faults
+    if left:
+        (tmp_path / "file.part").write_bytes(content[:10].ljust(left, b"x"))
+    slept: list[float] = []
+    download(f"{mirror.url}file", path, slept.append)
+    assert mirror.requests == [("file", f"bytes={start}-" if start else None) for start in ranges]
+    assert slept == list(BACKOFF_S[:pauses]) == sorted(slept)
+    assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_server_without_ranges_is_read_from_the_start(mirror: Mirror, tmp_path: Path) -> None:
-    name = f"{idx.TRAIN_IMAGES}.gz"
-    mirror.faults = ["break", "no range"]
-    download(mirror.url + name, tmp_path / name, no_sleep)
-    assert (tmp_path / name).read_bytes() == mirror.files[name]
-
-
-def test_leftover_longer_than_the_file_is_dropped(mirror: Mirror, tmp_path: Path) -> None:
-    name = f"{idx.TRAIN_LABELS}.gz"
-    (tmp_path / f"{name}.part").write_bytes(b"x" * 1000)
-    download(mirror.url + name, tmp_path / name, no_sleep)
-    assert [wanted for _, wanted in mirror.requests] == ["bytes=1000-", None]
-    assert (tmp_path / name).read_bytes() == mirror.files[name]
-
-
-def test_passing_errors_are_retried_after_growing_pauses(mirror: Mirror, tmp_path: Path) -> None:
-    name = f"{idx.TRAIN_LABELS}.gz"
-    mirror.faults = [503, 429]
-    pauses: list[float] = []
-    download(mirror.url + name, tmp_path / name, pauses.append)
-    assert pauses == list(BACKOFF_S[:2])
-    assert pauses == sorted(pauses)
-    assert (tmp_path / name).read_bytes() == mirror.files[name]
-
-
-def test_errors_that_do_not_pass_end_in_an_error_and_leave_no_file(mirror: Mirror, tmp_path: Path) -> None:
-    url = f"{mirror.url}{idx.TRAIN_LABELS}.gz"
-    mirror.faults = [503] * 10
-    with pytest.raises(DownloadError, match=f"{url}: HTTP Error 503: "):
-        download(url, tmp_path / "file", no_sleep)
-    assert len(mirror.requests) == len(BACKOFF_S) + 1
+@pytest.mark.parametrize(("status", "tries"), [(503, len(BACKOFF_S) + 1), (404, 1)])
+def test_what_fails_for_good_is_an_error_and_leaves_no_file(
+    mirror: Mirror, tmp_path: Path, status: int, tries: int
+) -> None:
+    mirror.faults = [status] * 10
+    with pytest.raises(DownloadError, match=f"{mirror.url}file: HTTP Error {status}: "):
+        download(f"{mirror.url}file", tmp_path / "file", no_sleep)
+    assert len(mirror.requests) == tries
     assert not list(tmp_path.iterdir())
-
-
-def test_refusal_is_not_retried(mirror: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="absent: HTTP Error 404: "):
-        download(f"{mirror.url}absent", tmp_path / "file", no_sleep)
-    assert len(mirror.requests) == 1
 
 
 def test_second_mirror_is_used_when_the_first_refuses(project: Path, online: PublicSet, mirror: Mirror) -> None:

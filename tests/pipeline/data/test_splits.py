@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.datasets import RawDataset, Samples
-from pipeline.data.splits import count_of, split_dataset
+from pipeline.data.splits import split_dataset
 from snnprune.core.errors import DataError
 
 
@@ -33,9 +33,9 @@ def test_parts_are_disjoint_complete_and_stratified_and_keep_image_and_label_tog
         assert np.bincount(part.labels).tolist() == per_class
 
 
-def test_counts_are_exact() -> None:
-    parts = split_dataset(dataset([40, 40]), validation=7, test=11, seed=0)
-    assert (len(parts.validation.labels), len(parts.test.labels), len(parts.train.labels)) == (7, 11, 62)
+def test_counts_are_exact_and_shares_rounded() -> None:
+    parts = split_dataset(dataset([40, 41]), validation=7, test=0.2, seed=0)  # of 81: 16.2
+    assert (len(parts.validation.labels), len(parts.test.labels), len(parts.train.labels)) == (7, 16, 58)
 
 
 def test_train_is_mixed_although_the_source_is_sorted() -> None:
@@ -55,11 +55,6 @@ def test_official_test_split_is_left_as_it_is() -> None:
     assert parts.test is OFFICIAL
     assert len(parts.validation.labels) == 10
     assert len(parts.train.labels) == 30
-
-
-def test_share_is_rounded_and_count_kept() -> None:
-    assert count_of(0.2, 1797) == 359
-    assert count_of(5000, 60000) == 5000
 
 
 @pytest.mark.parametrize(

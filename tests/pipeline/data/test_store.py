@@ -15,8 +15,9 @@ import torch
 from pipeline.io.store import FILE, SUMMARY_FILE, load_dataset, save_dataset
 from snnprune.core.dataset import SPLITS
 from snnprune.core.errors import DataError
+from tests.imports import PROJECT, imported_files
+from tests.pipeline.studies.made import contents
 
-ROOT = Path(__file__).parents[3]
 ONE = np.array([1])
 
 
@@ -37,53 +38,12 @@ def made() -> dict[str, Any]:
 
 def with_split(split: str, images: Any = None, labels: Any = None) -> dict[str, Any]:
     arguments = made()
-    old_images, old_labels = arguments["splits"][split]
-    arguments["splits"][split] = (
-        old_images if images is None else images,
-        old_labels if labels is None else labels,
-    )
+    old = arguments["splits"][split]
+    arguments["splits"][split] = tuple(b if a is None else a for a, b in zip((images, labels), old, strict=True))
     return arguments
 
 
 def test_round_trip_scales_and_adds_the_channel(tmp_path: Path) -> None:
-    summary = save_dataset(tmp_path, **made())
-    dataset = load_dataset(tmp_path)
-    assert (dataset.name, dataset.classes, dataset.digest) == ("made", 2, summary["digest"])
-    assert dataset.train.images.dtype == torch.float32
-    assert dataset.train.images.shape == (4, 1, 2, 2)
-    assert dataset.train.images[1, 0].tolist() == [[4 / 16, 5 / 16], [6 / 16, 7 / 16]]
-    assert dataset.test.images.tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
-    assert dataset.validation.labels.dtype == torch.int64
-    assert dataset.validation.labels.tolist() == [1, 0]
-
-
-def test_tensors_are_stored_as_bytes_and_loading_needs_no_other_file(tmp_path: Path) -> None:
-    save_dataset(tmp_path, **made())
-    (tmp_path / SUMMARY_FILE).unlink()
-    assert load_dataset(tmp_path).train.labels.tolist() == [0, 1, 0, 0]
-    assert safetensors.torch.load_file(tmp_path / FILE)["train.images"].dtype == torch.uint8
-
-
-def test_channels_are_kept(tmp_path: Path) -> None:
-    arguments = made()
-    colour = {
-        split: (np.repeat(images[:, None], 3, axis=1), labels)
-        for split, (images, labels) in arguments["splits"].items()
-    }
-    summary = save_dataset(tmp_path, **(arguments | {"splits": colour}))
-    assert summary["shape"] == [3, 2, 2]
-    assert load_dataset(tmp_path).train.images.shape == (4, 3, 2, 2)
-
-
-def test_float_features_are_kept_exactly(tmp_path: Path) -> None:
-    features = np.array([[[[-1.5, 0.1]]], [[[3.25, 1e-30]]]], np.float32)
-    labels = np.array([0, 1])
-    splits = dict.fromkeys(("train", "validation", "test"), (features, labels))
-    save_dataset(tmp_path, "synthetic", classes=2, scale=1, splits=splits)
-    assert torch.equal(load_dataset(tmp_path).train.images, torch.from_numpy(features))
-
-
-def test_summary_file(tmp_path: Path) -> None:
     summary = save_dataset(tmp_path, **made())
     assert json.loads((tmp_path / SUMMARY_FILE).read_text()) == summary
     assert summary == {
@@ -97,28 +57,40 @@ def test_summary_file(tmp_path: Path) -> None:
             "test": {"count": 1, "per_class": [0, 1]},
         },
     }
-
-
-def test_digest_by_hand(tmp_path: Path) -> None:
-    parts = []
-    for split, (images, labels) in made()["splits"].items():
-        parts += [f"{split}.images uint8 ({len(images)}, 1, 2, 2)\n".encode(), images.tobytes()]
-        parts += [f"{split}.labels int64 ({len(labels)},)\n".encode(), labels.astype("<i8").tobytes()]
-    by_hand = hashlib.sha256(b"scale 16\n" + b"".join(parts)).hexdigest()
-    assert save_dataset(tmp_path, **made())["digest"] == by_hand
+    (tmp_path / SUMMARY_FILE).unlink()  # loading does not need it
+    assert safetensors.torch.load_file(tmp_path / FILE)["train.images"].dtype == torch.uint8
+    dataset = load_dataset(tmp_path)
+    assert (dataset.name, dataset.classes, dataset.digest) == ("made", 2, summary["digest"])
+    assert dataset.train.images.dtype == torch.float32
+    assert dataset.train.images.shape == (4, 1, 2, 2)
+    assert dataset.train.images[1, 0].tolist() == [[4 / 16, 5 / 16], [6 / 16, 7 / 16]]
+    assert dataset.test.images.tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
+    assert dataset.validation.labels.dtype == torch.int64
+    assert dataset.validation.labels.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("images", "scale"),
     [
-        with_split("train", images=made()["splits"]["train"][0][::-1]),
-        with_split("test", labels=np.array([0])),
-        made() | {"scale": 17},
+        (np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2), 25),
+        (np.array([[[[-1.5, 0.1]]], [[[3.25, 1e-30]]]], np.float32), 1),
     ],
-    ids=["images", "labels", "scale"],
+    ids=["channels", "float features"],
 )
-def test_digest_changes_with_the_content(tmp_path: Path, change: dict[str, Any]) -> None:
-    assert save_dataset(tmp_path, **change)["digest"] != save_dataset(tmp_path, **made())["digest"]
+def test_what_has_channels_is_kept_exactly(tmp_path: Path, images: np.ndarray, scale: int) -> None:
+    splits = dict.fromkeys(SPLITS, (images, np.array([0, 1])))
+    assert save_dataset(tmp_path, "made", 2, scale, splits)["shape"] == list(images.shape[1:])
+    assert torch.equal(load_dataset(tmp_path).train.images, torch.from_numpy(images) / scale)
+
+
+@pytest.mark.parametrize("change", [{}, {"scale": 17}, with_split("test", labels=np.array([0]))])
+def test_digest_by_hand(tmp_path: Path, change: dict[str, Any]) -> None:
+    arguments, parts = made() | change, []
+    for split, (images, labels) in arguments["splits"].items():
+        parts += [f"{split}.images uint8 ({len(images)}, 1, 2, 2)\n".encode(), images.tobytes()]
+        parts += [f"{split}.labels int64 ({len(labels)},)\n".encode(), labels.astype("<i8").tobytes()]
+    by_hand = hashlib.sha256(f"scale {arguments['scale']}\n".encode() + b"".join(parts)).hexdigest()
+    assert save_dataset(tmp_path, **arguments)["digest"] == by_hand
 
 
 def test_digest_is_of_the_content_not_of_the_memory_layout(tmp_path: Path) -> None:
@@ -129,19 +101,14 @@ def test_digest_is_of_the_content_not_of_the_memory_layout(tmp_path: Path) -> No
 
 
 def test_equal_content_gives_equal_files_in_another_process_and_nothing_is_left_beside_them(tmp_path: Path) -> None:
-    script = (
-        "import sys, importlib.util, pathlib\n"
-        "spec = importlib.util.spec_from_file_location('made', sys.argv[1])\n"
-        "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)\n"
-        "module.save_dataset(pathlib.Path(sys.argv[2]), **module.made())\n"
-    )
-    subprocess.run([sys.executable, "-c", script, __file__, tmp_path / "other"], check=True, cwd=ROOT)
+    module = "tests.pipeline.data.test_store"
+    script = f"import pathlib, {module} as t; t.save_dataset(pathlib.Path({str(tmp_path / 'other')!r}), **t.made())"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=PROJECT)
     save_dataset(tmp_path / "here", **made())
     save_dataset(tmp_path / "here", **made())
-    for folder in ("here", "other"):
-        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == [SUMMARY_FILE, FILE]
-    for name in (FILE, SUMMARY_FILE):
-        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+    found = contents(tmp_path / "here")
+    assert set(found) == {SUMMARY_FILE, FILE}
+    assert contents(tmp_path / "other") == found
 
 
 @pytest.mark.parametrize(
@@ -184,9 +151,8 @@ def test_missing_damaged_or_foreign_files_are_data_errors(tmp_path: Path) -> Non
 
 
 def test_loading_does_not_import_what_only_the_data_stage_needs() -> None:
-    script = (
-        "import sys, pipeline.io.store\n"
-        "print([name for name in sys.modules if name.split('.')[0] == 'sklearn' or name.startswith('pipeline.data.')])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    files = imported_files("pipeline.io.store")
+    assert files
+    assert not [
+        file for file in files if "pipeline/data" in file.as_posix() or "sklearn" in (PROJECT / file).read_text()
+    ]

@@ -1,12 +1,13 @@
 """Tables of every study as its rows would be on a real network, made by formulas: what summaries and figures get."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.report.comparison.summary import MEASURED, Comparison
+from pipeline.report.comparison.summary import COUNTS, KEY, MEASURED, Comparison
 from pipeline.report.statistics import Interval
 from pipeline.report.studies import Context, StudySummary, load_report
 from pipeline.studies.energy import Params as EnergyParams
@@ -193,6 +194,33 @@ def evaluated_table() -> pd.DataFrame:
     level, cqp = rows["level"], rows["method"] == "cqp"
     accuracy = 0.985 - rows["loss"] * level**10 - 0.001 * rows["seed"] * (1 + level * cqp)
     return rows.assign(sparsity=level, accuracy=accuracy).drop(columns="loss")
+
+
+def levels_table(
+    levels: Sequence[float], kept: Sequence[int], synapses: int, accuracies: Sequence[float] | float
+) -> pd.DataFrame:
+    """A prune stage's `levels.csv`, by the validation accuracies; timesteps are 6."""
+    return pd.DataFrame(
+        {
+            "protocol": "fair",
+            "level": levels,
+            "sparsity": [1 - count / synapses for count in kept],
+            "keep": [round(synapses * (1 - level)) for level in levels],
+            "nnz": kept,
+            "synapses": synapses,
+            "validation_accuracy_before": 0.5,
+            "validation_accuracy": accuracies,
+            "one_shot_sparsity": [1 - 0.75 * count / synapses for count in kept],
+            "timesteps": 6,
+        }
+    )
+
+
+def nets_table(accuracies: Mapping[tuple[str, int, float], float]) -> pd.DataFrame:
+    """The evaluate stage's `levels.csv`: (method, seed, level) -> test accuracy."""
+    rows = pd.DataFrame([(*net, accuracy) for net, accuracy in accuracies.items()], columns=[*KEY, "accuracy"])
+    rows = rows.assign(accuracy_before=rows["accuracy"] - 0.2, one_shot_accuracy=rows["accuracy"] - 0.3)
+    return rows.assign(**dict.fromkeys(COUNTS, 7.0), energy_pj_cheap=100 * (1 - rows["level"]), sparsity=rows["level"])
 
 
 def context(params: Block | None = None, evaluated: pd.DataFrame | None = None, dataset: str = "mnist") -> Context:

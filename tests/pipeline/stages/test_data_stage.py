@@ -1,20 +1,16 @@
 """The data stage from its command line: what it writes, that it repeats itself, and how it fails."""
 
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.data.sources import ENVIRONMENT_VARIABLE
-from pipeline.io.entry import experiment_parser, run_stage
 from pipeline.io.store import load_dataset
 from pipeline.stages.data import main
-from snnprune.core.errors import DataError, UserError
-from snnprune.core.schema import ParamsError
+from snnprune.core.errors import DataError
+from tests.pipeline.studies.made import contents
 
-ROOT = Path(__file__).parents[3]
 PARAMS = """
 experiments:
   digits:
@@ -23,8 +19,6 @@ experiments:
     data: {dataset: digits, validation: 0.2, test: 0.2, split_seed: 1}
   own:
     data: {dataset: "idx:mine", validation: 4, test: 6, split_seed: 0}
-  typo:
-    data: {dataset: digit, validation: 0.2, test: 0.2, split_seed: 0}
   absent:
     data: {dataset: mnist, validation: 0.2, split_seed: 0}
 """
@@ -39,13 +33,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def written(project: Path, experiment: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (project / "results" / experiment / "data").iterdir()}
+def made(project: Path, experiment: str) -> dict[str, bytes]:
+    main([experiment])
+    return contents(project / "results" / experiment / "data")
 
 
 def test_digits_are_stored_and_rerun_to_the_byte(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["digits"])
-    first = written(project, "digits")
+    first = made(project, "digits")
     assert set(first) == {"dataset.safetensors", "dataset.json"}
     dataset = load_dataset(project / "results" / "digits" / "data")
     assert [len(split.labels) for split in (dataset.train, dataset.validation, dataset.test)] == [1079, 359, 359]
@@ -53,14 +47,8 @@ def test_digits_are_stored_and_rerun_to_the_byte(project: Path, capsys: pytest.C
     line = capsys.readouterr().out
     assert "digits from scikit-learn" in line
     assert "1079 train, 359 validation, 359 test samples of 1 x 8 x 8, 10 classes" in line
-    main(["digits"])
-    assert written(project, "digits") == first
-
-
-def test_seed_changes_the_digest(project: Path) -> None:
-    main(["digits"])
-    main(["reseeded"])
-    assert written(project, "digits")["dataset.json"] != written(project, "reseeded")["dataset.json"]
+    assert made(project, "digits") == first
+    assert made(project, "reseeded")["dataset.json"] != first["dataset.json"]
 
 
 def test_own_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,37 +61,8 @@ def test_own_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "idx:mine from mine: 10 train, 4 validation, 6 test" in capsys.readouterr().out
 
 
-def test_errors_in_process_are_user_errors(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ParamsError, match="experiments.none: no such experiment"):
-        main(["none"])
+def test_a_dataset_that_is_not_there_leaves_no_result(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, "nowhere")
     with pytest.raises(DataError, match="nowhere: no such folder"):
         main(["absent"])
-    assert issubclass(ParamsError, UserError)
     assert not (project / "results").exists()
-
-
-def test_command_line_reports_errors_without_traceback(project: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.stages.data", "typo"]
-    done = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("error: experiments.typo.data.dataset: ")
-    assert "digits, mnist, fashion_mnist, kmnist, synthetic, idx:<folder>" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_run_stage_lets_unexpected_errors_through() -> None:
-    def broken() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run_stage(broken)
-
-
-def test_the_experiment_is_required(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = experiment_parser("A stage.")
-    assert parser.parse_args(["digits"]).experiment == "digits"
-    with pytest.raises(SystemExit):
-        parser.parse_args([])
-    assert "required: experiment" in capsys.readouterr().err

@@ -20,17 +20,23 @@ METHODS = PARAMS["matrix"]["tiny"]["methods"]
 NETS = [("dense", seed, 0.0) for seed in SEEDS] + [
     (m, seed, level) for m in METHODS for seed in SEEDS for level in LEVELS
 ]
+KEY = ["method", "seed", "level"]
 TABLE = Path("results/tiny/evaluate/levels.csv")
 
 
-def run() -> pd.DataFrame:
-    evaluate.main(["tiny"])
+def rows() -> pd.DataFrame:
     return pd.read_csv(TABLE)
 
 
+def run() -> None:
+    evaluate.main(["tiny"])
+
+
 def test_a_row_for_every_net_and_a_line_for_each(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = run()
+    table, before = rows(), TABLE.read_bytes()
     assert list(zip(table["method"], table["seed"], table["level"], strict=True)) == NETS
+    run()
+    assert TABLE.read_bytes() == before
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()][:3] == [
         "dense/seed0",
         "dense/seed1",
@@ -44,7 +50,7 @@ def test_a_row_for_every_net_and_a_line_for_each(project: Path, capsys: pytest.C
 
 
 def test_the_numbers_are_those_of_the_stored_nets(project: Path) -> None:
-    table = run().set_index(["method", "seed", "level"])
+    table = rows().set_index(KEY)
     test = load_dataset(paths.data_folder("tiny")).test
     previous = paths.dense_file("tiny", 1)
     masks = load_masks(paths.one_shot_file("tiny", "cqp", 1), load_network(previous))
@@ -69,11 +75,13 @@ def test_the_numbers_are_those_of_the_stored_nets(project: Path) -> None:
         previous = path
 
 
-def test_an_interrupted_stage_goes_on_after_the_last_net(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run()
-    expected = TABLE.read_bytes()
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_interrupted_stage_goes_on_after_the_last_net_unless_one_has_changed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    first, expected = rows().set_index(KEY)["accuracy"], TABLE.read_bytes()
     TABLE.unlink()
-    measured = []
+    measured, original = [], evaluate.row_of
 
     def counted(*net: object) -> dict:
         if len(measured) == 4:
@@ -81,23 +89,18 @@ def test_an_interrupted_stage_goes_on_after_the_last_net(project: Path, monkeypa
         measured.append(net)
         return original(*net)
 
-    original = evaluate.row_of
     monkeypatch.setattr(evaluate, "row_of", counted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert not TABLE.exists()
+    if changed:
+        net, other = (paths.net_file("tiny", method, 0, 0.5) for method in ("cqp", "magnitude"))
+        net.write_bytes(other.read_bytes())
     monkeypatch.setattr(evaluate, "row_of", lambda *net: measured.append(net) or original(*net))
     run()
-    assert len(measured) == len(NETS)
-    assert TABLE.read_bytes() == expected
-
-
-def test_another_net_is_measured_anew(project: Path) -> None:
-    first = run().set_index(["method", "seed", "level"])
-    path = paths.net_file("tiny", "cqp", 0, 0.5)
-    path.write_bytes(paths.net_file("tiny", "magnitude", 0, 0.5).read_bytes())
-    second = run().set_index(["method", "seed", "level"])
-    assert second.loc[("cqp", 0, 0.5), "accuracy"] == first.loc[("magnitude", 0, 0.5), "accuracy"]
+    assert len(measured) == len(NETS) + 4 * changed
+    assert (TABLE.read_bytes() == expected) != changed
+    assert not changed or rows().set_index(KEY)["accuracy"]["cqp", 0, 0.5] == first["magnitude", 0, 0.5]
 
 
 @pytest.mark.parametrize(

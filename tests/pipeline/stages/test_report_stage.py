@@ -5,24 +5,22 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
-import pandas as pd
 import pytest
 
 from pipeline import matrix
 from pipeline.io import paths
 from pipeline.io.files import read_json, write_json
 from pipeline.io.tables import write_table
-from pipeline.report.comparison.summary import COUNTS
 from pipeline.report.comparison.tables import COLUMNS
 from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
 from pipeline.stages import compare, report
-from pipeline.study import available
 from snnprune.core.errors import UserError
-from snnprune.core.schema import ParamsError
 from tests.pipeline.report.page.parsed import Parsed
-from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES, grid
+from tests.pipeline.report.tables import LEVELS, PROFILES, SEEDS, TABLES, levels_table, nets_table
+from tests.pipeline.studies.made import contents
 
 METHODS = {"cqp": 0.9, "magnitude": 0.8, "osqp": 0.7}
 MISSED = {("osqp", 0.9): 17}  # synapses kept, of 20 asked
@@ -32,21 +30,16 @@ BLOCKS = {"staleness": {"above": 0.5}, "energy": {"steps": [3], "max_loss": 0.01
 
 def write_levels(method: str, seed: int, levels: Sequence[float] = LEVELS) -> None:
     """A prune stage's `levels.csv` over 200 synapses; osqp misses the target of level 0.9."""
-    rows = grid(protocol=["fair"], level=levels).assign(synapses=200, timesteps=6, validation_accuracy=0.6)
-    keep = [round(200 * (1 - level)) for level in levels]
-    kept = [MISSED.get((method, level), count) for level, count in zip(levels, keep, strict=True)]
-    rows = rows.assign(keep=keep, nnz=kept, validation_accuracy_before=0.5, one_shot_sparsity=rows["level"])
-    rows["sparsity"] = 1 - rows["nnz"] / 200
-    write_table(paths.prune_folder("tiny", method, seed) / "levels.csv", rows)
+    kept = [MISSED.get((method, level), round(200 * (1 - level))) for level in levels]
+    write_table(paths.prune_folder("tiny", method, seed) / "levels.csv", levels_table(levels, kept, 200, 0.6))
 
 
 def write_evaluated() -> None:
     """Accuracies fall by the level and differ by 0.01 between the seeds."""
-    dense = grid(method_and_best=[("dense", 0.95)], seed=SEEDS, level=[0.0])
-    rows = pd.concat([dense, grid(method_and_best=METHODS.items(), seed=SEEDS, level=LEVELS)], ignore_index=True)
-    rows = rows.assign(accuracy=rows["best"] - rows["level"] / 10 + rows["seed"] / 100, accuracy_before=0.4)
-    rows = rows.assign(sparsity=rows["level"], one_shot_accuracy=0.3, energy_pj_cheap=9.0, **dict.fromkeys(COUNTS, 5.0))
-    write_table(paths.evaluate_table("tiny"), rows.drop(columns="best"))
+    nets = {("dense", seed, 0.0): 0.95 for seed in SEEDS}
+    nets |= {(method, seed, level): METHODS[method] for method in METHODS for seed in SEEDS for level in LEVELS}
+    table = nets_table({net: best - net[2] / 10 + net[1] / 100 for net, best in nets.items()})
+    write_table(paths.evaluate_table("tiny"), table)
 
 
 def write_matrix(
@@ -67,28 +60,28 @@ def add_studies(*studies: str) -> None:
         write_table(paths.table_file("tiny", study), TABLES[study]())
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with the results of three methods and three seeds."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with the results of three methods and three seeds, compared."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_matrix()
+        matrix.update()
+        splits = {"train": {"count": 1200}, "validation": {"count": 100}, "test": {"count": 200}}
+        write_json(paths.data_folder("tiny") / "dataset.json", {"name": "made", "splits": splits})
+        for seed in SEEDS:
+            write_json(paths.train_folder("tiny", seed) / "metrics.json", {"loss": 0.1, "validation_accuracy": 0.97})
+            for method in METHODS:
+                write_levels(method, seed)
+        write_evaluated()
+        compare.main(ARGUMENTS)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def prices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "load_profiles", lambda: PROFILES)
-    write_matrix()
-    matrix.update()
-    splits = {"train": {"count": 1200}, "validation": {"count": 100}, "test": {"count": 200}}
-    write_json(paths.data_folder("tiny") / "dataset.json", {"name": "made", "splits": splits})
-    for seed in SEEDS:
-        write_json(paths.train_folder("tiny", seed) / "metrics.json", {"loss": 0.1, "validation_accuracy": 0.97})
-        for method in METHODS:
-            write_levels(method, seed)
-    write_evaluated()
-    return tmp_path
-
-
-@pytest.fixture
-def compared(project: Path) -> Path:
-    """The project after the compare stage."""
-    compare.main(ARGUMENTS)
-    return project
 
 
 def report_page() -> str:
@@ -96,11 +89,7 @@ def report_page() -> str:
     return (paths.report_folder("tiny") / "index.html").read_text(encoding="utf-8")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_the_files_of_a_comparison(compared: Path) -> None:
+def test_the_files_of_a_comparison(project: Path) -> None:
     folder = paths.compare_folder("tiny")
     assert set(contents(folder)) == {
         "comparison.csv",
@@ -114,7 +103,7 @@ def test_the_files_of_a_comparison(compared: Path) -> None:
     assert len(rows) == len(SEEDS) * (1 + len(METHODS) * len(LEVELS))
     assert float(rows["cqp", "2", "0.9"]["accuracy"]) == pytest.approx(0.9 - 0.09 + 0.02)
     assert float(rows["dense", "2", "0.0"]["accuracy"]) == pytest.approx(0.97)
-    assert rows["cqp", "2", "0.9"]["energy_pj_cheap"] == "9.0"
+    assert float(rows["cqp", "2", "0.9"]["energy_pj_cheap"]) == pytest.approx(10)
 
     summary = read_json(folder / "summary.json")
     assert (summary["seeds"], summary["synapses"]) == (list(SEEDS), 200)
@@ -123,6 +112,7 @@ def test_the_files_of_a_comparison(compared: Path) -> None:
     assert margins["magnitude", 0.5] is None
     assert margins["osqp", 0.9] is None  # it missed the target
     assert read_json(folder / "metrics/cqp.json")["accuracy_at_0.90"] == pytest.approx(0.82)
+    assert read_json(folder / "metrics/dense.json") == {"accuracy": pytest.approx(0.96)}
 
 
 def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
@@ -133,23 +123,26 @@ def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
     assert {result["level"] for result in summary["results"]} == set(LEVELS)
 
 
-def test_results_that_do_not_fit_together_are_an_error(project: Path) -> None:
-    write_levels("osqp", 2, [0.5, 0.8])
-    with pytest.raises(UserError, match=r"tiny: methods differ in levels or network.*osqp seed 2: levels \[0.5, 0.8\]"):
-        compare.main(ARGUMENTS)
-    assert not paths.compare_folder("tiny").exists()
-
-
-def test_nets_that_were_not_evaluated_are_an_error(project: Path) -> None:
-    paths.evaluate_table("tiny").unlink()
-    with pytest.raises(UserError, match="no such file; stage evaluate@tiny makes it"):
-        compare.main(ARGUMENTS)
-
-
-def test_a_wrong_matrix_is_an_error(project: Path) -> None:
-    write_matrix(methods=[])
-    with pytest.raises(ParamsError, match="matrix.tiny.methods: List should have at least 1 item"):
-        compare.main(ARGUMENTS)
+@pytest.mark.parametrize(
+    ("stage", "missing", "maker"),
+    [
+        (compare, paths.train_folder("tiny", 1) / "metrics.json", "train@tiny-1"),
+        (compare, paths.prune_folder("tiny", "cqp", 1) / "levels.csv", "prune@tiny-cqp-1"),
+        (compare, paths.evaluate_table("tiny"), "evaluate@tiny"),
+        (report, paths.evaluate_table("tiny"), "evaluate@tiny"),
+        (report, paths.compare_folder("tiny") / "summary.json", "compare@tiny"),
+        (report, paths.data_folder("tiny") / "dataset.json", "data@tiny"),
+        (report, paths.table_file("tiny", "sweep"), "study@tiny-sweep"),
+    ],
+)
+def test_a_missing_result_names_the_stage_that_makes_it(
+    project: Path, stage: ModuleType, missing: Path, maker: str
+) -> None:
+    add_studies("sweep")
+    missing.unlink()
+    with pytest.raises(UserError, match=f"{missing}: no such file; stage {maker} makes it"):
+        stage.main(ARGUMENTS)
+    assert not paths.report_folder("tiny").exists()
 
 
 @pytest.mark.parametrize(("methods", "seeds"), [(METHODS, [0]), (METHODS, [0, 1, 2, 4]), (["cqp"], SEEDS)])
@@ -161,7 +154,7 @@ def test_a_matrix_yaml_that_is_out_of_date_is_an_error(
         compare.main(ARGUMENTS)
 
 
-def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) -> None:
+def test_the_page_has_what_was_run_and_every_method_and_level(project: Path) -> None:
     page = report_page()
     rows = Parsed(page).cells
     assert rows[0] == ["sparsity", "cqp", "magnitude", "osqp", "cqp over magnitude", "osqp, achieved"]
@@ -176,7 +169,7 @@ def test_the_page_has_what_was_run_and_every_method_and_level(compared: Path) ->
     assert "3 (0, 1, 2), protocol fair" in page
 
 
-def test_the_claims_are_judged_beside_the_page(compared: Path) -> None:
+def test_the_claims_are_judged_beside_the_page(project: Path) -> None:
     report.main(ARGUMENTS)
     found = read_json(paths.report_folder("tiny") / "claims.json")
     first = found["claims"][0]
@@ -187,7 +180,7 @@ def test_the_claims_are_judged_beside_the_page(compared: Path) -> None:
     assert found["verdicts"]["not measured"] == len(found["claims"]) - 1
 
 
-def test_every_study_is_reported(compared: Path) -> None:
+def test_every_study_is_reported(project: Path) -> None:
     """Its figures once, its findings, files and metrics; the page in order; the same bytes again."""
     add_studies(*TABLES)
     page = report_page()
@@ -218,22 +211,10 @@ def test_every_study_is_reported(compared: Path) -> None:
     assert contents(folder) == first
 
 
-def test_a_study_taken_out_leaves_the_page_although_its_files_are_still_there(compared: Path) -> None:
+def test_a_study_taken_out_leaves_the_page_although_its_files_are_still_there(project: Path) -> None:
     add_studies("layers", "alpha")
     add_studies("layers")
     page = report_page()
     assert '<section id="layers"' in page
     assert '<section id="alpha"' not in page
     assert page.count("<figure>") == 3
-
-
-def test_a_study_that_was_not_run_is_an_error(compared: Path) -> None:
-    add_studies("sweep")
-    paths.table_file("tiny", "sweep").unlink()
-    with pytest.raises(UserError, match="table.csv: no such file; stage study@tiny-sweep makes it"):
-        report.main(ARGUMENTS)
-    assert not paths.report_folder("tiny").exists()
-
-
-def test_the_order_of_the_page_names_only_studies() -> None:
-    assert set(ORDER) <= set(available())

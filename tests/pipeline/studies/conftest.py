@@ -1,4 +1,4 @@
-"""The tiny dense net of `made.py`, trained once by the stage, for the studies' rows."""
+"""The dense net of the tiny project, for the studies' rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,34 +12,20 @@ from pipeline.io import paths
 from pipeline.io.params import Matrix
 from pipeline.io.resume import Resume
 from pipeline.io.store import load_dataset
-from pipeline.stages import train
 from pipeline.study import Inputs, load_study
 from snnprune.core.dataset import Dataset
-from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.params import FitParams
 from snnprune.pruning import iterate
 from snnprune.pruning.params import PruneParams
-from tests.pipeline.studies.made import PARAMS, SIZES, save_splits, write_params
+from tests.pipeline.studies.made import PARAMS, SIZES, Dense, Measure
 
 BLOCKS = PARAMS["experiments"]["tiny"]
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with data and the dense net of seed 0."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_params()
-        save_splits()
-        train.main(["tiny", "0"])
-    return folder
-
-
-@pytest.fixture(scope="session")
-def dataset(folder: Path) -> Dataset:
-    return load_dataset(folder / paths.data_folder("tiny"))
+def dataset(made: Path) -> Dataset:
+    return load_dataset(made / paths.data_folder("tiny"))
 
 
 @pytest.fixture
@@ -49,11 +35,11 @@ def prune() -> PruneParams:
 
 @pytest.fixture
 def inputs(
-    folder: Path, dataset: Dataset, prune: PruneParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, dataset: Dataset, prune: PruneParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Inputs]:
     """What a study reads, with the given params beside its defaults."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(paths, "RESULTS", folder / "results")
+    monkeypatch.setattr(paths, "RESULTS", made / "results")
 
     def inputs_of(study: str, **params: Any) -> Inputs:
         return Inputs(
@@ -70,19 +56,19 @@ def inputs(
 
 
 @pytest.fixture
-def measure(inputs: Callable[..., Inputs]) -> Callable[..., pd.DataFrame]:
+def measure(inputs: Callable[..., Inputs]) -> Measure:
     """The rows of a study with the given params, of seed 0."""
     return lambda study, **params: pd.DataFrame(load_study(study).rows(inputs(study, **params), 0))
 
 
 @pytest.fixture
-def dense(inputs: Callable[..., Inputs]) -> Callable[[], SpikingNetwork]:
+def dense(inputs: Callable[..., Inputs]) -> Dense:
     """Makes a new copy of the dense net."""
     return lambda: inputs("temporal").dense(0)
 
 
 @pytest.fixture
-def critical(dense: Callable[[], SpikingNetwork], dataset: Dataset, prune: PruneParams) -> dict[str, torch.Tensor]:
+def critical(dense: Dense, dataset: Dataset, prune: PruneParams) -> dict[str, torch.Tensor]:
     """Criticality of the dense net at its first level, as the prune stage measures it."""
     seed = derive_seed(0, 0, iterate.CRITICALITY)
     return dict(iterate.measure(dense(), list(SIZES), dataset.train, prune.criticality, seed)())

@@ -2,15 +2,20 @@
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipeline.io import paths
 from pipeline.io.store import save_dataset
 from pipeline.stages import prune, train
+from snnprune.core.network import SpikingNetwork
 
+Dense = Callable[[], SpikingNetwork]  # the fixtures `dense` and `measure` of the studies
+Measure = Callable[..., pd.DataFrame]
 LEVELS = [0.5, 0.9]
 SEEDS = [0, 1]
 FINETUNE = {"epochs": 1, "batch_size": 20, "lr": 0.005}
@@ -27,11 +32,11 @@ PARAMS: dict[str, Any] = {
                 "criticality": {"kind": "sensitivity", "batches": 2, "batch_size": 20},
                 "finetune": FINETUNE,
             },
-            "methods": {"cqp": {"alpha": 0.5}, "magnitude": {}},
+            "methods": {"cqp": {"alpha": 0.5}, "magnitude": {}, "osqp": {}, "random": {}},
             "layers": {"levels": LEVELS},
             "relaxation": {"tau": 0.3},
             "zombies": {"level": 0.5, "steps": 5, "every": 2},
-            "staleness": {},
+            "staleness": {"above": 0.5},
             "sweep": {"thresholds": [0.0, 0.3, 0.6, 1.0]},
             "alpha": {"values": [0.0, 1.0], "levels": [0.9], "seeds": SEEDS},
             "paper": {"levels": LEVELS, "rounds": 2, "batches": 2, "finetune": FINETUNE},
@@ -74,6 +79,11 @@ def save_splits(**changes: tuple[np.ndarray, np.ndarray]) -> None:
     """Store the dataset, with some of its splits changed."""
     splits = {"train": made_split(60, 0), "validation": made_split(30, 1), "test": made_split(30, 2)} | changes
     save_dataset(paths.data_folder("tiny"), name="patterns", classes=3, scale=16, splits=splits)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path in `folder` -> content of every file."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def make_project() -> None:

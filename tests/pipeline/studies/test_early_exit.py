@@ -1,7 +1,5 @@
 """Early exit: the threshold is chosen on validation, test is run with it."""
 
-from collections.abc import Callable
-
 import pandas as pd
 import pytest
 import torch
@@ -13,8 +11,7 @@ from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 from snnprune.core.training.evaluate import BATCH_SIZE, accuracy, spikes_of
 from snnprune.temporal.early_exit import exits_of
-
-Dense = Callable[[], SpikingNetwork]
+from tests.pipeline.studies.made import Dense
 
 
 def rows(network: SpikingNetwork, dataset: Dataset, delta: float, thresholds: list[float]) -> pd.DataFrame:

@@ -1,21 +1,19 @@
 """Energy study: counts of real runs."""
 
-from collections.abc import Callable
-
 import pandas as pd
 import pytest
 
 from pipeline.studies.energy import Params, rows_of_net
 from pipeline.study import Net
 from snnprune.core.dataset import Dataset
-from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy_by_step, spikes_of
 from snnprune.energy.measure import SUMS
 from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.mask import prunable_weights
+from tests.pipeline.studies.made import Dense
 
 
-def test_rows_of_a_real_net(dense: Callable[[], SpikingNetwork], dataset: Dataset) -> None:
+def test_rows_of_a_real_net(dense: Dense, dataset: Dataset) -> None:
     network = dense()
     table = pd.DataFrame(rows_of_net(Net("dense", 0.0, network), dataset, Params(steps=[2]), 3, load_profiles()))
     assert sorted(table["steps"].unique()) == [2, 3, 5]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import pandas as pd
 import pytest
 import torch
 
@@ -11,13 +10,11 @@ from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training import evaluate
 from snnprune.core.training.evaluate import accuracy
-from tests.pipeline.studies.made import LEVELS, SIZES
-
-Dense = Callable[[], SpikingNetwork]
+from tests.pipeline.studies.made import LEVELS, SIZES, Dense, Measure
 
 
 def test_every_mask_by_another_way(
-    measure: Callable[..., pd.DataFrame], critical: dict[str, torch.Tensor], dense: Dense, dataset: Dataset
+    measure: Measure, critical: dict[str, torch.Tensor], dense: Dense, dataset: Dataset
 ) -> None:
     rows = measure("layers", levels=LEVELS).to_dict("records")
     assert [(row["layer"], row["synapses"], row["level"]) for row in rows] == [

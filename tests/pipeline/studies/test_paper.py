@@ -1,10 +1,8 @@
 """Protocol `paper`: column scores and masks by hand, and the rounds."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -18,10 +16,8 @@ from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams, PruneParams
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.select import InfeasibleSelection, keep_count
-from tests.pipeline.studies.made import FINETUNE
+from tests.pipeline.studies.made import FINETUNE, Dense, Measure
 
-Dense = Callable[[], SpikingNetwork]
-Measure = Callable[..., pd.DataFrame]
 PARAMS = {"levels": [0.3, 0.9], "rounds": 3, "batches": 2, "finetune": FINETUNE}
 PARAMS |= {"criticality": {"batches": 1, "batch_size": 30}}
 WEIGHT = torch.tensor([[1.0, -2.0, 0.0, 3.0], [-1.0, 0.5, 4.0, 0.0]])
@@ -72,13 +68,8 @@ def test_keep_columns_by_hand() -> None:
     assert columns(keep_columns(half, torch.tensor([-5.0, 9.0, -6.0, 9.0]), 0.5)) == [True, False, True, False]
     # Among equals the lower index.
     assert columns(keep_columns(mask, torch.ones(4), 0.25)) == [True, True, True, False]
-
-
-def test_keep_columns_of_a_convolution() -> None:
-    mask = Mask.dense({"first.weight": torch.zeros((5, 4, 3, 3))})
-    kept = keep_columns(mask, torch.tensor([0.0, 3.0, 1.0, 2.0]), 0.5)
-    assert kept["first.weight"].shape == (5, 4, 3, 3)
-    assert columns(kept) == [False, True, False, True]
+    convolution = Mask.dense({"first.weight": torch.zeros((5, 4, 3, 3))})
+    assert columns(keep_columns(convolution, torch.tensor([0.0, 3.0, 1.0, 2.0]), 0.5)) == [False, True, False, True]
 
 
 @pytest.mark.parametrize(("shape", "level"), [((8, 4), 0.9), ((8, 4), 0.99), ((5, 1, 3, 3), 0.5)])

@@ -1,24 +1,18 @@
 """The threshold sweep: the masks of every tau computed in another way."""
 
-from collections.abc import Callable
-
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from snnprune.core.dataset import Dataset
-from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy
 from snnprune.pruning.relaxations import Solver, solve_energy
-from tests.pipeline.studies.made import SIZES
-
-Dense = Callable[[], SpikingNetwork]
+from tests.pipeline.studies.made import SIZES, Dense, Measure
 
 
 @pytest.mark.parametrize(("layers", "granularity"), [("first", "neuron"), ("all", "synapse"), ("all", "neuron")])
 def test_the_masks_of_every_tau(
-    measure: Callable[..., pd.DataFrame],
+    measure: Measure,
     critical: dict[str, torch.Tensor],
     dense: Dense,
     dataset: Dataset,

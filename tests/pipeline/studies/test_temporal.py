@@ -1,17 +1,13 @@
 """Temporal study: T' by the rule on validation, test accuracy from runs of that many steps."""
 
-from collections.abc import Callable
-
 import pandas as pd
 import pytest
 
 from pipeline.studies.temporal import Params, rows_of_net
 from pipeline.study import Net
 from snnprune.core.dataset import Dataset
-from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy, accuracy_by_step, spikes_of
-
-Dense = Callable[[], SpikingNetwork]
+from tests.pipeline.studies.made import Dense
 
 
 @pytest.mark.parametrize(("epsilon", "delta", "steps"), [(100.0, 1.0, 1), (0.0, 0.0, 5)])

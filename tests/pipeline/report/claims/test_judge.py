@@ -1,77 +1,148 @@
 """From the evidence to claims.json: made cases with known verdicts, the table of claims, and the committed results."""
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pipeline.io import paths
-from pipeline.report.claims.claims import Claim, Condition, load_claims
+from pipeline.report.claims.claims import Claim, Condition, Side, load_claims
 from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured, Reading
-from pipeline.report.claims.judge import PROTOCOLS, RULE, VERDICTS, JudgedClaim, judge, judge_claim
-from pipeline.report.statistics import describe
+from pipeline.report.claims.judge import (
+    PROTOCOLS,
+    RULE,
+    VERDICTS,
+    Found,
+    JudgedClaim,
+    Outcome,
+    Size,
+    Verdict,
+    judge,
+    judge_claim,
+)
+from pipeline.report.claims.table import claim_table
+from pipeline.report.statistics import Interval, describe
 from pipeline.study import available
 from tests.imports import PROJECT
 from tests.pipeline.report.tables import comparison_of
 
 CLAIMS = load_claims()
 EMPTY = Evidence(comparison_of())
+NOISE = 1e-12
 
 
-def lacking(found: Evidence) -> Measured:
-    raise NotMeasured("no such study")
+def reading(source: str, measured: Interval | None) -> Reading:
+    """What gives this interval; None is a study that is lacking."""
+
+    def read(found: Evidence) -> Measured:
+        if measured is None:
+            raise NotMeasured("no such study")
+        return Measured(measured, "at 90 %")
+
+    return Reading(source, read)
 
 
-def giving(values: Sequence[float]) -> Callable[[Evidence], Measured]:
-    return lambda found: Measured(describe(values), "at 90 %")
-
-
-def condition(fair: Sequence[float] | None, paper: Sequence[float] | None, **changes: Any) -> Condition:
-    """`margin` above 0, the paper's number is 2; None is a study that is lacking."""
-    ours, theirs = (
-        Reading(source, lacking if values is None else giving(values))
-        for source, values in (("compare", fair), ("paper", paper))
-    )
+def condition(fair: Interval | None, paper: Interval | None = None, **changes: Any) -> Condition:
+    """`margin` above 0, the paper's number is 2."""
     about = {"quantity": "margin", "unit": "points", "side": "above", "threshold": 0, "paper_value": 2} | changes
-    return Condition(**about, fair=ours, paper=theirs)
+    return Condition(**about, fair=reading("compare", fair), paper=reading("paper", paper))
 
 
 def judged(*conditions: Condition) -> JudgedClaim:
     return judge_claim(EMPTY, "made", Claim("id", "It is so.", "2 points", "fair means", "paper means", conditions))
 
 
-ABOVE, BELOW, ACROSS, ONE_SEED = [1.0, 1.1, 1.2], [-1.0, -1.1, -1.2], [-1.0, 0.0, 1.5], [1.0]
+def interval(low: float, high: float) -> Interval:
+    return Interval(5, (low + high) / 2, 1.0, low, high)
+
+
+ABOVE, BELOW, ACROSS = describe([1.0, 1.1, 1.2]), describe([-1.0, -1.1, -1.2]), describe([-1.0, 0.0, 1.5])
+ONE_SEED = describe([1.0])
+OUTCOMES = {"holds": ABOVE, "does not hold": BELOW, "undecided": ACROSS, "not measured": None}
 
 
 @pytest.mark.parametrize(
-    ("fair", "paper", "verdict"),
+    ("low", "high", "side", "outcome"),
     [
-        (ABOVE, BELOW, "reproduced"),
-        (ABOVE, None, "reproduced"),
-        (BELOW, ABOVE, "reproduced only under the paper protocol"),
-        (ACROSS, ABOVE, "reproduced only under the paper protocol"),
-        (None, ABOVE, "reproduced only under the paper protocol"),
-        (BELOW, BELOW, "not reproduced"),
-        (ACROSS, None, "not reproduced"),
-        (None, ACROSS, "not reproduced"),
-        (ONE_SEED, BELOW, "not reproduced"),
-        (ONE_SEED, ONE_SEED, "not measured"),
-        (None, None, "not measured"),
+        (0.1, 0.3, "above", "holds"),
+        (-0.1, 0.3, "above", "undecided"),
+        (-0.3, -0.1, "above", "does not hold"),
+        (0.0, 0.3, "above", "undecided"),  # the threshold itself is not above it
+        (-0.3, 0.0, "above", "does not hold"),
+        (0.0, 0.0, "above", "does not hold"),
+        (NOISE, NOISE, "above", "does not hold"),
+        (0.0, 0.3, "at least", "holds"),  # the threshold itself is at least it
+        (0.0, 0.0, "at least", "holds"),
+        (-NOISE, -NOISE, "at least", "holds"),
+        (-0.3, 0.0, "at least", "undecided"),
+        (-0.3, -0.1, "at least", "does not hold"),
+        (-0.1, 0.3, "at least", "undecided"),
     ],
 )
-def test_each_verdict(fair: list[float] | None, paper: list[float] | None, verdict: str) -> None:
-    assert judged(condition(fair, paper)).verdict == verdict
+def test_a_condition_needs_the_whole_interval_on_its_side(low: float, high: float, side: Side, outcome: str) -> None:
+    for threshold in (0.0, 73.0):
+        found = interval(low + threshold, high + threshold)
+        (one,) = judged(condition(found, side=side, threshold=threshold)).conditions
+        assert one.fair.outcome == outcome
 
 
-def test_all_conditions_must_hold() -> None:
-    assert judged(condition(ABOVE, ABOVE), condition(ABOVE, ABOVE)).verdict == "reproduced"
-    mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other"))
-    assert mixed.verdict == "reproduced only under the paper protocol"
-    assert [entry["outcome"] for entry in mixed.protocols.values()] == ["undecided", "holds"]
-    assert "other -" not in mixed.why.split("; paper")[1]
-    assert judged(condition(ABOVE, BELOW), condition(None, BELOW)).verdict == "not reproduced"
+@pytest.mark.parametrize("side", get_args(Side))
+def test_without_an_interval_nothing_was_measured(side: Side) -> None:
+    (one,) = judged(condition(None, ONE_SEED, side=side)).conditions
+    assert (one.fair.outcome, one.paper.outcome) == ("not measured", "not measured")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "together"),
+    [
+        (["holds", "holds"], "holds"),
+        (["holds", "undecided"], "undecided"),
+        (["undecided", "not measured", "holds"], "not measured"),
+        (["holds", "not measured", "does not hold"], "does not hold"),
+        (["undecided", "does not hold"], "does not hold"),
+    ],
+)
+def test_a_claim_holds_when_all_its_conditions_do(outcomes: list[Outcome], together: Outcome) -> None:
+    for order in (outcomes, outcomes[::-1]):
+        claim = judged(*(condition(OUTCOMES[outcome], ABOVE) for outcome in order))
+        assert [entry["outcome"] for entry in claim.protocols.values()] == [together, "holds"]
+
+
+def test_a_claim_without_conditions_is_refused() -> None:
+    with pytest.raises(ValueError, match="without conditions"):
+        judged()
+
+
+@pytest.mark.parametrize("fair", get_args(Outcome))
+@pytest.mark.parametrize("paper", get_args(Outcome))
+def test_every_pair_of_outcomes_has_its_verdict(fair: Outcome, paper: Outcome) -> None:
+    expected: Verdict = "not reproduced"
+    if fair == "holds":
+        expected = "reproduced"
+    elif paper == "holds":
+        expected = "reproduced only under the paper protocol"
+    elif (fair, paper) == ("not measured", "not measured"):
+        expected = "not measured"
+    assert judged(condition(OUTCOMES[fair], OUTCOMES[paper])).verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("measured", "claimed", "size"),
+    [
+        (interval(1, 2), 2.2, "smaller"),
+        (interval(2, 2.2), 2.2, "as claimed"),
+        (interval(2, 3), 2.2, "as claimed"),
+        (interval(2.2, 2.2), 2.2, "as claimed"),
+        (interval(3, 4), 2.2, "larger"),
+        (interval(1, 2), None, None),
+        (None, 2.2, None),
+        (ONE_SEED, 2.2, None),
+    ],
+)
+def test_the_size_beside_the_papers_number(measured: Interval | None, claimed: float | None, size: Size | None) -> None:
+    (one,) = judged(condition(measured, paper_value=claimed)).conditions
+    assert one.fair.size == size
 
 
 def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
@@ -81,7 +152,7 @@ def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
     about = (found.quantity, found.side, found.threshold, found.threshold_of, found.paper_value)
     assert about == ("margin", "above", 0, "the paper", 2)
     assert (found.fair.n, found.fair.mean, found.fair.size) == (3, pytest.approx(1.1), "smaller")
-    assert found.fair.low == pytest.approx(describe(ABOVE).low)
+    assert found.fair.low == pytest.approx(ABOVE.low)
     assert claim.why == "fair: margin +1.10 (+0.85 to +1.35) points is above 0 (smaller than the paper's 2)"
     assert [(maker["command"], maker["file"]) for maker in claim.made_by] == [
         ("dvc repro compare@made", "results/made/compare/summary.json"),
@@ -93,7 +164,25 @@ def test_why_names_what_settles_it() -> None:
     assert judged(condition(None, None)).why == "fair: not measured: no such study; paper: not measured: no such study"
     undecided = judged(condition(ACROSS, BELOW)).why
     assert "fair: margin +0.17 (-2.96 to +3.29) points may or may not be above 0; paper: margin -1.10" in undecided
-    assert "no interval from one seed" in judged(condition(ONE_SEED, None)).why
+    assert "no interval from one seed" in judged(condition(ONE_SEED)).why
+    mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other")).why
+    assert "other" in mixed.split("; paper")[0] and "margin" not in mixed.split("; paper")[0]
+
+
+def test_a_condition_beside_the_papers_number() -> None:
+    fair = Found(5, 1.5, 1.25, 1.75, "at 90 %", "holds", "larger")
+    paper = Found(None, None, None, None, "no such study", "not measured", None)
+    condition = Condition("steps left out", "steps", "at least", 1, fair, paper, threshold_of="ours")
+    table = claim_table(JudgedClaim("id", "It is so.", "1 step", "reproduced", "so", {}, [condition], []))
+    assert table.rows == [
+        [
+            "steps left out",
+            "at least 1 step (our threshold)",
+            "no number",
+            "1.50 (1.25 to 1.75) steps\nholds, larger, at 90 %, 5 seeds",
+            "not measured: no such study",
+        ]
+    ]
 
 
 def test_an_experiment_without_studies_has_every_claim() -> None:

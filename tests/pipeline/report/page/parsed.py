@@ -3,6 +3,9 @@
 import re
 from html.parser import HTMLParser
 
+from tests.imports import PROJECT
+
+PAGES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("results/*/report/index.html"))
 IDS_NAMED_BY = ("aria-labelledby", "aria-describedby", "for")
 
 

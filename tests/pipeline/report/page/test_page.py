@@ -14,10 +14,9 @@ from pipeline.report.claims.judge import judge
 from pipeline.report.page.content import PageFigure, PageTable, Section, Source
 from pipeline.report.page.page import Page, render_page
 from tests.imports import PROJECT
-from tests.pipeline.report.page.parsed import Parsed
+from tests.pipeline.report.page.parsed import PAGES, Parsed
 from tests.pipeline.report.tables import comparison_of
 
-PAGES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("results/*/report/index.html"))
 HEADER = ["method", "level", "accuracy"]
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt"><path d="M 0 0"/></svg>'
 ROWS = [["dense", "0", "98.00 ± 0.10"], ["cqp", "0.9", "97.10 ± 0.30"], ["magnitude", "0.9", "95.20"]]
@@ -76,24 +75,27 @@ def test_every_claim_has_its_verdict_reason_and_conditions() -> None:
         assert f'href="#claim-{claim.id}"' in text
 
 
-def test_ids_are_given_once_and_every_reference_has_its_id() -> None:
-    parsed = Parsed(render_page(made_page()))
+def test_a_page_is_whole() -> None:
+    assert_whole(render_page(made_page()))
+
+
+def assert_whole(text: str) -> None:
+    """Ids are given once, every reference has its id, nothing is loaded from elsewhere, and whoever sees nothing is
+    told what there is."""
+    parsed = Parsed(text)
     assert len(parsed.ids) == len(set(parsed.ids))
     assert parsed.referred <= set(parsed.ids)
-
-
-def test_nothing_is_loaded_from_elsewhere() -> None:
-    assert_self_contained(render_page(made_page()))
-
-
-def assert_self_contained(text: str) -> None:
-    parsed = Parsed(text)
     assert not {"script", "link", "iframe", "object", "embed", "base"} & set(parsed.tags)
     assert not {name for name, _ in parsed.attributes if name.startswith("on") or name in ("srcset", "data")}
     assert all(value.startswith("data:image/svg+xml;base64,") for name, value in parsed.attributes if name == "src")
     assert "@import" not in text
     assert all(target.startswith("#") for target in re.findall(r"url\(['\"]?([^)]*)\)", text))
     assert not [value for _, value in parsed.attributes if re.match("(https?:)?//", value)]
+    assert {"main", "nav", "header"} <= set(parsed.tags)
+    frames, images = re.findall(r'<div class="frame[^>]*>', text), re.findall("<img[^>]*>", text)
+    assert frames and all(re.search('tabindex="0" role="region" aria-label="[^"]+"', frame) for frame in frames)
+    assert images and all(re.search('alt="[^"]+"', image) for image in images)
+    assert all("<caption>" in table for table in re.findall("<table>.*?</table>", text, flags=re.DOTALL))
 
 
 def test_markup_in_names_is_escaped() -> None:
@@ -108,27 +110,14 @@ def test_markup_in_names_is_escaped() -> None:
     assert parsed.text.count(evil) >= 5
 
 
-def test_tables_and_figures_are_named_for_those_who_do_not_see_them() -> None:
-    text = render_page(made_page())
-    parsed = Parsed(text)
-    assert {"main", "nav", "header"} <= set(parsed.tags)
-    frames = re.findall(r'<div class="frame[^>]*>', text)
-    assert len(frames) > 3
-    assert all(re.search('tabindex="0" role="region" aria-label="[^"]+"', frame) for frame in frames)
-    assert all(re.search('alt="[^"]+"', image) for image in re.findall("<img[^>]*>", text))
-    assert all("<caption>" in table for table in re.findall("<table>.*?</table>", text, flags=re.DOTALL))
-
-
 @pytest.mark.parametrize("file", PAGES, ids=str)
 def test_the_pages_in_git_are_whole(file: Path) -> None:
-    """Links, ids and marks resolve; the files that are linked to are there; nothing comes from elsewhere."""
+    """The files that are linked to are there, too."""
     text = (PROJECT / file).read_text(encoding="utf-8")
-    parsed = Parsed(text)
-    assert len(parsed.ids) == len(set(parsed.ids))
-    assert parsed.referred <= set(parsed.ids)
-    assert not [link for link in parsed.files if not (PROJECT / file.parent / link).is_file()]
-    assert len(parsed.files) > 3
-    assert_self_contained(text)
+    assert_whole(text)
+    files = Parsed(text).files
+    assert not [link for link in files if not (PROJECT / file.parent / link).is_file()]
+    assert len(files) > 3
     assert len(text) < 1_200_000
 
 

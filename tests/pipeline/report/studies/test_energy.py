@@ -100,6 +100,7 @@ def test_the_rows_of_the_front_are_rows_of_the_grid() -> None:
     assert len(front.merge(grid, on=list(front.columns))) == len(front) < len(grid)
     for profile, rows in front.groupby("profile"):
         assert rows["energy_pj"].is_monotonic_increasing, profile
+    assert [line.partition(":")[0] for line in summary.findings] == list(PROFILES)
     assert len(summary.page_tables[0].rows) == len(front[(front["profile"] == "cheap") & (front["accuracy"] > 0.88)])
 
 
@@ -108,10 +109,3 @@ def test_a_dense_net_that_computes_nothing_is_refused() -> None:
     table.loc[table["method"] == "dense", ["macs", "acs"]] = 0.0
     with pytest.raises(UserError, match="the dense net of seed 0 computes nothing on the validation samples"):
         summary_of(table)
-
-
-def test_what_the_page_gets() -> None:
-    summary = summary_of(energy_table())
-    assert [line.partition(":")[0] for line in summary.findings] == list(PROFILES)
-    assert [row[0] for row in summary.page_tables[2].rows] == list(PROFILES)
-    assert len(summary.page_tables[1].rows) == len(summary.results) == 6

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from pipeline.report.studies import StudySummary
-from pipeline.report.studies.paper import summarize, with_fair_rows
-from tests.pipeline.report.tables import context, evaluated_table, paper_table, row_of
+from pipeline.report.studies.paper import summarize
+from tests.pipeline.report.tables import context, evaluated_table, grid, paper_table, row_of
 
 ONLY_PAPER = evaluated_table().iloc[:0]
 
@@ -15,36 +15,16 @@ def summary_of(table: pd.DataFrame, dataset: str = "mnist", evaluated: pd.DataFr
 
 
 def test_fair_rows_are_the_evaluated_nets_of_the_same_methods_and_levels() -> None:
-    evaluated = pd.DataFrame(
-        [
-            {"method": method, "seed": 4, "level": level, "sparsity": level - 0.01, "nnz": 1, "accuracy": 0.9}
-            for method in ("dense", "cqp", "osqp")
-            for level in (0.0, 0.5, 0.7)
-        ]
-    )
-    rows = with_fair_rows(paper_table(), evaluated)
-    fair = rows[rows["protocol"] == "fair"]
-    assert fair[["method", "seed", "level", "sparsity", "network_sparsity"]].to_numpy().tolist() == [
-        ["cqp", 4, 0.7, 0.69, 0.69]
-    ]
+    evaluated = grid(method=("dense", "cqp", "osqp"), seed=[4], level=(0.0, 0.5, 0.7)).assign(accuracy=0.9)
+    evaluated["sparsity"] = evaluated["level"] - 0.01
+    (fair,) = summary_of(paper_table(), evaluated=evaluated).results.query("protocol == 'fair'").itertuples()
+    assert (fair.method, fair.level, fair.accuracy.mean) == ("cqp", 0.7, 0.9)
+    assert fair.sparsity.mean == fair.network_sparsity.mean == pytest.approx(0.69)
 
 
 def test_summary_by_hand() -> None:
-    table = pd.DataFrame(
-        [
-            {
-                "seed": seed,
-                "protocol": "paper",
-                "method": method,
-                "level": 0.9,
-                "sparsity": 0.9,
-                "network_sparsity": 0.75 + seed / 8,
-                "accuracy": value,
-            }
-            for method, values in {"cqp": (0.70, 0.76, 0.78), "magnitude": (0.9, 0.92, 0.94)}.items()
-            for seed, value in zip((2, 0, 1), values, strict=True)
-        ]
-    )
+    table = grid(protocol=["paper"], method=("cqp", "magnitude"), level=[0.9], seed=(2, 0, 1)).assign(sparsity=0.9)
+    table = table.assign(network_sparsity=0.75 + table["seed"] / 8, accuracy=[0.70, 0.76, 0.78, 0.9, 0.92, 0.94])
     table = pd.concat([table[table["method"] == "magnitude"].iloc[::-1], table[table["method"] == "cqp"]])
     summary = summary_of(table)
     cqp, magnitude = (row_of(summary.results, method=method) for method in ("cqp", "magnitude"))
