@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.studies.zombies import SETTINGS, rows_of_setting
 from pipeline.studies import zombies
+from pipeline.studies.zombies import SETTINGS, rows_of_setting
 from pipeline.study import Inputs
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.fit import SHUFFLE
