@@ -137,7 +137,7 @@ def comparison(experiment: str) -> str:
 
     summary = (compare_folder(experiment) / "summary.json").read_text(encoding="utf-8")
     where = f"- report: `{report_page(experiment)}`\n- MLflow: `snnprune ui`"
-    return f"{render_markdown(from_json(summary))}\n\n{where}"
+    return f"{render_markdown(from_json(summary)).rstrip()}\n\n{where}"
 
 
 def print_line(line: str) -> None:
