@@ -18,7 +18,7 @@ from flows.engine.engine import FlowFailed
 from flows.engine.lockfile import HEAD, read_lock, with_entry
 from flows.engine.stage import StageFailed
 from flows.environment import stage_environment
-from tests.flows.conftest import dvc, toy
+from tests.flows.conftest import dvc, run_dvc, toy
 from tests.flows.engine.flow import bring_up, outcomes
 from tests.imports import PROJECT
 
@@ -357,8 +357,3 @@ def runs_of(root: Path) -> set[str]:
 def git_status(root: Path) -> list[str]:
     command = ["git", "status", "--porcelain"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
-
-
-def run_dvc(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, cwd=root, env=stage_environment(), capture_output=True, text=True)

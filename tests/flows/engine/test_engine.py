@@ -2,44 +2,20 @@
 
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from flows.engine.dvc import Project, UnknownTarget
 from flows.engine.engine import Done, FlowFailed, count_outcomes, run_all
-from flows.engine.lockfile import Entry, key_of, read_lock
+from flows.engine.lockfile import key_of, read_lock
 from flows.engine.stage import Say, Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
 from tests.flows.conftest import toy
-from tests.flows.engine.flow import bring_up, outcomes
+from tests.flows.engine.flow import Log, bring_up, outcomes
 
 STAGES = 8  # data, train, 2 prune, evaluate, study, compare, report
-
-
-class Log:
-    """Tracking that keeps what the engine asks of it."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.logged: dict[str, tuple[Entry, Mapping[str, str]]] = {}
-
-    def prepare(self) -> None:
-        self.calls.append("prepare")
-
-    @contextmanager
-    def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> Iterator[None]:
-        self.calls.append(f"follow {address}")
-        yield
-
-    def log(self, address: str, entry: Entry, tags: Mapping[str, str]) -> str:
-        self.logged[address] = entry, tags
-        return f"run of {address}"
-
-    def summarize(self) -> None:
-        self.calls.append("summarize")
 
 
 class Elsewhere:

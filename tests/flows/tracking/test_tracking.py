@@ -35,15 +35,6 @@ def test_every_stage_net_and_series_has_a_finished_current_run(tracked: Path) ->
     }
 
 
-def test_a_second_replay_adds_nothing_and_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    track()
-    before = {run.info.run_id for run in search(project)}
-    capsys.readouterr()
-    track()
-    assert {run.info.run_id for run in search(project)} == before
-    assert capsys.readouterr().out == "tracking: 0 results logged, 8 already there; `snnprune ui` opens MLflow\n"
-
-
 def test_the_receipt_names_the_key_of_every_result_with_its_weights(project: Path) -> None:
     keys = {name: key_of(entry) for name, entry in read_lock(project).items()}
     content = NET.read_bytes()
@@ -137,17 +128,6 @@ def test_a_place_is_what_the_paths_of_the_project_say() -> None:
     assert place(paths.studies_folder("e", "x")) == ("e", "study/x", {"stage": "study", "study": "x"})
     assert place(paths.evaluate_table("e").parent) == ("e", "evaluate", {"stage": "evaluate"})
     assert place_of_paths(["mlruns/tracked-e.json"]) is None
-
-
-def test_a_run_left_half_written_or_without_a_child_is_written_again(project: Path) -> None:
-    track()
-    client = MlflowClient(store_of(project))
-    broken = named(project, "prune/cqp/seed0").info.run_id
-    client.update_run(broken, status="RUNNING")
-    client.delete_run(named(project, "cqp@0.50/seed0").info.run_id)
-    track()
-    assert names(project, "attributes.status = 'FINISHED'") == names(project) == RUNS
-    assert broken not in {run.info.run_id for run in search(project)}
 
 
 def test_a_run_whose_writer_was_killed_is_written_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
