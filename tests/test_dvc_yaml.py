@@ -140,11 +140,3 @@ def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
         read_keys.clear()
         importlib.import_module(module).main(arguments)
         assert declared(address) == set(read_keys), address
-
-
-def test_the_parts_of_the_matrix_are_told_apart(read_keys: list[str]) -> None:
-    """What the test above rests on."""
-    assert params_module.load_matrix("digits").seeds == [0]
-    assert read_keys == ["matrix.digits.seeds"]
-    assert params_module.load_matrix("digits").methods == METHODS
-    assert read_keys == ["matrix.digits.seeds", "matrix.digits.methods"]

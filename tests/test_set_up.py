@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import set_up
+from scripts.browser import BrowserMissing, open_browser
 from tests.imports import PROJECT
 
 
@@ -88,3 +89,15 @@ def test_make_has_every_command_of_the_readme() -> None:
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?:^|`)make (\w+)", text, flags=re.MULTILINE))
     assert named <= targets
+
+
+@pytest.mark.parametrize(("there", "missing"), [((), "chromium"), (("chromium",), "chromedriver")])
+def test_a_missing_browser_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], missing: str
+) -> None:
+    for name in there:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    message = rf"{missing} was not found \(Debian: apt-get install chromium chromium-driver\)"
+    with pytest.raises(BrowserMissing, match=message), open_browser(10, 10):
+        pass

@@ -122,7 +122,10 @@ files = {
     },
     "study": {"table.csv": "seed,layer,accuracy\\n0,first,0.5\\n"},
     "compare": {
-        "summary.json": {"levels": [0.5]},
+        "summary.json": {
+            "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
+            "dense": {"n": 1, "mean": 0.9}
+        },
         "figures/curve.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>',
         "metrics/dense.json": {"accuracy": 0.9},
         "metrics/cqp.json": {"accuracy_at_0.50": 0.875},
@@ -141,10 +144,23 @@ for name, content in files[kind].items():
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`store`: an empty migrated MLflow store; `fresh`: a project nothing was run in; `done`: one with all results."""
+    from flows.tracking.store import Store
+
     folder = tmp_path_factory.mktemp("templates")
-    _make_store(folder / "store")
-    _make_project(folder / "fresh", folder / "store")
-    shutil.copytree(folder / "fresh", folder / "done")
+    root, store = folder / "fresh", folder / "store"
+    store.mkdir()
+    Store(store)
+    root.mkdir()
+    (root / "params.yaml").write_text(PARAMS)
+    matrix.update(root / "params.yaml", root / "matrix.yaml")
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "stage.py").write_text(STAGE)
+    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nnets/\n/break-*\n/wait-*\n")
+    run(root, "git", "init", "-q")
+    dvc(root, "init", "-q")
+    commit(root)
+    shutil.copytree(store / "mlruns", root / "mlruns")
+    shutil.copytree(root, folder / "done")
     dvc(folder / "done", "repro", "-q", "report@tiny")
     return folder
 
@@ -195,23 +211,3 @@ def toy(root: Path, stages: str, files: Mapping[str, str] | None = None) -> Path
     for name, text in {"dvc.yaml": f"stages:\n{stages}", **(files or {})}.items():
         (root / name).write_text(text)
     return root
-
-
-def _make_store(folder: Path) -> None:
-    from flows.tracking.store import Store
-
-    folder.mkdir()
-    Store(folder)
-
-
-def _make_project(root: Path, store: Path) -> None:
-    root.mkdir()
-    (root / "params.yaml").write_text(PARAMS)
-    matrix.update(root / "params.yaml", root / "matrix.yaml")
-    (root / "dvc.yaml").write_text(DVC_YAML)
-    (root / "stage.py").write_text(STAGE)
-    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nnets/\n/break-*\n/wait-*\n")
-    run(root, "git", "init", "-q")
-    dvc(root, "init", "-q")
-    commit(root)
-    shutil.copytree(store / "mlruns", root / "mlruns")

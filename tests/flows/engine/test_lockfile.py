@@ -7,11 +7,8 @@ import pytest
 from flows.engine.lockfile import ContentChanged, key_of, read_lock, require_content
 
 
-def test_without_a_lock_file_there_is_nothing(tmp_path: Path) -> None:
+def test_without_a_lock_file_or_in_an_empty_one_there_is_nothing(tmp_path: Path) -> None:
     assert read_lock(tmp_path) == {}
-
-
-def test_an_empty_lock_file_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "dvc.lock").touch()
     assert read_lock(tmp_path) == {}
 

@@ -12,10 +12,8 @@ from mlflow import MlflowClient
 from flows.engine.lockfile import key_of, read_lock
 from flows.tracking.location import store_folder, store_uri
 from flows.tracking.replay import track
-from flows.tracking.results import place_of_paths
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
-from pipeline.io import paths
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import NETS, RUNS, SERIES, STAGES, log, named, search
@@ -115,19 +113,6 @@ def test_tables_and_figures_can_be_read_back(tracked: Path, tmp_path: Path) -> N
     folder = Path(MlflowClient(store_of(tracked)).download_artifacts(run_id, "", str(tmp_path)))
     for name in ("summary.json", "figures/curve.svg", "metrics/cqp.json"):
         assert (folder / name).read_bytes() == (tracked / "results/tiny/compare" / name).read_bytes()
-
-
-def test_a_place_is_what_the_paths_of_the_project_say() -> None:
-    def place(folder: Path) -> tuple[str, str, dict]:
-        found = place_of_paths(["mlruns/tracked-e.json", str(folder / "file")])
-        return found.experiment, found.name, dict(found.labels)
-
-    assert place(paths.train_folder("e", 1)) == ("e", "train/seed1", {"stage": "train", "seed": "1"})
-    labels = {"stage": "prune", "method": "cqp", "seed": "2"}
-    assert place(paths.prune_folder("e", "cqp", 2)) == ("e", "prune/cqp/seed2", labels)
-    assert place(paths.studies_folder("e", "x")) == ("e", "study/x", {"stage": "study", "study": "x"})
-    assert place(paths.evaluate_table("e").parent) == ("e", "evaluate", {"stage": "evaluate"})
-    assert place_of_paths(["mlruns/tracked-e.json"]) is None
 
 
 def test_a_run_whose_writer_was_killed_is_written_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
