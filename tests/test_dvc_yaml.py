@@ -57,9 +57,13 @@ def test_deps_are_the_files_that_are_imported_or_folders_with_some_of_them(addre
 
 
 @pytest.mark.parametrize("address", STAGES)
-def test_no_path_is_named_twice(address: str) -> None:
+def test_no_path_is_named_twice_heavy_outs_are_dvcs_and_the_run_cache_takes_them(address: str) -> None:
+    """The run cache takes a stage only when its outs that DVC does not keep are metrics or plots."""
     paths = [dep.def_path for dep in STAGES[address].deps if not hasattr(dep, "params")]
     assert len(paths) == len(set(paths))
+    for out in STAGES[address].outs:
+        assert out.use_cache is out.def_path.endswith((".safetensors", "nets"))
+        assert out.use_cache or out.metric or out.plot or address.startswith(("data@", "track@"))
 
 
 def test_what_trains_depends_on_no_method_or_study_but_its_own() -> None:
@@ -79,22 +83,9 @@ def test_the_stages_are_those_of_the_matrix() -> None:
     assert set(YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]) == {name.partition("@")[0] for name in STAGES}
 
 
-@pytest.mark.parametrize("address", [address for address in STAGES if not address.startswith(("data@", "track@"))])
-def test_the_run_cache_takes_it(address: str) -> None:
-    """Outs that DVC does not cache are metrics or plots."""
-    assert all(out.use_cache or out.metric or out.plot for out in STAGES[address].outs)
-
-
 def test_a_full_repro_stays_quick() -> None:
     """DVC's own work grows with the square of the stages: `dvc status` took 4.4 s at 139 of them."""
     assert len(STAGES) < 150
-
-
-@pytest.mark.parametrize("address", STAGES)
-def test_what_belongs_to_dvc_is_not_in_git(address: str) -> None:
-    for out in STAGES[address].outs:
-        heavy = out.def_path.endswith((".safetensors", "nets"))
-        assert out.use_cache is heavy
 
 
 class WatchedBlock:
@@ -149,11 +140,3 @@ def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
         read_keys.clear()
         importlib.import_module(module).main(arguments)
         assert declared(address) == set(read_keys), address
-
-
-def test_the_parts_of_the_matrix_are_told_apart(read_keys: list[str]) -> None:
-    """What the test above rests on."""
-    assert params_module.load_matrix("digits").seeds == [0]
-    assert read_keys == ["matrix.digits.seeds"]
-    assert params_module.load_matrix("digits").methods == METHODS
-    assert read_keys == ["matrix.digits.seeds", "matrix.digits.methods"]

@@ -1,6 +1,7 @@
-"""The check of the whole params.yaml: the project's own passes, and each mistake in it is named, all at once."""
+"""The check of the whole params.yaml: the project's own passes, each mistake in it is named, all at once."""
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.experiments import validate_params
-from pipeline.study import available
+from pipeline.io import paths
 from snnprune.core.schema import ParamsError
 from snnprune.pruning import registry
 from tests.imports import PROJECT
-from tests.tiny import tiny_params
 
 OWN = PROJECT / "params.yaml"
+PARAMS = YAML(typ="safe").load(OWN)
 Check = Callable[..., str]
 MISSING = "missing; required are: data, model, train, prune, methods"
 
@@ -37,7 +38,7 @@ def check(tmp_path: Path) -> Check:
     """The message about the project's own file with some keys changed."""
 
     def validated(changes: dict[str, Any]) -> str:
-        tree = copy.deepcopy(YAML(typ="safe").load(OWN))
+        tree = copy.deepcopy(PARAMS)
         for key, value in changes.items():
             change(tree, key, value)
         path = tmp_path / "params.yaml"
@@ -53,19 +54,12 @@ def test_the_projects_own_file_is_accepted() -> None:
     validate_params(OWN)
 
 
-def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path) -> None:
-    for names in (("layers",), tuple(available())):
-        YAML(typ="safe").dump(tiny_params(studies=names), tmp_path / "params.yaml")
-        validate_params(tmp_path / "params.yaml")
-
-
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
         ("experiments.digits.data.dataset", "mnits", "unknown dataset; allowed are .*; found 'mnits'"),
         ("experiments.digits.model.encoding.sigma", 0.1, "unknown key; allowed here: name"),
         ("experiments.digits.train.learning_rate", 0.1, "unknown key; allowed here: epochs, batch_size, lr, "),
-        ("experiments.digits.train.epochs", None, "missing; it has no default"),
         ("experiments.digits.prune.levels", [0.9, 0.5], "must rise strictly.*; found \\[0.9, 0.5\\]"),
         ("experiments.digits.prune.criticality.kind", "magic", "'sensitivity', 'taylor' or 'membrane'; found 'magic'"),
         ("experiments.digits.prune.finetune.augment", {"shift": -1}, "greater than or equal to 0; found -1"),
@@ -74,13 +68,10 @@ def test_the_tiny_file_of_the_tests_is_accepted_with_every_study(tmp_path: Path)
         *((f"experiments.digits.{block}", None, MISSING) for block in ("methods", "prune")),
         ("experiments.digits.layers.levels", None, "missing; it has no default"),
         ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, alpha, .*"),
-        ("runtime.threads", 0, "greater than or equal to 1; found 0"),
         ("runtime.device", None, "missing; required are: threads, device"),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
         ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),
-        ("matrix.digits.seeds", [0, 0], "entries must differ; found \\[0, 0\\]"),
         ("matrix.digits.methods", ["cqp", "cpq"], "'cpq' is none of those in experiments.digits.methods: cqp, .*"),
-        ("matrix.cifar", {"methods": ["cqp"], "seeds": [0]}, "no such experiment; defined are: digits, mnist"),
     ],
 )
 def test_one_mistake_is_one_line_under_its_full_key(check: Check, key: str, value: Any, expected: str) -> None:
@@ -110,14 +101,6 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
         "experiments.digits.prune.levels[1]",
         "experiments.digits.methods.cqp.tau",
         "experiments.mnist.train.lr",
-    ]
-
-
-def test_a_method_of_the_matrix_without_parameters_is_named_in_every_experiment(check: Check) -> None:
-    found = check({"experiments.digits.methods.random": None, "experiments.mnist.methods.random": None})
-    assert [line.partition(" is none of")[0] for line in found.splitlines()] == [
-        "matrix.digits.methods: 'random'",
-        "matrix.mnist.methods: 'random'",
     ]
 
 
@@ -203,3 +186,12 @@ def test_what_is_wrong_by_itself_is_not_held_against_others(check: Check, key: s
 )
 def test_what_protocol_paper_does_not_know_is_refused(check: Check, key: str, value: Any) -> None:
     assert check({f"experiments.digits.paper.{key}": value}).startswith(f"experiments.digits.paper.{key}: ")
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMS["matrix"] if "alpha" in PARAMS["experiments"][name]])
+def test_cqp_has_the_alpha_that_was_chosen_on_validation(name: str) -> None:
+    file = PROJECT / paths.report_folder(name) / "studies" / "alpha.json"
+    if not file.is_file():
+        pytest.skip(f"no result yet: {file.relative_to(PROJECT)}")
+    chosen = json.loads(file.read_text(encoding="utf-8"))["chosen"]
+    assert PARAMS["experiments"][name]["methods"]["cqp"]["alpha"] == chosen

@@ -69,21 +69,15 @@ def test_csv_to_the_byte(tmp_path: Path) -> None:
     assert path.read_bytes() == b'level,name\n0.9,"a,b"\n0.3333333333333333,c\n'
 
 
-def test_a_curve_grows_line_by_line(tmp_path: Path) -> None:
+def test_a_curve_starts_anew_and_grows_line_by_line(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "curve.csv"
+    path.parent.mkdir()
+    path.write_text("left over")
     curve = Curve(path)
-    assert not path.exists()
     curve.append({"epoch": 1, "loss": 0.5})
     assert path.read_bytes() == b"epoch,loss\n1,0.5\n"
     curve.append({"epoch": 2, "loss": 0.25})
     assert path.read_bytes() == b"epoch,loss\n1,0.5\n2,0.25\n"
-
-
-def test_a_curve_starts_anew(tmp_path: Path) -> None:
-    path = tmp_path / "curve.csv"
-    path.write_text("left over")
-    Curve(path).append({"epoch": 3})
-    assert path.read_bytes() == b"epoch\n3\n"
 
 
 def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:

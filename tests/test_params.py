@@ -93,22 +93,18 @@ def message(call: Callable[[], object]) -> str:
     [
         ({"count": 1, "cuont": 2}, "x.cuont: unknown key; allowed here: count, mode, sizes, inner, maybe, many, shape"),
         ({"count": 1, "inner": {"shere": 1}}, "x.inner.shere: unknown key; allowed here: share"),
-        ({"count": 1, "maybe": {"shere": 1}}, "x.maybe.shere: unknown key; allowed here: share"),
         ({"count": 1, "many": [{}, {"shere": 1}]}, "x.many[1].shere: unknown key; allowed here: share"),
         (ONE | {"shape": {"name": "square", "radius": 1.0}}, "x.shape.radius: unknown key; allowed here: name, side"),
         ({"mode": "on"}, "x.count: missing; it has no default"),
-        ({"count": 1, "shape": {"name": "disc"}}, "x.shape.radius: missing; it has no default"),
         ({"count": 0}, "x.count: Input should be greater than or equal to 1; found 0"),
         ({"count": 1.0}, "x.count: Input should be a valid integer; found 1.0"),
         ({"count": "3"}, "x.count: Input should be a valid integer; found '3'"),
         ({"count": True}, "x.count: Input should be a valid integer; found True"),
         ({"count": None}, "x.count: Input should be a valid integer; found None"),
         ({"count": 1, "mode": "auto"}, "x.mode: Input should be 'on' or 'off'; found 'auto'"),
-        ({"count": 1, "inner": {"share": 1.5}}, "x.inner.share: Input should be less than or equal to 1; found 1.5"),
         (ONE | {"inner": {"share": float("nan")}}, "x.inner.share: Input should be a finite number; found nan"),
         ({"count": 1, "many": [{"share": 2}]}, "x.many[0].share: Input should be less than or equal to 1; found 2"),
         ({"count": 1, "sizes": [1, 2.5]}, "x.sizes[1]: Input should be a valid integer; found 2.5"),
-        ({"count": 1, "sizes": 3}, "x.sizes: Input should be a valid list; found 3"),
         ({"count": 1, "sizes": [1, 2]}, "x.sizes: sizes must be odd, e.g. [1, 3]; found [1, 2]"),
         ({"count": 1, "maybe": 3}, "x.maybe: expected a mapping with the keys share; found 3"),
         ({"count": 1, "many": [3]}, "x.many[0]: expected a mapping with the keys share; found 3"),
@@ -116,18 +112,11 @@ def message(call: Callable[[], object]) -> str:
         ({"count": 1, "shape": "square"}, "x.shape: expected a mapping with the keys name; found 'square'"),
         ({"count": 1, "shape": {"name": "squere"}}, "x.shape.name: allowed are: square, circle, disc; found 'squere'"),
         ({"count": 1, "shape": {"side": 2.0}}, "x.shape.name: allowed are: square, circle, disc; found None"),
-        (ONE | {"shape": {"name": "square", "side": -1}}, "x.shape.side: Input should be greater than 0; found -1"),
         (None, "x: expected a mapping with the keys count, mode, sizes, inner, maybe, many, shape; found None"),
-        ([1], "x: expected a mapping with the keys count, mode, sizes, inner, maybe, many, shape; found [1]"),
     ],
 )
 def test_what_a_schema_refuses(value: Any, expected: str) -> None:
     assert message(lambda: validate(Toy, value, "x")) == expected
-
-
-def test_every_problem_has_its_line() -> None:
-    found = message(lambda: validate(Toy, {"count": 0, "mode": "auto", "inner": {"share": -1}, "extra": 1}, "x"))
-    assert [line.split(":")[0] for line in found.splitlines()] == ["x.count", "x.mode", "x.inner.share", "x.extra"]
 
 
 def test_a_good_value_is_taken_whole_with_its_defaults() -> None:
@@ -231,24 +220,17 @@ def test_methods_of_an_experiment(write: Write, methods: Any, expected: str) -> 
     ("entry", "expected"),
     [
         ({"seeds": [0, 1, 0]}, "matrix.one.seeds: entries must differ; found [0, 1, 0]"),
-        ({"methods": ["cqp", "cqp"]}, "matrix.one.methods: entries must differ; found ['cqp', 'cqp']"),
         ({"seeds": [0, -1]}, "matrix.one.seeds[1]: Input should be greater than or equal to 0; found -1"),
-        ({"seeds": [0.5]}, "matrix.one.seeds[0]: Input should be a valid integer; found 0.5"),
         ({"methods": "cqp"}, "matrix.one.methods: Input should be a valid list; found 'cqp'"),
         ({"methods": []}, "matrix.one.methods: List should have at least 1 item after validation, not 0; found []"),
         ({"seed": [0]}, "matrix.one.seed: unknown key; allowed here: methods, seeds"),
+        (None, "matrix.one: expected a mapping with the keys methods, seeds; found None"),
     ],
 )
-def test_a_wrong_entry_of_the_matrix(write: Write, entry: dict[str, Any], expected: str) -> None:
-    path = write(GOOD | {"matrix": {"one": GOOD["matrix"]["one"] | entry}})
+def test_a_wrong_entry_of_the_matrix(write: Write, entry: dict[str, Any] | None, expected: str) -> None:
+    path = write(GOOD | {"matrix": {"one": entry and GOOD["matrix"]["one"] | entry}})
     assert message(lambda: load_matrix("one", path)) == expected
     assert message(lambda: matrix_of(read_params(path))) == expected
-
-
-def test_an_empty_entry_of_the_matrix(write: Write) -> None:
-    path = write(GOOD | {"matrix": {"one": None}})
-    expected = "matrix.one: expected a mapping with the keys methods, seeds; found None"
-    assert message(lambda: load_matrix("one", path)) == expected
 
 
 @pytest.mark.parametrize("matrix", [None, {}, ["one"]])
@@ -284,7 +266,6 @@ def test_every_entry_of_the_matrix_must_fit_its_experiment(write: Write) -> None
     ("runtime", "expected"),
     [
         ({"threads": 0}, "runtime.threads: Input should be greater than or equal to 1; found 0"),
-        ({"device": "gpu"}, "runtime.device: Input should be 'auto', 'cpu' or 'cuda'; found 'gpu'"),
         ({"thread": 1}, "runtime.thread: unknown key; allowed here: threads, device"),
         (None, "runtime: expected a mapping with the keys threads, device; found None"),
     ],

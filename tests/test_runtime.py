@@ -22,11 +22,6 @@ def restored() -> Iterator[None]:
     torch.set_flush_denormal(False)
 
 
-@pytest.fixture
-def no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-
-
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_are_set_as_asked(threads: int) -> None:
     configure(Runtime(threads=threads, device="cpu"))
@@ -40,18 +35,16 @@ def test_subnormal_numbers_are_flushed() -> None:
     assert torch.tensor([SUBNORMAL]).mul(0.5).item() == 0
 
 
-@pytest.mark.usefixtures("no_cuda")
-def test_auto_is_the_cpu_without_cuda() -> None:
-    assert configure(Runtime(device="auto")) == torch.device("cpu")
-    with pytest.raises(UserError, match="^runtime.device: cuda was asked for"):
-        configure(Runtime(device="cuda"))
-
-
-def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert configure(Runtime(device="auto")) == torch.device("cuda")
-    assert configure(Runtime(device="cuda")) == torch.device("cuda")
+@pytest.mark.parametrize("there_is_cuda", [True, False])
+def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch, there_is_cuda: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there_is_cuda)
+    assert configure(Runtime(device="auto")) == torch.device("cuda" if there_is_cuda else "cpu")
     assert configure(Runtime(device="cpu")) == torch.device("cpu")
+    if there_is_cuda:
+        assert configure(Runtime(device="cuda")) == torch.device("cuda")
+    else:
+        with pytest.raises(UserError, match="^runtime.device: cuda was asked for"):
+            configure(Runtime(device="cuda"))
 
 
 def test_seeds_never_change() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import set_up
+from scripts.browser import BrowserMissing, open_browser
 from tests.imports import PROJECT
 
 
@@ -46,39 +47,31 @@ def lock(tmp_path: Path) -> Path:
     return tmp_path / "some.lock"
 
 
-def test_it_installs_once_and_after_the_lock_has_changed(tmp_path: Path, lock: Path, calls: list[Path]) -> None:
-    venv = tmp_path / "with space" / ".venv"
-    for _ in range(2):
-        set_up.main(lock, venv)
-    assert calls == [venv]
-    lock.write_text("one==1.1\n")
-    set_up.main(lock, venv)
-    assert calls == [venv, venv]
-
-
-def test_a_moved_environment_is_put_right(
+def test_it_installs_once_after_a_change_and_after_a_move_and_repairs_what_is_broken(
     tmp_path: Path, lock: Path, calls: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = tmp_path / "old" / ".venv", tmp_path / "new place" / ".venv"
+    for _ in range(2):
+        set_up.main(lock, old)
+    assert calls == [old]
+    lock.write_text("one==1.1\n")
     set_up.main(lock, old)
+    assert calls == [old, old]
+
     (old / "bin" / "say").write_text(f"#!{old}/bin/python\nimport sys\nprint(sys.prefix)\n")
     (old / "bin" / "say").chmod(0o755)
     old.parent.rename(new.parent)
     set_up.main(lock, new)
     assert f"{new}: was moved or copied from {old}" in capsys.readouterr().out
-    assert calls == [old, new]
+    assert calls == [old, old, new]
     assert subprocess.run([new / "bin" / "say"], capture_output=True, text=True, check=True).stdout == f"{new}\n"
     assert str(new) in (new / "bin" / "activate").read_text()
 
-
-def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path: Path, lock: Path, calls: list[Path]) -> None:
-    venv = tmp_path / ".venv"
-    set_up.main(lock, venv)
-    (venv / "bin" / "python").unlink()
-    (venv / "bin" / "python").symlink_to(tmp_path / "gone")
-    set_up.main(lock, venv)
-    assert calls == [venv, venv]
-    assert set_up.runs(venv)
+    (new / "bin" / "python").unlink()
+    (new / "bin" / "python").symlink_to(tmp_path / "gone")
+    set_up.main(lock, new)
+    assert calls == [old, old, new, new]
+    assert set_up.runs(new)
 
 
 def test_a_failed_installation_names_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +89,15 @@ def test_make_has_every_command_of_the_readme() -> None:
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?:^|`)make (\w+)", text, flags=re.MULTILINE))
     assert named <= targets
+
+
+@pytest.mark.parametrize(("there", "missing"), [((), "chromium"), (("chromium",), "chromedriver")])
+def test_a_missing_browser_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], missing: str
+) -> None:
+    for name in there:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    message = rf"{missing} was not found \(Debian: apt-get install chromium chromium-driver\)"
+    with pytest.raises(BrowserMissing, match=message), open_browser(10, 10):
+        pass

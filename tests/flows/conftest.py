@@ -12,10 +12,10 @@ import pytest
 
 from flows.environment import set_defaults, stage_environment
 from pipeline import matrix
+from tests.imports import PROJECT
+from tests.tiny import commit, run
 
 set_defaults()
-
-ROOT = Path(__file__).parents[2]
 
 PARAMS = """\
 matrix:
@@ -80,7 +80,6 @@ DVC_YAML = json.dumps({"vars": ["matrix.yaml"], "stages": STAGES})
 
 STAGE = '''\
 """Writes files of the shape that the real stages write; no science."""
-import hashlib
 import json
 import os
 import sys
@@ -88,9 +87,7 @@ import time
 from pathlib import Path
 
 kind, experiment, *rest = sys.argv[1:]
-seeds = [f"seed{seed}" for seed in rest[-1:]] if kind in ("train", "prune") else rest
-folder = Path("results", experiment, kind.replace("study", "studies"), *rest[:-1], *seeds)
-folder.mkdir(parents=True, exist_ok=True)
+results = Path("results", experiment)
 print(f"{kind} at work", flush=True)
 if Path(f"break-{kind}").exists():
     print("first line before the end", file=sys.stderr)
@@ -99,52 +96,71 @@ if Path(f"wait-{kind}").exists():
     Path("wait-pid.partial").write_text(str(os.getpid()))
     Path("wait-pid.partial").replace("wait-pid")
     time.sleep(600)
-if kind == "data":
-    (folder / "dataset.safetensors").write_bytes(b"pixels")
-    about = {"name": "tiny-images", "classes": 3, "splits": {"train": {"count": 7, "per_class": [3, 2, 2]}}}
-    (folder / "dataset.json").write_text(json.dumps(about))
-if kind == "train":
-    (folder / "model.safetensors").write_bytes(f"dense {rest}".encode())
-    (folder / "curve.csv").write_text("epoch,loss,validation_accuracy\\n1,0.75,0.5\\n2,0.25,0.9\\n")
-    (folder / "metrics.json").write_text(json.dumps({"validation_accuracy": 0.9}))
-if kind == "prune":
-    (folder / "nets").mkdir()
-    for level in ("0.50", "0.995"):
-        (folder / "nets" / f"level-{level}.safetensors").write_bytes(f"{level} {rest}".encode())
-    (folder / "levels.csv").write_text(
-        "protocol,level,sparsity,validation_accuracy\\nfair,0.5,0.5,0.875\\nfair,0.995,0.9951,0.625\\n"
-    )
-    (folder / "curve.csv").write_text("epoch,loss,level\\n1,0.5,0.5\\n2,0.4,0.5\\n3,0.9,0.995\\n4,0.8,0.995\\n")
-    (folder / "metrics.json").write_text(json.dumps({"validation_accuracy_at_0.50": 0.875}))
-if kind == "evaluate":
-    methods = sorted(path.name for path in Path("results", experiment, "prune").iterdir())
-    rows = [f"{method},0,{level},{level},0.7,0.8,0.6,8,4" for method in methods for level in (0.5, 0.995)]
-    columns = "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy"
-    energies = "energy_pj_loihi,energy_pj_horowitz_45nm_int8"
-    (folder / "levels.csv").write_text("\\n".join([f"{columns},{energies}", "dense,0,0,0,0.9,0.9,0.9,9,8", *rows, ""]))
-if kind == "study":
-    (folder / "table.csv").write_text("seed,layer,accuracy\\n0,first,0.5\\n")
-if kind == "compare":
-    (folder / "summary.json").write_text(json.dumps({"levels": [0.5]}))
-    (folder / "figures").mkdir()
-    (folder / "figures" / "curve.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>')
-    (folder / "metrics").mkdir()
-    (folder / "metrics" / "dense.json").write_text(json.dumps({"accuracy": 0.9}))
-    (folder / "metrics" / "cqp.json").write_text(json.dumps({"accuracy_at_0.50": 0.875}))
-if kind == "report":
-    (folder / "index.html").write_text("<p>report</p>")
-    (folder / "metrics").mkdir()
-    (folder / "metrics" / "layers.json").write_text(json.dumps({"drop_first": 0.25}))
+nets = [(path.name, level) for path in sorted(results.glob("prune/*")) for level in (0.5, 0.995)]
+files = {
+    "data": {
+        "dataset.safetensors": "pixels",
+        "dataset.json": {
+            "name": "tiny-images", "classes": 3, "splits": {"train": {"count": 7, "per_class": [3, 2, 2]}}
+        },
+    },
+    "train": {
+        "model.safetensors": f"dense {rest}",
+        "curve.csv": "epoch,loss,validation_accuracy\\n1,0.75,0.5\\n2,0.25,0.9\\n",
+        "metrics.json": {"validation_accuracy": 0.9},
+    },
+    "prune": {
+        **{f"nets/level-{level}.safetensors": f"{level} {rest}" for level in ("0.50", "0.995")},
+        "levels.csv": "protocol,level,sparsity,validation_accuracy\\nfair,0.5,0.5,0.875\\nfair,0.995,0.9951,0.625\\n",
+        "curve.csv": "epoch,loss,level\\n1,0.5,0.5\\n2,0.4,0.5\\n3,0.9,0.995\\n4,0.8,0.995\\n",
+        "metrics.json": {"validation_accuracy_at_0.50": 0.875},
+    },
+    "evaluate": {
+        "levels.csv": "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy,"
+        "energy_pj_loihi,energy_pj_horowitz_45nm_int8\\ndense,0,0,0,0.9,0.9,0.9,9,8\\n"
+        + "".join(f"{method},0,{level},{level},0.7,0.8,0.6,8,4\\n" for method, level in nets)
+    },
+    "study": {"table.csv": "seed,layer,accuracy\\n0,first,0.5\\n"},
+    "compare": {
+        "summary.json": {
+            "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
+            "dense": {"n": 1, "mean": 0.9}
+        },
+        "figures/curve.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>',
+        "metrics/dense.json": {"accuracy": 0.9},
+        "metrics/cqp.json": {"accuracy_at_0.50": 0.875},
+    },
+    "report": {"index.html": "<p>report</p>", "metrics/layers.json": {"drop_first": 0.25}},
+}
+if kind in ("train", "prune"):
+    rest[-1] = f"seed{rest[-1]}"
+for name, content in files[kind].items():
+    path = results.joinpath(kind.replace("study", "studies"), *rest, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
 '''
 
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`store`: an empty migrated MLflow store; `fresh`: a project nothing was run in; `done`: one with all results."""
+    from flows.tracking.store import Store
+
     folder = tmp_path_factory.mktemp("templates")
-    _make_store(folder / "store")
-    _make_project(folder / "fresh", folder / "store")
-    shutil.copytree(folder / "fresh", folder / "done")
+    root, store = folder / "fresh", folder / "store"
+    store.mkdir()
+    Store(store)
+    root.mkdir()
+    (root / "params.yaml").write_text(PARAMS)
+    matrix.update(root / "params.yaml", root / "matrix.yaml")
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "stage.py").write_text(STAGE)
+    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nnets/\n/break-*\n/wait-*\n")
+    run(root, "git", "init", "-q")
+    dvc(root, "init", "-q")
+    commit(root)
+    shutil.copytree(store / "mlruns", root / "mlruns")
+    shutil.copytree(root, folder / "done")
     dvc(folder / "done", "repro", "-q", "report@tiny")
     return folder
 
@@ -163,17 +179,15 @@ def project(templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def dvc(root: Path, *arguments: str) -> str:
     """Run DVC in the project; what it printed. A failing one fails the test."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=root, env=stage_environment(), capture_output=True, text=True
-    )
+    done = run_dvc(root, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def git(root: Path, *arguments: str) -> None:
-    """Run git in the project."""
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=root, check=True)
+def run_dvc(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run DVC in the project, whether it succeeds or not."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=root, env=stage_environment(), capture_output=True, text=True)
 
 
 def store_of(root: Path) -> str:
@@ -185,7 +199,7 @@ def enter(template: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copy a template project to `root` and make it the working folder."""
     shutil.copytree(template, root)
     monkeypatch.chdir(root)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return root
 
@@ -197,24 +211,3 @@ def toy(root: Path, stages: str, files: Mapping[str, str] | None = None) -> Path
     for name, text in {"dvc.yaml": f"stages:\n{stages}", **(files or {})}.items():
         (root / name).write_text(text)
     return root
-
-
-def _make_store(folder: Path) -> None:
-    from flows.tracking.store import Store
-
-    folder.mkdir()
-    Store(folder)
-
-
-def _make_project(root: Path, store: Path) -> None:
-    root.mkdir()
-    (root / "params.yaml").write_text(PARAMS)
-    matrix.update(root / "params.yaml", root / "matrix.yaml")
-    (root / "dvc.yaml").write_text(DVC_YAML)
-    (root / "stage.py").write_text(STAGE)
-    (root / ".gitignore").write_text("/mlruns/\n*.safetensors\nnets/\n/break-*\n/wait-*\n")
-    git(root, "init", "-q")
-    dvc(root, "init", "-q")
-    git(root, "add", ".")
-    git(root, "commit", "-qm", "Start")
-    shutil.copytree(store / "mlruns", root / "mlruns")

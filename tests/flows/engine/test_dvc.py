@@ -19,13 +19,24 @@ from flows.engine.lockfile import HEAD, read_lock, with_entry
 from flows.engine.stage import StageFailed
 from flows.environment import stage_environment
 from snnprune.core.errors import UserError
-from tests.flows.conftest import dvc, toy
+from tests.flows.conftest import dvc, run_dvc, toy
 from tests.flows.engine.flow import bring_up, outcomes
 from tests.imports import PROJECT
 
 ENTRIES = json.loads(json.dumps(read_lock(PROJECT)))  # nothing shared
 SHORT = dict(list(ENTRIES.items())[:6])  # DVC takes seconds for all of them
 COMMITTED = dumps_yaml({"schema": "2.0", "stages": SHORT})
+LAYERS = [784, 100, 10]
+ADDED = {"path": "a file: with 'quotes' #", "hash": "md5", "md5": "0" * 32, "size": 1}
+OTHER = {"cmd": "echo " + "a long command " * 20, "params": {"params.yaml": {"lr": 1e-05, "x": [None, True, "1"]}}}
+CHANGES = {
+    "none": lambda entry: {},
+    "shorter": lambda entry: {"deps": entry["deps"][:1]},
+    "longer": lambda entry: {"deps": [*entry["deps"], ADDED]},
+    "other values": lambda entry: OTHER,
+    # an anchor in params.yaml: one list in two places
+    "shared": lambda entry: {"params": {"params.yaml": {"one": LAYERS, "two": LAYERS}}},
+}
 CLEAN = "Data and pipelines are up to date.\n"
 
 
@@ -46,14 +57,6 @@ def test_what_most_others_wait_for_comes_first(tmp_path: Path) -> None:
 """
     found = Project(toy(tmp_path, stages)).needed_for("z")
     assert [stage.address for stage in found] == ["b", "a", "needs_b", "z"]
-
-
-def test_a_target_brings_only_what_it_needs(fresh: Path) -> None:
-    data, train, prune = Project(fresh).needed_for("prune@tiny-cqp-0")
-    assert (data.address, train.address) == ("data@tiny", "train@tiny-0")
-    assert prune.upstream == ("data@tiny", "train@tiny-0")
-    assert prune.commands == ("python stage.py prune tiny cqp 0",)
-    assert "results/tiny/prune/cqp/seed0/nets" in prune.outs
 
 
 def test_the_graph_is_dvcs_and_a_cycle_is_named_by_it(fresh: Path) -> None:
@@ -93,22 +96,10 @@ def test_a_timeout_is_a_number_of_seconds(found: object) -> None:
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-@pytest.mark.parametrize("change", ["none", "shorter", "longer", "other values", "shared"])
+@pytest.mark.parametrize("change", CHANGES)
 def test_an_entry_is_replaced_as_dvc_does(tmp_path: Path, place: str, change: str) -> None:
     name = list(SHORT)[{"first": 0, "middle": len(SHORT) // 2, "last": -1}[place]]
-    entry = dict(SHORT[name])
-    if change == "shorter":
-        entry["deps"] = entry["deps"][:1]
-    elif change == "longer":
-        entry["deps"] = [*entry["deps"], {"path": "a file: with 'quotes' #", "hash": "md5", "md5": "0" * 32, "size": 1}]
-    elif change == "other values":
-        entry |= {
-            "cmd": "echo " + "a long command " * 20,
-            "params": {"params.yaml": {"lr": 1e-05, "x": [None, True, "1"]}},
-        }
-    elif change == "shared":  # an anchor in params.yaml: one list in two places
-        layers = [784, 100, 10]
-        entry["params"] = {"params.yaml": {"one": layers, "two": layers}}
+    entry = SHORT[name] | CHANGES[change](SHORT[name])
     by_dvc, ours = written_by_both(tmp_path, COMMITTED, name, entry)
     if change == "shared":
         assert "*id001" in by_dvc
@@ -288,20 +279,12 @@ def test_why_names_what_changed_and_changes_nothing(project: Path) -> None:
 def test_overrides_are_those_of_dvc_experiments(project: Path) -> None:
     params = project / "params.yaml"
     before = params.read_text()
-    apply_overrides(params, ["experiments.tiny.train.lr=0.3", "+experiments.tiny.train.new=[1,2]"])
+    overrides = ["experiments.tiny.train.lr=0.3", "+experiments.tiny.train.new=[1,2]"]
+    apply_overrides(params, overrides)
     ours = params.read_text()
     assert "0.3" in ours
     params.write_text(before)
-    dvc(
-        project,
-        "exp",
-        "run",
-        "-S",
-        "experiments.tiny.train.lr=0.3",
-        "-S",
-        "+experiments.tiny.train.new=[1,2]",
-        "data@tiny",
-    )
+    dvc(project, "exp", "run", "-S", overrides[0], "-S", overrides[1], "data@tiny")
     assert params.read_text() == ours
     with pytest.raises(UserError, match="experiments.tiny.nope=1"):
         apply_overrides(params, ["experiments.tiny.nope=1"])
@@ -358,8 +341,3 @@ def runs_of(root: Path) -> set[str]:
 def git_status(root: Path) -> list[str]:
     command = ["git", "status", "--porcelain"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
-
-
-def run_dvc(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, cwd=root, env=stage_environment(), capture_output=True, text=True)

@@ -1,17 +1,14 @@
 """When a result is recorded: edits while a stage runs, processes killed, timeouts, failures."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from flows.engine.engine import FlowFailed
 from flows.engine.lockfile import read_lock
-from tests.flows.conftest import dvc, toy
-from tests.flows.engine.flow import bring_up, command
-from tests.imports import PROJECT
+from tests.flows.conftest import dvc, run_dvc, toy
+from tests.flows.engine.flow import bring_up, start_flow
 from tests.processes import alive, within
 
 # Counts its runs in `runs`, and does what `behave.txt` says in the n-th.
@@ -26,12 +23,7 @@ exec(Path("behave.txt").read_text())
 Path("out.txt").write_text(content)
 """
 DVC_YAML = """\
-  a:
-    cmd: {command}
-    deps: [stage.py, input.txt]
-    params: [depth]
-    outs: [out.txt]
-    meta: {meta}
+  a: {{cmd: {command}, deps: [stage.py, input.txt], params: [depth], outs: [out.txt], meta: {meta}}}
 """
 COMMANDS = pytest.mark.parametrize("how", ["python stage.py", "python -m stage"])  # by the shell, in a warm fork
 
@@ -96,7 +88,7 @@ def test_a_stage_that_needs_less_than_before_keeps_its_new_result(tmp_path: Path
     root = make(tmp_path, "")
     bring_up(root, "a")
     dvc_yaml = root / "dvc.yaml"
-    dvc_yaml.write_text(dvc_yaml.read_text().replace("    params: [depth]\n", "").replace("stage.py, ", ""))
+    dvc_yaml.write_text(dvc_yaml.read_text().replace("params: [depth], ", "").replace("[stage.py, ", "["))
     (root / "input.txt").write_text("new")
     assert bring_up(root, "a")["a"].outcome == "ran"
     assert "params" not in read_lock(root)["a"]
@@ -146,14 +138,13 @@ def test_a_timeout_holds_and_is_not_tried_again(tmp_path: Path, how: str) -> Non
         bring_up(root, "a")
     assert runs(root) == 1
     assert not alive(int((root / "pid").read_text()))
-    assert subprocess.run([sys.executable, "-m", "dvc", "status", "-q"], cwd=root).returncode == 1
+    assert run_dvc(root, "status", "-q").returncode == 1
 
 
-def test_a_flow_that_is_killed_records_nothing_it_has_not_compared(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+def test_a_flow_that_is_killed_records_nothing_it_has_not_compared(tmp_path: Path) -> None:
     behave = "Path('input.txt').write_text('new'); Path('waits').touch(); time.sleep(600 if n == 1 else 0)"
     root = make(tmp_path, behave)
-    with subprocess.Popen(command("a"), cwd=root) as flow:
+    with start_flow(root, "a") as flow:
         assert within(60, (root / "waits").exists)
         flow.send_signal(signal.SIGKILL)
     assert not (root / "dvc.lock").exists()

@@ -2,14 +2,12 @@
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.flows.conftest import toy
-from tests.flows.engine.flow import bring_up, command
-from tests.imports import PROJECT
+from tests.flows.engine.flow import bring_up, start_flow
 from tests.processes import alive, within
 
 # Waits for ever when it runs for the first time, with two children of its own, one in another session.
@@ -29,26 +27,10 @@ if not first.exists():
 Path(f"{name}.txt").write_text(name)
 """
 DVC_YAML = """\
-  a:
-    cmd: python stage.py a
-    deps: [stage.py]
-    outs: [a.txt]
-  b:
-    cmd: python -m stage b
-    deps: [stage.py]
-    outs: [b.txt]
-  both:
-    cmd: cat a.txt b.txt > both.txt
-    deps: [a.txt, b.txt]
-    outs: [both.txt]
+  a: {cmd: python stage.py a, deps: [stage.py], outs: [a.txt]}
+  b: {cmd: python -m stage b, deps: [stage.py], outs: [b.txt]}
+  both: {cmd: cat a.txt b.txt > both.txt, deps: [a.txt, b.txt], outs: [both.txt]}
 """
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of three stages that has nothing of ours."""
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    return toy(tmp_path / "project", DVC_YAML, {"stage.py": STAGE})
 
 
 @pytest.mark.parametrize(
@@ -56,8 +38,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
     ids=lambda x: str(x),
 )
-def test_no_orphan_and_the_next_run_completes(root: Path, number: signal.Signals, code: int) -> None:
-    flow = subprocess.Popen(command("both"), cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def test_no_orphan_and_the_next_run_completes(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    root = toy(tmp_path, DVC_YAML, {"stage.py": STAGE})
+    flow = start_flow(root, "both")
     assert within(60, lambda: all((root / f"{name}.pids").is_file() for name in "ab"))
     pids = [int(pid) for name in "ab" for pid in (root / f"{name}.pids").read_text().split()]
     assert all(alive(pid) for pid in pids)

@@ -8,11 +8,8 @@ from flows.engine.lockfile import key_of, read_lock
 from pipeline.results.md5 import ContentChanged, require_content
 
 
-def test_without_a_lock_file_there_is_nothing(tmp_path: Path) -> None:
+def test_without_a_lock_file_or_in_an_empty_one_there_is_nothing(tmp_path: Path) -> None:
     assert read_lock(tmp_path) == {}
-
-
-def test_an_empty_lock_file_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "dvc.lock").touch()
     assert read_lock(tmp_path) == {}
 

@@ -30,10 +30,6 @@ pytestmark = pytest.mark.slow
 MARK = "DEPLOY_MARK"
 BROKEN = "\n# a person is editing: this is neither YAML nor Python }{\n }{\n"
 EDITED = ("params.yaml", "flows/engine/engine.py", "stage.py")
-SUMMARY = """{
-    "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
-    "dense": {"n": 1, "mean": 0.9}
-}"""
 OFTEN = "* * * * * */5"  # every five seconds
 ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
 
@@ -102,7 +98,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """All is up, with trivial stages; nightly is due every few seconds; a person's edits have broken the project."""
     folder = make_repository(tmp_path_factory.mktemp("deploy") / "project")
     (folder / "dvc.yaml").write_text(DVC_YAML)
-    (folder / "stage.py").write_text(STAGE.replace('{"levels": [0.5]}', SUMMARY))
+    (folder / "stage.py").write_text(STAGE)
     write_params(folder, tiny_params(methods=["magnitude"], seeds=[0]))
     yaml = (PROJECT / "prefect.yaml").read_text().replace("experiment: mnist", "experiment: digits")
     (folder / "prefect.yaml").write_text(yaml.replace("0 2 * * *", OFTEN))

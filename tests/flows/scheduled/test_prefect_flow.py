@@ -81,15 +81,13 @@ def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: 
 def test_cancelling_the_run_ends_its_stages(tiny: Path, server: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefect_flow, "CANCEL_INTERVAL", 0.1)
     (tiny / "results/tiny/compare/summary.json").unlink()
-    stage = tiny / "stage.py"
-    wait = "import os, time; Path('pid.partial').write_text(str(os.getpid())); os.replace('pid.partial', 'pid')"
-    stage.write_text(stage.read_text().replace('if kind == "data":', f"{wait}; time.sleep(600)\nif kind == 'data':"))
-    canceller = Thread(target=_cancel_when, args=((tiny / "pid").is_file,))
+    (tiny / "wait-compare").touch()
+    canceller = Thread(target=_cancel_when, args=((tiny / "wait-pid").is_file,))
     canceller.start()
     with pytest.raises(Interrupted):
         run_flow("tiny", 1)
     canceller.join()
-    assert within(5, lambda: not alive(int((tiny / "pid").read_text())))
+    assert within(5, lambda: not alive(int((tiny / "wait-pid").read_text())))
     assert _latest_run().state.is_cancelled()
 
 

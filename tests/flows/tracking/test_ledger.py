@@ -1,11 +1,8 @@
 """The ledger spares opening MLflow when there is nothing to log, and never hides that something is missing."""
 
-import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -177,24 +174,3 @@ def test_the_store_is_opened_beside_what_runs(project: Path, openings: list[Path
     assert within(30, lambda: len(openings) == 1)
     tracking.log(ADDRESS, read_lock(project)[ADDRESS])
     assert len(openings) == 1
-
-
-NOTHING_TO_LOG = """
-import sys
-from pathlib import Path
-from flows.engine.lockfile import read_lock
-from flows.tracking.tracking import Tracking
-tracking = Tracking(Path.cwd(), print)
-for address, entry in read_lock(Path.cwd()).items():
-    tracking.log(address, entry)
-tracking.summarize()
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
-"""
-
-
-def test_a_run_with_nothing_to_log_imports_neither_mlflow_nor_torch(project: Path) -> None:
-    log(project)
-    command = [sys.executable, "-c", "import json" + NOTHING_TO_LOG]
-    line, modules = subprocess.check_output(command, text=True).splitlines()
-    assert line.startswith("tracking: 0 results logged, 8 already there")
-    assert not {"mlflow", "torch", "pandas", "sqlalchemy"} & set(json.loads(modules))

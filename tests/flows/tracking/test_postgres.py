@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from tests.flows.tracking.conftest import RUNS
 from tests.imports import PROJECT
-from tests.tiny import environment
+from tests.tiny import run
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +35,7 @@ def test_results_are_recorded_in_postgres_once_and_their_files_in_the_project(
     urls: dict[str, str], project: Path
 ) -> None:
     shutil.rmtree(project / "mlruns")
-    run(project, urls, "-m", "flows.tracking.replay")
+    run(project, "python", "-m", "flows.tracking.replay", **urls)
     first = recorded_runs(urls)
     assert sorted(name for name, *_ in first) == RUNS
     assert {status for _, status, _ in first} == {"FINISHED"}
@@ -44,12 +43,12 @@ def test_results_are_recorded_in_postgres_once_and_their_files_in_the_project(
     for *_, artifacts in first:
         assert artifacts.startswith((project / "mlruns/artifacts/tiny").as_uri())
     assert list((project / "mlruns/artifacts/tiny").rglob("curve.svg"))
-    assert "0 results logged, 8 already there" in run(project, urls, "-m", "flows.tracking.replay")
+    assert "0 results logged, 8 already there" in run(project, "python", "-m", "flows.tracking.replay", **urls)
     assert recorded_runs(urls) == first
 
 
 def test_prefect_records_its_flows_there(urls: dict[str, str], project: Path) -> None:
-    run(project, urls, "-c", FLOW)
+    run(project, "python", "-c", FLOW, **urls)
     flows = rows(urls["PREFECT_SERVER_DATABASE_CONNECTION_URL"], "select state_type from flow_run")
     assert flows == [("COMPLETED",)]
 
@@ -60,20 +59,6 @@ def test_the_script_starts_a_server_once_and_names_wrong_use(urls: dict[str, str
     (server,) = rows(urls["MLFLOW_TRACKING_URI"], "select current_setting('data_directory')")[0]
     again = subprocess.run([SCRIPT, "start", Path(server).parent], capture_output=True, text=True, check=True)
     assert urls["MLFLOW_TRACKING_URI"] in again.stdout
-
-
-def run(project: Path, urls: dict[str, str], *arguments: str) -> str:
-    """What a Python command in the project printed; it fails the test when it fails."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=project,
-        env=environment(project) | urls,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def recorded_runs(urls: dict[str, str]) -> list[tuple]:

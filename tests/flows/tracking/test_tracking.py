@@ -14,8 +14,6 @@ from flows.tracking.location import store_folder, store_uri
 from flows.tracking.replay import track
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
-from pipeline.io import paths
-from pipeline.results.place import place_of
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import NETS, RUNS, SERIES, STAGES, log, named, search
@@ -33,15 +31,6 @@ def test_every_stage_net_and_series_has_a_finished_current_run(tracked: Path) ->
         **{name: address for address, name in STAGES.items()},
         **dict.fromkeys([*NETS, *SERIES], "evaluate@tiny"),
     }
-
-
-def test_a_second_replay_adds_nothing_and_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    track()
-    before = {run.info.run_id for run in search(project)}
-    capsys.readouterr()
-    track()
-    assert {run.info.run_id for run in search(project)} == before
-    assert capsys.readouterr().out == "tracking: 0 results logged, 8 already there; `snnprune ui` opens MLflow\n"
 
 
 def test_the_receipt_names_the_key_of_every_result_with_its_weights(project: Path) -> None:
@@ -125,30 +114,6 @@ def test_tables_and_figures_can_be_read_back(tracked: Path, tmp_path: Path) -> N
     folder = Path(MlflowClient(store_of(tracked)).download_artifacts(run_id, "", str(tmp_path)))
     for name in ("summary.json", "figures/curve.svg", "metrics/cqp.json"):
         assert (folder / name).read_bytes() == (tracked / "results/tiny/compare" / name).read_bytes()
-
-
-def test_a_place_is_what_the_paths_of_the_project_say() -> None:
-    def place(folder: Path) -> tuple[str, str, dict]:
-        found = place_of(["mlruns/tracked-e.json", str(folder / "file")])
-        return found.experiment, found.name, dict(found.labels)
-
-    assert place(paths.train_folder("e", 1)) == ("e", "train/seed1", {"stage": "train", "seed": "1"})
-    labels = {"stage": "prune", "method": "cqp", "seed": "2"}
-    assert place(paths.prune_folder("e", "cqp", 2)) == ("e", "prune/cqp/seed2", labels)
-    assert place(paths.table_file("e", "x").parent) == ("e", "study/x", {"stage": "study", "study": "x"})
-    assert place(paths.evaluate_table("e").parent) == ("e", "evaluate", {"stage": "evaluate"})
-    assert place_of(["mlruns/tracked-e.json"]) is None
-
-
-def test_a_run_left_half_written_or_without_a_child_is_written_again(project: Path) -> None:
-    track()
-    client = MlflowClient(store_of(project))
-    broken = named(project, "prune/cqp/seed0").info.run_id
-    client.update_run(broken, status="RUNNING")
-    client.delete_run(named(project, "cqp@0.50/seed0").info.run_id)
-    track()
-    assert names(project, "attributes.status = 'FINISHED'") == names(project) == RUNS
-    assert broken not in {run.info.run_id for run in search(project)}
 
 
 def test_a_run_whose_writer_was_killed_is_written_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
