@@ -77,7 +77,7 @@ def experiment_flow(
         return Cancelled(message="cancelled; the same flow goes on from here")
     show_stages(experiment, done, commit)
     about = f"Pruning methods compared on {experiment}"
-    create_markdown_artifact(comparison(experiment), slugify(f"comparison-{experiment}"), about)
+    create_markdown_artifact(comparison(experiment, markdown=True), slugify(f"comparison-{experiment}"), about)
     page = (Path.cwd() / report_page(experiment)).as_uri()
     create_link_artifact(page, f"report of {experiment}", slugify(f"report-{experiment}"))
     return None
