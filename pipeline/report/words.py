@@ -5,24 +5,25 @@ from typing import Any
 
 from pipeline.io.nets import net_name
 
-MISSED = 5e-5  # an achieved sparsity further than this from its level is told
-
 
 def percent(level: float) -> str:
     """A level or share as `90 %`, `98.5 %`, `87.96 %`: two digits at most, no zeros at their end."""
     return f"{round(100 * level, 2):g} %"
 
 
-def sparsity_text(level: float, achieved: float, asked: bool = True) -> str:
+def has_missed(level: float, achieved: float, synapses: int) -> bool:
+    """Whether a sparsity is not that of the nearest whole number of synapses."""
+    return abs(achieved - level) * synapses > 0.5 + 1e-6
+
+
+def sparsity_text(level: float, achieved: float, synapses: int) -> str:
     """`90 %` of what kept the level; of what missed it what it achieved, `87.96 % (90 % asked)`."""
-    if abs(achieved - level) <= MISSED:
-        return percent(level)
-    return f"{percent(achieved)} ({percent(level)} asked)" if asked else percent(achieved)
+    return f"{percent(achieved)} ({percent(level)} asked)" if has_missed(level, achieved, synapses) else percent(level)
 
 
-def net_text(method: str, level: float, achieved: float) -> str:
+def net_text(method: str, level: float, achieved: float, synapses: int) -> str:
     """`cqp@0.90`; `osqp@0.90 (87.96 %)` of a net that missed its level."""
-    missed = "" if abs(achieved - level) <= MISSED else f" ({percent(achieved)})"
+    missed = f" ({percent(achieved)})" if has_missed(level, achieved, synapses) else ""
     return f"{net_name(method, level)}{missed}"
 
 

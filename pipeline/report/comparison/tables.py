@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.page.content import PageTable, table_of
-from pipeline.report.words import percent, sparsity_text
+from pipeline.report.words import has_missed, percent, sparsity_text
 
 
 def margin_text(result: Any) -> str:
@@ -28,10 +28,12 @@ def table(summary: Comparison) -> PageTable:
     )
     columns: dict[str, Callable[[Any], str]] = {
         "method": method_text,
-        "sparsity": lambda result: sparsity_text(result.level, result.sparsity.mean),
+        "sparsity": lambda result: sparsity_text(result.level, result.sparsity.mean, summary.synapses),
         "test accuracy %": lambda result: result.accuracy.text(),
         f"margin over {summary.baseline}": margin_text,
-        "one-shot sparsity": lambda result: sparsity_text(result.level, result.one_shot_sparsity.mean),
+        "one-shot sparsity": lambda result: sparsity_text(
+            result.level, result.one_shot_sparsity.mean, summary.synapses
+        ),
         "one-shot accuracy %": lambda result: result.one_shot_accuracy.text(),
     }
     if summary.baseline is None:
@@ -52,8 +54,8 @@ def by_level(summary: Comparison) -> list[PageTable]:
     found = {(result.method, result.level): result for result in summary.results.itertuples()}
 
     def accuracy(result: Any) -> str:
-        achieved = sparsity_text(result.level, result.sparsity.mean, asked=False)
-        missed = "" if achieved == percent(result.level) else f" at {achieved}"
+        achieved = result.sparsity.mean
+        missed = f" at {percent(achieved)}" if has_missed(result.level, achieved, summary.synapses) else ""
         return f"{result.accuracy.text()}{missed}{' (empty layer)' if result.empty_layers else ''}"
 
     columns: dict[str, Callable[[float], str]] = {"sparsity": percent}

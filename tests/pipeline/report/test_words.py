@@ -9,21 +9,20 @@ from snnprune.pruning.mask import prunable_weights
 
 
 @pytest.mark.parametrize(
-    ("level", "achieved", "cell", "net"),
+    ("level", "achieved", "synapses", "cell", "net"),
     [
-        (0.9, 0.9, "90 %", "osqp@0.90"),
-        (0.985, 0.98503, "98.5 %", "osqp@0.985"),  # the nearest whole number of synapses
-        (0.9775, 0.9775, "97.75 %", "osqp@0.9775"),
-        (0.9, 0.87963, "87.96 % (90 % asked)", "osqp@0.90 (87.96 %)"),
-        (0.5, 0.7, "70 % (50 % asked)", "osqp@0.50 (70 %)"),
+        (0.9, 0.9, 100, "90 %", "osqp@0.90"),
+        (0.9, 1 - 237 / 2368, 2368, "90 %", "osqp@0.90"),  # the nearest whole number of synapses
+        (0.9775, 0.9775, 100_000, "97.75 %", "osqp@0.9775"),
+        (0.9, 0.87963, 17_024, "87.96 % (90 % asked)", "osqp@0.90 (87.96 %)"),
+        (0.5, 0.7, 100, "70 % (50 % asked)", "osqp@0.50 (70 %)"),
     ],
 )
 def test_a_level_is_one_number_and_what_missed_it_has_its_own(
-    level: float, achieved: float, cell: str, net: str
+    level: float, achieved: float, synapses: int, cell: str, net: str
 ) -> None:
-    assert sparsity_text(level, achieved) == cell
-    assert sparsity_text(level, achieved, asked=False) == cell.partition(" (")[0]
-    assert net_text("osqp", level, achieved) == net
+    assert sparsity_text(level, achieved, synapses) == cell
+    assert net_text("osqp", level, achieved, synapses) == net
     assert percent(level) in cell
 
 

@@ -48,6 +48,7 @@ def all_settings(
             steps=lambda runs: None if runs["truncated"].iloc[0] else int(runs["steps"].iloc[0]),
             steps_each=lambda runs: runs["steps"].tolist(),
             mean_steps=lambda runs: runs["steps"].mean(),
+            synapses=lambda runs: int(runs["synapses"].iloc[0]),
             empty=lambda runs: bool(runs["empty"].any()),
             difference=lambda runs: paired_difference(runs["accuracy"], runs["accuracy_dense"]),
             **{
@@ -70,7 +71,7 @@ def steps_of(setting: Any) -> str:
 
 def setting_name(setting: Any, timesteps: int) -> str:
     """`cqp@0.95, 5 of 10 steps`."""
-    net = net_text(setting.method, setting.level, setting.sparsity.mean)
+    net = net_text(setting.method, setting.level, setting.sparsity.mean, setting.synapses)
     return f"{net}, {steps_of(setting)} of {timesteps} steps"
 
 

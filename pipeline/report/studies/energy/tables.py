@@ -67,7 +67,7 @@ def page_tables(
     validation and on test)."""
     first = next(iter(profiles))
     accuracies = front["accuracy"].map(lambda accuracy: 100 * accuracy.mean)
-    net = {"net": lambda one: net_text(one.method, one.level, one.sparsity.mean), "time steps": steps_of}
+    net = {"net": lambda one: net_text(one.method, one.level, one.sparsity.mean, one.synapses), "time steps": steps_of}
     saved = {
         "saved by count, %": lambda one: one.reduction[first].text(),
         "input at every step: saved, %": lambda one: one.reduction_every_step[first].text(),
