@@ -6,13 +6,12 @@ from typing import Any
 import pandas as pd
 
 from pipeline.report.page.content import PageTable, table_of
-from pipeline.report.studies.energy.settings import setting_name, steps_of
+from pipeline.report.studies.energy.settings import PRICED, setting_name, steps_of
 from pipeline.report.words import net_text
 from snnprune.energy.front import pareto_front
 from snnprune.energy.profiles import Profile
 
 BEST_POINTS = 10.0  # how far below the best the front's figure and table reach
-PRICED = ("energy_pj", "energy_every_step_pj", "reduction", "reduction_every_step", "truncation")
 
 
 def grid_table(validation: pd.DataFrame, test: pd.DataFrame, profile: str) -> pd.DataFrame:
@@ -52,7 +51,7 @@ def front_table(grid: pd.DataFrame) -> pd.DataFrame:
     none of a net with an empty layer, which is cheap because it computes nothing."""
     grid = grid[~grid["empty"]]
     front = pareto_front(grid["validation_accuracy"].tolist(), grid["validation_energy_pj"].tolist())
-    bounds = [f"{key}{end}" for key in ("accuracy", *PRICED[:-1]) for end in ("", "_low", "_high")]
+    bounds = [f"{key}{end}" for key in ("accuracy", *list(PRICED)[:-1]) for end in ("", "_low", "_high")]
     return grid.iloc[front][["profile", "method", "level", "truncated", "steps", "sparsity", *bounds]]
 
 
