@@ -192,12 +192,12 @@ def count_operations(network: SpikingNetwork, data: Data, steps: int | None = No
     """What the network computes for a sample: MACs and ACs whose weight and input are not zero, neuron updates.
 
     Means over `data`, counted from real spikes as NeuroBench does (arXiv 2304.04640), for the first `steps` time steps
-    (None: all), layer by layer and in sum. Raises DataError: the data do not fit the network. Raises ValueError:
-    `steps` is not within 1..T.
+    (None: all), layer by layer and in sum; `macs_once` has those of a constant input only once. Raises DataError: the
+    data do not fit the network. Raises ValueError: `steps` is not within 1..T.
 
     >>> counted = count_operations(build([16, 8, 2], timesteps=5), (torch.ones(3, 1, 4, 4), [0, 1, 1]))
-    >>> counted.macs, counted.neuron_updates
-    (640.0, 50)
+    >>> counted.macs, counted.macs_once, counted.neuron_updates
+    (640.0, 128.0, 50)
     """
     return measure(network, _fitting(network, data), steps)
 

@@ -69,6 +69,23 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
     }
 
 
+def test_what_an_experiment_lacks_is_a_slot_that_names_what_the_stage_reads_anyway() -> None:
+    stages = matrix.stages_of(TREE)
+    assert stages["compare"]["small"] == {"experiment": "small", "block": "matrix.small"}
+    assert stages["report"]["small"]["studies"] == "results/small/studies"
+    alone = {"methods": {"cqp": {}}, "compare": {"baseline": None}}
+    without = {"matrix": {"big": TREE["matrix"]["big"]}, "experiments": {"big": alone}}
+    stages = matrix.stages_of(without)
+    assert stages["study"] == {}
+    assert stages["compare"]["big"]["block"] == "experiments.big.compare"
+    assert stages["report"]["big"] == {
+        "experiment": "big",
+        "energy": "experiments.big.model",
+        "staleness": "experiments.big.model",
+        "studies": "results/big/compare/summary.json",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "own", "matrix_key", "blocks"),
     [
