@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
     page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
     folder = paths.report_folder(experiment)
+    for name in ("figures", "metrics", "studies"):  # without a study they are empty
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for study, one in studies.items():
         write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
         write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)
