@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from snnprune.core.errors import UserError
+from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.files import replace
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
@@ -45,9 +45,12 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
 
     A weight that `mask` names (name -> boolean tensor of the weight's shape, True = kept) is stored sparse: its mask in
     bits as `<name>.mask`, its kept values row by row as `<name>.kept`. Everything else is stored whole. Raises
-    ValueError: a mask does not fit the network, or a pruned weight is not zero.
+    ValueError: a mask does not fit the network, or a pruned weight is not zero. Raises NotFiniteError: a weight is NaN
+    or infinite.
     """
     tensors = copy_parameters(network)
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise NotFiniteError(f"{path}: not written, as values of {', '.join(wrong)} are NaN or infinite")
     for name, layer in (mask or {}).items():
         if name not in tensors or tensors[name].shape != layer.shape:
             raise ValueError(f"mask of {name}, {list(layer.shape)}: the network has no weight of this name and shape")
