@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -106,7 +107,10 @@ def _read(path: Path) -> tuple[SpikingNetwork, dict[str, Tensor]]:
     metadata, tensors = _tensors(path)
     if "model" not in metadata:
         raise NetworkFileError(f"{path}: no network in this file (its header has no 'model' entry)")
-    return build_network(ModelParams.model_validate_json(metadata["model"])), tensors
+    try:
+        return build_network(ModelParams.model_validate_json(metadata["model"])), tensors
+    except ValidationError as error:
+        raise NetworkFileError(f"{path}: its model is none that this version allows: {error}") from error
 
 
 def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
