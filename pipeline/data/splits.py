@@ -22,8 +22,10 @@ def split_dataset(raw: RawDataset, validation: float | int, test: float | int | 
     share of all samples outside an official test split, an int a count. An official test split is kept as it is; the
     other parts come in the order that the seed gives. Raises DataError: `test` given although there is an official test
     split, or missing although there is none; a part that would be empty or lack a class; or labels that are not those
-    of two or more classes, counted from 0, each with samples to train on."""
+    of two or more classes, counted from 0, each with samples to train on, or images that are all alike."""
     _require_classes(raw)
+    if (value := raw.samples.images.min()) == raw.samples.images.max():
+        raise DataError(f"{raw.name}: every pixel of every image is {value}; there is nothing to learn")
     total = len(raw.samples.labels)
     if raw.test is None:
         if test is None:

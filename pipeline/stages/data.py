@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = ", ".join(f"{part['count']} {split}" for split, part in summary["splits"].items())
     size = " x ".join(map(str, summary["shape"]))
     print(f"{raw.name} from {raw.source}: {counts} samples of {size}, {raw.classes} classes")
+    pixels = raw.samples.images
+    print(f"pixels {pixels.min():g} to {pixels.max():g}, of which {raw.scale} becomes 1.0")
     print(f"content digest {summary['digest']}")
 
 

@@ -50,8 +50,8 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
     or infinite.
     """
     tensors = copy_parameters(network)
-    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise NotFiniteError(f"{path}: not written, as values of {', '.join(wrong)} are NaN or infinite")
+    if wrong := _not_finite(tensors):
+        raise NotFiniteError(f"{path}: not written, as values of {wrong} are NaN or infinite")
     for name, layer in (mask or {}).items():
         if name not in tensors or tensors[name].shape != layer.shape:
             raise ValueError(f"mask of {name}, {list(layer.shape)}: the network has no weight of this name and shape")
@@ -65,7 +65,7 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
 
 def load_network(path: Path) -> SpikingNetwork:
     """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0. Raises NetworkFileError: the file
-    is damaged, or no network written by `save_network`. Raises ValueError: its weights do not fit its spec."""
+    is damaged, or no network written by `save_network`, or its weights do not fit its spec or are not finite."""
     network, tensors = _read(path)
     shapes = _shapes(network)
     for name in _masked(tensors):
@@ -74,7 +74,12 @@ def load_network(path: Path) -> SpikingNetwork:
         if values is None or len(values) != kept.count_nonzero():
             raise NetworkFileError(f"{path}: {name} has not one value for each synapse that its mask keeps")
         tensors[name] = torch.zeros(shapes[name]).masked_scatter_(kept, values)
-    load_parameters(network, tensors)
+    if wrong := _not_finite(tensors):
+        raise NetworkFileError(f"{path}: values of {wrong} are NaN or infinite")
+    try:
+        load_parameters(network, tensors)
+    except ValueError as error:
+        raise NetworkFileError(f"{path}: {error}") from error
     return network.eval()
 
 
@@ -117,8 +122,14 @@ def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as stream:
             return stream.metadata() or {}, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, OSError) as error:
         raise NetworkFileError(f"{path}: damaged or not a safetensors file ({error})") from error
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str:
+    return ", ".join(name for name, tensor in tensors.items() if not tensor.isfinite().all())
 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:

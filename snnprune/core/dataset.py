@@ -40,7 +40,7 @@ def as_split(data: Data) -> Split:
     tensor([0, 1, 1])
     """
     if isinstance(data, Split):
-        return data
+        data = data.images, data.labels
     if isinstance(data, torch_data.Dataset):
         data = torch_data.DataLoader(data, batch_size=1000)
     try:

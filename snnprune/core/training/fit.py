@@ -75,6 +75,8 @@ class ResumePoint:
     def load(self) -> dict[str, Any] | None:
         """The last state saved, on the CPU, or None when there is none. Nothing is unpickled but tensors and plain
         values. Raises UserError: the file is damaged, or holds something else."""
+        if self.path.is_dir() or self.path.parent.is_file():
+            raise UserError(f"{self.path}: no file can be there; training resumes from a file, pruning from a folder")
         if not self.path.is_file():
             return None
         try:

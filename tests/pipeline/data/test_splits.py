@@ -113,3 +113,11 @@ def test_test_size_must_fit_the_dataset() -> None:
         split_dataset(dataset([20, 20], OFFICIAL), validation=0.2, test=0.2, seed=0)
     with pytest.raises(DataError, match="made: has no official test split; give the parameter test"):
         split_dataset(dataset([20, 20]), validation=0.2, test=None, seed=0)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_images_that_are_all_alike_are_refused(value: int) -> None:
+    samples = Samples(np.full((40, 2, 2), value, np.uint8), np.arange(40) % 2)
+    raw = RawDataset("made", samples, None, scale=255, classes=2, source="a test")
+    with pytest.raises(DataError, match=f"^made: every pixel of every image is {value}; there is nothing to learn$"):
+        split_dataset(raw, 0.2, 0.2, seed=0)

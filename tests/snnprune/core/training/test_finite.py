@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
 import snnprune
-from snnprune.core.errors import NotFiniteError
+from snnprune.core.checkpoint import copy_parameters
+from snnprune.core.dataset import Split
+from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams, NoisyDirect, Surrogate
 
@@ -68,3 +71,19 @@ def test_a_net_that_is_not_finite_is_not_saved(tmp_path: Path, value: float) -> 
     with pytest.raises(NotFiniteError, match="net.safetensors: not written, as values of layers.1.weight are NaN"):
         snnprune.save(net, tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_made_of_a_net_or_of_images_that_are_not_finite(tmp_path: Path) -> None:
+    net = network(SPEC)
+    with torch.no_grad():
+        net.layers[1].weight[0, 3] = math.nan
+    with pytest.raises(NotFiniteError, match="^1 of 144 scores are not finite$"):
+        snnprune.prune(net, DATA, method="magnitude")
+    save_file(copy_parameters(net), tmp_path / "theirs", {"model": SPEC.model_dump_json()})
+    with pytest.raises(UserError, match="theirs: values of layers.1.weight are NaN or infinite$"):
+        snnprune.load(tmp_path / "theirs")
+    images = DATA[0].clone()
+    images[7, 0, 1, 1] = math.inf
+    for data in ((images, DATA[1]), Split(images, DATA[1])):
+        with pytest.raises(UserError, match="^images: expected numbers, 0..1; found NaN or infinite ones$"):
+            snnprune.accuracy(network(SPEC), data)

@@ -70,6 +70,16 @@ def test_a_file_that_is_no_resume_point_is_an_error_and_runs_nothing(tmp_path: P
     assert not mark.exists()
 
 
+def test_a_folder_for_a_file_and_a_file_for_a_folder_are_errors(tmp_path: Path) -> None:
+    net, file = snnprune.build([16, 8, 2]), tmp_path / "file"
+    file.write_text("")
+    expected = "no file can be there; training resumes from a file, pruning from a folder$"
+    with pytest.raises(UserError, match=f"^{tmp_path}: {expected}"):
+        snnprune.train(net, DATA, training=snnprune.Training(epochs=1), resume=tmp_path)
+    with pytest.raises(UserError, match=f"^{file}/level-0.9.pt: {expected}"):
+        snnprune.prune(net, DATA, finetune=snnprune.Finetune(epochs=1), resume=file)
+
+
 def test_no_code_unpickles() -> None:
     """`torch.load` takes weights alone, to the CPU; numpy does not unpickle unless it is asked to."""
     loads = 0
