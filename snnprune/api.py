@@ -117,7 +117,10 @@ def train(
     2
     """
     network = copy.deepcopy(network)
-    train_split, validation_split = _fitting(network, data), _fitting(network, validation)
+    train_split, validation_split = (
+        _fitting(network, data),
+        None if validation is None else _fitting(network, validation),
+    )
     with torch.random.fork_rng():
         fit(
             network,
@@ -170,7 +173,10 @@ def prune(
     own = validate(chosen.params, dict(method_params or {}), "method_params")
     blocks = {"scope": scope, "criticality": criticality, "finetune": finetune}
     params = validate(Pruning, {"levels": levels, **blocks}, "prune")
-    train_split, validation_split = _fitting(network, data), _fitting(network, validation)
+    train_split, validation_split = (
+        _fitting(network, data),
+        None if validation is None else _fitting(network, validation),
+    )
     with torch.random.fork_rng():
         steps = prune_levels(
             network,
@@ -202,10 +208,8 @@ def count_operations(network: SpikingNetwork, data: Data, steps: int | None = No
     return measure(network, _fitting(network, data), steps)
 
 
-def _fitting(network: SpikingNetwork, data: Data | None) -> Split | None:
+def _fitting(network: SpikingNetwork, data: Data) -> Split:
     """The data on the network's device. Raises DataError unless they fit its input and classes."""
-    if data is None:
-        return None
     split, architecture = as_split(data), network.spec.architecture
     shape = tuple(split.images.shape[1:])
     if not architecture.takes(shape):

@@ -169,6 +169,7 @@ def test_data_of_every_kind(data: object) -> None:
     ("data", "message"),
     [
         (3, "data: expected .* found int"),
+        (None, "data: expected .* found NoneType"),
         (IMAGES, "data: expected .* found Tensor"),
         ((IMAGES, LABELS, LABELS), "data: expected .* found tuple"),
         (((IMAGES * 255).byte(), LABELS), r"images: expected floating .* found torch.uint8 \[60, 1, 4, 4\]"),
