@@ -4,8 +4,9 @@ import textwrap
 from typing import Any
 
 from pipeline.io.paths import compare_folder
-from pipeline.report.comparison.summary import BASELINE, Comparison
-from pipeline.report.comparison.tables import seeds_text, sparsity_text
+from pipeline.report.comparison.summary import Comparison, is_rival
+from pipeline.report.comparison.tables import best_text, seeds_text
+from pipeline.report.words import percent
 
 WIDTH = 80
 LEVEL = "sparsity"
@@ -13,44 +14,42 @@ LEVEL = "sparsity"
 
 def render_text(summary: Comparison, width: int = WIDTH) -> str:
     """Test accuracy by level, of as many methods as fit into `width` columns, the baseline among them, with a star at
-    what differs from it; below, what the stars say and what is not shown."""
+    what differs from it; below, what the signs say, the best at the highest level, and what is not shown."""
     found = {(one.method, one.level): one for one in summary.results.itertuples()}
     columns = {method: [_cell(found[method, level]) for level in summary.levels] for method in summary.by_method}
     widths = {method: 2 + max(map(len, [method, *cells])) for method, cells in columns.items()}
     shown, left = [], width - len(LEVEL)
-    for method in sorted(columns, key=lambda method: method != BASELINE):
+    for method in sorted(columns, key=lambda method: method != summary.baseline):
         if not shown or widths[method] <= left:
             shown.append(method)
             left -= widths[method]
-    heads = [LEVEL, *(f"{100 * level:g} %" for level in summary.levels)]
-    rows = zip(heads, *([method, *columns[method]] for method in columns if method in shown), strict=True)
-    sizes = [len(LEVEL), *(widths[method] for method in columns if method in shown)]
-    lines = ["".join(map(str.rjust, row, sizes)).rstrip() for row in rows]
+    shown.sort(key=list(columns).index)
+    rows = zip([LEVEL, *map(percent, summary.levels)], *([one, *columns[one]] for one in shown), strict=True)
+    sizes = [len(LEVEL), *(widths[method] for method in shown)]
     about = (
-        f"{summary.experiment}: test accuracy in %, mean ± 95 % interval over {seeds_text(summary)}; the dense net has "
-        f"{summary.dense.text()}"
+        f"test accuracy in %, mean ± 95 % interval over {seeds_text(summary)}; the dense net has {summary.dense.text()}"
     )
-    head, *notes = (textwrap.fill(text, width) for text in (about, *_notes(summary, shown)))
-    return "\n\n".join([head, "\n".join(lines), *notes])
+    lines = ["".join(map(str.rjust, row, sizes)).rstrip() for row in rows]
+    head, *notes = (textwrap.fill(text, width) for text in (f"{summary.experiment}: {about}", *_notes(summary, shown)))
+    return "\n\n".join([head, "\n".join(lines), "\n".join(notes)])
 
 
 def _cell(result: Any) -> str:
-    return result.accuracy.text() + (result.margin.star if result.margin else "").ljust(1)
+    sign = "!" if not is_rival(result) else result.margin.star if result.margin else ""
+    return result.accuracy.text() + sign.ljust(1)
 
 
 def _notes(summary: Comparison, shown: list[str]) -> list[str]:
-    compared = summary.results.dropna(subset="margin")
-    stars = any(margin.star for margin in compared["margin"])
-    test = f"{BASELINE} (paired over seeds, p < 0.05, not corrected for the number of levels)"
+    margins = summary.results["margin"].dropna()
+    test = f"from {summary.baseline} (paired over seeds, p < 0.05, not corrected for the number of levels)"
     notes = []
-    if stars:
-        notes.append(f"* differs from {test}; no difference was shown elsewhere.")
-    elif len(compared):
-        notes.append(f"No method differs from {test}.")
-    for method, rows in summary.by_method.items():
-        if method != BASELINE and method in shown and rows["margin"].isna().any():
-            achieved = ", ".join(map(sparsity_text, rows.itertuples()))
-            notes.append(f"{method} is not compared where it missed the sparsity; it achieved {achieved}.")
+    if any(margin.star for margin in margins):
+        notes.append(f"* differs {test}; no difference was shown elsewhere.")
+    elif len(margins):
+        notes.append(f"Nothing differs {test}.")
+    if not all(map(is_rival, summary.results[summary.results["method"].isin(shown)].itertuples())):
+        notes.append("! missed the sparsity, or emptied a layer, so it is compared with nothing (see the report).")
+    notes.append(best_text(summary, summary.levels[-1]))
     if left := [method for method in summary.by_method if method not in shown]:
         notes.append(f"Not shown for want of room: {', '.join(left)}; see {compare_folder(summary.experiment)}.")
     return notes
