@@ -19,6 +19,7 @@ from dvc.dependency.param import MissingParamsError
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
 from dvc.rwlock import rwlock
+from dvc.scm import SCMError
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml, loads_yaml
@@ -205,7 +206,7 @@ class Project:
             try:
                 with self._repo.scm_context(quiet=True):
                     yield
-            except (DvcException, FileNotFoundError) as error:
+            except (DvcException, OSError) as error:
                 if address in self._running:
                     self._running.pop(address)[0].close()
                 raise StageFailed(address, f"DVC: {error}") from error
@@ -243,6 +244,8 @@ def _project_errors(root: Path) -> Iterator[None]:
         yield
     except NotDvcRepoError as error:
         raise UserError(f"{root} is no DVC project; run from the project's root folder") from error
+    except SCMError as error:
+        raise UserError(f"{error}, which DVC needs (an unpacked archive?); make it one: git init") from error
     except DvcException as error:
         raise UserError(f"DVC: {error}") from error
 

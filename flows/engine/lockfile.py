@@ -13,7 +13,7 @@ LOCK_FILE = Path("dvc.lock")
 KEY_LENGTH = 32
 HEAD = "schema: '2.0'\nstages:\n"
 NEXT_ENTRY = re.compile(r"^  \S", flags=re.MULTILINE)
-ANCHOR = re.compile(r"(- |: )&id\d+$", flags=re.MULTILINE)
+ANCHOR = re.compile(r"(- |: )&\w")
 TOP_LEVEL = re.compile(r"^\S", flags=re.MULTILINE)
 
 Entry = Mapping[str, Any]
