@@ -45,10 +45,12 @@ def main(lock: Path, venv: Path) -> None:
 
 
 def require_tools(project: Path) -> None:
-    """Check for Python 3.11, git and a git repository. Raises SetUpError."""
+    """Check for Python 3.11, a path that can be on PATH, git and a git repository. Raises SetUpError."""
     if tuple(sys.version_info[:2]) < OLDEST:
         found = ".".join(map(str, sys.version_info[:2]))
         raise SetUpError(f"Python 3.11 or later is needed, {sys.executable} is {found}; say make PYTHON=...")
+    if os.pathsep in str(project):
+        raise SetUpError(f"{project}: no environment works in a folder with {os.pathsep} in its path; rename it")
     if shutil.which("git") is None:
         raise SetUpError("git was not found; DVC needs it")
     if subprocess.call(["git", "-C", str(project), "rev-parse"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):

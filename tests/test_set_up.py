@@ -25,6 +25,16 @@ def test_a_python_that_is_too_old_is_one_line(monkeypatch: pytest.MonkeyPatch) -
         set_up.require_tools(PROJECT)
 
 
+def test_a_folder_that_no_environment_works_in_is_named(tmp_path: Path) -> None:
+    with pytest.raises(set_up.SetUpError, match=r"a:b: no environment works in a folder with : in its path; rename it"):
+        set_up.require_tools(tmp_path / "a:b")
+
+
+def test_make_ui_takes_a_port() -> None:
+    make = ["make", "-C", str(PROJECT), "-n", "-o", "setup", "ui", "PORT=5001"]
+    assert "ui --port 5001\n" in subprocess.run(make, capture_output=True, text=True, check=True).stdout
+
+
 def test_a_download_without_git_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(set_up.SetUpError, match="is no git repository .*: git init"):
