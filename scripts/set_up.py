@@ -37,10 +37,14 @@ def main(lock: Path, venv: Path) -> None:
     if home(venv) != str(venv):
         print(f"{venv}: was moved or copied from {home(venv)}; putting its commands right", flush=True)
         repair(venv, home(venv))
-    if not (venv / "pyvenv.cfg").is_file() and subprocess.call([sys.executable, "-m", "venv", str(venv)]):
-        raise SetUpError(f"could not make {venv}; on Debian: apt-get install python3-venv")
-    install(lock, venv)
+    if not (venv / ".home").is_file():  # there is none, or its making was interrupted, perhaps before it had pip
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if made.returncode:
+            raise SetUpError(f"could not make {venv} (on Debian: apt-get install python3-venv):\n{made.stdout.strip()}")
     (venv / ".home").write_text(str(venv))
+    install(lock, venv)
     ready.write_text(wanted)
 
 
@@ -107,4 +111,8 @@ if __name__ == "__main__":
     try:
         main(PROJECT / sys.argv[1], PROJECT / os.environ.get("VENV", ".venv"))
     except SetUpError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from here")
+    except OSError as error:  # a full disk, a folder that cannot be written
         sys.exit(f"error: {error}")

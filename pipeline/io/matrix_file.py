@@ -28,14 +28,15 @@ def read_stages(path: Path = MATRIX_FILE) -> dict[str, Items]:
 
 def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
     """The studies for which matrix.yaml gives the experiment a stage (raises UserError when there is no such file)."""
-    return [item["study"] for item in _items(experiment, "study", path).values()]
+    return [item["study"] for item in _items(experiment, "study", read_stages(path)).values()]
 
 
 def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
     """Check that matrix.yaml trains and prunes what an experiment's `entry` in params.yaml lists, and nothing else.
     Raises UserError: it does not; the message says which command puts it right."""
+    stages = read_stages(path) if path.is_file() else {}
     for stage, items in nets_of(experiment, entry).items():
-        if _items(experiment, stage, path) != items:
+        if _items(experiment, stage, stages) != items:
             raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
 
 
@@ -51,6 +52,5 @@ def nets_of(experiment: str, entry: Matrix) -> dict[str, Items]:
     }
 
 
-def _items(experiment: str, stage: str, path: Path) -> Items:
-    items = read_stages(path).get(stage, {}) if path.is_file() else {}
-    return {name: item for name, item in items.items() if item["experiment"] == experiment}
+def _items(experiment: str, stage: str, stages: dict[str, Items]) -> Items:
+    return {name: item for name, item in stages.get(stage, {}).items() if item["experiment"] == experiment}

@@ -36,7 +36,7 @@ def opened(port: int) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        address = process.stdout.readline().split()[1]
+        address = next(line.split()[1] for line in process.stdout if line.startswith("MLflow: http"))  # after its own
         with urlopen(f"{address}/health", timeout=10):
             pass
         yield f"{address}/"
