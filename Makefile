@@ -41,6 +41,8 @@ ui: setup
 	@$(SNNPRUNE) ui $(if $(PORT),--port $(PORT))
 
 plots: setup-test $(PLOTS_PAGE)
+	@grep -q '^  - $(EXPERIMENT)/' dvc.yaml || { echo "error: dvc.yaml has no plots of $(EXPERIMENT); it has those of:" \
+		$$(sed -n 's|^  - \([^/]*\)/accuracy:.*|\1|p' dvc.yaml); exit 1; }
 	@$(VENV)/bin/python -m dvc plots show '$(EXPERIMENT)/' --html-template $(PLOTS_PAGE)
 
 $(PLOTS_PAGE): scripts/plots_page.py

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from snnprune.core.errors import UserError
 
 LOCK_FILE = Path("dvc.lock")
 KEY_LENGTH = 32
@@ -20,12 +23,13 @@ Entry = Mapping[str, Any]
 
 
 def read_lock(root: Path) -> dict[str, Entry]:
-    """Every stage's entry by address, sorted; empty when nothing has been run yet."""
+    """Every stage's entry by address, sorted; empty when nothing has been run yet. Raises UserError: it is damaged."""
     path = root / LOCK_FILE
-    if not path.is_file():
-        return {}
-    content = YAML(typ="safe").load(path) or {}  # an empty file is None
-    stages = content.get("stages") or {}
+    try:
+        content = (YAML(typ="safe").load(path) if path.exists() else None) or {}  # an empty file is None
+        stages = content.get("stages") or {}
+    except (YAMLError, OSError, AttributeError) as error:
+        raise UserError(f"{path}: not readable (conflict markers of a merge?); mend it: {error}") from error
     return {address: stages[address] for address in sorted(stages)}
 
 
