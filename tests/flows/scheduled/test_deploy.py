@@ -16,6 +16,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import get_current_settings
 from prefect.states import Running
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from flows.scheduled.deploy import deploy
 from flows.scheduled.serve import mark_lost_runs
@@ -32,6 +34,10 @@ BROKEN = "\n# a person is editing: this is neither YAML nor Python }{\n }{\n"
 EDITED = ("params.yaml", "flows/engine/engine.py", "stage.py")
 OFTEN = "* * * * * */5"  # every five seconds
 ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
+SESSION = requests.Session()  # the server answers 503 while its database is busy; Prefect's own client tries again, too
+SESSION.mount(
+    "http://", HTTPAdapter(max_retries=Retry(8, status_forcelist=[503], allowed_methods=None, backoff_factor=0.2))
+)
 
 
 class Deployed:
@@ -65,7 +71,7 @@ class Deployed:
         return (self.folder / "deploy.log").read_text()
 
     def ask(self, path: str, query: dict | None = None) -> list[dict]:
-        answer = requests.post(f"{self.url}/api/{path}", json=query or {}, timeout=30)
+        answer = SESSION.post(f"{self.url}/api/{path}", json=query or {}, timeout=30)
         answer.raise_for_status()
         return answer.json() if answer.content else []
 
