@@ -17,7 +17,7 @@ help:
 	@echo "make test                                   set up, then the whole test suite"
 	@echo "make flow [EXPERIMENT=digits] [WORKERS=n]   the same as run, as a Prefect flow ([DASK=address])"
 	@echo "make plan [EXPERIMENT=digits]               what run would do, and why"
-	@echo "make ui                                     open MLflow on http://127.0.0.1:5000"
+	@echo "make ui [PORT=5000]                         open MLflow on http://127.0.0.1:5000"
 	@echo "make plots [EXPERIMENT=digits]              draw DVC's plots of an experiment; needs no network"
 	@echo "make deploy [PORT=4200]                     Prefect's server and schedules, until Ctrl-C"
 	@echo "make track                                  bring MLflow up to date with the results"
@@ -38,9 +38,11 @@ test: setup-test
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 ui: setup
-	@$(SNNPRUNE) ui
+	@$(SNNPRUNE) ui $(if $(PORT),--port $(PORT))
 
 plots: setup-test $(PLOTS_PAGE)
+	@grep -q '^  - $(EXPERIMENT)/' dvc.yaml || { echo "error: dvc.yaml has no plots of $(EXPERIMENT); it has those of:" \
+		$$(sed -n 's|^  - \([^/]*\)/accuracy:.*|\1|p' dvc.yaml); exit 1; }
 	@$(VENV)/bin/python -m dvc plots show '$(EXPERIMENT)/' --html-template $(PLOTS_PAGE)
 
 $(PLOTS_PAGE): scripts/plots_page.py

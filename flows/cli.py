@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.engine.stop import Interrupted
+from pipeline.io.entry import plainly
 from snnprune.core.errors import UserError
 
 app = typer.Typer(
@@ -24,10 +25,8 @@ PROJECT_FILES = ("params.yaml", "dvc.yaml")
 def main() -> None:
     """The entry point; an error that a user can fix ends as `error: ...` and exit code 1, Ctrl-C as 130."""
     try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+        with plainly():
+            app()
     except Interrupted as interrupted:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         raise SystemExit(128 + interrupted.signal) from interrupted  # as shells do

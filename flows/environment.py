@@ -4,12 +4,18 @@ user has set stays."""
 
 import os
 import socket
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 from snnprune.core.errors import UserError
 
 HOST = "127.0.0.1"  # of the servers of `snnprune ui` and `snnprune deploy`
+LOCAL = build_opener(ProxyHandler({}))  # a proxy that the environment names knows nothing of this machine
+STARTUP_SECONDS = 120
 DEFAULTS = {
     "DVC_NO_ANALYTICS": "1",
     "DO_NOT_TRACK": "true",
@@ -31,10 +37,12 @@ def set_defaults() -> None:
 
 
 def stage_environment() -> dict[str, str]:
-    """The environment of a stage process: `python` in dvc.yaml is this interpreter, and its output is not held back."""
+    """The environment of a stage process: `python` in dvc.yaml is this interpreter, and its output is not held back. It
+    is UTF-8, whatever this process writes: that is how it is read."""
     folder = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "PATH": os.pathsep.join([folder, path])}
+    own = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "PATH": os.pathsep.join([folder, path])}
+    return {**os.environ, **own}
 
 
 def require_free(port: int) -> None:
@@ -42,4 +50,16 @@ def require_free(port: int) -> None:
     try:
         socket.create_server((HOST, port)).close()
     except OSError as error:
-        raise UserError(f"port {port} of {HOST} cannot be used ({error.strerror}); choose another: --port") from error
+        raise UserError(
+            f"port {port} of {HOST} cannot be used ({error.strerror}); choose another: --port N (make: PORT=N)"
+        ) from error
+
+
+def answers(url: str, server: subprocess.Popen) -> bool:
+    """Whether the server that was started answers there; False once it has ended, or after STARTUP_SECONDS."""
+    end = time.monotonic() + STARTUP_SECONDS
+    while server.poll() is None and time.monotonic() < end:
+        with suppress(OSError), LOCAL.open(url, timeout=2):
+            return True
+        time.sleep(0.2)
+    return False

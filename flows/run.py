@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.engine.dvc import Project
-from flows.engine.engine import CarryOut, Done, Work, run_target
+from flows.engine.engine import CarryOut, Done, run_target
 from flows.engine.local import LocalExecutor
 from flows.engine.stage import Executor, Say, Stage
 from flows.engine.stop import interruptible
@@ -39,8 +39,11 @@ def run(experiment: str, *, workers: int | None = None, prefect: bool = False, d
 
             run_flow(experiment, workers, dask)
         else:
-            run_experiment(experiment, workers, dask, say=print_line, carry_out=_bring_up_aloud)
-    print(f"\n{comparison(experiment)}")
+            from flows.display import Display
+
+            with Display() as display:
+                run_experiment(experiment, workers, dask, say=display.say, carry_out=display.bring_up)
+    print(f"\n{comparison(experiment)}\n\nreport: {report_page(experiment)}\nMLflow: snnprune ui")
 
 
 def run_experiment(
@@ -130,24 +133,20 @@ def validate_params() -> None:
     validate()
 
 
-def comparison(experiment: str) -> str:
-    """The comparison's table with where to look next, in Markdown."""
-    from pipeline.report.comparison.summary import from_json
+def comparison(experiment: str, *, markdown: bool = False) -> str:
+    """The comparison of an experiment that is up to date: for a terminal, or every figure of it in Markdown."""
+    from pipeline.report.comparison.summary import from_json  # takes a second
     from pipeline.report.comparison.tables import render_markdown
+    from pipeline.report.comparison.terminal import render_text
 
-    summary = (compare_folder(experiment) / "summary.json").read_text(encoding="utf-8")
-    where = f"- report: `{report_page(experiment)}`\n- MLflow: `snnprune ui`"
-    return f"{render_markdown(from_json(summary)).rstrip()}\n\n{where}"
+    summary = from_json((compare_folder(experiment) / "summary.json").read_text(encoding="utf-8"))
+    return render_markdown(summary) if markdown else render_text(summary)
 
 
 def print_line(line: str) -> None:
     """Print a line in one piece: `print` writes its end apart, and the lines of parallel stages would mix."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _bring_up_aloud(work: Work, stage: Stage) -> Done:
-    return work.bring_up(stage, lambda line: print_line(f"[{stage.address}] {line}"), {})
 
 
 def _plan_lines(project: Project, stages: list[Stage]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pipeline.data.params import DataParams
 from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
+from pipeline.report.comparison.params import CompareParams, baseline_of
 from pipeline.study import DENSE, NETS, Experiment, Study, available, load_study
 from snnprune.core.params import ModelParams
 from snnprune.core.schema import Block, ParamsError, validate
@@ -15,7 +16,13 @@ from snnprune.core.training.params import FitParams
 from snnprune.pruning import registry
 from snnprune.pruning.params import PruneParams
 
-SCHEMAS: dict[str, type[Block]] = {"data": DataParams, "model": ModelParams, "train": FitParams, "prune": PruneParams}
+SCHEMAS: dict[str, type[Block]] = {
+    "data": DataParams,
+    "model": ModelParams,
+    "train": FitParams,
+    "prune": PruneParams,
+    "compare": CompareParams,
+}
 
 
 def validate_params(path: Path = PARAMS_FILE) -> None:
@@ -48,6 +55,7 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
         if name in matrix:
             valid = {block: value for block, value in found.items() if value is not None}
             problems += _study_problems(there, Experiment(name, matrix[name], valid), blocks)
+            problems.of(baseline_of, name, valid.get("compare"), matrix[name].methods)
     problems.raise_any()
 
 

@@ -4,7 +4,8 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.data.datasets import DATASETS, IDX_PREFIX
+from pipeline.data.datasets import DATASETS
+from pipeline.data.own import IDX_PREFIX
 
 
 def listing(in_project: bool) -> str:

@@ -13,12 +13,13 @@ from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
 from pipeline.io.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.io.params import PARAMS_FILE, Problems, matrix_of, read_params
-from pipeline.slots import slots_of
+from pipeline.slots import slots_of, source_of
 from pipeline.studies import __all__ as STUDIES
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
 REPORTED = ("energy", "staleness")  # the studies whose blocks the report reads
 REQUIRED = ("data", "model", "train", "prune", "methods")  # blocks that every experiment has
+OPTIONAL = ("compare",)
 STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
 
 Stages = dict[str, Items]
@@ -28,25 +29,33 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
     """The DVC stages of a params tree (`read_params`): stage -> what follows `@` in its address -> its items.
     `with_code` is false for a project that holds no code of its own, so that no stage can depend on it. Raises
     ParamsError: the matrix holds something that is not allowed, or one of its experiments has an unknown block. Raises
-    UserError: a study's file does not say what it needs."""
+    UserError: a study's file does not say what it needs, or a dataset's folder holds the project."""
     stages: Stages = {stage: {} for stage in STAGES}
     matrix = matrix_of(tree)
     Problems(line for name in matrix for line in unknown_blocks(name, tree["experiments"][name])).raise_any()
     for experiment, entry in matrix.items():
-        studies = [block for block in tree["experiments"][experiment] if block in STUDIES]  # in params.yaml's order
+        blocks = tree["experiments"][experiment]
+        studies = [name for name in blocks if name in STUDIES]  # in params.yaml's order
         once = {experiment: {"experiment": experiment}}
         about = {study: slots_of(experiment, study, entry.seeds[0], with_code=with_code) for study in studies}
+        block = f"experiments.{experiment}.compare" if "compare" in blocks else f"matrix.{experiment}"
         found = {
             **dict.fromkeys(STAGES, once),
+            "data": {
+                experiment: once[experiment]
+                | {"source": source_of(experiment, blocks.get("data"), with_code=with_code)}
+            },
             **nets_of(experiment, entry),
             "study": {
                 f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots}
                 for study, slots in about.items()
             },
-            # Where the experiment lacks such a study, the slot names a block that the report reads anyway.
+            # Where the experiment lacks such a block or study, the slot names what the stage reads anyway.
+            "compare": {experiment: {"experiment": experiment, "block": block}},
             "report": {
-                experiment: {"experiment": experiment}
+                experiment: once[experiment]
                 | {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in REPORTED}
+                | {"studies": f"results/{experiment}/{'studies' if studies else 'compare/summary.json'}"}
             },
         }
         for stage, items in found.items():
@@ -55,8 +64,8 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
 
 
 def unknown_blocks(experiment: str, blocks: Iterable[str]) -> list[str]:
-    """One line for every block of the experiment that has no meaning: it is neither required nor a study's."""
-    allowed = dict.fromkeys([*REQUIRED, *STUDIES])
+    """One line for every block of the experiment that has no meaning: neither its own nor a study's."""
+    allowed = dict.fromkeys([*REQUIRED, *OPTIONAL, *STUDIES])
     problem = f"unknown key; allowed here: {', '.join(allowed)}"
     return [f"experiments.{experiment}.{name}: {problem}" for name in blocks if name not in allowed]
 

@@ -1,24 +1,38 @@
-"""What one study's DVC stage depends on beside what all of them do, read from its file. The file is parsed and not
-imported: a study imports torch, which takes seconds. DVC takes no list by template, so dvc.yaml has a slot of one path
-or params key for each kind of thing in which studies differ."""
+"""What one experiment's `data` stage, or one study's, depends on beside what all of them do. DVC takes no list by
+template, so dvc.yaml has a slot of one path or params key for each kind of thing in which stages differ. A slot without
+use names a part of what the stage depends on anyway: DVC would list a path that is named twice twice. A study's file is
+parsed and not imported: a study imports torch, which takes seconds."""
 
 import ast
 from pathlib import Path
+from typing import Any
 
+from pipeline.data.own import own_folder
 from pipeline.io import paths
-from snnprune.core.errors import UserError
+from snnprune.core.errors import DataError, UserError
 
 FOLDER = Path(__file__).with_name("studies")
 SHARED = ("core", "pruning")  # what every study imports of snnprune
+LOADERS = "pipeline/data/datasets.py"
+IGNORED = ".dvcignore"  # in a project that holds no code; it says what of a folder is data
+
+
+def source_of(experiment: str, data: Any, *, with_code: bool = True) -> str:
+    """What a block `data` takes its samples from: the user's own folder, else the code that loads them. Raises
+    UserError: see `own_folder`."""
+    try:
+        folder = own_folder(data.get("dataset")) if isinstance(data, dict) else None
+    except DataError as error:
+        raise UserError(f"experiments.{experiment}.data.dataset: {error}") from error
+    return folder.as_posix() if folder else (LOADERS if with_code else IGNORED)
 
 
 def slots_of(
     experiment: str, study: str, seed: int, *, with_code: bool = True, folder: Path = FOLDER
 ) -> dict[str, str]:
-    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`). A
-    slot that a study has no use for names a part of what it depends on anyway, of the dense net of `seed` for one: DVC
-    would list a path that is named twice twice. `with_code` is false for a project that holds no code of its own.
-    Raises UserError: the file has no NEEDS, or more of something than there are slots."""
+    """Slot -> path (`first` to `third`: code, pruned nets, a table) or params key (`matrix`, `block1`, `block2`).
+    Those without use are of the dense net of `seed` for one. `with_code` is false for a project that holds no code of
+    its own. Raises UserError: the file has no NEEDS, or more of something than there are slots."""
     file = folder / f"{study}.py"
     tree = ast.parse(file.read_text(encoding="utf-8"))
     assigned = {

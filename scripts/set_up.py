@@ -37,18 +37,24 @@ def main(lock: Path, venv: Path) -> None:
     if home(venv) != str(venv):
         print(f"{venv}: was moved or copied from {home(venv)}; putting its commands right", flush=True)
         repair(venv, home(venv))
-    if not (venv / "pyvenv.cfg").is_file() and subprocess.call([sys.executable, "-m", "venv", str(venv)]):
-        raise SetUpError(f"could not make {venv}; on Debian: apt-get install python3-venv")
-    install(lock, venv)
+    if not (venv / ".home").is_file():  # there is none, or its making was interrupted, perhaps before it had pip
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if made.returncode:
+            raise SetUpError(f"could not make {venv} (on Debian: apt-get install python3-venv):\n{made.stdout.strip()}")
     (venv / ".home").write_text(str(venv))
+    install(lock, venv)
     ready.write_text(wanted)
 
 
 def require_tools(project: Path) -> None:
-    """Check for Python 3.11, git and a git repository. Raises SetUpError."""
+    """Check for Python 3.11, a path that can be on PATH, git and a git repository. Raises SetUpError."""
     if tuple(sys.version_info[:2]) < OLDEST:
         found = ".".join(map(str, sys.version_info[:2]))
         raise SetUpError(f"Python 3.11 or later is needed, {sys.executable} is {found}; say make PYTHON=...")
+    if os.pathsep in str(project):
+        raise SetUpError(f"{project}: no environment works in a folder with {os.pathsep} in its path; rename it")
     if shutil.which("git") is None:
         raise SetUpError("git was not found; DVC needs it")
     if subprocess.call(["git", "-C", str(project), "rev-parse"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
@@ -105,4 +111,8 @@ if __name__ == "__main__":
     try:
         main(PROJECT / sys.argv[1], PROJECT / os.environ.get("VENV", ".venv"))
     except SetUpError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from here")
+    except OSError as error:  # a full disk, a folder that cannot be written
         sys.exit(f"error: {error}")

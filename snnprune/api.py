@@ -117,7 +117,10 @@ def train(
     2
     """
     network = copy.deepcopy(network)
-    train_split, validation_split = _fitting(network, data), _fitting(network, validation)
+    train_split, validation_split = (
+        _fitting(network, data),
+        None if validation is None else _fitting(network, validation),
+    )
     with torch.random.fork_rng():
         fit(
             network,
@@ -170,7 +173,10 @@ def prune(
     own = validate(chosen.params, dict(method_params or {}), "method_params")
     blocks = {"scope": scope, "criticality": criticality, "finetune": finetune}
     params = validate(Pruning, {"levels": levels, **blocks}, "prune")
-    train_split, validation_split = _fitting(network, data), _fitting(network, validation)
+    train_split, validation_split = (
+        _fitting(network, data),
+        None if validation is None else _fitting(network, validation),
+    )
     with torch.random.fork_rng():
         steps = prune_levels(
             network,
@@ -192,20 +198,18 @@ def count_operations(network: SpikingNetwork, data: Data, steps: int | None = No
     """What the network computes for a sample: MACs and ACs whose weight and input are not zero, neuron updates.
 
     Means over `data`, counted from real spikes as NeuroBench does (arXiv 2304.04640), for the first `steps` time steps
-    (None: all), layer by layer and in sum. Raises DataError: the data do not fit the network. Raises ValueError:
-    `steps` is not within 1..T.
+    (None: all), layer by layer and in sum; `macs_once` has those of a constant input only once. Raises DataError: the
+    data do not fit the network. Raises ValueError: `steps` is not within 1..T.
 
     >>> counted = count_operations(build([16, 8, 2], timesteps=5), (torch.ones(3, 1, 4, 4), [0, 1, 1]))
-    >>> counted.macs, counted.neuron_updates
-    (640.0, 50)
+    >>> counted.macs, counted.macs_once, counted.neuron_updates
+    (640.0, 128.0, 50)
     """
     return measure(network, _fitting(network, data), steps)
 
 
-def _fitting(network: SpikingNetwork, data: Data | None) -> Split | None:
+def _fitting(network: SpikingNetwork, data: Data) -> Split:
     """The data on the network's device. Raises DataError unless they fit its input and classes."""
-    if data is None:
-        return None
     split, architecture = as_split(data), network.spec.architecture
     shape = tuple(split.images.shape[1:])
     if not architecture.takes(shape):

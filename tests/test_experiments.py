@@ -67,7 +67,11 @@ def test_the_projects_own_file_is_accepted() -> None:
         ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(registry.available())}"),
         *((f"experiments.digits.{block}", None, MISSING) for block in ("methods", "prune")),
         ("experiments.digits.layers.levels", None, "missing; it has no default"),
-        ("experiments.digits.trian", {}, "unknown key; allowed here: data, model, train, prune, methods, alpha, .*"),
+        (
+            "experiments.digits.trian",
+            {},
+            "unknown key; allowed here: data, model, train, prune, methods, compare, alpha, .*",
+        ),
         ("runtime.device", None, "missing; required are: threads, device"),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
         ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),
@@ -111,6 +115,14 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
             {"matrix.digits.seeds": [0, 1], "experiments.digits.alpha.seeds": [1, 2]},
             ["alpha.seeds: 2 is none of those in matrix.digits.seeds: 0, 1"],
         ),
+        (
+            {"experiments.digits.compare": {"baseline": "gradient"}},
+            [
+                "compare.baseline: allowed are null and matrix.digits.methods, cqp, magnitude, osqp, random; "
+                "found 'gradient'"
+            ],
+        ),
+        ({"experiments.digits.compare": {}}, ["compare.baseline: missing; it has no default"]),
         (
             {"matrix.digits.methods": ["random"]},
             [

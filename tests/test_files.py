@@ -3,10 +3,13 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.io.files import read_json, sha256, write_json, write_text
 from pipeline.io.tables import Curve, write_table
+from snnprune.core.errors import NotFiniteError
 from snnprune.core.files import replace
 
 
@@ -58,7 +61,7 @@ def test_json_keeps_the_order_and_every_digit(tmp_path: Path) -> None:
 def test_json_refuses_what_is_none(tmp_path: Path, value: float) -> None:
     path = tmp_path / "metrics.json"
     write_json(path, {"accuracy": 0.5})
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(NotFiniteError, match="metrics.json: not written: .*not JSON compliant"):
         write_json(path, {"accuracy": value})
     assert read_json(path) == {"accuracy": 0.5}
 
@@ -67,6 +70,21 @@ def test_csv_to_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write_table(path, [{"level": 0.9, "name": "a,b"}, {"level": 1 / 3, "name": "c"}])
     assert path.read_bytes() == b'level,name\n0.9,"a,b"\n0.3333333333333333,c\n'
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64("nan")])
+def test_a_row_or_table_that_is_not_finite_is_not_written(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "table.csv"
+    rows = [{"level": 0.5, "loss": 1.0}, {"level": 0.9, "loss": value}]
+    with pytest.raises(NotFiniteError, match="table.csv: a row is not written, as loss is NaN or infinite: {"):
+        write_table(path, rows)
+    with pytest.raises(NotFiniteError, match="loss is NaN or infinite"):
+        Curve(path).append(rows[1])
+    with pytest.raises(NotFiniteError, match="not written, as it holds an infinite number"):
+        write_table(path, pd.DataFrame(rows).replace(np.nan, np.inf))
+    assert not path.exists()
+    write_table(path, [rows[0], {"level": None, "loss": None}])  # what is missing is an empty cell
+    assert path.read_bytes() == b"level,loss\n0.5,1.0\n,\n"
 
 
 def test_a_curve_starts_anew_and_grows_line_by_line(tmp_path: Path) -> None:

@@ -61,11 +61,29 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
     for stage in ("data", "evaluate", "compare", "report", "track"):
         found = {name: item["experiment"] for name, item in stages[stage].items()}
         assert found == {"small": "small", "big": "big"}
+    assert {item["studies"] for item in stages["report"].values()} == {"results/small/studies", "results/big/studies"}
     assert {name: (item["experiment"], item["study"]) for name, item in stages["study"].items()} == {
         "small-layers": ("small", "layers"),
         "small-energy": ("small", "energy"),
         "big-layers": ("big", "layers"),
         "big-sweep": ("big", "sweep"),
+    }
+
+
+def test_what_an_experiment_lacks_is_a_slot_that_names_what_the_stage_reads_anyway() -> None:
+    stages = matrix.stages_of(TREE)
+    assert stages["compare"]["small"] == {"experiment": "small", "block": "matrix.small"}
+    assert stages["report"]["small"]["studies"] == "results/small/studies"
+    alone = {"methods": {"cqp": {}}, "compare": {"baseline": None}}
+    without = {"matrix": {"big": TREE["matrix"]["big"]}, "experiments": {"big": alone}}
+    stages = matrix.stages_of(without)
+    assert stages["study"] == {}
+    assert stages["compare"]["big"]["block"] == "experiments.big.compare"
+    assert stages["report"]["big"] == {
+        "experiment": "big",
+        "energy": "experiments.big.model",
+        "staleness": "experiments.big.model",
+        "studies": "results/big/compare/summary.json",
     }
 
 
@@ -125,6 +143,11 @@ def test_a_study_that_does_not_fit_the_slots_is_an_error(folder: Path, text: str
     Path("study.py").write_text(text)
     with pytest.raises(UserError, match=message):
         slots_of("e", "study", 7, folder=folder)
+
+
+def test_the_report_of_an_experiment_without_studies_names_what_it_reads_anyway() -> None:
+    tree = {"matrix": {"bare": TREE["matrix"]["big"]}, "experiments": {"bare": {"methods": {"cqp": {}}}}}
+    assert matrix.stages_of(tree)["report"]["bare"]["studies"] == "results/bare/compare/summary.json"
 
 
 def test_a_project_without_code_depends_on_none(folder: Path) -> None:

@@ -57,6 +57,16 @@ def test_the_page_draws_every_plot_without_a_network(browser: Chrome, tmp_path: 
         )
 
 
+def test_make_refuses_an_experiment_without_plots() -> None:
+    skipped = ["-o", "setup-test", "-o", "no-page", "PLOTS_PAGE=no-page"]
+    done = subprocess.run(
+        ["make", "-C", PROJECT, *skipped, "plots", "EXPERIMENT=nonsense"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    named = " ".join(PARAMS["matrix"])
+    assert f"error: dvc.yaml has no plots of nonsense; it has those of: {named}\n" in done.stdout
+
+
 def drawn_lines(browser: Chrome, name: str) -> list[str]:
     """The paths of a plot's lines that go somewhere."""
     paths = browser.find_elements(By.CSS_SELECTOR, f"#{name} svg.marks .mark-line.role-mark path")

@@ -1,5 +1,6 @@
 """Runs the examples of README and docs, and follows their links."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,8 @@ import torch
 import snnprune
 from snnprune import methods
 from tests.imports import PROJECT
+from tests.pipeline.report.page.parsed import Parsed
+from tests.tiny import make_repository, run
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 EXTENDING = (PROJECT / "docs/extending.md").read_text(encoding="utf-8")
@@ -31,6 +34,28 @@ def test_the_library_s_example_runs(tmp_path: Path) -> None:
     assert (round(float(sparsity), 4), float(accuracy) > 0.85) == (0.9, True)
     assert "neuron updates" in " ".join(counts)
     assert (tmp_path / "pruned.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_the_minimal_experiment_runs_with_the_example_method(tmp_path: Path) -> None:
+    """As the text has it, in a project of its own: no study, a method of the user's, another baseline."""
+    (params,) = re.findall(r"```yaml\n(.*?)```", EXTENDING, flags=re.DOTALL)
+    assert len(params.splitlines()) <= 15
+    (code,) = [block for block in BLOCKS if "def prune(" in block]
+    project = make_repository(tmp_path / "project")
+    (project / "snnprune/methods/smallest.py").write_text(code, encoding="utf-8")
+    (project / "params.yaml").write_text(params, encoding="utf-8")
+    output = run(project, sys.executable, "-m", "flows.cli", "run", "mine")
+    assert "12 stages: 12 ran" in output
+    compared = json.loads((project / "results/mine/compare/summary.json").read_text(encoding="utf-8"))
+    assert compared["baseline"] == "random"
+    margins = {(row["method"], row["level"]): row["margin"] for row in compared["results"]}
+    assert {method for method, _ in margins} == {"smallest", "magnitude", "random"}
+    assert margins["smallest", 0.5]["n"] == 2 and margins["random", 0.5] is None
+    page = Parsed((project / "results/mine/report/index.html").read_text(encoding="utf-8"))
+    assert page.cells[0] == ["sparsity", "smallest", "magnitude", "random", "best by validation"]
+    assert "left out: 8 of 8 claims" in page.text
+    assert run(project, "dvc", "status", "report@mine").strip() == "Data and pipelines are up to date."
 
 
 def test_the_example_method_is_found_and_prunes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Setting up: what is missing is one line, a moved environment is repaired, and nothing to do is quick."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from scripts import set_up
 from scripts.browser import BrowserMissing, open_browser
 from tests.imports import PROJECT
+from tests.processes import within
 
 
 def test_a_missing_python_is_one_line(tmp_path: Path) -> None:
@@ -23,6 +26,16 @@ def test_a_python_that_is_too_old_is_one_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "version_info", (3, 9, 0))
     with pytest.raises(set_up.SetUpError, match=r"Python 3.11 or later is needed, .* is 3.9; say make PYTHON="):
         set_up.require_tools(PROJECT)
+
+
+def test_a_folder_that_no_environment_works_in_is_named(tmp_path: Path) -> None:
+    with pytest.raises(set_up.SetUpError, match=r"a:b: no environment works in a folder with : in its path; rename it"):
+        set_up.require_tools(tmp_path / "a:b")
+
+
+def test_make_ui_takes_a_port() -> None:
+    make = ["make", "-C", str(PROJECT), "-n", "-o", "setup", "ui", "PORT=5001"]
+    assert "ui --port 5001\n" in subprocess.run(make, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_download_without_git_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +85,35 @@ def test_it_installs_once_after_a_change_and_after_a_move_and_repairs_what_is_br
     set_up.main(lock, new)
     assert calls == [old, old, new, new]
     assert set_up.runs(new)
+
+
+def test_ctrl_c_is_one_line_and_an_environment_that_is_half_made_is_finished(
+    tmp_path: Path, lock: Path, calls: list[Path]
+) -> None:
+    venv = tmp_path / "venv"
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "scripts/set_up.py", lock],
+        env={**os.environ, "VENV": str(venv)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert within(60, (venv / "bin/python").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "interrupted; the same command goes on from here\n"
+    set_up.main(lock, venv)
+    assert calls == [venv]
+    subprocess.run([venv / "bin/python", "-m", "pip", "--version"], check=True, capture_output=True)
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, lock: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, PROJECT / "scripts/set_up.py", lock]
+    environment = {**os.environ, "VENV": str(tmp_path / "file" / "venv")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
 
 
 def test_a_failed_installation_names_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from dvc.dependency.param import MissingParamsError
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
 from dvc.rwlock import rwlock
+from dvc.scm import SCMError
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml, loads_yaml
@@ -64,11 +65,16 @@ class Project:
     def needed_for(self, target: str) -> list[Stage]:
         """The stages that `target` needs and itself, each after those it waits for; the same order every time. Of those
         that could come next, the one with the longest way to the target comes first: workers seldom idle. Raises
-        UserError: no stage has that address, or a stage's `meta` holds a timeout that is none."""
+        UserError: no stage has that address, a stage's `meta` holds a timeout that is none, or an input that no stage
+        makes is not there, such as the folder of a dataset."""
         if target not in self._stages:
             raise UserError(f"no stage {target!r}; there are: {', '.join(self.addresses())}")
         needed = networkx.descendants(self._graph, self._stages[target]) | {self._stages[target]}
         graph = self._graph.subgraph(stage for stage in needed if stage.cmd)
+        outs = self._repo.index.outs_trie
+        inputs = [(stage, dep) for stage in graph if not stage.frozen for dep in stage.deps if not _outs_of(dep, outs)]
+        if lost := sorted(f"{stage.name} needs {dep.def_path}" for stage, dep in inputs if not dep.exists):
+            raise UserError(f"{'; '.join(lost)}: not there; put it back, or correct params.yaml")
         layers = enumerate(networkx.topological_generations(graph))
         steps_left = {stage: steps for steps, layer in layers for stage in layer}
         order = networkx.lexicographical_topological_sort(
@@ -200,7 +206,7 @@ class Project:
             try:
                 with self._repo.scm_context(quiet=True):
                     yield
-            except (DvcException, FileNotFoundError) as error:
+            except (DvcException, OSError) as error:
                 if address in self._running:
                     self._running.pop(address)[0].close()
                 raise StageFailed(address, f"DVC: {error}") from error
@@ -238,6 +244,8 @@ def _project_errors(root: Path) -> Iterator[None]:
         yield
     except NotDvcRepoError as error:
         raise UserError(f"{root} is no DVC project; run from the project's root folder") from error
+    except SCMError as error:
+        raise UserError(f"{error}, which DVC needs (an unpacked archive?); make it one: git init") from error
     except DvcException as error:
         raise UserError(f"DVC: {error}") from error
 
@@ -250,11 +258,15 @@ def _graph_of(index: Any) -> networkx.DiGraph:
     outs = index.outs_trie  # checked by DVC: no two overlap
     for stage in index.stages:
         for dep in stage.deps:
-            parts = dep.fs.parts(dep.fs_path)
-            found = [node.value for node in outs.prefixes(parts)]
-            found += outs.values(prefix=parts) if outs.has_subtrie(parts) else []
-            graph.add_edges_from((stage, out.stage) for out in found)
+            graph.add_edges_from((stage, out.stage) for out in _outs_of(dep, outs))
     return graph if networkx.is_directed_acyclic_graph(graph) else index.graph  # which raises, and names the cycle
+
+
+def _outs_of(dep: Any, outs: Any) -> list[Any]:
+    """The outputs that an input is, lies in, or holds."""
+    parts = dep.fs.parts(dep.fs_path)
+    found = [node.value for node in outs.prefixes(parts)]
+    return found + (outs.values(prefix=parts) if outs.has_subtrie(parts) else [])
 
 
 def _noted(stage: Any) -> Noted:

@@ -8,24 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from snnprune.core.errors import UserError
 
 LOCK_FILE = Path("dvc.lock")
 KEY_LENGTH = 32
 HEAD = "schema: '2.0'\nstages:\n"
 NEXT_ENTRY = re.compile(r"^  \S", flags=re.MULTILINE)
-ANCHOR = re.compile(r"(- |: )&id\d+$", flags=re.MULTILINE)
+ANCHOR = re.compile(r"(- |: )&\w")
 TOP_LEVEL = re.compile(r"^\S", flags=re.MULTILINE)
 
 Entry = Mapping[str, Any]
 
 
 def read_lock(root: Path) -> dict[str, Entry]:
-    """Every stage's entry by address, sorted; empty when nothing has been run yet."""
+    """Every stage's entry by address, sorted; empty when nothing has been run yet. Raises UserError: it is damaged."""
     path = root / LOCK_FILE
-    if not path.is_file():
-        return {}
-    content = YAML(typ="safe").load(path) or {}  # an empty file is None
-    stages = content.get("stages") or {}
+    try:
+        content = (YAML(typ="safe").load(path) if path.exists() else None) or {}  # an empty file is None
+        stages = content.get("stages") or {}
+    except (YAMLError, OSError, AttributeError) as error:
+        raise UserError(f"{path}: not readable (conflict markers of a merge?); mend it: {error}") from error
     return {address: stages[address] for address in sorted(stages)}
 
 

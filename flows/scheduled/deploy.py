@@ -8,21 +8,19 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
-from urllib.request import urlopen
 
 from filelock import FileLock, Timeout
 
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
-from flows.environment import HOST, require_free, set_defaults, stage_environment
+from flows.environment import HOST, answers, require_free, set_defaults, stage_environment
+from flows.scheduled.database import DATABASE, require_whole
 from snnprune.core.errors import UserError
 
 HOME = Path(".prefect")
 ADDRESS = HOME / "address"
 DEPLOYMENTS = Path("prefect.yaml")
-STARTUP_SECONDS = 120
 
 
 def deploy(port: int = 4200) -> None:
@@ -43,6 +41,7 @@ def _keep_up(port: int) -> None:
     if not DEPLOYMENTS.is_file():
         raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
     require_free(port)
+    require_whole(HOME / DATABASE)
     url = f"http://{HOST}:{port}"
     ADDRESS.write_text(url, encoding="utf-8")
     set_defaults()
@@ -50,7 +49,7 @@ def _keep_up(port: int) -> None:
     mark = sweep_at_end()
     try:
         server = _start("server", "prefect", "server", "start", "--host", HOST, "--port", str(port))
-        if not _answers(url, server):
+        if not answers(f"{url}/api/health", server):
             raise UserError(f"the server did not come up at {url}; see the logs in {HOME}")
         serving = _start("serve", "flows.scheduled.serve")
         print(f"up: {url} lists runs and schedules; logs are in {HOME}; Ctrl-C ends it all")
@@ -73,13 +72,3 @@ def _start(name: str, *module: str) -> subprocess.Popen:
             stderr=log,
             start_new_session=True,  # Ctrl-C is for this process alone
         )
-
-
-def _answers(url: str, server: subprocess.Popen) -> bool:
-    """Whether the server answers in time."""
-    end = time.monotonic() + STARTUP_SECONDS
-    while server.poll() is None and time.monotonic() < end:
-        with suppress(OSError), urlopen(f"{url}/api/health", timeout=2):
-            return True
-        time.sleep(0.2)
-    return False

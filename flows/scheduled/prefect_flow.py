@@ -21,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.exceptions import CancelledRun, PrefectHTTPStatusError
 from prefect.runtime import flow_run, task_run
+from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.utilities.slugify import slugify
 
@@ -30,6 +31,7 @@ from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Interrupted, Stop
 from flows.environment import set_defaults
 from flows.run import comparison, run_experiment, validate_params
+from flows.scheduled.database import DATABASE, require_whole
 from flows.tracking.lineage import commit_tags
 from flows.tracking.location import project_of
 from pipeline.io.params import PARAMS_FILE
@@ -37,6 +39,7 @@ from pipeline.io.paths import report_page
 from snnprune.core.errors import UserError
 
 OVERRIDES = "overrides"  # the tag; after a dot, which no experiment's name has, the end of the MLflow experiment's name
+SERVER_SECONDS = 5.0
 CANCEL_INTERVAL = 2.0  # seconds between two looks at the run's state
 
 
@@ -77,18 +80,35 @@ def experiment_flow(
         return Cancelled(message="cancelled; the same flow goes on from here")
     show_stages(experiment, done, commit)
     about = f"Pruning methods compared on {experiment}"
-    create_markdown_artifact(comparison(experiment), slugify(f"comparison-{experiment}"), about)
+    create_markdown_artifact(comparison(experiment, markdown=True), slugify(f"comparison-{experiment}"), about)
     page = (Path.cwd() / report_page(experiment)).as_uri()
     create_link_artifact(page, f"report of {experiment}", slugify(f"report-{experiment}"))
     return None
 
 
 def run_flow(experiment: str, workers: int | None, dask: str | None = None) -> None:
-    """The flow, for a command line. Raises what it raises, and Interrupted when it is cancelled in Prefect."""
+    """The flow, for a command line. Raises what it raises, and Interrupted when it is cancelled in Prefect. Raises
+    UserError: no Prefect server answers, or the database of the temporary one is damaged."""
+    require_prefect()
     try:
         experiment_flow(experiment, workers=workers, dask=dask)
     except CancelledRun as error:
         raise Interrupted(signal.SIGTERM) from error
+
+
+def require_prefect() -> None:
+    """Check in seconds what Prefect would try for minutes. Raises UserError."""
+    settings = get_current_settings()
+    if settings.api.url:
+        try:
+            httpx.get(f"{settings.api.url.rstrip('/')}/health", timeout=SERVER_SECONDS)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UserError(
+                f"no Prefect server answers at PREFECT_API_URL, {settings.api.url} ({error}); start one "
+                "(`snnprune deploy`), unset the variable, or run without --prefect, which needs none"
+            ) from error
+    else:
+        require_whole(settings.home / DATABASE)
 
 
 def override(overrides: list[str]) -> None:

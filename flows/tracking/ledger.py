@@ -21,13 +21,14 @@ class Logged:
     is_whole: bool
 
 
-def stamp_of(database: Path) -> list[int] | None:
-    """What every write changes: size, time and count of writes; None without a database, or while one is written."""
+def stamp_of(database: Path) -> list[int | str] | None:
+    """Where it lies, and what every write changes: size, time and count of writes; None without a database, or while
+    one is written."""
     if not database.is_file() or any(Path(f"{database}{end}").exists() for end in JOURNALS):
         return None
     with database.open("rb") as stream:
         count = int.from_bytes(stream.read(CHANGE_COUNTER.stop)[CHANGE_COUNTER])
-    return [database.stat().st_size, database.stat().st_mtime_ns, count]
+    return [str(database.absolute()), database.stat().st_size, database.stat().st_mtime_ns, count]
 
 
 def find_logged(database: Path, experiment: str, address: str) -> Logged | None:
@@ -40,7 +41,7 @@ def find_logged(database: Path, experiment: str, address: str) -> Logged | None:
         return None
 
 
-def write_ledger(database: Path, stamp: list[int], runs: Mapping[str, Mapping[str, Logged]]) -> None:
+def write_ledger(database: Path, stamp: list[int | str], runs: Mapping[str, Mapping[str, Logged]]) -> None:
     """Write what the store showed at the time of the stamp, by MLflow experiment and stage (raises OSError)."""
     content = {name: {address: asdict(run) for address, run in stages.items()} for name, stages in runs.items()}
     write_json(_path(database), {"stamp": stamp, "runs": content})

@@ -3,14 +3,12 @@
 import argparse
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from flows.engine.lockfile import read_lock
 from flows.environment import set_defaults
 from flows.tracking.tracking import Tracking
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_json
-from pipeline.io.matrix_file import COMMAND, MATRIX_FILE
+from pipeline.io.matrix_file import read_stages
 from snnprune.core.errors import UserError
 
 
@@ -24,12 +22,10 @@ def track(experiment: str | None = None, receipt: Path | None = None) -> None:
         receipt: where to write, as JSON, the hash of every result that MLflow has whole.
 
     Raises:
-        UserError: no result of that experiment, or no matrix.yaml, which says what stages there are.
+        UserError: no result of that experiment, no matrix.yaml, which says what stages there are, or a damaged file.
     """
     set_defaults()
-    if not MATRIX_FILE.is_file():
-        raise UserError(f"{MATRIX_FILE}, which lists the stages, was not found; `{COMMAND}` writes it")
-    stages = YAML(typ="safe").load(MATRIX_FILE)["stages"]
+    stages = read_stages()
     owners = {f"{stage}@{name}": item["experiment"] for stage in stages for name, item in stages[stage].items()}
     entries = {address: entry for address, entry in read_lock(Path.cwd()).items() if address in owners}
     there = sorted({owners[address] for address in entries})

@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
 from flows.tracking.ledger import Logged, stamp_of, write_ledger
-from flows.tracking.lineage import commit_tags, lineage_note, result_tags
-from flows.tracking.location import local_database, local_uri, store_folder, store_uri
+from flows.tracking.lineage import lineage_note, result_tags
+from flows.tracking.location import local_database, local_uri, store_folder, store_uri, trouble_with
 from flows.tracking.model import log_model
 from flows.tracking.runs import GROWING, Tag, judge
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
@@ -45,7 +45,9 @@ class Store:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._root, self._suffix, self._folder = root, suffix, store_folder(root)
         self._database, uri = local_database(root), store_uri(root)
-        self._lineage = {**commit_tags(root), **(lineage or {})}
+        self._lineage = lineage or {}
+        if self._database is not None and (problem := trouble_with(self._database)):
+            raise OSError(problem)
         self._experiments: dict[str, str] = {}
         self._growing: dict[str, str] = {}
         mlflow.set_tracking_uri(uri)  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
@@ -188,8 +190,8 @@ class Store:
                 found = self._client.get_experiment(new)
             elif found.lifecycle_stage == LifecycleStage.DELETED:
                 self._client.restore_experiment(found.experiment_id)
-            if self._database is not None and found.artifact_location != files:  # MLflow keeps absolute paths
-                raise OSError(f"the folder was moved; remove {self._folder.name}/ to start anew")
+            if engine in DATABASE_ENGINES and found.artifact_location != files:  # MLflow keeps absolute paths
+                raise OSError(f"it keeps the files of {name} in {found.artifact_location}, not in {files}")
             for key, value in experiment_tags(found.experiment_id).items():
                 if key not in found.tags:  # what a user has changed stays
                     self._client.set_experiment_tag(found.experiment_id, key, value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.engine.lockfile import Entry, key_of
 from flows.tracking.ledger import Logged, find_logged
+from flows.tracking.lineage import commit_tags
 from flows.tracking.location import local_database
 from pipeline.results.content import CURVE_FILE, are_weights_here, growing_curve
 from pipeline.results.md5 import ContentChanged
@@ -20,6 +21,7 @@ from pipeline.results.place import Place, place_of
 if TYPE_CHECKING:
     from flows.tracking.store import Store
 
+REASON_LENGTH = 300  # of letters
 INTERVAL = 10.0  # seconds between two looks at a growing curve; a stage that is over sooner needs no run to follow it
 
 
@@ -41,7 +43,9 @@ class Tracking:
         `digits` are logged to the MLflow experiment `digits<experiment_suffix>`. use_ledger: ask MLflow only for what
         the ledger does not know, else for everything.
         """
-        self._root, self._say, self._lineage, self._suffix = root, say, lineage, experiment_suffix
+        self._root, self._say, self._suffix = root, say, experiment_suffix
+        # Now: while stages run, results that git knows are away.
+        self._lineage = {**commit_tags(root), **(lineage or {})}
         self._database = local_database(root) if use_ledger else None
         self._store: Store | None = None
         self._failed = False
@@ -117,6 +121,8 @@ class Tracking:
             left_out = f", {self.counts['left out']} left out" if self.counts["left out"] else ""
             done = f"{self.counts['logged']} results logged, {self.counts['present']} already there{left_out}"
             self._say(f"tracking: {done}; `snnprune ui` opens MLflow")
+            if self.counts["logged"] and "git_commit" not in self._lineage:
+                self._say("tracking: no git commit is noted with these results; `git log -1` says why git has none")
 
     def _from_ledger(self, address: str, place: Place, entry: Entry) -> tuple[str, Logged, str] | None:
         """What `Store.log` would return when nothing is left to do, by the ledger of a local store."""
@@ -138,7 +144,7 @@ class Tracking:
                 return use(self._store)
             except ERRORS as error:
                 self._failed = True
-                reason = textwrap.shorten(str(error), 110, placeholder=" ...")
+                reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
                 later = "the results are kept, run `snnprune track` later"
                 self._say(f"tracking: MLflow cannot be used ({reason}); {later}")
                 return None

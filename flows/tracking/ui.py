@@ -1,18 +1,21 @@
 """Serves MLflow's pages for the project's store: `snnprune ui`."""
 
-import os
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from flows.environment import HOST, require_free, set_defaults, stage_environment
-from flows.tracking.location import local_database, store_uri
+from flows.engine.stop import Interrupted, interruptible
+from flows.engine.sweep import sweep_at_end
+from flows.environment import HOST, answers, require_free, set_defaults, stage_environment
+from flows.tracking.location import local_database, store_uri, trouble_with
 from snnprune.core.errors import UserError
 
 
 def open_ui(port: int) -> None:
-    """Become MLflow's server for the project in the current folder, until Ctrl-C. A tracking server that
-    MLFLOW_TRACKING_URI names has pages of its own: its address is printed. Raises UserError: there is no store yet, or
-    the port is taken."""
+    """Run MLflow's server for the project in the current folder, until Ctrl-C. A tracking server that
+    MLFLOW_TRACKING_URI names has pages of its own: its address is printed. Raises UserError: there is no store yet, it
+    was moved, its folder has a name that MLflow misreads, the port is taken, or the server ended."""
     set_defaults()
     uri, database = store_uri(Path.cwd()), local_database(Path.cwd())
     if uri.startswith("http"):
@@ -20,10 +23,16 @@ def open_ui(port: int) -> None:
         return
     if database and not database.is_file():
         raise UserError(f"{database} was not found; `snnprune run` or `snnprune track` makes it")
+    if database and (problem := trouble_with(database)):
+        raise UserError(problem)
     require_free(port)
-    print(f"MLflow: http://{HOST}:{port} (Ctrl-C stops it)", flush=True)
-    command = server_command(uri, port)
-    os.execve(command[0], command, stage_environment())
+    url = f"http://{HOST}:{port}"
+    with interruptible(), suppress(Interrupted):
+        sweep_at_end()
+        server = subprocess.Popen(server_command(uri, port), env=stage_environment())
+        if answers(f"{url}/health", server):
+            print(f"MLflow: {url} (Ctrl-C stops it)", flush=True)
+        raise UserError(f"MLflow's server ended with exit code {server.wait()}; its lines above say why")
 
 
 def server_command(uri: str, port: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an experiment's page in MLflow offers, from views.yaml: views of its runs by name, a description, colours.
+"""What an experiment's page in MLflow offers, from views.yaml: views of its runs by name, a description.
 MLflow keeps a saved view as an experiment tag: JSON with a name, a time to sort by and the state of the page, itself
 JSON as text. A link that ends in `viewStateShareKey=<key>` opens it; without any, the page shows GenAI traces."""
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from pipeline.report.looks import COLOURS, colour_of
 
 NOTE_TAG = "mlflow.note.content"
 VIEW_TAG = "mlflow.sharedViewState."
@@ -42,9 +44,8 @@ def link(experiment_id: str, key: str) -> str:
 
 
 def colour_tag(labels: Mapping[str, str]) -> dict[str, str]:
-    """The tag that gives a run its method's colour; nothing for one without a known method."""
-    colour = page()["colours"].get(labels.get("method"))
-    return {"mlflow.runColor": colour} if colour else {}
+    """The tag that gives a run its method's colour; nothing for one without a method."""
+    return {"mlflow.runColor": colour_of(labels["method"])} if "method" in labels else {}
 
 
 def _state(key: str, view: Mapping[str, Any]) -> str:
@@ -57,7 +58,7 @@ def _state(key: str, view: Mapping[str, Any]) -> str:
         "selectedColumns": view["columns"],
         "groupBy": of_all["group"] if view.get("by_method", True) else None,
         "useGroupedValuesInCharts": averaged,
-        "groupsExpanded": {f"param.method.{name}": False for name in of_all["colours"]} if averaged else {},
+        "groupsExpanded": {f"param.method.{name}": False for name in COLOURS} if averaged else {},
         "compareRunSections": [
             {**of_all["section"], "uuid": key, "name": view["name"], "columns": view.get("beside", 2)}
         ],

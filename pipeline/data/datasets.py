@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data import sources
+from pipeline.data.own import IDX_PREFIX, own_folder
 from snnprune.core.errors import DataError
 from snnprune.data import idx
 
-IDX_PREFIX = "idx:"
 STEP = 1 / 4096  # of the synthetic features
 
 
@@ -108,8 +108,8 @@ def load_folder(folder: Path, sha256: Mapping[str, str], with_test: bool) -> Raw
 def load(dataset: str, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
     """The dataset of that name, or of an `idx:<folder>`; the other two arguments concern the latter (`load_folder`).
     Raises DataError: unknown name, or missing, damaged or altered files."""
-    if dataset.startswith(IDX_PREFIX):
-        return load_folder(Path(dataset.removeprefix(IDX_PREFIX)), sha256, with_test)
+    if folder := own_folder(dataset):
+        return load_folder(folder, sha256, with_test)
     if dataset not in DATASETS:
         raise DataError(f"{dataset}: unknown dataset; choose one of {CHOICES}")
     return DATASETS[dataset].load()

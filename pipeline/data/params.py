@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import pydantic
 
-from pipeline.data.datasets import CHOICES, DATASETS, IDX_PREFIX
+from pipeline.data.datasets import CHOICES, DATASETS
+from pipeline.data.own import IDX_PREFIX, own_folder
 from snnprune.core.schema import Block
 from snnprune.data.idx import ALL_FILES
 
@@ -25,13 +26,12 @@ class DataParams(Block):
     """Which dataset, and how it is split.
 
     dataset: digits, mnist, fashion_mnist, kmnist, synthetic (generated: 784 features, 10 classes), or `idx:<folder>`
-        (relative to the project's root folder).
+        (relative to the project's root folder, or absolute), of which DVC notices every change.
     validation: share (of all samples outside an official test split) or count of the validation samples.
     test: likewise for the test samples; required without an official test split and refused with one. An
         `idx:<folder>` has one when it holds t10k files, and `test` must be absent then.
     split_seed: seed of the stratified split.
-    sha256: for `idx:<folder>`: file stem -> SHA-256 of the decompressed content; what is listed is verified. DVC does
-        not watch such a folder, so this is also what makes it notice new data.
+    sha256: for `idx:<folder>`: file stem -> SHA-256 of the decompressed content; what is listed is verified.
     """
 
     dataset: str
@@ -47,6 +47,7 @@ class DataParams(Block):
             raise ValueError(f"unknown dataset; allowed are {CHOICES}")
         if dataset == IDX_PREFIX:
             raise ValueError(f"the folder is missing; write {IDX_PREFIX}<folder>")
+        own_folder(dataset)
         return dataset
 
     @pydantic.field_validator("test")

@@ -21,7 +21,11 @@ def split_dataset(raw: RawDataset, validation: float | int, test: float | int | 
     """Split off the test samples (unless the dataset has official ones), then the validation samples. A float is a
     share of all samples outside an official test split, an int a count. An official test split is kept as it is; the
     other parts come in the order that the seed gives. Raises DataError: `test` given although there is an official test
-    split, or missing although there is none; or a part that would be empty or lack a class."""
+    split, or missing although there is none; a part that would be empty or lack a class; or labels that are not those
+    of two or more classes, counted from 0, each with samples to train on, or images that are all alike."""
+    _require_classes(raw)
+    if (value := raw.samples.images.min()) == raw.samples.images.max():
+        raise DataError(f"{raw.name}: every pixel of every image is {value}; there is nothing to learn")
     total = len(raw.samples.labels)
     if raw.test is None:
         if test is None:
@@ -33,6 +37,21 @@ def split_dataset(raw: RawDataset, validation: float | int, test: float | int | 
         rest, held_out = raw.samples, raw.test
     train, held_in = _split_off(rest, count_of(validation, total), seed, "validation")
     return Splits(train=train, validation=held_in, test=held_out)
+
+
+def _require_classes(raw: RawDataset) -> None:
+    parts = {"": raw.samples} if raw.test is None else {"train: ": raw.samples, "test: ": raw.test}
+    present = np.unique(raw.samples.labels)
+    absent = np.setdiff1d(np.concatenate([part.labels for part in parts.values()] + [np.arange(present[-1])]), present)
+    if len(absent) == 0 and len(present) > 1:
+        return
+    few = ", ".join(map(str, absent[:5])) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+    counted = {name: zip(*np.unique(part.labels, return_counts=True), strict=True) for name, part in parts.items()}
+    found = "; ".join(name + ", ".join(f"{label} ({n})" for label, n in part) for name, part in counted.items())
+    raise DataError(
+        f"{raw.name}: {f'no samples to train on of class {few}' if len(absent) else 'only one class'}; found labels "
+        f"(and samples): {found}; allowed are two or more classes 0, 1, 2, ... with samples of each: correct the labels"
+    )
 
 
 def count_of(size: float | int, total: int) -> int:

@@ -1,11 +1,17 @@
-"""What the stages' command lines share: options, inputs that must be there, how expected errors end the process."""
+"""What command lines share: options, inputs that must be there, output, how expected errors end the process."""
 
 import argparse
+import codecs
+import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from snnprune.core.errors import UserError
+
+PLAIN = {"±": "+/-", "µ": "u", "α": "alpha", "·": "-"}  # where the output's encoding lacks a letter
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def experiment_parser(description: str) -> argparse.ArgumentParser:
@@ -31,9 +37,33 @@ def required(path: Path, stage: str) -> Path:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Call `main`; a UserError prints `error: <message>` on stderr and ends the process with exit code 1."""
-    try:
+    """Call `main`, a stage, as `plainly` has it."""
+    with plainly():
         main()
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """While in here, a letter that the output's encoding lacks is replaced. A UserError, a full disk and a folder that
+    cannot be written print `error: <message>` on stderr and end the process with exit code 1."""
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a test's or a notebook's may lack it
+            stream.reconfigure(errors="plain")
+    try:
+        yield
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        where = error.filename or Path.cwd()
+        print(f"error: {error.strerror}: {where}; what is done is kept, the same command goes on", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(letter, "?") for letter in error.object[error.start : error.end]), error.end

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from snnprune.core.errors import NotFiniteError
 from snnprune.core.files import replace
 
 Row = Mapping[str, Any]
@@ -17,8 +18,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON; NaN and infinity are refused (ValueError), since they are not JSON."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write indented JSON. Raises NotFiniteError: a number is NaN or infinite, which JSON does not have."""
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise NotFiniteError(f"{path}: not written: {error}") from error
+    write_text(path, text + "\n")
 
 
 def read_json(path: Path) -> Any:

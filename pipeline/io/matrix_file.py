@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.io.params import Matrix
 from snnprune.core.errors import UserError
@@ -14,19 +15,38 @@ COMMAND = "python -m pipeline.matrix"
 Items = dict[str, dict[str, Any]]
 
 
-def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
-    """The studies for which matrix.yaml gives the experiment a stage (raises UserError when there is no such file)."""
+def read_stages(path: Path = MATRIX_FILE) -> dict[str, Items]:
+    """Stage -> what follows `@` in its address -> its item. Raises UserError: there is no such file, or it was edited
+    or merged into something else."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; `{COMMAND}` makes it")
-    return [item["study"] for item in _items(experiment, "study", path).values()]
+    try:
+        return YAML(typ="safe").load(path)["stages"]
+    except (YAMLError, LookupError, TypeError) as error:
+        raise UserError(f"{path}: not as `{COMMAND}` writes it, which makes it anew: {error}") from error
+
+
+def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
+    """The studies for which matrix.yaml gives the experiment a stage (raises UserError when there is no such file)."""
+    return [item["study"] for item in _items(experiment, "study", read_stages(path)).values()]
 
 
 def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
     """Check that matrix.yaml trains and prunes what an experiment's `entry` in params.yaml lists, and nothing else.
     Raises UserError: it does not; the message says which command puts it right."""
+    stages = read_stages(path) if path.is_file() else {}
     for stage, items in nets_of(experiment, entry).items():
-        if _items(experiment, stage, path) != items:
+        if _items(experiment, stage, stages) != items:
             raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
+
+
+def require_source(experiment: str, folder: Path, path: Path = MATRIX_FILE) -> None:
+    """Check that DVC watches the `folder` of an experiment's own data, where there is a matrix.yaml. Raises UserError:
+    the file names another one; the message says which command puts it right."""
+    for item in _items(experiment, "data", path).values():
+        if item.get("source") != folder.as_posix():
+            found = f"experiments.{experiment}.data.dataset of params.yaml"
+            raise UserError(f"{path} does not fit {found}; bring it up to date: {COMMAND}")
 
 
 def nets_of(experiment: str, entry: Matrix) -> dict[str, Items]:
@@ -41,6 +61,5 @@ def nets_of(experiment: str, entry: Matrix) -> dict[str, Items]:
     }
 
 
-def _items(experiment: str, stage: str, path: Path) -> Items:
-    stages = YAML(typ="safe").load(path)["stages"] if path.is_file() else {}
+def _items(experiment: str, stage: str, stages: dict[str, Items]) -> Items:
     return {name: item for name, item in stages.get(stage, {}).items() if item["experiment"] == experiment}

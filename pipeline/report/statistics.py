@@ -46,6 +46,16 @@ class Difference(Interval):
     p: float | None = None
 
     @property
+    def worst(self) -> float:
+        """The low end of the interval; from one seed the difference itself."""
+        return self.mean if self.low is None else self.low
+
+    @property
+    def shown(self) -> bool:
+        """Whether the whole interval lies on one side of zero; never from one seed."""
+        return self.low is not None and (self.low > ROUNDING or self.high < -ROUNDING)
+
+    @property
     def star(self) -> str:
         """A star where p < 0.05."""
         return "*" if self.p is not None and self.p < 0.05 else ""

@@ -1,4 +1,4 @@
-"""How every figure looks: one colour and marker a method everywhere, SVG with the same bytes for the same data."""
+"""How every figure looks: SVG with the same bytes for the same data. `looks.py` has the colours of methods."""
 
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -14,20 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import DENSE
+from pipeline.report.looks import colour_of, marker_of
 from pipeline.report.statistics import Interval
 
-# Okabe & Ito's colour-blind-safe palette; methods that are not named take what is left.
-COLOURS = {
-    "cqp": "#0072B2",
-    "magnitude": "#D55E00",
-    "osqp": "#CC79A7",
-    "random": "#999999",
-    "regrow": "#009E73",
-    "gradient": "#E69F00",
-    "membrane": "#56B4E9",
-}
-SPARE_COLOURS = ["#000000", "#8B6508", "#7A3E9D", "#B22222"]
-MARKERS = {"cqp": "o", "magnitude": "s", "osqp": "^", "random": "x", "regrow": "v", "gradient": "P", "membrane": "*"}
 STYLE = {
     "svg.hashsalt": "figures",
     "svg.fonttype": "none",  # text stays text: small, and found by a search
@@ -64,10 +53,9 @@ def panels(
     return figure, list(axes[0])
 
 
-def look(method: str, index: int = 0) -> dict[str, Any]:
-    """Colour and marker of a method; `index` picks a spare colour for one that has none of its own."""
-    colour = COLOURS.get(method, SPARE_COLOURS[index % len(SPARE_COLOURS)])
-    return {"color": colour, "marker": MARKERS.get(method, "D"), "linewidth": 1.5, "markersize": 5}
+def look(method: str) -> dict[str, Any]:
+    """Colour and marker of a method."""
+    return {"color": colour_of(method), "marker": marker_of(method), "linewidth": 1.5, "markersize": 5}
 
 
 def look_of_series(index: int) -> dict[str, Any]:
@@ -82,10 +70,16 @@ def colours_of_nets(methods: Sequence[str]) -> list[Any]:
 
 
 def draw_intervals(axes: Axes, x: Iterable[float], y: Iterable[Interval], scale: float = 100, **options: Any) -> None:
-    """A line through the means, each with its interval as a bar; `options` are those of `Axes.errorbar`."""
+    """A line through the means, each with its interval as a bar, that of a percentage within 0 and 100; `options` are
+    those of `Axes.errorbar`."""
     points = [(at, scale * one.mean, scale * one.half) for at, one in zip(x, y, strict=True)]
     x_values, means, halves = zip(*points, strict=True) if points else ((), (), ())
-    axes.errorbar(x_values, means, yerr=halves, **{"capsize": 3} | options)
+    above = below = list(halves)
+    if scale == 100:
+        above, below = (
+            [min(*pair) for pair in zip(halves, room, strict=True)] for room in ([100 - m for m in means], means)
+        )
+    axes.errorbar(x_values, means, yerr=[below, above], **{"capsize": 3} | options)
 
 
 def sparsity_axis(axes: Axes, found: Iterable[float], label: str = "sparsity (%, log scale of the share kept)") -> None:

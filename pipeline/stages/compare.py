@@ -7,11 +7,14 @@ from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.finished import levels_of
 from pipeline.io.matrix_file import require_current
-from pipeline.io.params import load_matrix
+from pipeline.io.params import load_block, load_matrix, read_params
 from pipeline.io.tables import read_table, write_table
 from pipeline.report.comparison.figures import FIGURES
+from pipeline.report.comparison.params import CompareParams, baseline_of
 from pipeline.report.comparison.summary import headlines, summarize, tidy_table
+from pipeline.report.comparison.tables import best_text
 from pipeline.report.statistics import plain
+from pipeline.report.words import percent
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     levels = {(method, seed): levels_of(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds}
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     table = tidy_table(experiment, dense, levels, evaluated)
-    summary = summarize(table)
+    has_block = "compare" in read_params()["experiments"][experiment]
+    params = load_block(experiment, "compare", CompareParams) if has_block else None
+    summary = summarize(table, baseline_of(experiment, params, matrix.methods))
     folder = paths.compare_folder(experiment)
     write_table(folder / "comparison.csv", table)
     write_json(folder / "summary.json", plain(summary))
@@ -37,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for figure in FIGURES:
         write_text(folder / "figures" / f"{figure.name}.svg", figure.svg(summary))
     print(f"compared {len(matrix.methods)} methods over {len(matrix.seeds)} seeds: {len(table)} rows")
+    for method, rows in summary.by_method.items():
+        if emptied := [percent(one.level) for one in rows.itertuples() if one.empty_layers]:
+            print(f"{method} leaves a layer without synapses at {', '.join(emptied)}: no rival there")
+    print(best_text(summary, summary.levels[-1]))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from pipeline.data.datasets import load
+from pipeline.data.own import own_folder
 from pipeline.data.params import DataParams
 from pipeline.data.splits import split_dataset
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage
+from pipeline.io.matrix_file import require_source
 from pipeline.io.params import load_block
 from pipeline.io.store import save_dataset
 from snnprune.core.dataset import SPLITS
@@ -14,9 +16,12 @@ from snnprune.core.dataset import SPLITS
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write `dataset.safetensors` and `dataset.json` of the experiment named in `argv`. Raises UserError: the block is
-    missing or not as allowed, or the dataset is missing, damaged, altered, or cannot be split as asked."""
+    missing or not as allowed, matrix.yaml names another folder, or the dataset is missing, damaged, altered, or cannot
+    be split as asked."""
     experiment = experiment_parser("Load, verify, split and store a dataset.").parse_args(argv).experiment
     params = load_block(experiment, "data", DataParams)
+    if folder := own_folder(params.dataset):
+        require_source(experiment, folder)
     raw = load(params.dataset, params.sha256, with_test=params.test is None)
     parts = split_dataset(raw, params.validation, params.test, params.split_seed)
     summary = save_dataset(
@@ -29,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = ", ".join(f"{part['count']} {split}" for split, part in summary["splits"].items())
     size = " x ".join(map(str, summary["shape"]))
     print(f"{raw.name} from {raw.source}: {counts} samples of {size}, {raw.classes} classes")
+    pixels = raw.samples.images
+    print(f"pixels {pixels.min():g} to {pixels.max():g}, of which {raw.scale} becomes 1.0")
     print(f"content digest {summary['digest']}")
 
 

@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         rows.append(row)
         done = f"({len(rows)}/{len(nets)})"
-        print(f"{net_name(method, level, seed)}: test accuracy {row['accuracy']:.2%} {done}", flush=True)
+        empty = f", {row['empty_layers']} of its layers without synapses" if row["empty_layers"] else ""
+        accuracy = f"test accuracy {100 * row['accuracy']:.2f} %"
+        print(f"{net_name(method, level, seed)}: {accuracy}{empty} {done}", flush=True)
     write_table(paths.evaluate_table(experiment), rows)
     setting.resume.clear()
 
@@ -49,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def row_of(
     experiment: str, method: str, seed: int, level: float, setting: Setting, profiles: Mapping[str, Profile]
 ) -> Row:
-    """One row of a net: accuracies 0..1, operations and picojoules of a sample (means over test), bytes.
+    """One row of a net: accuracies 0..1, operations and picojoules of a sample (means over test), bytes. empty_layers:
+    how many layers have no synapse left, so that nothing passes.
     accuracy_before: of the net of the level before under this level's mask, not yet fine-tuned. one_shot_accuracy: of
     the dense net under the mask that prunes it to this level in one step. For the dense net all three are one."""
     test, path = setting.dataset.test, net_file(experiment, method, seed, level)
@@ -78,11 +81,13 @@ def row_of(
         "one_shot_accuracy": one_shot,
         "timesteps": network.spec.timesteps,
         "effective_macs": total.macs,
+        "effective_macs_once": total.macs_once,
         "effective_acs": total.acs,
         "dense_macs": total.dense_macs,
         "dense_acs": total.dense_acs,
         "neuron_updates": total.neuron_updates,
         "spike_rate": total.spike_rate,
+        "empty_layers": sum(layer.nnz == 0 for layer in measured.layers),
         **total.energies(profiles),
         **asdict(footprint(prunable_weights(network))),
     }

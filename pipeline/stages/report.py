@@ -17,8 +17,11 @@ from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.page import render_page
 from pipeline.report.page.sections import page_of
 from pipeline.report.studies import Context, Studied, load_report
+from pipeline.report.words import layer_names
+from snnprune.core.network import build_network
 from snnprune.core.params import ModelParams
 from snnprune.energy.profiles import load_profiles
+from snnprune.pruning.mask import prunable_weights
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -31,18 +34,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     profiles = load_profiles()
+    layers = layer_names(prunable_weights(build_network(model)))
     studies: dict[str, Studied] = {}
     for study in studies_of(experiment):
         table = study_table(experiment, study)
         report = load_report(study)
         params = None if report.params is None else load_block(experiment, study, report.params)
-        context = Context(params, evaluated, dataset["name"], profiles)
+        context = Context(params, evaluated, dataset["name"], profiles, layers)
         studies[study] = Studied(report, table, report.summarize(table, context))
     judgement = judge(Evidence(comparison, studies), experiment)
     drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
     svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
     page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
     folder = paths.report_folder(experiment)
+    for name in ("studies", "metrics", "figures"):  # outputs, also of an experiment without studies
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for study, one in studies.items():
         write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
         write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)

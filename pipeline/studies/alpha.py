@@ -10,7 +10,7 @@ from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.schema import Block, Rising
 from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels
-from snnprune.pruning.params import Levels
+from snnprune.pruning.params import Alpha, Levels
 from snnprune.pruning.registry import load_method
 
 NEEDS = DENSE
@@ -20,7 +20,7 @@ class Params(Block):
     """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`, on `seeds`. The
     choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read."""
 
-    values: Annotated[Rising[pydantic.NonNegativeFloat], pydantic.Field(min_length=2)]
+    values: Annotated[Rising[Alpha], pydantic.Field(min_length=2)]
     levels: Levels
     seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)]
 

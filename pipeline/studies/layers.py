@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-import pydantic
-
 from pipeline.io.files import Row
 from pipeline.study import DENSE, Inputs
 from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.pruning.mask import Mask
-from snnprune.pruning.params import Levels
+from snnprune.pruning.params import Alpha, Levels
 from snnprune.pruning.scores import importance
 from snnprune.pruning.select import keep_count
 
@@ -20,7 +18,7 @@ class Params(Block):
     """Every layer alone pruned in one step to `levels`, not fine-tuned; `alpha` is that of the importance."""
 
     levels: Levels
-    alpha: pydantic.NonNegativeFloat = 0.5
+    alpha: Alpha = 0.5
 
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:

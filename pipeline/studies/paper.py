@@ -7,6 +7,8 @@ are the experiment's own, not the author's: with another recipe (weight decay, a
 masks do otherwise than in the notebooks.
 """
 
+from typing import Annotated
+
 import pydantic
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from pipeline.study import DENSE, NO_NEURON_MEANS, Experiment, Inputs
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.schema import Block
+from snnprune.core.schema import Block, Count
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import fit, make_optimizer, shuffled_batches
@@ -25,7 +27,7 @@ from snnprune.core.training.params import FitParams
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.iterate import FINETUNE, METHOD, make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.pruning.params import CriticalityParams, Levels, PruneParams, targets
+from snnprune.pruning.params import Alpha, CriticalityParams, Levels, PruneParams, targets
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.scores import by_presynaptic_neuron, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
@@ -41,9 +43,9 @@ class Params(Block):
     and random prune synapses, all three in one step without fine-tuning."""
 
     levels: Levels
-    rounds: pydantic.PositiveInt = 3
-    alpha: pydantic.NonNegativeFloat = 1.0
-    batches: pydantic.PositiveInt = 10
+    rounds: Annotated[int, pydantic.Field(ge=1, le=50)] = 3
+    alpha: Alpha = 1.0
+    batches: Count = 10
     criticality: CriticalityParams = CriticalityParams(batches=4, batch_size=512)
     finetune: FitParams
 

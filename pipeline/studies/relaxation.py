@@ -19,9 +19,10 @@ from torch import Tensor
 
 from pipeline.io.files import Row
 from pipeline.study import DENSE, Experiment, Inputs
-from snnprune.core.schema import Block, Fraction
+from snnprune.core.schema import Block, Count, Fraction
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import flatten, unflatten
+from snnprune.pruning.params import Alpha
 from snnprune.pruning.relaxations import (
     FLOOR,
     Relaxed,
@@ -49,10 +50,10 @@ class Params(Block):
     synapses of presynaptic neurons with criticality above it are protected in the form `energy`. tolerance, max_iter:
     OSQP's."""
 
-    alpha: pydantic.NonNegativeFloat = 0.5
+    alpha: Alpha = 0.5
     tau: Fraction = 0.5
     tolerance: Annotated[float, pydantic.Field(gt=0, le=0.1)] = 1e-5
-    max_iter: pydantic.PositiveInt = 20_000
+    max_iter: Count = 20_000
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:

@@ -17,7 +17,7 @@ from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import Mask, flatten, prunable_weights, unflatten
-from snnprune.pruning.params import Granularity, Level
+from snnprune.pruning.params import Alpha, Granularity, Level
 from snnprune.pruning.relaxations import Solver, solve_energy_if_feasible
 from snnprune.pruning.scores import critical_at, importance, normalized
 from snnprune.pruning.select import InfeasibleSelection, keep_top
@@ -33,7 +33,7 @@ class Params(Block):
     level: Level = 0.7
     layers: Literal["first", "all"] = "first"
     granularity: Granularity = "neuron"
-    alpha: pydantic.NonNegativeFloat = 0.5
+    alpha: Alpha = 0.5
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:

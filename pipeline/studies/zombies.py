@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from pipeline.io.files import Row
 from pipeline.study import DENSE, Inputs
+from snnprune.core.finite import require_finite_step
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.schema import Block
+from snnprune.core.schema import Block, Count
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import make_optimizer, shuffled_batches
@@ -38,8 +39,8 @@ class Params(Block):
     (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two accuracies."""
 
     level: Level = 0.9
-    steps: pydantic.PositiveInt = 200
-    every: pydantic.PositiveInt = 20
+    steps: Count = 200
+    every: Count = 20
     lr: Annotated[float, pydantic.Field(gt=0, le=1)] = 1e-3
 
 
@@ -86,7 +87,9 @@ def rows_of_setting(
     for step, chosen in enumerate(batches, start=1):
         network.train()
         optimizer.zero_grad()
-        functional.cross_entropy(network(dataset.train.images[chosen]), dataset.train.labels[chosen]).backward()
+        loss = functional.cross_entropy(network(dataset.train.images[chosen]), dataset.train.labels[chosen])
+        loss.backward()
+        require_finite_step(network, loss.item(), f"guards {setting}, step {step}", params.lr)
         guard.before_step()
         optimizer.step()
         guard.after_step()

@@ -25,7 +25,7 @@ from torch import nn
 
 Shape = tuple[int, ...]  # [N], or [C, H, W]
 
-COUNT = "([1-9][0-9]*)"
+COUNT = "([1-9][0-9]{0,5})"
 INPUT = re.compile(f"{COUNT}(?:x{COUNT})?(?:x{COUNT})?")
 
 

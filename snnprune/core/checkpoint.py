@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from snnprune.core.errors import UserError
+from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.files import replace
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
@@ -45,9 +46,12 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
 
     A weight that `mask` names (name -> boolean tensor of the weight's shape, True = kept) is stored sparse: its mask in
     bits as `<name>.mask`, its kept values row by row as `<name>.kept`. Everything else is stored whole. Raises
-    ValueError: a mask does not fit the network, or a pruned weight is not zero.
+    ValueError: a mask does not fit the network, or a pruned weight is not zero. Raises NotFiniteError: a weight is NaN
+    or infinite.
     """
     tensors = copy_parameters(network)
+    if wrong := _not_finite(tensors):
+        raise NotFiniteError(f"{path}: not written, as values of {wrong} are NaN or infinite")
     for name, layer in (mask or {}).items():
         if name not in tensors or tensors[name].shape != layer.shape:
             raise ValueError(f"mask of {name}, {list(layer.shape)}: the network has no weight of this name and shape")
@@ -61,7 +65,7 @@ def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None)
 
 def load_network(path: Path) -> SpikingNetwork:
     """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0. Raises NetworkFileError: the file
-    is damaged, or no network written by `save_network`. Raises ValueError: its weights do not fit its spec."""
+    is damaged, or no network written by `save_network`, or its weights do not fit its spec or are not finite."""
     network, tensors = _read(path)
     shapes = _shapes(network)
     for name in _masked(tensors):
@@ -70,7 +74,12 @@ def load_network(path: Path) -> SpikingNetwork:
         if values is None or len(values) != kept.count_nonzero():
             raise NetworkFileError(f"{path}: {name} has not one value for each synapse that its mask keeps")
         tensors[name] = torch.zeros(shapes[name]).masked_scatter_(kept, values)
-    load_parameters(network, tensors)
+    if wrong := _not_finite(tensors):
+        raise NetworkFileError(f"{path}: values of {wrong} are NaN or infinite")
+    try:
+        load_parameters(network, tensors)
+    except ValueError as error:
+        raise NetworkFileError(f"{path}: {error}") from error
     return network.eval()
 
 
@@ -103,15 +112,24 @@ def _read(path: Path) -> tuple[SpikingNetwork, dict[str, Tensor]]:
     metadata, tensors = _tensors(path)
     if "model" not in metadata:
         raise NetworkFileError(f"{path}: no network in this file (its header has no 'model' entry)")
-    return build_network(ModelParams.model_validate_json(metadata["model"])), tensors
+    try:
+        return build_network(ModelParams.model_validate_json(metadata["model"])), tensors
+    except ValidationError as error:
+        raise NetworkFileError(f"{path}: its model is none that this version allows: {error}") from error
 
 
 def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as stream:
             return stream.metadata() or {}, {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, OSError) as error:
         raise NetworkFileError(f"{path}: damaged or not a safetensors file ({error})") from error
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str:
+    return ", ".join(name for name, tensor in tensors.items() if not tensor.isfinite().all())
 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:

@@ -33,14 +33,14 @@ def as_split(data: Data) -> Split:
 
     data: a `Split`; a pair (images [N, ...], labels [N]) of tensors or arrays; a torch Dataset; or a DataLoader (any
         iterable of batches of such pairs), which is read once, in its own order and with its own transforms.
-    Raises DataError: it is none of those, or images are not floating point, labels not whole numbers, or one is
-    missing.
+    Raises DataError: it is none of those, or images are not floating point or not finite, labels not whole numbers, or
+    one is missing.
 
     >>> as_split((torch.rand(3, 1, 8, 8), [0, 1, 1])).labels
     tensor([0, 1, 1])
     """
     if isinstance(data, Split):
-        return data
+        data = data.images, data.labels
     if isinstance(data, torch_data.Dataset):
         data = torch_data.DataLoader(data, batch_size=1000)
     try:
@@ -53,6 +53,8 @@ def as_split(data: Data) -> Split:
         raise DataError(f"data: expected {expected}; found {type(data).__name__} ({error})") from error
     if not images.is_floating_point() or images.dim() < 2:
         raise DataError(f"images: expected floating point [N, ...], 0..1; found {images.dtype} {list(images.shape)}")
+    if not images.isfinite().all():
+        raise DataError("images: expected numbers, 0..1; found NaN or infinite ones")
     if labels.dtype.is_floating_point or labels.shape != images.shape[:1] or not len(labels):
         found = f"{labels.dtype} {list(labels.shape)}"
         raise DataError(f"labels: expected whole numbers [{len(images)}], one an image; found {found}")

@@ -19,6 +19,7 @@ def encode(images: Tensor, encoding: Encoding, steps: int, seed: int | None = No
     if isinstance(encoding, Direct):
         return images
     if isinstance(encoding, Latency):
+        images = images.clamp(0, 1)  # a rotated image may pass 1 by a rounding error, which spikegen refuses
         return spikegen.latency(images, num_steps=steps, **encoding.model_dump(exclude={"name"}))
     if seed is None:
         return _draw(images, encoding, steps)

@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class DataError(UserError, ValueError):
     """A dataset is missing, damaged, altered, or cannot be split as asked."""
+
+
+class NotFiniteError(UserError, ValueError):
+    """A loss, gradient, weight or result is NaN or infinite."""

@@ -1,5 +1,6 @@
 """Schema of the `model` block: layers, neuron, encoding, time steps."""
 
+import math
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -8,10 +9,11 @@ from snnprune.core.architecture import Architecture, from_counts, parse
 from snnprune.core.schema import Block
 
 NEURON_COUNTS = pydantic.TypeAdapter(
-    Annotated[list[Annotated[int, pydantic.Field(ge=1)]], pydantic.Field(min_length=2)],
+    Annotated[list[Annotated[int, pydantic.Field(ge=1, le=999_999)]], pydantic.Field(min_length=2)],
     config=pydantic.ConfigDict(strict=True),
 )
-PositiveFloat = Annotated[float, pydantic.Field(gt=0)]
+Positive = Annotated[float, pydantic.Field(gt=0, le=1000)]  # far more, and float32 overflows
+EPSILON, ROUNDING = 1e-7, 0.6  # spikegen's least distance from the threshold, and what float32 makes of its logarithm
 Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
 
 
@@ -19,7 +21,7 @@ class Surrogate(Block):
     """Surrogate derivative of the spike: `atan` (slope is snnTorch's alpha) or `fast_sigmoid` (slope is k)."""
 
     name: Literal["atan", "fast_sigmoid"] = "atan"
-    slope: PositiveFloat = 2.0
+    slope: Positive = 2.0
 
 
 class Direct(Block):
@@ -32,23 +34,24 @@ class NoisyDirect(Block):
     """The image plus Gaussian noise of standard deviation `sigma`, drawn anew at each step."""
 
     name: Literal["noisy_direct"]
-    sigma: PositiveFloat = 0.05
+    sigma: Positive = 0.05
 
 
 class Rate(Block):
     """Bernoulli spikes with the pixel (times `gain`, clipped to 1) as probability: snntorch.spikegen.rate."""
 
     name: Literal["rate"]
-    gain: PositiveFloat = 1.0
+    gain: Positive = 1.0
 
 
 class Latency(Block):
     """One spike per pixel, earlier for brighter ones: snntorch.spikegen.latency. `clip` drops the spikes of pixels
-    below `threshold`; `normalize` spreads spike times over all steps."""
+    below `threshold`; `normalize` spreads spike times over all steps. Without it the latest one, of such pixels, must
+    lie within the T steps: that is tau, or without `linear` tau * (0.6 + ln(threshold / 1e-7)), 12 tau at 0.01."""
 
     name: Literal["latency"]
-    tau: PositiveFloat = 1.0
-    threshold: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.01
+    tau: Positive = 1.0
+    threshold: Annotated[float, pydantic.Field(ge=1e-4, le=0.99)] = 0.01
     linear: bool = True
     normalize: bool = True
     clip: bool = True
@@ -66,10 +69,10 @@ class ModelParams(Block):
 
     layers: list[int] | str
     beta: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.9
-    threshold: PositiveFloat = 1.0
+    threshold: Positive = 1.0
     reset: Literal["subtract", "zero"] = "subtract"
     surrogate: Surrogate = Surrogate()
-    timesteps: Annotated[int, pydantic.Field(ge=1)] = 10
+    timesteps: Annotated[int, pydantic.Field(ge=1, le=10_000)] = 10
     encoding: Encoding = Direct(name="direct")
     dropout: Share = 0.0
 
@@ -90,10 +93,16 @@ class ModelParams(Block):
 
     @pydantic.model_validator(mode="after")
     def _latency_fits(self) -> "ModelParams":
-        encoding = self.encoding
-        if isinstance(encoding, Latency) and not encoding.normalize and encoding.tau > self.timesteps - 1:
+        encoding, last = self.encoding, self.timesteps - 1
+        if not isinstance(encoding, Latency):
+            return self
+        if last == 0:
+            raise ValueError("encoding latency needs timesteps of at least 2, found 1")
+        latest = 1.0 if encoding.linear else math.log((encoding.threshold + EPSILON) / EPSILON) + ROUNDING
+        if not encoding.normalize and encoding.tau * latest > last:
             raise ValueError(
-                f"encoding.tau must be at most timesteps - 1 = {self.timesteps - 1} unless normalize is true, "
-                f"found {encoding.tau}"
+                f"encoding.tau: found {encoding.tau}; allowed with timesteps {self.timesteps}, threshold "
+                f"{encoding.threshold} and linear {str(encoding.linear).lower()} is at most "
+                f"{math.floor(last / latest * 1000) / 1000:g}, unless normalize is true"
             )
         return self

@@ -30,6 +30,7 @@ def _rise(values: list[Any]) -> list[Any]:
     return values
 
 
+Count = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
 Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]
 Rising = Annotated[list[Item], pydantic.Field(min_length=1), pydantic.AfterValidator(_rise)]
 

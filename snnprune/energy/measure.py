@@ -6,25 +6,28 @@ from dataclasses import dataclass
 import torch
 
 from snnprune.core.dataset import Split
+from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import evaluation_batches
 from snnprune.energy.operations import LayerCounts, observe_operations
 from snnprune.energy.profiles import Profile, energy_pj
 from snnprune.pruning.mask import prunable_weights
 
-SUMS = ("synapses", "nnz", "macs", "acs", "dense_macs", "dense_acs", "neuron_updates")
+SUMS = ("synapses", "nnz", "macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")
 
 
 @dataclass(frozen=True)
 class LayerMeans:
     """Figures of one layer for a sample, means over a split; `LayerCounts` says what they are. Of one layer's `macs`
-    and `acs`, and of `dense_macs` and `dense_acs`, one is 0: the input is analogue, or spikes. spike_rate: spikes per
-    neuron and step, 0..1."""
+    and `acs`, and of `dense_macs` and `dense_acs`, one is 0: the input is analogue, or spikes. macs_once: the MACs when
+    those of a constant input are computed at the first step and kept; one that changes has none to keep. spike_rate:
+    spikes per neuron and step, 0..1."""
 
     layer: str
     synapses: int
     nnz: int
     macs: float
+    macs_once: float
     acs: float
     dense_macs: int
     dense_acs: int
@@ -32,9 +35,14 @@ class LayerMeans:
     spike_rate: float
 
     def energies(self, profiles: Mapping[str, Profile]) -> dict[str, float]:
-        """Picojoules of a sample by every profile, as `energy_pj_<profile>`."""
-        counts = self.macs, self.acs, self.neuron_updates
-        return {f"energy_pj_{name}": energy_pj(*counts, profile) for name, profile in profiles.items()}
+        """Picojoules of a sample by every profile, a constant input computed at every step (`energy_pj_<profile>`) and
+        once (`energy_once_pj_<profile>`)."""
+        conventions = {"energy_pj": self.macs, "energy_once_pj": self.macs_once}
+        return {
+            f"{convention}_{name}": energy_pj(macs, self.acs, self.neuron_updates, profile)
+            for convention, macs in conventions.items()
+            for name, profile in profiles.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,11 @@ class Measurement:
         return self.total.macs
 
     @property
+    def macs_once(self) -> float:
+        """The same with those of a constant input computed once instead of at every step."""
+        return self.total.macs_once
+
+    @property
     def acs(self) -> float:
         """Effective accumulates: of spikes."""
         return self.total.acs
@@ -73,8 +86,8 @@ class Measurement:
 
     def __str__(self) -> str:
         return (
-            f"{self.macs:,.0f} MACs and {self.acs:,.0f} ACs a sample (dense: {self.dense_operations:,} operations), "
-            f"{self.neuron_updates:,} neuron updates"
+            f"{self.macs:,.0f} MACs ({self.macs_once:,.0f} with a constant input once) and {self.acs:,.0f} ACs a "
+            f"sample (dense: {self.dense_operations:,} operations), {self.neuron_updates:,} neuron updates"
         )
 
 
@@ -87,17 +100,20 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
         correct += int((spikes.sum(0).argmax(1) == labels).sum())
         batches.append(counts)
     weights, samples = prunable_weights(network), len(split.labels)
+    constant = is_constant(network.spec.encoding)
     layers = []
     for parts in zip(*batches, strict=True):
         first = parts[0]
         operations = int(torch.cat([part.operations for part in parts]).sum()) / samples
+        macs = operations if first.analogue else 0.0
         spikes_each = int(torch.cat([part.spikes for part in parts]).sum()) / samples
         layers.append(
             LayerMeans(
                 layer=first.weight,
                 synapses=weights[first.weight].numel(),
                 nnz=int(weights[first.weight].count_nonzero()),
-                macs=operations if first.analogue else 0.0,
+                macs=macs,
+                macs_once=macs / first.steps if constant else macs,
                 acs=0.0 if first.analogue else operations,
                 dense_macs=first.dense if first.analogue else 0,
                 dense_acs=0 if first.analogue else first.dense,

@@ -11,9 +11,9 @@ import pydantic
 import torch
 from torch import Tensor
 
-from snnprune.core.schema import Block
+from snnprune.core.schema import Block, Count
 from snnprune.pruning.mask import Mask
-from snnprune.pruning.params import Granularity
+from snnprune.pruning.params import Alpha, Granularity
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.relaxations import Solver, solve_budget, solve_energy
 from snnprune.pruning.scores import critical_at, importance, normalized
@@ -26,11 +26,11 @@ class Params(Block):
     `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit."""
 
     form: Literal["budget", "energy"] = "budget"
-    alpha: Annotated[float, pydantic.Field(ge=0)] = 0.5
+    alpha: Alpha = 0.5
     tau: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     granularity: Granularity = "synapse"
     tolerance: Annotated[float, pydantic.Field(gt=0, le=0.1)] = 1e-5
-    max_iter: Annotated[int, pydantic.Field(ge=1)] = 20_000
+    max_iter: Count = 20_000
 
 
 def prune(problem: Problem, params: Params) -> Mask:

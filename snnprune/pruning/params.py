@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from snnprune.core.schema import Block, Rising
+from snnprune.core.schema import Block, Count, Rising
 from snnprune.core.training.params import FinetuneParams
 
 Level = Annotated[float, pydantic.Field(gt=0, lt=1)]
 Levels = Rising[Level]
+Alpha = Annotated[float, pydantic.Field(ge=0, le=10)]  # of the importance |w| * C^alpha; beyond, C^alpha underflows
 CriticalityKind = Literal["sensitivity", "taylor", "membrane"]
 Granularity = Literal["synapse", "neuron"]
 ScheduleName = Literal["one_shot", "linear", "cubic", "geometric"]
@@ -23,8 +24,8 @@ class CriticalityParams(Block):
     """
 
     kind: CriticalityKind = "sensitivity"
-    batches: Annotated[int, pydantic.Field(ge=1)] = 20
-    batch_size: Annotated[int, pydantic.Field(ge=1)] = 512
+    batches: Count = 20
+    batch_size: Count = 512
     frozen: bool = False
 
 

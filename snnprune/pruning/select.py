@@ -8,7 +8,7 @@ largest remaining I is optimal. No solver, no rounding.
 import torch
 from torch import Tensor
 
-from snnprune.core.errors import UserError
+from snnprune.core.errors import NotFiniteError, UserError
 
 
 class InfeasibleSelection(UserError):
@@ -70,4 +70,4 @@ def share_by_layer(keep: int, sizes: list[int]) -> list[int]:
 
 def _require_finite(scores: Tensor) -> None:
     if not bool(scores.isfinite().all()):
-        raise ValueError(f"{int((~scores.isfinite()).sum())} of {scores.numel()} scores are not finite")
+        raise NotFiniteError(f"{int((~scores.isfinite()).sum())} of {scores.numel()} scores are not finite")

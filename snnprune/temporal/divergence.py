@@ -1,5 +1,7 @@
 """How far the class distribution after t steps is from the one after all T: which steps add nothing."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -19,8 +21,11 @@ def kl_of_mean_by_step(spikes: Tensor) -> Tensor:
     """The form of the paper author's code, in nats [T]: KL between the distributions averaged over all samples first.
     Samples of different classes cancel in that average, so it is never larger than `kl_by_step`, and can be near 0
     while single samples still change their class."""
-    means = log_distributions(spikes).exp().mean(1)
-    return (means[-1] * (means[-1].log() - means.log())).sum(1)
+    logs = log_distributions(spikes)
+    means = logs.exp().mean(1)
+    # A mean that underflows to 0 has a logarithm all the same; times itself that is 0.
+    log_means = torch.where(means > 0, means.log(), logs.logsumexp(1) - math.log(logs.shape[1]))
+    return (means[-1] * (log_means[-1] - log_means)).sum(1)
 
 
 def authors_steps(kl_of_mean: Tensor, share: float = 0.95) -> int:

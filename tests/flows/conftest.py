@@ -117,14 +117,14 @@ files = {
     },
     "evaluate": {
         "levels.csv": "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy,"
-        "energy_pj_loihi,energy_pj_horowitz_45nm_int8\\ndense,0,0,0,0.9,0.9,0.9,9,8\\n"
-        + "".join(f"{method},0,{level},{level},0.7,0.8,0.6,8,4\\n" for method, level in nets)
+        "energy_pj_loihi,energy_once_pj_loihi,energy_once_pj_horowitz_45nm_int8\\ndense,0,0,0,0.9,0.9,0.9,9,8,8\\n"
+        + "".join(f"{method},0,{level},{level},0.7,0.8,0.6,8,7,4\\n" for method, level in nets)
     },
     "study": {"table.csv": "seed,layer,accuracy\\n0,first,0.5\\n"},
     "compare": {
         "summary.json": {
             "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
-            "dense": {"n": 1, "mean": 0.9}
+            "dense": {"n": 1, "mean": 0.9}, "baseline": None
         },
         "figures/curve.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>',
         "metrics/dense.json": {"accuracy": 0.9},

@@ -1,8 +1,10 @@
 """The command `snnprune` in a project: what it hands on, what it lists, how it refuses."""
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,22 @@ def test_what_a_user_can_put_right_is_a_line(monkeypatch, capsys, error: BaseExc
     monkeypatch.setattr("flows.run.plan", end)
     assert command(monkeypatch, "plan", "digits") == code
     assert capsys.readouterr().err == line
+
+
+def test_the_table_is_printed_whatever_the_encoding(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what a stage prints is read as UTF-8, so that is what it writes."""
+    (project / "results/tiny/compare/summary.json").unlink()
+    with (project / "stage.py").open("a") as stage:
+        stage.write("print('1 ± 2', flush=True)\n")
+    code = (
+        "import flows.run as run; from flows import cli; import sys; sys.argv[1:] = ['run', 'tiny'];"
+        "run.validate_params = lambda: None; run.comparison = lambda name: '1 ± 2'; cli.main()"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "[data@tiny] 1 +/- 2\n" in done.stdout
+    assert done.stdout.endswith("\n1 +/- 2\n")
 
 
 def test_a_wrong_option_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

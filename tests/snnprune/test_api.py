@@ -146,7 +146,7 @@ def test_operations_of_a_pruned_net_are_fewer(net: Net) -> None:
     pruned = snnprune.count_operations(snnprune.prune(net, DATA).network, DATA)
     assert (dense.dense_operations, dense.neuron_updates) == (5 * 228, 5 * 15)
     assert 0 < pruned.macs + pruned.acs < dense.macs + dense.acs <= dense.dense_operations
-    assert f"{pruned}".startswith(f"{pruned.macs:,.0f} MACs and {pruned.acs:,.0f} ACs a sample")
+    assert f"{pruned}".startswith(f"{pruned.macs:,.0f} MACs ({pruned.macs / 5:,.0f} with")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,7 @@ def test_data_of_every_kind(data: object) -> None:
     ("data", "message"),
     [
         (3, "data: expected .* found int"),
+        (None, "data: expected .* found NoneType"),
         (IMAGES, "data: expected .* found Tensor"),
         ((IMAGES, LABELS, LABELS), "data: expected .* found tuple"),
         (((IMAGES * 255).byte(), LABELS), r"images: expected floating .* found torch.uint8 \[60, 1, 4, 4\]"),

@@ -14,6 +14,7 @@ from pipeline.io.nets import DENSE
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.statistics import Interval, describe, means, paired_difference
 from pipeline.report.studies import Studied
+from pipeline.report.words import percent, steps_text
 from snnprune.energy.profiles import formula_reduction
 
 COMPARE = "compare"
@@ -37,16 +38,18 @@ class Evidence:
         if source == COMPARE:
             return self.comparison
         if source not in self.studies:
-            raise NotMeasured(f"the experiment has no study {source}")
+            raise NotMeasured(f"no study {source}")
         return self.studies[source]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A quantity over seeds, and in a few words of what, where that is not in its name."""
+    """A quantity over seeds, and in a few words of what, where that is not in its name. every_step: the same with a
+    constant input counted at every step, where that is another number."""
 
     interval: Interval
     where: str = ""
+    every_step: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,23 @@ def cell(source: str, column: str, scale: float = 1, part: str = "results", **ro
         rows = found.results if part == "results" else found.more[part]
         rows = rows[(rows[list(row)] == list(row.values())).all(axis=1)].dropna(subset=column)
         if rows.empty:
-            raise NotMeasured(f"no {column} of " + ", ".join(f"{key} {value}" for key, value in row.items()))
+            about = ", ".join(f"{key} {percent(value) if key == 'level' else value}" for key, value in row.items())
+            raise NotMeasured(f"no {column} of {about}")
         return Measured(rows[column].iloc[0].scaled(scale))
 
     return Reading(source, read)
+
+
+def margin(method: str, over: str, level: float) -> Reading:
+    """A method's margin over another at a level, in points."""
+    found = cell(COMPARE, "margin", 100, method=method, level=level)
+
+    def read(evidence: Evidence) -> Measured:
+        if (baseline := evidence.comparison.baseline) != over:
+            raise NotMeasured(f"margins are over {baseline or 'no method'}, not over {over}")
+        return found.read(evidence)
+
+    return Reading(COMPARE, read)
 
 
 def reading_of(study: str) -> Callable[[Callable[..., Measured]], Callable[..., Reading]]:
@@ -93,7 +109,7 @@ def largest_of_form(study: Studied, form: str, key: str) -> Measured:
     if mine.empty:
         raise NotMeasured(f"form {form} was feasible for every seed at no level")
     worst = mine.loc[means(mine[key]).idxmax()]
-    return Measured(worst[key], f"at {100 * worst.level:g} %")
+    return Measured(worst[key], f"at {percent(worst.level)}")
 
 
 @reading_of("zombies")
@@ -111,7 +127,7 @@ def gain_of_recomputing(study: Studied) -> Measured:
     if study.summary.results.empty:
         raise NotMeasured("no level is high enough for the study staleness")
     highest = study.summary.results.loc[study.summary.results["level"].idxmax()]
-    return Measured(highest.gain_points, f"at {100 * highest.level:g} %")
+    return Measured(highest.gain_points, f"at {percent(highest.level)}")
 
 
 @reading_of("energy")
@@ -131,10 +147,12 @@ def accuracy_change_by_truncation(study: Studied) -> Measured:
 @reading_of("energy")
 def counted_saving(study: Studied, method: str, level: float) -> Measured:
     """Energy of a net at T' saved against the same seed's dense net at T, counted from spikes, in %."""
-    (short, dense, where), column = _truncated(study, method, level), f"energy_pj_{PROFILE}"
-    if column not in short:
+    short, dense, where = _truncated(study, method, level)
+    columns = [f"{convention}_{PROFILE}" for convention in ("energy_once_pj", "energy_pj")]
+    if not {*columns} <= {*short}:
         raise NotMeasured(f"the study energy has no hardware profile {PROFILE}")
-    return Measured(describe(100 * (1 - short[column] / dense[column])), where)
+    once, every_step = (describe(100 * (1 - short[column] / dense[column])) for column in columns)
+    return Measured(once, where, None if short["macs"].equals(short["macs_once"]) else every_step)
 
 
 @reading_of("energy")
@@ -174,8 +192,8 @@ def _truncated(study: Studied, method: str, level: float) -> tuple[pd.DataFrame,
     rows = table[(table["layer"] == ALL) & (table["split"] == "test")].set_index("seed").sort_index()
     short = rows[(rows["method"] == method) & (rows["level"] == level) & rows["truncated"]]
     if short.empty:
-        raise NotMeasured(f"the study energy has no net of {method} at {100 * level:g} %")
-    where = f"T' = {short['steps'].mean():.1f} of {short['timesteps'].max():g} steps"
+        raise NotMeasured(f"the study energy has no net of {method} at {percent(level)}")
+    where = f"T' = {steps_text(short['steps'])} of {short['timesteps'].max():g} steps"
     return short, rows[(rows["method"] == DENSE) & (rows["steps"] == rows["timesteps"])], where
 
 

@@ -11,6 +11,7 @@ from pipeline.report.statistics import Interval
 Outcome = Literal["holds", "does not hold", "undecided", "not measured"]
 Size = Literal["as claimed", "larger", "smaller"]
 Verdict = Literal["reproduced", "reproduced only under the paper protocol", "not reproduced", "not measured"]
+NOT_MEASURED: Verdict = "not measured"
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 TOLERANCE = 1e-9  # a bound this close to the threshold lies on it: what is left is floating-point noise
@@ -18,12 +19,14 @@ TOLERANCE = 1e-9  # a bound this close to the threshold lies on it: what is left
 RULE: list[str] = read_claims()["rule"]  # for people; it says what the functions below compute
 Protocol = Literal["fair", "paper"]
 PROTOCOLS: tuple[Protocol, ...] = ("fair", "paper")
+NOT_RUN, ONE_SEED = "not run under this protocol", "no interval from one seed"
 VERBS = {"holds": "is", "does not hold": "is not", "undecided": "may or may not be"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A quantity as measured under one protocol; `where` says of what, or why it was not measured."""
+    """A quantity as measured under one protocol; `where` says of what, or why it was not measured, `every_step` what it
+    is with a constant input counted at every step, where that differs."""
 
     n: int | None
     mean: float | None
@@ -32,6 +35,7 @@ class Found:
     where: str
     outcome: Outcome
     size: Size | None
+    every_step: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,20 @@ class Judgement:
     verdicts: dict[Verdict, int]
     rule: list[str]
     claims: list[JudgedClaim]
+
+    @property
+    def measured(self) -> list[JudgedClaim]:
+        """The claims that have an answer here."""
+        return [claim for claim in self.claims if claim.verdict != NOT_MEASURED]
+
+    @property
+    def left_out(self) -> str:
+        """How many claims have none, and why; empty where all have one."""
+        claims = [claim for claim in self.claims if claim.verdict == NOT_MEASURED]
+        found = [getattr(one, name) for claim in claims for one in claim.conditions for name in PROTOCOLS]
+        lacking = [one.where if one.mean is None else ONE_SEED for one in found if one.outcome == NOT_MEASURED]
+        why = ", ".join(reason for reason in dict.fromkeys(lacking) if reason != NOT_RUN)
+        return f"Not measured here and left out: {len(claims)} of {len(self.claims)} claims ({why})." if claims else ""
 
 
 def judge(evidence: Evidence, experiment: str) -> Judgement:
@@ -140,18 +158,26 @@ def found_text(found: Found, unit: str) -> str:
     if found.mean is None:
         return found.where
     form = f"{'+' if unit == 'points' else ''},.{0 if unit == 'synapses' else 2}f"
-    interval = "no interval from one seed" if found.low is None else f"{found.low:{form}} to {found.high:{form}}"
+    interval = ONE_SEED if found.low is None else f"{found.low:{form}} to {found.high:{form}}"
     return f"{found.mean:{form}} ({interval}) {unit}"
 
 
 def _measure(evidence: Evidence, condition: Condition[Reading | None], reading: Reading | None) -> Found:
-    interval, where = None, "not run under this protocol"
-    if reading is not None:
-        try:
-            measured = reading.read(evidence)
-            interval, where = measured.interval, measured.where
-        except NotMeasured as lacking:
-            where = str(lacking)
+    if reading is None:
+        return _found(condition, None, NOT_RUN)
+    try:
+        measured = reading.read(evidence)
+    except NotMeasured as lacking:
+        return _found(condition, None, str(lacking))
+    found = _found(condition, measured.interval, measured.where)
+    if measured.every_step is None:
+        return found
+    other = _found(condition, measured.every_step, "")
+    text = f"with the input counted at every step {found_text(other, condition.unit)}: {other.outcome}"
+    return replace(found, every_step=text)
+
+
+def _found(condition: Condition[Reading | None], interval: Interval | None, where: str) -> Found:
     numbers = [getattr(interval, key, None) for key in ("n", "mean", "low", "high")]
     outcome = outcome_of(interval, condition.side, condition.threshold)
     return Found(*numbers, where, outcome, size_of(interval, condition.paper_value))
@@ -177,5 +203,5 @@ def _sentence(condition: Condition[Found], found: Found) -> str:
         beside = f" ({found.size} than the paper's {stated:g})"
     return (
         f"{condition.quantity} {found_text(found, condition.unit)} {VERBS[found.outcome]} {condition.side} "
-        f"{condition.threshold:g}{beside}"
+        f"{condition.threshold:g}{beside}{f' ({found.every_step})' if found.every_step else ''}"
     )

@@ -25,7 +25,12 @@ def claim_table(claim: JudgedClaim) -> PageTable:
 def _found(found: Found, unit: str) -> str:
     if found.mean is None:
         return f"not measured: {found.where}"
-    notes = [found.outcome, *filter(None, (found.size, found.where)), f"{found.n} seeds"]
+    notes = [
+        found.outcome,
+        *filter(None, (found.size, found.where)),
+        f"{found.n} seeds",
+        *filter(None, [found.every_step]),
+    ]
     return f"{found_text(found, unit)}\n{', '.join(notes)}"
 
 

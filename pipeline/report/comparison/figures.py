@@ -1,5 +1,6 @@
 """The figures of a comparison."""
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.report.comparison.summary import Comparison
@@ -15,11 +16,11 @@ def accuracy_against_sparsity(summary: Comparison) -> Figure:
     figure, both = panels(f"{summary.experiment}: accuracy against sparsity", (10, 4.5), "test accuracy (%)", "")
     dense = 100 * summary.dense.mean
     for axes in both:
-        for index, (method, results) in enumerate(summary.by_method.items()):
+        for method, results in summary.by_method.items():
             kept = 1 - means(results["sparsity"])
-            draw_intervals(axes, kept, results["accuracy"], label=method, **look(method, index))
+            draw_intervals(axes, kept, results["accuracy"], label=_label(method, results), **look(method))
         axes.axhline(dense, color="black", linestyle=":", linewidth=1, label=f"dense ({dense:.2f} %)")
-        sparsity_axis(axes, summary.levels)
+        sparsity_axis(axes, summary.levels, "achieved sparsity (%, log scale of the share kept)")
     both[0].legend(frameon=False)
     both[1].set_ylim(dense - ZOOM_POINTS, dense + 1)
     both[1].set_title("close-up")
@@ -27,20 +28,24 @@ def accuracy_against_sparsity(summary: Comparison) -> Figure:
 
 
 def sparsity_error(summary: Comparison) -> Figure:
-    """Achieved minus target sparsity in points, pruned in one step (left) and level after level (right). Exact
+    """Achieved minus asked sparsity in points, pruned in one step (left) and level after level (right). Exact
     selection lies on zero; what rounding a relaxed mask does to the target is the rest."""
-    title, labels = f"{summary.experiment}: does the mask hit its target?", ("achieved - target sparsity (points)", "")
+    title, labels = f"{summary.experiment}: does the mask hit its target?", ("achieved - asked sparsity (points)", "")
     figure, both = panels(title, (9, 4), *labels, share_y=True)
     titles = {"one_shot_sparsity": "in one step from the dense net", "sparsity": "level after level, fine-tuned"}
     for axes, (key, name) in zip(both, titles.items(), strict=True):
-        for index, (method, results) in enumerate(summary.by_method.items()):
+        for method, results in summary.by_method.items():
             errors = 100 * (means(results[key]) - results["level"])
-            axes.plot(1 - results["level"], errors, label=method, **look(method, index))
+            axes.plot(1 - results["level"], errors, label=method, **look(method))
         axes.axhline(0, color="black", linewidth=1)
-        sparsity_axis(axes, summary.levels, "target sparsity (%)")
+        sparsity_axis(axes, summary.levels, "sparsity asked (%)")
         axes.set_title(name)
     both[0].legend(frameon=False)
     return figure
+
+
+def _label(method: str, results: pd.DataFrame) -> str:
+    return f"{method} (empties a layer)" if results["empty_layers"].any() else method
 
 
 FIGURES = (

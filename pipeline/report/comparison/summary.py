@@ -10,26 +10,38 @@ from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.report.statistics import Difference, Interval, describe, over_seeds, paired_difference
 from snnprune.core.errors import UserError
 
-BASELINE = "magnitude"
 KEY = ["method", "seed", "level"]
-COUNTS = ("effective_macs", "effective_acs", "dense_macs", "dense_acs", "neuron_updates", "spike_rate")
-MEASURED = ("sparsity", "accuracy_before", "accuracy", "one_shot_sparsity", "one_shot_accuracy")
+COUNTS = (
+    *("effective_macs", "effective_macs_once", "effective_acs", "dense_macs", "dense_acs"),
+    *("neuron_updates", "spike_rate", "empty_layers"),
+)
+MEASURED = (
+    *("sparsity", "validation_accuracy", "accuracy_before", "accuracy"),
+    *("one_shot_sparsity", "one_shot_accuracy"),
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `summary.json` holds: the dense nets' test accuracy, and `results`, a row per method and level. Its columns:
-    method, level, keep, nnz (of every seed), `MEASURED` (intervals over seeds; accuracies are of test, as fractions of
-    1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus magnitude's,
-    paired; None for magnitude itself, without magnitude, and for a method that missed the level, which compares with
-    nothing."""
+    """What `summary.json` holds: the dense nets' test accuracy, the method that margins are over (None: there are none)
+    and `results`, a row per method and level. Its columns: method, level, keep, nnz (of every seed), empty_layers (of
+    the seed with most), `MEASURED` (intervals over seeds; accuracies are of test if not said otherwise, as fractions of
+    1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus the baseline's,
+    paired; None without a baseline, for itself, and where one of both is no rival."""
 
     experiment: str
     protocol: str
     seeds: list[int]
     synapses: int
     dense: Interval
+    baseline: str | None
     results: pd.DataFrame
+
+    def best(self, level: float) -> Any | None:
+        """The row of the rival with the highest mean validation accuracy at a level, the first of equal ones; None
+        without a rival. Test accuracy is never looked at."""
+        rivals = [one for one in self.results.itertuples() if one.level == level and is_rival(one)]
+        return max(rivals, key=lambda one: round(one.validation_accuracy.mean, 12), default=None)
 
     @property
     def levels(self) -> list[float]:
@@ -40,6 +52,12 @@ class Comparison:
     def by_method(self) -> dict[str, pd.DataFrame]:
         """The results grouped by method, in order."""
         return dict(iter(self.results.groupby("method", sort=False)))
+
+
+def is_rival(result: Any) -> bool:
+    """Whether a row can be held against others of its level: every seed kept as many synapses as asked, and some in
+    every layer (through an empty one nothing passes)."""
+    return not result.empty_layers and all(count == result.keep for count in result.nnz)
 
 
 def tidy_table(
@@ -62,7 +80,7 @@ def tidy_table(
     frames = [frame.assign(method=method, seed=seed) for (method, seed), frame in levels.items()]
     pruned = pd.concat(frames, ignore_index=True)
     table = pd.concat([_dense_rows(dense, pruned.iloc[0]), pruned], ignore_index=True).assign(experiment=experiment)
-    measured = [*COUNTS, *(column for column in evaluated if column.startswith("energy_pj_"))]
+    measured = [*COUNTS, *(column for column in evaluated if column.startswith("energy_"))]
     columns = [*KEY, "accuracy_before", "accuracy", "one_shot_accuracy", *measured]
     joined = table.merge(evaluated[columns], on=KEY, how="left", validate="one_to_one")
     missing = joined[joined[["accuracy", *measured]].isna().any(axis=1)]
@@ -82,33 +100,35 @@ def tidy_table(
     ]
 
 
-def summarize(table: pd.DataFrame) -> Comparison:
-    """The tidy table over seeds."""
+def summarize(table: pd.DataFrame, baseline: str | None = None) -> Comparison:
+    """The tidy table over seeds, with margins over the method `baseline`."""
     methods = [method for method in table["method"].unique() if method != DENSE]
     table = table.sort_values(["level", "seed"])
     dense, pruned = table[table["method"] == DENSE], table[table["method"] != DENSE]
-    baseline = pruned[pruned["method"] == BASELINE].set_index("level")["accuracy"]
-
-    def margin(rows: pd.DataFrame) -> Difference | None:
-        method, level = rows[["method", "level"]].iloc[0]
-        if method == BASELINE or baseline.empty or (rows["nnz"] != rows["keep"]).any():
-            return None
-        return paired_difference(rows["accuracy"], baseline.loc[[level]])
-
     results = over_seeds(
         pruned,
         ["method", "level"],
         MEASURED,
         keep=lambda rows: int(rows["keep"].iloc[0]),
         nnz=lambda rows: rows["nnz"].tolist(),
-        margin=margin,
+        empty_layers=lambda rows: int(rows["empty_layers"].max()),
     )
+    rivals = {(one.method, one.level) for one in results.itertuples() if is_rival(one)}
+    accuracies = {net: rows["accuracy"] for net, rows in pruned.groupby(["method", "level"])}
+
+    def margin(method: str, level: float) -> Difference | None:
+        if method == baseline or not {(method, level), (baseline, level)} <= rivals:
+            return None
+        return paired_difference(accuracies[method, level], accuracies[baseline, level])
+
+    results["margin"] = [margin(one.method, one.level) for one in results.itertuples()]
     return Comparison(
         experiment=str(table["experiment"].iloc[0]),
         protocol=str(table["protocol"].iloc[0]),
         seeds=sorted(table["seed"].unique().tolist()),
         synapses=int(table["synapses"].iloc[0]),
         dense=describe(dense["accuracy"]),
+        baseline=baseline,
         results=pd.concat([results[results["method"] == method] for method in methods], ignore_index=True),
     )
 

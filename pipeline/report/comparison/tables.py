@@ -1,4 +1,4 @@
-"""The comparison table for people: as Markdown, and as cells for any other form."""
+"""The comparison for people: tables as Markdown and as cells for any other form, and what came out in sentences."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,8 +6,7 @@ from typing import Any
 
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.page.content import PageTable, table_of
-
-MISSED = 5e-5  # an achieved sparsity further than this from its level is listed
+from pipeline.report.words import has_missed, percent, sparsity_text
 
 
 def margin_text(result: Any) -> str:
@@ -15,20 +14,9 @@ def margin_text(result: Any) -> str:
     return result.margin.text(sign="+") + result.margin.star if result.margin else ""
 
 
-def sparsity_text(result: Any) -> str:
-    """`91.50 %`, achieved."""
-    return f"{100 * result.sparsity.mean:.2f} %"
-
-
-COLUMNS: dict[str, Callable[[Any], str]] = {
-    "method": lambda result: result.method,
-    "level": lambda result: f"{result.level:g}",
-    "achieved sparsity": sparsity_text,
-    "test accuracy %": lambda result: result.accuracy.text(),
-    "margin over magnitude": margin_text,
-    "one-shot sparsity": lambda result: f"{100 * result.one_shot_sparsity.mean:.2f} %",
-    "one-shot accuracy %": lambda result: result.one_shot_accuracy.text(),
-}
+def method_text(result: Any) -> str:
+    """`cqp`; `membrane (empties a layer)`, which is no rival of any other."""
+    return f"{result.method} (empties a layer)" if result.empty_layers else result.method
 
 
 def table(summary: Comparison) -> PageTable:
@@ -36,10 +24,23 @@ def table(summary: Comparison) -> PageTable:
     One-shot: pruned from the dense net in one step, not fine-tuned."""
     caption = (
         f"{summary.experiment}: {summary.synapses:,} synapses, protocol {summary.protocol}, {seeds_text(summary)}, "
-        "mean ± 95 % t-interval; margin: paired difference in points, * p < 0.05"
+        f"mean ± 95 % t-interval; {_margins_are(summary)}"
     )
-    found = table_of(caption, summary.results.itertuples(), COLUMNS)
-    return replace(found, rows=[["dense", "0", "0.00 %", summary.dense.text(), "", "", ""], *found.rows])
+    columns: dict[str, Callable[[Any], str]] = {
+        "method": method_text,
+        "sparsity": lambda result: sparsity_text(result.level, result.sparsity.mean, summary.synapses),
+        "test accuracy %": lambda result: result.accuracy.text(),
+        f"margin over {summary.baseline}": margin_text,
+        "one-shot sparsity": lambda result: sparsity_text(
+            result.level, result.one_shot_sparsity.mean, summary.synapses
+        ),
+        "one-shot accuracy %": lambda result: result.one_shot_accuracy.text(),
+    }
+    if summary.baseline is None:
+        del columns["margin over None"]
+    found = table_of(caption, summary.results.itertuples(), columns)
+    dense = ["dense", percent(0), summary.dense.text(), *[""] * (len(columns) - 3)]
+    return replace(found, rows=[dense, *found.rows])
 
 
 def seeds_text(summary: Comparison) -> str:
@@ -47,23 +48,56 @@ def seeds_text(summary: Comparison) -> str:
     return f"{len(summary.seeds)} seed{'s' if len(summary.seeds) != 1 else ''}"
 
 
-def by_level(summary: Comparison) -> PageTable:
-    """Test accuracy by level and method, CQP's margins, and the achieved sparsity of methods that missed theirs."""
+def by_level(summary: Comparison) -> list[PageTable]:
+    """By level and method test accuracy, with the method that validation finds best, and the margins, if there are any.
+    A method that missed a level has its own sparsity beside its accuracy."""
     found = {(result.method, result.level): result for result in summary.results.itertuples()}
-    columns: dict[str, Callable[[float], str]] = {"sparsity": lambda level: f"{100 * level:g} %"}
+
+    def accuracy(result: Any) -> str:
+        achieved = result.sparsity.mean
+        missed = f" at {percent(achieved)}" if has_missed(result.level, achieved, summary.synapses) else ""
+        return f"{result.accuracy.text()}{missed}{' (empty layer)' if result.empty_layers else ''}"
+
+    columns: dict[str, Callable[[float], str]] = {"sparsity": percent}
     for method in summary.by_method:
-        columns[method] = lambda level, method=method: found[method, level].accuracy.text()
-    if any(method == "cqp" and result.margin for (method, _), result in found.items()):
-        columns["cqp over magnitude"] = lambda level: margin_text(found["cqp", level])
-    for method in dict.fromkeys(method for (method, _), result in found.items() if _missed(result)):
-        columns[f"{method}, achieved"] = lambda level, method=method: sparsity_text(found[method, level])
-    return table_of(
-        f"Test accuracy in % by sparsity and method, mean ± 95 % t-interval over {seeds_text(summary)}; the dense net "
-        f"has {summary.dense.text()} %. Margins are paired differences in points, * p < 0.05, not corrected for the "
-        "number of levels.",
-        summary.levels,
-        columns,
+        columns[method] = lambda level, method=method: accuracy(found[method, level])
+    columns["best by validation"] = lambda level: _best(summary.best(level))
+    tables = [
+        table_of(
+            f"Test accuracy in % by sparsity and method, mean ± 95 % t-interval over {seeds_text(summary)}; the dense "
+            f"net has {summary.dense.text()} %. A method that missed the sparsity, or emptied a layer, has that beside "
+            "its accuracy and is no rival.",
+            summary.levels,
+            columns,
+        )
+    ]
+    if summary.baseline:
+        margins = {
+            method: lambda level, method=method: margin_text(found[method, level]) or "-"
+            for method, rows in summary.by_method.items()
+            if rows["margin"].notna().any()
+        }
+        caption = f"By sparsity and method: {_margins_are(summary)}, not corrected for their number."
+        tables += [table_of(caption, summary.levels, {"sparsity": percent} | margins)] if margins else []
+    return tables
+
+
+def best_text(summary: Comparison, level: float) -> str:
+    """Which method validation finds best at a level, its test accuracy, and whether it differs from the baseline."""
+    best = summary.best(level)
+    if best is None:
+        return f"At {percent(level)} sparsity no method keeps what was asked in every layer."
+    start = (
+        f"At {percent(level)} sparsity the best by validation is {best.method}, with {best.accuracy.text()} % on test"
     )
+    if summary.baseline is None:
+        return f"{start}; there is no baseline to hold it against."
+    if best.method == summary.baseline:
+        return f"{start}; it is the baseline."
+    if best.margin is None:
+        return f"{start}; the baseline {summary.baseline} is no rival here."
+    end = "" if best.margin.shown else ": no difference shown"
+    return f"{start}, {best.margin.text(sign='+')} points over {summary.baseline}{end}."
 
 
 def render_markdown(summary: Comparison) -> str:
@@ -78,6 +112,13 @@ def render_markdown(summary: Comparison) -> str:
     return f"{found.caption}\n\n" + "\n".join(lines) + "\n"
 
 
-def _missed(result: Any) -> bool:
-    off = abs(result.sparsity.mean - result.level) > MISSED
-    return off and any(count != result.keep for count in result.nnz)
+def _best(result: Any | None) -> str:
+    if result is None:
+        return "none"
+    return f"{result.method}, no difference shown" if result.margin and not result.margin.shown else result.method
+
+
+def _margins_are(summary: Comparison) -> str:
+    if summary.baseline is None:
+        return "no margins: there is no baseline (compare.baseline in params.yaml)"
+    return f"margin over {summary.baseline}: paired difference in points of test accuracy, * p < 0.05"

@@ -34,7 +34,7 @@ class Page:
                 files, sections = found.setdefault(source.stage, ({}, {}))
                 files.update(dict.fromkeys(source.files))
                 sections[section.key, section.title] = None
-        for stage in {made["stage"] for claim in self.judgement.claims for made in claim.made_by} & found.keys():
+        for stage in {made["stage"] for claim in self.judgement.measured for made in claim.made_by} & found.keys():
             found[stage][1]["claims", "The paper's claims"] = None
         return [(Source(stage, list(files)), list(sections)) for stage, (files, sections) in found.items()]
 

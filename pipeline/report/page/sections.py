@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.report.claims.judge import Judgement
+from pipeline.report.claims.judge import NOT_MEASURED, Judgement
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import Comparison
-from pipeline.report.comparison.tables import by_level, table
+from pipeline.report.comparison.tables import best_text, by_level, table
 from pipeline.report.page.content import PageFigure, Section, Source
 from pipeline.report.page.page import Page
 from pipeline.report.studies import Studied
@@ -66,7 +66,12 @@ def page_of(
             ("seeds", seeds, everything.anchor),
             *((*fact, study) for study in ordered for fact in studies[study].summary.facts),
         ],
-        headline=Section("headline", "The comparison", sources, tables=[by_level(comparison)]),
+        headline=Section(
+            "headline",
+            "The comparison",
+            sources,
+            tables=by_level(comparison),
+        ),
         judgement=judgement,
         sections=[
             compared("accuracy", "Accuracy against sparsity", accuracy),
@@ -78,13 +83,7 @@ def page_of(
 
 
 def _lead(comparison: Comparison, judgement: Judgement) -> str:
-    """What came out, in two sentences: the highest level, and the verdicts."""
-    highest = max(comparison.levels)
-    best = {one.method: one.accuracy for one in comparison.results.itertuples() if one.level == highest}
-    named = [name for name in ("cqp", "magnitude") if name in best] or list(best)[:2]
-    accuracies = ", ".join(f"{name} {best[name].text()} %" for name in named)
-    verdicts = [f"{count} {verdict}" for verdict, count in judgement.verdicts.items() if count]
-    return (
-        f"Test accuracy at {100 * highest:g} % sparsity: {accuracies}; the dense net has {comparison.dense.text()} %. "
-        f"The paper's {len(judgement.claims)} claims in this experiment: {', '.join(verdicts)}."
-    )
+    """What came out, in few sentences: the highest level, the dense net, and the verdicts there are."""
+    lead = f"{best_text(comparison, max(comparison.levels))} The dense net has {comparison.dense.text()} %."
+    given = [f"{count} {verdict}" for verdict, count in judgement.verdicts.items() if count and verdict != NOT_MEASURED]
+    return f"{lead} The paper's claims in this experiment: {', '.join(given)}." if given else lead

@@ -26,13 +26,14 @@ class Context:
     """What some summaries need besides their table.
 
     params: the study's block. evaluated: the evaluate stage's table, a row per net. dataset: its name.
-    profiles: prices of the hardware.
+    profiles: prices of the hardware. layers: what people call the layer of a weight.
     """
 
     params: Block | None
     evaluated: pd.DataFrame
     dataset: str
     profiles: Mapping[str, Profile]
+    layers: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from pipeline.report.statistics import over_seeds
 from pipeline.report.studies import Context, StudyReport, StudySummary
 from pipeline.report.style import Drawing, draw_intervals, look_of_series, panels
+from pipeline.report.words import percent
 
 CAPTION = (
     "How much criticality should count: look for the highest point of each line. The dotted line is the alpha "
@@ -36,7 +37,7 @@ def draw(summary: StudySummary) -> Figure:
         x="alpha (0: magnitude alone)",
     )
     for index, (level, rows) in enumerate(summary.results.groupby("level")):
-        label = f"sparsity {100 * level:g} %"
+        label = f"sparsity {percent(level)}"
         draw_intervals(axes, rows["alpha"], rows["validation_accuracy"], label=label, **look_of_series(index))
     chosen = summary.more["chosen"]
     axes.axvline(chosen, color="black", linestyle=":", label=f"chosen: {chosen:g}")

@@ -7,17 +7,19 @@ from pipeline.io.nets import level_text
 from pipeline.report.statistics import means, over_seeds
 from pipeline.report.studies import Context, StudyReport, StudySummary, metrics_of
 from pipeline.report.style import Drawing, draw_intervals, look_of_series, panels, sparsity_axis
+from pipeline.report.words import percent
 
 CAPTION = "The steeper a layer's curve, the less pruning it tolerates."
 
 
-def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
-    """Per layer and level; sentences about the most sensitive layer at each level."""
+def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
+    """Per layer and level; sentences about the most sensitive layer at each level. `name` is what people call it."""
     first = {"synapses": lambda rows: int(rows["synapses"].iloc[0])}
+    first |= {"name": lambda rows: context.layers[rows["layer"].iloc[0]]}
     results = over_seeds(table, ["layer", "level"], ["loss_points"], **first)
     worst = results.loc[means(results["loss_points"]).groupby(results["level"]).idxmax()]
     findings = [
-        f"At {100 * one.level:g} % {one.layer} is the most sensitive layer: pruned alone it costs "
+        f"At {percent(one.level)} the most sensitive layer is {one.name}: pruned alone it costs "
         f"{one.loss_points.mean:.2f} points."
         for one in worst.itertuples()
     ]
@@ -29,8 +31,8 @@ def draw(summary: StudySummary) -> Figure:
     """Points of validation accuracy lost over the sparsity of the one layer that is pruned, 95 % intervals."""
     title = "which layer tolerates pruning? (one layer at a time, one step, no fine-tuning)"
     figure, (axes,) = panels(title, (8, 4.2), "validation accuracy lost (points)")
-    for index, (layer, rows) in enumerate(summary.results.groupby("layer", sort=False)):
-        label = f"{layer} ({rows['synapses'].iloc[0]:,} synapses)"
+    for index, (layer, rows) in enumerate(summary.results.groupby("name", sort=False)):
+        label = f"{layer}, {rows['synapses'].iloc[0]:,} synapses"
         draw_intervals(axes, 1 - rows["level"], rows["loss_points"], 1, label=label, **look_of_series(index))
     sparsity_axis(axes, summary.results["level"], "sparsity of the layer (%)")
     axes.legend(frameon=False)

@@ -12,6 +12,7 @@ from pipeline.io.nets import metric_name
 from pipeline.report.statistics import over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary
 from pipeline.report.style import Drawing, draw_intervals, look, panels
+from pipeline.report.words import percent
 
 CAPTION = (
     "The same nets, left under the rules of the paper author's code (hollow: the author's published results), "
@@ -90,7 +91,7 @@ def _finding(margin: Any, results: pd.DataFrame) -> str:
         )
         cells.append(f"{one.method} {100 * one.accuracy.mean:.2f} %{f' [{found}]' if found else ''}")
     return (
-        f"Protocol {margin.protocol} at {100 * margin.level:g} %: {', '.join(cells)}; CQP over magnitude "
+        f"Protocol {margin.protocol} at {percent(margin.level)}: {', '.join(cells)}; CQP over magnitude "
         f"{margin.margin_points.text(1, '+')} points."
     )
 

@@ -7,6 +7,7 @@ from pipeline.io.nets import level_text
 from pipeline.report.statistics import means, over_seeds
 from pipeline.report.studies import Context, StudyReport, StudySummary, metrics_of
 from pipeline.report.style import Drawing, draw_intervals, look, panels, sparsity_axis
+from pipeline.report.words import percent
 
 CAPTION = (
     "A relaxed mask rounded at 0.5 misses the requested sparsity (left, off zero), and so its accuracy differs "
@@ -43,9 +44,9 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
 
 
 def draw(summary: StudySummary) -> Figure:
-    """Left: achieved minus target sparsity. Right: test accuracy with the fractional, rounded and exact mask."""
+    """Left: achieved minus asked sparsity. Right: test accuracy with the fractional, rounded and exact mask."""
     title = "the relaxation trap: one step from the dense net, no fine-tuning"
-    labels = ("achieved - target sparsity (points)", "test accuracy (%)")
+    labels = ("achieved - asked sparsity (points)", "test accuracy (%)")
     figure, (left, right) = panels(title, (11, 4.4), *labels)
     for form, style in LOOKS.items():
         results = summary.results[summary.results["form"] == form]
@@ -57,7 +58,7 @@ def draw(summary: StudySummary) -> Figure:
             right.plot(1 - known["level"], accuracies, label=f"{form}, {mask}", linestyle=line, **style)
     left.axhline(0, color="black", linewidth=1)
     for axes in (left, right):
-        sparsity_axis(axes, summary.results["level"], "target sparsity (%)")
+        sparsity_axis(axes, summary.results["level"], "sparsity asked (%)")
         axes.legend(frameon=False, fontsize=8, handlelength=4)
     return figure
 
@@ -66,11 +67,11 @@ def _findings(form: str, results: pd.DataFrame) -> list[str]:
     lines = []
     if len(solved := results.dropna(subset="overshoot_points")):
         over = solved.loc[means(solved["overshoot_points"]).idxmax()]
-        lines.append(f"{form}: largest overshoot {over.overshoot_points.mean:+.2f} points, at {100 * over.level:g} %")
+        lines.append(f"{form}: largest overshoot {over.overshoot_points.mean:+.2f} points, at {percent(over.level)}")
     if len(lossy := results.dropna(subset="loss_points")):
         worst = lossy.loc[means(lossy["loss_points"]).idxmax()]
         lines.append(
-            f"{form}: at {100 * worst.level:g} % the rounded mask loses {worst.loss_points.mean:.2f} points of test "
+            f"{form}: at {percent(worst.level)} the rounded mask loses {worst.loss_points.mean:.2f} points of test "
             f"accuracy against the exact mask of that level, {worst.matched_points.mean:.2f} against the exact mask of "
             "its own sparsity"
             if worst.loss_points.mean > 0
@@ -78,7 +79,7 @@ def _findings(form: str, results: pd.DataFrame) -> list[str]:
         )
     infeasible = results.loc[results["feasible_seeds"] < results["seeds"], "level"]
     if len(infeasible):
-        levels = ", ".join(f"{100 * level:g} %" for level in infeasible)
+        levels = ", ".join(f"{percent(level)}" for level in infeasible)
         lines.append(f"{form}: infeasible for some seed at {levels}")
     return lines
 

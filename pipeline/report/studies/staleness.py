@@ -7,6 +7,7 @@ from pipeline.io.nets import level_text
 from pipeline.report.statistics import over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, metrics_of
 from pipeline.report.style import Drawing, draw_intervals, look, panels, sparsity_axis
+from pipeline.report.words import percent
 from pipeline.studies.staleness import Params
 from snnprune.core.errors import UserError
 
@@ -35,7 +36,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         gain_points=lambda rows: paired_difference(100 * rows["accuracy"], 100 * rows["frozen_accuracy"]),
     )
     findings = [
-        f"Recomputing criticality at {100 * one.level:g} %: {one.gain_points.text(1, '+')} points"
+        f"Recomputing criticality at {percent(one.level)}: {one.gain_points.text(1, '+')} points"
         f"{'' if one.gain_points.p is None else f', p = {one.gain_points.p:.2g}'}."
         for one in results.itertuples()
     ]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pipeline.report.statistics import means, over_seeds
 from pipeline.report.studies import Context, StudyReport, StudySummary
 from pipeline.report.style import Drawing, draw_intervals, legend_below, look, panels
+from pipeline.report.words import percent
 
 CAPTION = (
     "The relaxed program and the hard cut keep less and less as tau rises, and accuracy falls with it. The "
@@ -113,7 +114,7 @@ def _finding(rule: str, cliff: Cliff) -> str:
     return (
         f"{rule}: the cliff is at tau = {cliff.tau:g} (from {cliff.tau_before:g}): test accuracy "
         f"{100 * cliff.before:.1f} -> {100 * cliff.after:.1f} %, sparsity "
-        f"{100 * cliff.sparsity_before:.1f} -> {100 * cliff.sparsity_after:.1f} %, cause: {cliff.cause}"
+        f"{percent(cliff.sparsity_before)} -> {percent(cliff.sparsity_after)}, cause: {cliff.cause}"
     )
 
 

@@ -9,6 +9,7 @@ from pipeline.io.nets import DENSE, metric_name, net_name
 from pipeline.report.statistics import Interval, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, headline, metrics_of
 from pipeline.report.style import Drawing, colours_of_nets, draw_intervals, legend_below, panels
+from pipeline.report.words import steps_text
 
 CAPTION = "KL falls until the class distribution has settled. Dots mark T', where the net may stop."
 SMALLEST_KL = 1e-6  # how a KL of 0 is drawn
@@ -17,7 +18,7 @@ SMALLEST_KL = 1e-6  # how a KL of 0 is drawn
 def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
     """Per net; sentences about the nets of `headline_methods`. `steps` is T', chosen on validation,
     `truncated_accuracy` test accuracy there, `accuracy` that at T, `difference` the paired difference; `authors_*`
-    where the author's code would stop (`divergence.authors_steps`)."""
+    where the author's code would stop (`divergence.authors_steps`); `*_each` are the seeds' own."""
     timesteps = int(table["step"].max())
     rows = table.sort_values(["seed", "step"], kind="stable").assign(
         steps=table["step"].where(table["chosen"]),
@@ -30,6 +31,8 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
         rows,
         ["method", "level"],
         ["steps", "authors_steps", "authors_accuracy", "accuracy", "truncated_accuracy"],
+        steps_each=lambda net: net["steps"].dropna().tolist(),
+        authors_steps_each=lambda net: net["authors_steps"].dropna().tolist(),
         difference=lambda net: paired_difference(net["truncated_accuracy"].dropna(), net["accuracy"].dropna()),
         kl=lambda net: [interval.mean for interval in _by_step(net, "kl")],
         kl_of_mean=lambda net: [interval.mean for interval in _by_step(net, "kl_of_mean")],
@@ -42,7 +45,7 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
         metrics_of(results, keys, lambda one: metric_name(one.method, one.level)),
         results,
         more={"timesteps": timesteps},
-        facts=[("T', chosen on validation", f"{dense.steps.mean:.1f} of {timesteps} steps for the dense nets")],
+        facts=[("T', chosen on validation", f"{steps_text(dense.steps_each)} of {timesteps} steps for the dense nets")],
     )
 
 
@@ -72,12 +75,15 @@ def _by_step(net: pd.DataFrame, column: str) -> list[Interval]:
 
 
 def _finding(one: Any, timesteps: int) -> str:
-    steps = one.steps.mean
-    enough = "no step is redundant" if steps == timesteps else f"{steps:.1f} of {timesteps} steps are enough"
+    enough = (
+        "no step is redundant"
+        if one.steps.mean == timesteps
+        else f"{steps_text(one.steps_each)} of {timesteps} steps are enough"
+    )
     return (
         f"{net_name(one.method, one.level)}: {enough}; test accuracy {100 * one.accuracy.mean:.2f} -> "
         f"{100 * one.truncated_accuracy.mean:.2f} % ({one.difference.text(sign='+')} points); by the author's "
-        f"rule {one.authors_steps.mean:.1f} steps, {100 * one.authors_accuracy.mean:.2f} %"
+        f"rule {steps_text(one.authors_steps_each)} steps, {100 * one.authors_accuracy.mean:.2f} %"
     )
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pipeline.report.statistics import Interval, describe, over_seeds
 from pipeline.report.studies import Context, StudyReport, StudySummary
 from pipeline.report.style import Drawing, panels
+from pipeline.report.words import percent
 
 CAPTION = (
     "Masking gradients alone is not enough: the moments of the dense training revive pruned weights (left) and "
@@ -67,7 +68,7 @@ def _at(step: int, column: str) -> Callable[[pd.DataFrame], Interval]:
 def _finding(one: Any) -> str:
     return (
         f"guards {one.setting}: {one.zombies_last.mean:,.0f} zombies after the last step "
-        f"({one.zombies_most:,} at most), sparsity {100 * one.sparsity.mean:.2f} %, validation accuracy "
+        f"({one.zombies_most:,} at most), sparsity {percent(one.sparsity.mean)}, validation accuracy "
         f"{100 * one.validation_accuracy.mean:.2f} %"
     )
 

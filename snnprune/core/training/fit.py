@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Split
+from snnprune.core.errors import UserError
 from snnprune.core.files import replace
+from snnprune.core.finite import require_finite_step, require_finite_weights
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.core.training.augment import augment
@@ -70,8 +73,16 @@ class ResumePoint:
     path: Path
 
     def load(self) -> dict[str, Any] | None:
-        """The last state saved, on the CPU, or None when there is none."""
-        return torch.load(self.path, map_location="cpu", weights_only=True) if self.path.is_file() else None
+        """The last state saved, on the CPU, or None when there is none. Nothing is unpickled but tensors and plain
+        values. Raises UserError: the file is damaged, or holds something else."""
+        if self.path.is_dir() or self.path.parent.is_file():
+            raise UserError(f"{self.path}: no file can be there; training resumes from a file, pruning from a folder")
+        if not self.path.is_file():
+            return None
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            raise UserError(f"{self.path}: damaged or no resume point; delete it to start anew") from error
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the state; a kill at any moment leaves the older or the newer one, whole."""
@@ -102,8 +113,11 @@ def fit(
 
     Each epoch is seeded by (*seed_path, epoch) alone and saved to `resume` (None: nowhere), so an interrupted run goes
     on after its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for
-    every epoch, those before the interruption included. Without `validation` no accuracy is measured.
+    every epoch, those before the interruption included. Without `validation` no accuracy is measured. Raises
+    NotFiniteError: a loss, gradient or weight is NaN or infinite. Raises UserError: images and `params` do not fit, or
+    `resume` holds no state of such a network.
     """
+    _require_fitting(params, tuple(train.images.shape[1:]), len(train.labels))
     on_epoch, progress, hooks = on_epoch or (lambda epoch: None), progress or Progress(), hooks or StepHooks()
     epochs = _restore(network, optimizer, resume) if resume else []
     for done in epochs:
@@ -111,6 +125,7 @@ def fit(
     for number in range(len(epochs) + 1, params.epochs + 1):
         seed_everything(*seed_path, number)
         mean_loss, lr = _run_epoch(network, optimizer, train, params, number, seed_path, progress, hooks, loss)
+        require_finite_weights(network, f"epoch {number}", params.lr)
         done = Epoch(number, mean_loss, None if validation is None else accuracy(network, validation), lr)
         epochs.append(done)
         if resume:
@@ -149,11 +164,13 @@ def _run_epoch(
         images = augment(train.images[chosen], params.augment)
         loss = loss_of(network(images), images, train.labels[chosen])
         loss.backward()
+        loss_value = loss.item()
+        require_finite_step(network, loss_value, f"epoch {number}, batch {index + 1} of {len(batches)}", params.lr)
         hooks.before_step()
         optimizer.step()
         hooks.after_step()
-        progress.batch_done(len(chosen), loss.item())
-        total += loss.item() * len(chosen)
+        progress.batch_done(len(chosen), loss_value)
+        total += loss_value * len(chosen)
     return total / len(train.labels), lr
 
 
@@ -161,6 +178,25 @@ def _restore(network: SpikingNetwork, optimizer: torch.optim.Adam, resume: Resum
     state = resume.load()
     if state is None:
         return []
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return [Epoch(**epoch) for epoch in state["epochs"]]
+    try:
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        return [Epoch(**epoch) for epoch in state["epochs"]]
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise UserError(f"{resume.path}: not of this network and training; delete it to start anew") from error
+
+
+def _require_fitting(params: FitParams, shape: tuple[int, ...], samples: int) -> None:
+    """Raises UserError: images of `shape` can be shifted out of sight or not be shifted at all, or the one cycle has no
+    step to rise in."""
+    shift, rotation = params.augment.shift, params.augment.rotation
+    if (shift or rotation) and len(shape) != 3:
+        raise UserError(f"augment: found shift {shift}, rotation {rotation}; allowed is 0 for samples of {list(shape)}")
+    if shift and shift >= min(shape[1:]):
+        size, most = f"{shape[1]} x {shape[2]}", min(shape[1:]) - 1
+        raise UserError(f"augment.shift: found {shift}; allowed for images of {size} is at most {most}")
+    if params.schedule == "one_cycle" and params.epochs * -(-samples // params.batch_size) == 1:
+        raise UserError(
+            f"schedule: found one_cycle over a single step (epochs 1, {samples} samples, batch_size "
+            f"{params.batch_size}), whose rate is lr / 250,000; allowed are constant and cosine, or more steps"
+        )

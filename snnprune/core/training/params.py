@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from snnprune.core.schema import Block
+from snnprune.core.schema import Block, Count
 
 
 class Augment(Block):
-    """Random shift (pixels, each axis) and rotation (degrees, either way) of training images; 0 is off."""
+    """Random shift (pixels, each axis) and rotation (degrees, either way) of training images; 0 is off.
+    A shift must be smaller than the image."""
 
     shift: Annotated[int, pydantic.Field(ge=0, le=14)] = 0
     rotation: Annotated[float, pydantic.Field(ge=0, le=180)] = 0.0
@@ -17,14 +18,15 @@ class Augment(Block):
 class FitParams(Block):
     """Optimiser, learning rate and length of a training run.
 
+    batch_size: samples a step; one larger than the training split is the whole split, one step an epoch.
     optimizer: `adam`, where weight decay is an L2 penalty, or `adamw`, where it is decoupled (arXiv 1711.05101).
     lr: the highest learning rate. schedule: `cosine` falls from it to 0 along a half cosine, `one_cycle` (arXiv
         1708.07120, as torch's OneCycleLR with its defaults) rises to it over the first 30 % of all steps, `constant`
-        stays at it.
+        stays at it. `one_cycle` needs two steps or more.
     """
 
-    epochs: Annotated[int, pydantic.Field(ge=1)]
-    batch_size: Annotated[int, pydantic.Field(ge=1)] = 64
+    epochs: Count
+    batch_size: Count = 64
     lr: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.002
     optimizer: Literal["adam", "adamw"] = "adam"
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
@@ -37,7 +39,7 @@ class Distillation(Block):
     cross-entropy + weight * temperature^2 * KL(dense || pruned), where both distributions are the softmax of the spike
     counts divided by `temperature`."""
 
-    temperature: Annotated[float, pydantic.Field(gt=0, le=100)] = 2.0
+    temperature: Annotated[float, pydantic.Field(ge=0.01, le=100)] = 2.0
     weight: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5
 
 

@@ -1,7 +1,9 @@
 """DVC as a library: its graph, and every step the same as `dvc repro` does it, byte for byte."""
 
+import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,10 +20,12 @@ from flows.engine.engine import FlowFailed
 from flows.engine.lockfile import HEAD, read_lock, with_entry
 from flows.engine.stage import StageFailed
 from flows.environment import stage_environment
+from pipeline import matrix
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc, run_dvc, toy
 from tests.flows.engine.flow import bring_up, outcomes
 from tests.imports import PROJECT
+from tests.tiny import commit, run
 
 ENTRIES = json.loads(json.dumps(read_lock(PROJECT)))  # nothing shared
 SHORT = dict(list(ENTRIES.items())[:6])  # DVC takes seconds for all of them
@@ -138,7 +142,72 @@ def test_the_whole_committed_file_is_made_entry_by_entry() -> None:
 def test_an_anchor_is_left_to_dvc() -> None:
     text = f"{HEAD}  a:\n    cmd: echo\n    deps:\n    - &id001\n      path: x\n  b:\n    deps:\n    - *id001\n"
     assert with_entry(text, "  a:\n    cmd: new\n") is None
+    assert with_entry(text.replace("&id001\n      path: x", "&id001 []"), "  a:\n    cmd: new\n") is None
     assert with_entry(text, "  b:\n    cmd: new\n") == text[: text.index("  b:")] + "  b:\n    cmd: new\n"
+
+
+@pytest.mark.parametrize("before", ["ours", "dvc"])
+def test_anchors_merge_keys_and_flow_style_in_params_give_a_file_that_stays_valid(fresh: Path, before: str) -> None:
+    (fresh / "params.yaml").write_text("""\
+matrix: {tiny: {methods: [cqp, magnitude], seeds: [0]}}
+experiments:
+  base: {data: {classes: &one [3, 4], none: &none []}, train: &train {epochs: 2, empty: *none}}
+  tiny:
+    data: {classes: *one, more: *one, none: *none, no: *none}
+    train: {<<: *train, lr: 0.1, a: *one, b: *one, c: *none}
+    prune: {levels: *one, finetune: {epochs: *one}}
+    layers: {levels: *one, more: *one}
+""")
+    bring_up(fresh, "report@tiny") if before == "ours" else dvc(fresh, "repro", "report@tiny")
+    for old, new in (("[3, 4]", "[3, 5]"), ("epochs: 2", "epochs: 3")):
+        (fresh / "params.yaml").write_text((fresh / "params.yaml").read_text().replace(old, new))
+        bring_up(fresh, "report@tiny")
+        assert read_lock(fresh)["train@tiny-0"]["params"]["params.yaml"]["experiments.tiny.train"]["a"][0] == 3
+        assert dvc(fresh, "status", "report@tiny", "--with-deps") == CLEAN
+    assert before == "dvc" or "&id" not in (fresh / "dvc.lock").read_text()
+
+
+def test_the_documented_ways_back_need_no_weights_of_other_experiments(fresh: Path, tmp_path: Path) -> None:
+    params, stage = (fresh / "params.yaml").read_text(), (fresh / "stage.py").read_text()
+    matrix_text, blocks = params.split("experiments:\n")
+    tiny = "  tiny: {methods: [cqp, magnitude], seeds: [0]}\n"
+    both = matrix_text + tiny.replace("tiny", "digits") + "experiments:\n" + blocks + blocks.replace("tiny", "digits")
+    (fresh / "params.yaml").write_text(both)
+    (fresh / "stage.py").write_text(stage.replace('f"dense {rest}"', 'f"dense {experiment} {rest}"'))
+    matrix.update()
+    dvc(fresh, "repro", "report@tiny", "report@digits")
+    commit(fresh)
+    clone = tmp_path / "clone"
+    run(fresh, "git", "clone", "--quiet", str(fresh), str(clone))
+    dvc(clone, "repro", "report@digits")
+    text = (PROJECT / "docs/pipeline.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^(?:dvc exp run|dvc exp apply|git checkout) .*", text, flags=re.MULTILINE)
+    assert len(commands) == 3
+    assert run_dvc(clone, "checkout").returncode == 255
+    for command in commands:
+        run(clone, "sh", "-c", command)
+        is_back = command.startswith("git")
+        assert ("epochs: 5" in (clone / "params.yaml").read_text()) != is_back
+        assert dvc(clone, "status", "compare@digits", "--with-deps") == CLEAN
+
+
+def test_a_full_disk_is_the_stages_failure(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Project, stage: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Project, "_record", full)
+    with pytest.raises(FlowFailed, match=r"data@tiny failed: DVC: .*No space left on device"):
+        bring_up(fresh, "report@tiny")
+    monkeypatch.undo()
+    monkeypatch.chdir(fresh)
+    assert set(outcomes(bring_up(fresh, "report@tiny")).values()) <= {"ran", "cached"}
+
+
+def test_a_project_without_git_is_one_line(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(fresh.parent))
+    shutil.rmtree(fresh / ".git")
+    with pytest.raises(UserError, match=r"is not a git repository, which DVC needs .*: git init$"):
+        Project(fresh)
 
 
 @pytest.mark.parametrize("autostage", [False, True])

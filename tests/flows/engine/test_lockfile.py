@@ -6,12 +6,20 @@ import pytest
 
 from flows.engine.lockfile import key_of, read_lock
 from pipeline.results.md5 import ContentChanged, require_content
+from snnprune.core.errors import UserError
 
 
 def test_without_a_lock_file_or_in_an_empty_one_there_is_nothing(tmp_path: Path) -> None:
     assert read_lock(tmp_path) == {}
     (tmp_path / "dvc.lock").touch()
     assert read_lock(tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD\nstages:\n=======\n", "[a]", "stages: [\n"])
+def test_a_damaged_one_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dvc.lock").write_text(text)
+    with pytest.raises(UserError, match=r"dvc.lock: not readable \(conflict markers of a merge\?\); mend it: "):
+        read_lock(tmp_path)
 
 
 def test_the_key_is_that_of_the_content_not_of_its_order() -> None:

@@ -36,9 +36,12 @@ def files_of(root: Path) -> dict[str, bytes]:
 def test_a_run_ends_with_the_table_and_leaves_nothing_to_do(fresh: Path, any_params, capsys) -> None:
     run("tiny", workers=2)
     output = capsys.readouterr().out
-    assert "[data@tiny] data at work" in output
+    assert len([line for line in output.splitlines() if line.startswith("[")]) == 8  # one a stage, none of theirs
+    assert "at work" not in output
+    assert "what stages print: logs/<stage>.log" in output
+    assert (fresh / "logs/data@tiny.log").read_text() == "data at work\n"
     assert "8 stages: 8 ran" in output
-    assert output.endswith("table of tiny\n")
+    assert "\n\ntable of tiny\n\nreport: results/tiny/report/index.html\n" in output
     assert dvc(fresh, "status", "report@tiny", "--with-deps") == "Data and pipelines are up to date.\n"
     run("tiny")
     assert "8 stages: 8 unchanged" in capsys.readouterr().out

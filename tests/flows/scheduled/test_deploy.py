@@ -222,7 +222,7 @@ def test_nothing_is_left_of_it_however_it_ends(deployed: Deployed, scheduled: di
     assert "ended: the server and the runs in progress" in deployed.said
 
 
-def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path, monkeypatch) -> None:
+def test_a_taken_port_no_list_of_deployments_and_a_damaged_database_are_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="prefect.yaml, which lists the deployments, was not found"):
         deploy(free_port())
@@ -232,3 +232,6 @@ def test_a_taken_port_and_a_missing_list_of_deployments_are_named(tmp_path: Path
         taken.listen()
         with pytest.raises(UserError, match="port .* of 127.0.0.1 cannot be used"):
             deploy(taken.getsockname()[1])
+    (tmp_path / ".prefect/prefect.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(UserError, match="prefect.db is damaged"):
+        deploy(free_port())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
 from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.states import Cancelling
 
 from flows import run
@@ -21,6 +23,7 @@ from flows.engine.lockfile import key_of, read_lock
 from flows.engine.stop import Interrupted
 from flows.scheduled import prefect_flow
 from flows.scheduled.prefect_flow import experiment_flow, run_flow, run_tags
+from snnprune.core.errors import UserError
 from tests.flows.conftest import store_of
 from tests.processes import alive, within
 
@@ -103,6 +106,22 @@ def test_called_on_its_own_it_takes_the_defaults_of_the_command_line(tiny: Path,
     monkeypatch.setattr(run, "default_workers", lambda: 3)
     experiment_flow("tiny")
     assert given == {"workers": 3, "quiet": "1"}
+
+
+def test_a_server_that_is_down_and_a_damaged_database_are_named_in_seconds(tmp_path: Path) -> None:
+    (tmp_path / "prefect.db").write_bytes(b"no database at all" * 100)
+    start = time.monotonic()
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), pytest.raises(UserError) as down:
+        run_flow("tiny", None)
+    assert "no Prefect server answers at PREFECT_API_URL, http://127.0.0.1:9/api (" in str(down.value)
+    assert "run without --prefect, which needs none" in str(down.value)
+    without = temporary_settings({PREFECT_HOME: tmp_path}, restore_defaults={PREFECT_API_URL})
+    with (
+        without,
+        pytest.raises(UserError, match=rf"{tmp_path}/prefect.db is damaged \(file is not a database\); move it"),
+    ):
+        run_flow("tiny", None)
+    assert time.monotonic() - start < 10
 
 
 def test_only_a_server_with_an_address_has_pages_to_link() -> None:

@@ -1,5 +1,6 @@
 """A logged network predicts anywhere as the one on disk does, with the code it carries."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -70,6 +71,12 @@ def test_a_model_carries_no_more_code_than_it_needs_and_can_be_installed_elsewhe
     folder = folder_of(project, "dense/seed0")
     carried = {path.relative_to(folder / "code") for path in (folder / "code").rglob("*.py")}
     assert {path.parts[:2] for path in carried} == {("snnprune", part) for part in model.PARTS}
+    roots = [ast.parse(path.read_text()) for path in [*(folder / "code").rglob("*.py"), model.CODE]]
+    nodes = [node for root in roots for node in ast.walk(root)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    imported = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"snnprune"}
+    assert imported <= set(model.REQUIREMENTS)
     public = torch.__version__.partition("+")[0]
     for name in ("requirements.txt", "conda.yaml"):
         written = (folder / name).read_text().split()

@@ -1,6 +1,7 @@
 """A store that is down, refuses, is full, held or half made: one line or a store made anew, and never a lost result."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,10 +17,14 @@ from mlflow import MlflowClient
 
 from flows.engine.lockfile import read_lock
 from flows.environment import stage_environment
+from flows.tracking.ledger import find_logged
 from flows.tracking.replay import track
 from flows.tracking.store import ERRORS, Store
+from flows.tracking.ui import open_ui
 from pipeline.results.place import place_of
+from snnprune.core.errors import UserError
 from tests.flows.tracking.conftest import RUNS, STAGES, log, search
+from tests.processes import free_port
 
 
 def line_of(capsys: pytest.CaptureFixture[str]) -> str:
@@ -104,7 +109,34 @@ def test_a_store_that_somebody_holds_for_too_long_or_that_was_moved_costs_one_li
     log(project, "data@tiny")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     monkeypatch.chdir(shutil.copytree(project, project.with_name("moved")))
-    assert "the folder was moved; remove mlruns/ to start anew" in line_of(capsys)
+    there = rf"was moved or copied from {(project / 'mlruns/artifacts/tiny').as_uri()}; remove mlruns/ to start anew"
+    assert there in line_of(capsys)
+    with pytest.raises(UserError, match=re.escape(there)):
+        open_ui(free_port())
+    assert find_logged(Path("mlruns/mlflow.db"), "tiny", "data@tiny") is None  # nor is the ledger's word taken
+
+
+@pytest.mark.parametrize("letter", "?%")
+def test_a_folder_whose_name_mlflow_misreads_is_named_and_nothing_is_written_beside_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], letter: str
+) -> None:
+    odd = project.rename(project.with_name(f"a{letter}41 #'\"b"))
+    monkeypatch.chdir(odd)
+    beside = set(odd.parent.iterdir())
+    assert f"MLflow misreads {letter} in a path" in line_of(capsys)
+    with pytest.raises(UserError, match="rename the folder"):
+        open_ui(free_port())
+    assert set(odd.parent.iterdir()) == beside
+
+
+@pytest.mark.parametrize("name", ["a #'\"\n b", "a:b;[c]*$HOME", "~ü`x`"])
+def test_any_other_name_of_a_folder_will_do(project: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    odd = project.rename(project.with_name(name))
+    monkeypatch.chdir(odd)
+    beside = set(odd.parent.iterdir())
+    track()
+    assert (odd / "mlruns/artifacts/tiny").is_dir()
+    assert set(odd.parent.iterdir()) == beside
 
 
 def test_four_processes_that_find_no_store_create_it_once_and_log_everything_once(project: Path) -> None:

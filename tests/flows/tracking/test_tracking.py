@@ -17,6 +17,7 @@ from flows.tracking.tracking import Tracking
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import NETS, RUNS, SERIES, STAGES, log, named, search
+from tests.tiny import run
 
 NET = Path("results/tiny/prune/cqp/seed0/nets/level-0.50.safetensors")
 
@@ -51,7 +52,8 @@ def test_a_net_stands_under_evaluate_with_what_a_chart_needs(tracked: Path) -> N
     assert net.data.params == {"method": "cqp", "seed": "0", "level": "0.995"}
     assert series.data.params == {"method": "cqp", "seed": "0"}
     accuracies = {"sparsity": 0.995, "accuracy_before": 0.7, "accuracy": 0.8, "one_shot_accuracy": 0.6}
-    assert net.data.metrics == accuracies | {"energy_pj_loihi": 8, "energy_pj_horowitz_45nm_int8": 4}
+    energies = {"energy_pj_loihi": 8, "energy_once_pj_loihi": 7, "energy_once_pj_horowitz_45nm_int8": 4}
+    assert net.data.metrics == accuracies | energies
     assert named(tracked, "dense/seed0").data.params["level"] == "0.00"
 
 
@@ -100,6 +102,43 @@ def test_a_run_says_whether_the_code_differs_from_the_commit(project: Path, chan
         stream.write("# changed\n")
     log(project, "data@tiny")
     assert named(project, "data").data.tags["git_dirty"] == dirty
+
+
+def test_what_a_run_removes_while_it_works_is_no_edit(project: Path) -> None:
+    tracking = Tracking(project, print)
+    (project / "stage.py").write_text("# edited since\n")
+    entries = read_lock(project)
+    tracking.log("data@tiny", entries["data@tiny"])
+    assert named(project, "data").data.tags["git_dirty"] == "false"
+
+
+def no_commit(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(project, "git", "update-ref", "-d", "HEAD")
+
+
+def no_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(project))
+
+
+def another_owner(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own
+
+
+@pytest.mark.parametrize("change", [no_commit, no_git, another_owner])
+def test_a_commit_that_git_does_not_tell_is_said_to_be_missing(project: Path, change, monkeypatch, capsys) -> None:
+    change(project, monkeypatch)
+    log(project, "data@tiny")
+    assert "no git commit is noted with these results; `git log -1` says why" in capsys.readouterr().out
+    assert "git_commit" not in named(project, "data").data.tags
+    log(project, "data@tiny")
+    assert "no git commit" not in capsys.readouterr().out
+
+
+def test_a_detached_head_is_a_commit(project: Path, capsys) -> None:
+    run(project, "git", "checkout", "--quiet", "--detach")
+    log(project, "data@tiny")
+    assert "no git commit" not in capsys.readouterr().out
+    assert len(named(project, "data").data.tags["git_commit"]) == 40
 
 
 def test_runs_are_found_by_the_md5_of_their_dataset(tracked: Path) -> None:
@@ -204,7 +243,7 @@ def test_an_unknown_experiment_or_a_missing_list_of_stages_is_an_error(project: 
     with pytest.raises(UserError, match="no results of experiment 'nope'; experiments with results: tiny"):
         track("nope")
     Path("matrix.yaml").unlink()
-    with pytest.raises(UserError, match="matrix.yaml, which lists the stages, was not found; `python -m pipeline"):
+    with pytest.raises(UserError, match="matrix.yaml: no such file; `python -m pipeline.matrix` makes it"):
         track()
 
 

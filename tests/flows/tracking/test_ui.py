@@ -8,14 +8,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+from flows.tracking import ui
 from flows.tracking.replay import track
 from flows.tracking.ui import open_ui
-from scripts.mlflow_ui import enter, wait_for, wait_for_points, wait_for_text
+from scripts.mlflow_ui import enter, wait_for_points, wait_for_text
 from snnprune.core.errors import UserError
 from tests.processes import free_port
 
@@ -25,7 +27,7 @@ COMMAND = "import sys; from flows.tracking.ui import open_ui; open_ui(int(sys.ar
 
 @contextmanager
 def opened(port: int) -> Iterator[str]:
-    """The address that the command prints, once it answers; Ctrl-C ends it."""
+    """The address that the command prints, which answers then; Ctrl-C ends it."""
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, str(port)],
         stdout=subprocess.PIPE,
@@ -34,8 +36,9 @@ def opened(port: int) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        address = process.stdout.readline().split()[1]
-        wait_for(f"{address}/health", process)
+        address = next(line.split()[1] for line in process.stdout if line.startswith("MLflow: http"))  # after its own
+        with urlopen(f"{address}/health", timeout=10):
+            pass
         yield f"{address}/"
     finally:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -55,6 +58,13 @@ def test_from_the_first_page_to_accuracy_against_sparsity(project: Path, browser
         browser.get(view)  # the link opens in another tab
         wait_for_text(browser, "Group by: method", *(f"Group: {method}" for method in METHODS), "by_level/sparsity")
         wait_for_points(browser, len(METHODS) * 2 * 2)  # levels, charts
+
+
+def test_a_server_that_ends_is_an_error_and_no_address_is_printed(project: Path, monkeypatch, capfd) -> None:
+    monkeypatch.setattr(ui, "server_command", lambda uri, port: [sys.executable, "-c", "import sys; sys.exit(3)"])
+    with pytest.raises(UserError, match="MLflow's server ended with exit code 3; its lines above say why"):
+        open_ui(free_port())
+    assert "http" not in capfd.readouterr().out
 
 
 def test_a_port_in_use_a_missing_store_and_a_server_are_named(project: Path, monkeypatch, capsys) -> None:

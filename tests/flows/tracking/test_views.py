@@ -10,7 +10,7 @@ from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
 from flows.tracking.replay import track
 from flows.tracking.views import NOTE_TAG, VIEW_TAG, colour_tag, experiment_tags, link, page
-from pipeline.report import style
+from pipeline.report.style import look
 from tests.flows.conftest import store_of
 from tests.flows.tracking.conftest import NETS, SERIES, search
 
@@ -49,9 +49,9 @@ def test_the_tags_are_short_enough_and_the_description_links_each_view() -> None
 
 
 def test_colours_are_those_of_the_figures() -> None:
-    assert {name: colour for name, colour in page()["colours"].items() if name != "dense"} == style.COLOURS
-    assert colour_tag({"method": "cqp"}) == {"mlflow.runColor": style.COLOURS["cqp"]}
-    assert colour_tag({"method": "smallest"}) == colour_tag({}) == {}
+    for method in ("dense", "cqp", "smallest"):
+        assert colour_tag({"method": method}) == {"mlflow.runColor": look(method)["color"]}
+    assert colour_tag({}) == {}
 
 
 def test_what_a_user_has_changed_stays(project: Path) -> None:

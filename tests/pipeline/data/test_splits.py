@@ -74,9 +74,38 @@ def test_impossible_sizes_are_refused(per_class: list[int], validation: float, t
         split_dataset(dataset(per_class), validation, test, seed=0)
 
 
-def test_unused_class_is_no_obstacle() -> None:
-    parts = split_dataset(dataset([0, 20, 20]), validation=0.2, test=0.2, seed=0)
-    assert np.bincount(parts.train.labels).tolist() == [0, 12, 12]
+@pytest.mark.parametrize(
+    ("per_class", "test_labels", "message"),
+    [
+        (
+            [0, 20, 20],
+            None,
+            r"no samples to train on of class 0; found labels \(and samples\): 1 \(20\), 2 \(20\);",
+        ),
+        (
+            [20, 20] + [0] * 253 + [4],
+            None,
+            r"of class 2, 3, 4, 5, 6 and 248 more; .* 1 \(20\), 255 \(4\);",
+        ),
+        (
+            [20, 20],
+            [0, 1, 9, 9],
+            r"of class 9; .*: train: 0 \(20\), 1 \(20\); test: 0 \(1\), 1 \(1\), 9 \(2\);",
+        ),
+        (
+            [20, 20],
+            [255],
+            r"of class 255; .*; test: 255 \(1\); allowed are two or more classes 0, 1, 2, ... with",
+        ),
+        ([20], None, r"made: only one class; found labels \(and samples\): 0 \(20\); allowed are two or more classes"),
+        ([20], [0], r"made: only one class; found .*: train: 0 \(20\); test: 0 \(1\); "),
+    ],
+)
+def test_classes_count_from_0_and_have_samples(per_class: list[int], test_labels: list | None, message: str) -> None:
+    test = test_labels and Samples(np.zeros((len(test_labels), 1, 1), np.uint8), np.array(test_labels, np.int64))
+    sizes = {"validation": 0.3, "test": None if test else 0.3}
+    with pytest.raises(DataError, match=message):
+        split_dataset(dataset(per_class, test), **sizes, seed=0)
 
 
 def test_test_size_must_fit_the_dataset() -> None:
@@ -84,3 +113,11 @@ def test_test_size_must_fit_the_dataset() -> None:
         split_dataset(dataset([20, 20], OFFICIAL), validation=0.2, test=0.2, seed=0)
     with pytest.raises(DataError, match="made: has no official test split; give the parameter test"):
         split_dataset(dataset([20, 20]), validation=0.2, test=None, seed=0)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_images_that_are_all_alike_are_refused(value: int) -> None:
+    samples = Samples(np.full((40, 2, 2), value, np.uint8), np.arange(40) % 2)
+    raw = RawDataset("made", samples, None, scale=255, classes=2, source="a test")
+    with pytest.raises(DataError, match=f"^made: every pixel of every image is {value}; there is nothing to learn$"):
+        split_dataset(raw, 0.2, 0.2, seed=0)

@@ -1,6 +1,9 @@
 """How every stage ends: an expected error is one line, an unexpected one passes."""
 
+import errno
+import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,9 +29,38 @@ def test_a_mistake_is_one_line_without_traceback(
     assert capsys.readouterr() == ("", "error: params.yaml: no such file; run from the project's root folder\n")
 
 
-def test_what_is_not_expected_passes() -> None:
+@pytest.mark.parametrize("kind", [ZeroDivisionError, FileNotFoundError(errno.ENOENT, "none", "x")])
+def test_what_is_not_expected_passes(kind: BaseException) -> None:
     def broken() -> None:
-        raise ZeroDivisionError
+        raise kind
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(kind if isinstance(kind, type) else type(kind)):
         run_stage(broken)
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "line"),
+    [
+        (errno.ENOSPC, None, "No space left on device: {here}"),
+        (errno.EROFS, "results/x", "Read-only file system: results/x"),
+        (errno.EACCES, "matrix.yaml", "Permission denied: matrix.yaml"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(capsys, number: int, name: str | None, line: str) -> None:
+    def write() -> None:
+        raise OSError(number, os.strerror(number), name)
+
+    with pytest.raises(SystemExit):
+        run_stage(write)
+    expected = f"error: {line.format(here=Path.cwd())}; what is done is kept, the same command goes on\n"
+    assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", "1 +/- 2 alpha ? uJ"), ("cp1252", "1 ± 2 alpha ? µJ"), ("utf-8", "1 ± 2 α → µJ")]
+)
+def test_a_letter_that_the_output_lacks_is_replaced(encoding: str, shown: str) -> None:
+    code = "from pipeline.io.entry import run_stage; run_stage(lambda: print('1 ± 2 α → µJ'))"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert done.stdout.decode(encoding) == f"{shown}\n"

@@ -23,6 +23,7 @@ PROFILES = {
     "cheap": Profile(mac_pj=2.0, ac_pj=1.0, neuron_update_pj=0.5, source="made up"),
     "flat": Profile(mac_pj=1.0, ac_pj=1.0, neuron_update_pj=0.0, source="made up"),
 }
+LAYERS = {f"layers.{place}.weight": f"layer {place}" for place in (1, 3, 5)}
 ENERGY = EnergyParams(steps=[3], max_loss=0.012)
 
 
@@ -44,7 +45,7 @@ def row_of(results: pd.DataFrame, **wanted: Any) -> Any:
 
 def layers_table() -> pd.DataFrame:
     """Three layers; the small last one is the most sensitive."""
-    sizes = {"layers.1.weight": 200_704, "layers.4.weight": 32_768, "layers.7.weight": 1_280}
+    sizes = {"layers.1.weight": 200_704, "layers.3.weight": 32_768, "layers.5.weight": 1_280}
     rows = grid(seed=SEEDS, layer_and_synapses=sizes.items(), level=LEVELS)
     index = rows["layer"].map(list(sizes).index)
     loss = 60 * (index + 1) * rows["level"] ** 20 / (1 + index * 0.2) + 0.8 * rows["seed"] * rows["level"]
@@ -157,7 +158,8 @@ def early_exit_table() -> pd.DataFrame:
 
 
 def energy_table() -> pd.DataFrame:
-    """Two layers, T = 6, the grid has 3 steps, T' is 4 (seed 2: 5). Operations go with sparsity, steps and seed."""
+    """Two layers, T = 6, the grid has 3 steps, T' is 4 (seed 2: 5). Operations go with sparsity, steps and seed; the
+    input is constant."""
     sizes = {"layers.1.weight": 1000, "layers.3.weight": 100}
     splits = ("validation", "test")
     rows = grid(seed=SEEDS, method_and_level=NETS, split=splits, steps=(3, 4, 5, 6), layer_and_synapses=sizes.items())
@@ -168,6 +170,7 @@ def energy_table() -> pd.DataFrame:
     layers = rows.assign(
         nnz=(rows["synapses"] * (1 - rows["level"])).round(),
         macs=np.where(first, 200 * work, 0.0),
+        macs_once=np.where(first, 200 * work / steps, 0.0),
         acs=np.where(first, 0.0, 10 * work),
         dense_macs=np.where(first, 1000 * steps, 0),
         dense_acs=np.where(first, 0, 100 * steps),
@@ -183,8 +186,14 @@ def energy_table() -> pd.DataFrame:
         bitmask_bytes=4 * whole["nnz"] + 138,
     )
     table = pd.concat([whole, layers[layers["split"] == "test"]], ignore_index=True)
-    operations = 2 * table["macs"] + table["acs"] + 0.5 * table["neuron_updates"]
-    return table.assign(spike_rate=0.2, energy_pj_cheap=operations, energy_pj_flat=table["macs"] + table["acs"])
+    return table.assign(spike_rate=0.2, **energies_of(table))
+
+
+def energies_of(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """The columns of `PROFILES`, from the counts."""
+    macs = {"energy_pj": table["macs"], "energy_once_pj": table["macs_once"]}
+    cheap = {f"{key}_cheap": 2 * found + table["acs"] + 0.5 * table["neuron_updates"] for key, found in macs.items()}
+    return cheap | {f"{key}_flat": found + table["acs"] for key, found in macs.items()}
 
 
 def evaluated_table() -> pd.DataFrame:
@@ -220,12 +229,16 @@ def nets_table(accuracies: Mapping[tuple[str, int, float], float]) -> pd.DataFra
     """The evaluate stage's `levels.csv`: (method, seed, level) -> test accuracy."""
     rows = pd.DataFrame([(*net, accuracy) for net, accuracy in accuracies.items()], columns=[*KEY, "accuracy"])
     rows = rows.assign(accuracy_before=rows["accuracy"] - 0.2, one_shot_accuracy=rows["accuracy"] - 0.3)
-    return rows.assign(**dict.fromkeys(COUNTS, 7.0), energy_pj_cheap=100 * (1 - rows["level"]), sparsity=rows["level"])
+    return rows.assign(
+        **dict.fromkeys(COUNTS, 7.0) | {"empty_layers": 0},
+        energy_pj_cheap=100 * (1 - rows["level"]),
+        sparsity=rows["level"],
+    )
 
 
 def context(params: Block | None = None, evaluated: pd.DataFrame | None = None, dataset: str = "mnist") -> Context:
     """What a summary gets beside its table."""
-    return Context(params, evaluated_table() if evaluated is None else evaluated, dataset, PROFILES)
+    return Context(params, evaluated_table() if evaluated is None else evaluated, dataset, PROFILES, LAYERS)
 
 
 TABLES = {
@@ -250,7 +263,7 @@ def summary_of(study: str, table: pd.DataFrame | None = None) -> StudySummary:
 
 
 def comparison_of(*results: dict[str, Any], dense: Interval = Interval(1, 0.9)) -> Comparison:  # noqa: B008
-    """A comparison of results made by hand; what is not given is one value, 0.5."""
-    columns = ["method", "level", "keep", "nnz", "margin", *MEASURED]
-    rows = [dict.fromkeys(MEASURED, Interval(1, 0.5)) | {"keep": 10, "nnz": [10], "margin": None} | r for r in results]
-    return Comparison("made", "fair", [0, 1, 2], 134528, dense, pd.DataFrame(rows, columns=columns))
+    """A comparison of results made by hand, with margins over magnitude; what is not given is one value, 0.5."""
+    usual = dict.fromkeys(MEASURED, Interval(1, 0.5)) | {"keep": 10, "nnz": [10], "empty_layers": 0, "margin": None}
+    rows = pd.DataFrame([usual | result for result in results], columns=["method", "level", *usual])
+    return Comparison("made", "fair", [0, 1, 2], 134528, dense, "magnitude", rows)

@@ -47,6 +47,7 @@ def test_digits_are_stored_and_rerun_to_the_byte(project: Path, capsys: pytest.C
     line = capsys.readouterr().out
     assert "digits from scikit-learn" in line
     assert "1079 train, 359 validation, 359 test samples of 1 x 8 x 8, 10 classes" in line
+    assert "pixels 0 to 16, of which 16 becomes 1.0" in line
     assert made(project, "digits") == first
     assert made(project, "reseeded")["dataset.json"] != first["dataset.json"]
 

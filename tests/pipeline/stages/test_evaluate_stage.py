@@ -8,7 +8,7 @@ import pytest
 from pipeline.io import paths
 from pipeline.io.store import load_dataset
 from pipeline.stages import evaluate
-from snnprune.core.checkpoint import load_mask, load_masks, load_network
+from snnprune.core.checkpoint import load_mask, load_masks, load_network, save_network
 from snnprune.core.errors import UserError
 from snnprune.core.training.evaluate import accuracy
 from snnprune.energy.measure import measure
@@ -71,8 +71,26 @@ def test_the_numbers_are_those_of_the_stored_nets(project: Path) -> None:
         assert (row["effective_macs"], row["effective_acs"], row["neuron_updates"]) == (macs, acs, 5 * 31)
         for name, profile in load_profiles().items():
             assert row[f"energy_pj_{name}"] == energy_pj(macs, acs, 5 * 31, profile)
+            assert row[f"energy_once_pj_{name}"] == pytest.approx(energy_pj(macs / 5, acs, 5 * 31, profile))
         assert row["dense_bytes"] == 4 * 484
+        assert row["empty_layers"] == 0
         previous = path
+
+
+def test_a_net_with_an_empty_layer_is_marked_in_its_row_and_in_the_log(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = paths.net_file("tiny", "cqp", 1, LEVELS[-1])
+    network = load_network(path)
+    mask = load_mask(path)
+    mask[list(mask)[-1]].zero_()
+    Mask(mask).apply(prunable_weights(network))
+    save_network(path, network, mask)
+    run()
+    emptied = rows().set_index(KEY)["empty_layers"]
+    assert emptied[emptied > 0].to_dict() == {("cqp", 1, LEVELS[-1]): 1}
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "without synapses" in line]
+    assert line.startswith("cqp@0.90/seed1: test accuracy ") and ", 1 of its layers without synapses (" in line
 
 
 @pytest.mark.parametrize("changed", [False, True])

@@ -12,8 +12,7 @@ import pytest
 from pipeline import matrix
 from pipeline.io import paths
 from pipeline.io.files import read_json, write_json
-from pipeline.io.tables import write_table
-from pipeline.report.comparison.tables import COLUMNS
+from pipeline.io.tables import read_table, write_table
 from pipeline.report.page.sections import ORDER
 from pipeline.report.studies import load_report
 from pipeline.stages import compare, report
@@ -43,11 +42,11 @@ def write_evaluated() -> None:
 
 
 def write_matrix(
-    studies: Sequence[str] = (), methods: Sequence[str] = (*METHODS,), seeds: Sequence[int] = SEEDS
+    studies: Sequence[str] = (), methods: Sequence[str] = (*METHODS,), seeds: Sequence[int] = SEEDS, **more: dict
 ) -> None:
-    """params.yaml with that entry in its matrix, and blocks of these studies."""
-    blocks = {"methods": {method: {} for method in METHODS}, "model": {"layers": [10, 18, 2], "timesteps": 6}}
-    experiments = {"tiny": blocks | {study: BLOCKS.get(study, {}) for study in studies}}
+    """params.yaml with that entry in its matrix, and blocks of these studies and `more`."""
+    blocks = {"methods": {method: {} for method in METHODS}, "model": {"layers": [10, 18, 8, 2], "timesteps": 6}}
+    experiments = {"tiny": blocks | {study: BLOCKS.get(study, {}) for study in studies} | more}
     entry = {"methods": list(methods), "seeds": list(seeds)}
     write_json(Path("params.yaml"), {"matrix": {"tiny": entry}, "experiments": experiments})
 
@@ -115,6 +114,53 @@ def test_the_files_of_a_comparison(project: Path) -> None:
     assert read_json(folder / "metrics/dense.json") == {"accuracy": pytest.approx(0.96)}
 
 
+@pytest.mark.parametrize(
+    ("block", "baseline", "rivals"),
+    [
+        (None, "magnitude", {"cqp", "osqp"}),
+        ({"baseline": "osqp"}, "osqp", {"cqp", "magnitude"}),
+        ({"baseline": None}, None, set()),
+    ],
+)
+def test_margins_are_over_the_baseline_of_the_experiment(
+    project: Path, capsys: pytest.CaptureFixture[str], block: dict | None, baseline: str | None, rivals: set[str]
+) -> None:
+    """All accuracies of validation are equal: the first method is the best."""
+    write_matrix(**{} if block is None else {"compare": block})
+    matrix.update()
+    compare.main(ARGUMENTS)
+    summary = read_json(paths.compare_folder("tiny") / "summary.json")
+    assert summary["baseline"] == baseline
+    assert {result["method"] for result in summary["results"] if result["margin"]} == rivals
+    end = "; there is no baseline" if baseline is None else f" points over {baseline}."
+    assert "the best by validation is cqp, with 81.20 ± 2.48 % on test" in capsys.readouterr().out
+    page = report_page()
+    assert end in page.split('<p class="lead">')[1].split("</p>")[0]
+
+
+def test_a_baseline_that_is_no_method_of_the_experiment_is_refused(project: Path) -> None:
+    write_matrix(compare={"baseline": "random"})
+    with pytest.raises(
+        UserError, match=r"tiny\.compare\.baseline: allowed are null and .*cqp, magnitude, osqp; found 'ra"
+    ):
+        compare.main(ARGUMENTS)
+
+
+def test_a_method_that_empties_a_layer_is_named_in_the_log_and_on_the_page(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = read_table(paths.evaluate_table("tiny"), "evaluate@tiny")
+    table.loc[(table["method"] == "cqp") & (table["level"] >= 0.95) & (table["seed"] == 0), "empty_layers"] = 1
+    write_table(paths.evaluate_table("tiny"), table)
+    compare.main(ARGUMENTS)
+    said = capsys.readouterr().out
+    assert "cqp leaves a layer without synapses at 95 %, 98 %: no rival there" in said
+    assert "At 98 % sparsity the best by validation is magnitude" in said
+    rows = Parsed(report_page()).cells
+    assert rows[5] == ["98 %", "81.20 ± 2.48 (empty layer)", "71.20 ± 2.48", "61.20 ± 2.48", "magnitude"]
+    assert [row[0] for row in rows if row[1:2] == ["98 %"]] == ["cqp (empties a layer)", "magnitude", "osqp"]
+
+
 def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
     write_levels("osqp", 7, [0.1])
     compare.main(ARGUMENTS)
@@ -157,20 +203,26 @@ def test_a_matrix_yaml_that_is_out_of_date_is_an_error(
 def test_the_page_has_what_was_run_and_every_method_and_level(project: Path) -> None:
     page = report_page()
     rows = Parsed(page).cells
-    assert rows[0] == ["sparsity", "cqp", "magnitude", "osqp", "cqp over magnitude", "osqp, achieved"]
-    assert [row[0] for row in rows[1:6]] == [f"{100 * level:g} %" for level in LEVELS]
-    assert rows[3][-2:] == ["+10.00 ± 0.00", "91.50 %"]
-    every = rows[rows.index([*COLUMNS]) + 1 :][: 1 + len(METHODS) * len(LEVELS)]
-    wanted = [["dense", "0"], *([method, f"{level:g}"] for method in METHODS for level in LEVELS)]
+    assert rows[0] == ["sparsity", "cqp", "magnitude", "osqp", "best by validation"]
+    levels = [f"{100 * level:g} %" for level in LEVELS]
+    assert [row[0] for row in rows[1:6]] == levels
+    assert rows[3][-2:] == ["62.00 ± 2.48 at 91.5 %", "cqp"]
+    assert rows[6] == ["sparsity", "cqp", "osqp"]
+    assert rows[9] == ["90 %", "+10.00 ± 0.00", "-"]
+    (header,) = [place for place, row in enumerate(rows) if row[:1] == ["method"]]
+    every = rows[header + 1 :][: 1 + len(METHODS) * len(LEVELS)]
+    wanted = [["dense", "0 %"], *([method, level] for method in METHODS for level in levels)]
+    wanted[wanted.index(["osqp", "90 %"])][1] = "91.5 % (90 % asked)"
     assert [row[:2] for row in every] == wanted
     assert page.count("<img") == page.count("<figure>") == 2
-    for text in ("made: 1,200 train, 100 validation, 200 test", "10-18-2, 200 prunable synapses, 6 time steps"):
+    for text in ("made: 1,200 train, 100 validation, 200 test", "10-18-8-2, 200 prunable synapses, 6 time steps"):
         assert text in page
     assert "3 (0, 1, 2), protocol fair" in page
 
 
 def test_the_claims_are_judged_beside_the_page(project: Path) -> None:
     report.main(ARGUMENTS)
+    assert all((project / f"results/tiny/report/{name}").is_dir() for name in ("figures", "metrics", "studies"))  # outs
     found = read_json(paths.report_folder("tiny") / "claims.json")
     first = found["claims"][0]
     assert (first["id"], first["verdict"]) == ("cqp_at_90", "not reproduced")

@@ -30,6 +30,7 @@ def test_rows_of_a_real_net(dense: Dense, dataset: Dataset) -> None:
     assert whole["energy_pj_horowitz_45nm_fp32"] == pytest.approx(
         4.6 * whole["macs"] + 0.9 * whole["acs"] + 4.6 * 5 * (16 + 12 + 3)
     )
+    assert (table["macs"] == table["macs_once"] * table["steps"]).all()  # `direct` is constant
     for steps in (2, 3, 5):
         row = table[(table["layer"] == "all") & (table["split"] == "test") & (table["steps"] == steps)].iloc[0]
         shorter = spikes_of(network, dataset.test, steps)

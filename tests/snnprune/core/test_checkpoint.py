@@ -199,3 +199,19 @@ def test_masks_alone_come_back_by_name(tmp_path: Path) -> None:
     assert (tmp_path / "again").read_bytes() == (tmp_path / "masks").read_bytes()
     with pytest.raises(NetworkFileError, match=r"masks: the mask of layers.4.weight does not fit"):
         load_masks(tmp_path / "masks", build_network(ModelParams(layers=[6, 5, 30])))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ('{"layers": [4, 2], "threshold": 1e39}', "its model is none that this version allows: .*threshold"),
+        ('{"layers": [4, 2]}', "weights do not fit the network"),
+        (None, "damaged or not a safetensors file"),  # a folder
+    ],
+)
+def test_a_file_of_another_maker_is_refused(tmp_path: Path, model: str | None, message: str) -> None:
+    path = tmp_path / "net" if model else tmp_path
+    if model:
+        save_file({"a": torch.ones(2)}, path, {"model": model})
+    with pytest.raises(NetworkFileError, match=f"(?s)^{path}: {message}"):
+        load_network(path)

@@ -1,12 +1,16 @@
 """Encodings: shapes, seeds, what each does to a pixel, and equality with snnTorch's spike generators."""
 
+import re
+from itertools import product
+
 import pytest
 import torch
 from snntorch import spikegen
 from torch import Tensor
 
 from snnprune.core.encoding import encode, is_constant
-from snnprune.core.params import Direct, Encoding, Latency, NoisyDirect, Rate
+from snnprune.core.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate
+from snnprune.core.schema import ParamsError, validate
 
 DIRECT = Direct(name="direct")
 NOISY = NoisyDirect(name="noisy_direct", sigma=0.2)
@@ -97,6 +101,41 @@ def test_latency_spikes_once_and_earlier_for_brighter_pixels() -> None:
     # Linear and normalised over 11 steps: round(10 * (1 - pixel)); below the threshold 0.01 no spike at all.
     assert spikes.sum(0).tolist() == [1, 1, 1, 1, 1, 0, 0]
     assert spikes[:, :5].argmax(0).tolist() == [0, 2, 4, 7, 10]
+
+
+IMAGES = {
+    "dark": torch.zeros(2, 1, 3, 3),
+    "bright": torch.linspace(0.5, 1, 18).view(2, 1, 3, 3),
+    "all": torch.linspace(0, 1, 18).view(2, 1, 3, 3),
+    "over": torch.full((2, 1, 3, 3), 1.0000001),  # a rotated image may be that
+}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 30, 1000])
+@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_latency_runs_with_all_that_params_allow(steps: int, linear: bool, normalize: bool) -> None:
+    """Every pixel spikes once within the steps; what cannot is refused by the params."""
+    allowed = 0
+    for tau, threshold in product([1e-3, 0.1, 0.24, 0.3, 1.0, 3.0, 29.0, 1000.0], [1e-4, 0.01, 0.5, 0.75, 0.9, 0.99]):
+        block = {"name": "latency", "tau": tau, "threshold": threshold, "linear": linear, "normalize": normalize}
+        try:
+            model = validate(ModelParams, {"layers": [9, 2], "timesteps": steps, "encoding": block}, "model")
+        except ParamsError as error:
+            assert re.match("model: encoding(.tau: found .*; allowed .* at most| latency needs timesteps)", str(error))
+            continue
+        allowed += 1
+        for images in IMAGES.values():
+            encoded = encode(images, model.encoding.model_copy(update={"clip": False}), steps)
+            assert encoded.sum(0).eq(1).all(), (tau, threshold)
+    assert allowed == (0 if steps == 1 else 48 if normalize else allowed)
+    assert allowed or steps == 1
+
+
+@pytest.mark.parametrize("images", IMAGES.values(), ids=IMAGES)
+@pytest.mark.parametrize("encoding", [Rate(name="rate", gain=1000), NoisyDirect(name="noisy_direct", sigma=1000)])
+def test_the_others_run_at_their_limits(images: Tensor, encoding: Encoding) -> None:
+    assert encode(images, encoding, 1).isfinite().all()
 
 
 def test_latency_takes_no_random_number(images: Tensor) -> None:

@@ -8,6 +8,8 @@ from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 from snnprune.core.training.evaluate import BATCH_SIZE, accuracy, accuracy_by_step, spikes_of
 from snnprune.energy.measure import measure
+from snnprune.energy.profiles import Profile
+from snnprune.pruning.mask import prunable_weights
 
 SAMPLES = BATCH_SIZE + 40
 
@@ -35,3 +37,17 @@ def test_two_batches(network: SpikingNetwork, steps: int) -> None:
     assert found.layers[1].acs == pytest.approx(3 * steps * 12 * found.layers[0].spike_rate)
     if steps == 5:
         assert found.accuracy == accuracy(network, split())
+
+
+@pytest.mark.parametrize(("encoding", "once"), [({"name": "direct"}, 3), ({"name": "noisy_direct", "sigma": 1e-9}, 12)])
+def test_a_constant_input_is_computed_once_and_one_with_noise_at_every_step(encoding: dict, once: int) -> None:
+    """Three synapses meet an input that is not 0, at four steps; no neuron fires. A MAC is 2 pJ, an update 0.5."""
+    spec = {"layers": [2, 2, 1], "timesteps": 4, "encoding": encoding, "threshold": 99.0}
+    network = build_network(ModelParams.model_validate(spec))
+    with torch.no_grad():
+        prunable_weights(network)["layers.1.weight"].copy_(torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
+    found = measure(network, Split(torch.tensor([[[[1.0, 0.5]]]]), torch.tensor([0])))
+    assert (found.macs, found.macs_once, found.acs, found.neuron_updates) == (12, once, 0, 12)
+    price = {"made": Profile(mac_pj=2, ac_pj=1, neuron_update_pj=0.5, source="made up")}
+    assert found.total.energies(price) == {"energy_pj_made": 30, "energy_once_pj_made": 2 * once + 6}
+    assert str(found).startswith(f"12 MACs ({once} with a constant input once) and 0 ACs a sample")

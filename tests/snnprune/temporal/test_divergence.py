@@ -1,5 +1,7 @@
 """KL over time by hand, against scipy, and its laws."""
 
+import math
+
 import pytest
 import torch
 from scipy.stats import entropy
@@ -38,6 +40,21 @@ def test_samples_cancel_in_the_form_of_the_authors_code() -> None:
     both = torch.stack([early, late])
     assert kl_by_step(both)[0] > 0.3
     assert kl_of_mean_by_step(both)[0].item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("steps", [770, 790, 3000])
+def test_long_runs_of_classes_that_always_and_never_spike(steps: int) -> None:
+    """The mean of the silent class underflows to 0, whose logarithm is minus infinity; 0 log 0 is 0."""
+    always = torch.zeros(steps, 3, 2)
+    always[:, :, 0] = 1
+    always[-20:, :, 1] = 2  # the mean is above 0 again in the end
+    for spikes_ in (always, always[:-20]):
+        each, mean = kl_by_step(spikes_), kl_of_mean_by_step(spikes_)
+        assert mean.isfinite().all()
+        torch.testing.assert_close(mean, each)  # all samples are alike
+        # log 2 - 0 at the first step: p_1 = softmax(1, 0)
+        assert mean[0].item() == pytest.approx(math.log1p(math.exp(-1)))
+        assert 1 <= authors_steps(mean) <= steps
 
 
 @pytest.mark.parametrize(

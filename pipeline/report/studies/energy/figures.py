@@ -21,9 +21,9 @@ def draw_front(summary: StudySummary) -> Figure:
     profile = _profile(summary)
     grid, front = (_of_profile(summary, name) for name in ("grid", "front"))
     best = 100 * front["accuracy"].max()
-    near, shown = (rows[100 * rows["accuracy"] >= best - BEST_POINTS] for rows in (grid, front))
-    for index, (method, rows) in enumerate(near.groupby("method", sort=False)):
-        points = look(method, index) | {"linestyle": "none", "markersize": 4, "alpha": 0.7}
+    near, shown = (rows[100 * rows["accuracy"] >= best - BEST_POINTS] for rows in (grid[~grid["empty"]], front))
+    for method, rows in near.groupby("method", sort=False):
+        points = look(method) | {"linestyle": "none", "markersize": 4, "alpha": 0.7}
         axes.plot(rows["energy_pj"] / 1e6, 100 * rows["accuracy"], label=method, **points)
     line = {"linewidth": 1, "marker": "o", "markersize": 9, "label": "front (chosen on validation)"}
     axes.plot(shown["energy_pj"] / 1e6, 100 * shown["accuracy"], **line, **HOLLOW)
@@ -46,7 +46,7 @@ def draw_layers(summary: StudySummary) -> Figure:
     names = [net_name(net.method, net.level) for net in nets.itertuples()]
     figure, (axes,) = panels("energy of a sample by layer, all time steps", (8, 1.2 + 0.38 * len(nets)), "", x=ENERGY)
     ends = [0.0] * len(nets)
-    for index, (layer, rows) in enumerate(energies.groupby("layer", sort=False)):
+    for index, (layer, rows) in enumerate(energies.groupby("name", sort=False)):
         widths = nets.merge(rows, how="left")["energy"].fillna(0.0).tolist()
         axes.barh(range(len(nets)), widths, left=ends, color=LAYER_COLOURS[index % len(LAYER_COLOURS)], label=layer)
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
@@ -64,12 +64,12 @@ def draw_formula(summary: StudySummary) -> Figure:
     title, label = "energy saved: the paper's formula against the count", "saved by count (%)"
     figure, (axes,) = panels(title, (7, 5), label, x="saved by the paper's formula, 1 - (1 - s) T'/T (%)")
     grid = _of_profile(summary, "grid")
-    whole = grid[~grid["truncated"] & (grid["steps"] == summary.more["timesteps"])]
-    for index, method in enumerate(grid["method"].unique()):
+    whole = grid[~grid["truncated"] & ~grid["empty"] & (grid["steps"] == summary.more["timesteps"])]
+    for method in whole["method"].unique():
         if method != DENSE:
             rows = 100 * whole.loc[whole["method"] == method, ["formula", "reduction"]]
             rows = rows.sort_values("formula", kind="stable")
-            axes.plot(rows["formula"], rows["reduction"], label=method, **look(method, index))
+            axes.plot(rows["formula"], rows["reduction"], label=method, **look(method))
     axes.axline((100, 100), slope=1, color="black", linewidth=1, linestyle=":", label="formula = count")
     axes.legend(frameon=False)
     return figure
@@ -88,18 +88,18 @@ FIGURES = (
     Drawing(
         "energy_front",
         "Up and left is better: the line joins the settings that no other beats in both accuracy and energy on "
-        f"validation. Only the best {BEST_POINTS:g} points are drawn.",
+        f"validation. Drawn is what lies within {BEST_POINTS:g} points of the best test accuracy on it.",
         draw_front,
     ),
     Drawing(
         "energy_layers",
-        "Which layer the energy goes to, and how it shrinks as synapses are removed.",
+        "Which layer the energy goes to, and how it shrinks as synapses are removed (a constant input computed once).",
         draw_layers,
     ),
     Drawing(
         "energy_formula",
-        "Below the dotted line a method saves less than the paper's formula says, because it keeps the busy "
-        "synapses; above it, more.",
+        "Below the dotted line a method saves less than the paper's formula says: it keeps the busy synapses, and no "
+        "mask removes neuron updates; above it, more. A constant input is computed once.",
         draw_formula,
     ),
 )

@@ -1,7 +1,7 @@
 """From the evidence to claims.json: made cases with known verdicts, the table of claims, and the committed results."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, get_args
 
 import pytest
@@ -22,7 +22,7 @@ from pipeline.report.claims.judge import (
     judge_claim,
 )
 from pipeline.report.claims.table import claim_table
-from pipeline.report.statistics import Interval, describe
+from pipeline.report.statistics import Interval, describe, paired_difference
 from pipeline.study import available
 from tests.imports import PROJECT
 from tests.pipeline.report.tables import comparison_of
@@ -191,6 +191,32 @@ def test_an_experiment_without_studies_has_every_claim() -> None:
     assert found.verdicts == {verdict: len(CLAIMS) if verdict == "not measured" else 0 for verdict in VERDICTS}
     assert found.rule == list(RULE)
     json.dumps(asdict(found), allow_nan=False)
+
+
+def test_claims_that_were_not_measured_are_left_out_in_one_line_that_says_why() -> None:
+    found = judge(EMPTY, "made")
+    assert found.measured == []
+    assert found.left_out.startswith(
+        f"Not measured here and left out: {len(CLAIMS)} of {len(CLAIMS)} claims (no margin of"
+    )
+    assert "no study energy, " in found.left_out and "not run" not in found.left_out
+    assert found.left_out.count("no study energy") == 1
+    one_seed = {"method": "cqp", "level": 0.9, "margin": paired_difference([0.9], [0.8])}
+    assert "no interval from one seed" in judge(Evidence(comparison_of(one_seed)), "made").left_out
+    measured = replace(found, claims=[judged(condition(ABOVE))])
+    assert (len(measured.measured), measured.left_out) == (1, "")
+
+
+def test_a_saving_with_a_constant_input_says_both_conventions() -> None:
+    measured = Measured(interval(4.4, 6.4), "T' = 8 of 10 steps", interval(19.8, 20.2))
+    saved = Condition("saved", "%", "at least", 10, Reading("energy", lambda found: measured), None, 10)
+    claim = judged(saved)
+    assert claim.verdict == "not reproduced"
+    assert "is not at least 10 (with the input counted at every step 20.00 (19.80 to 20.20) %: holds)" in claim.why
+    cell = claim_table(claim).rows[0][3]
+    assert cell.endswith(
+        "T' = 8 of 10 steps, 5 seeds, with the input counted at every step 20.00 (19.80 to 20.20) %: holds"
+    )
 
 
 def test_the_table_of_claims_is_sound() -> None:

@@ -1,5 +1,7 @@
 """The comparison's figures: valid SVG, the same bytes each time, with the numbers of the summary."""
 
+import math
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -8,8 +10,11 @@ from matplotlib import pyplot
 
 from pipeline.report.comparison.figures import FIGURES, accuracy_against_sparsity, sparsity_error
 from pipeline.report.comparison.summary import Comparison, summarize
-from pipeline.report.style import COLOURS, MARKERS, SPARE_COLOURS, Drawing, look
+from pipeline.report.looks import COLOURS, MARKERS, SPARE_COLOURS, SPARE_MARKERS
+from pipeline.report.statistics import describe
+from pipeline.report.style import Drawing, draw_intervals, look, panels
 from snnprune.pruning.registry import available
+from tests.imports import PROJECT
 from tests.pipeline.report.drawn import points, texts_of
 
 
@@ -52,10 +57,32 @@ def test_sparsity_error_is_achieved_minus_asked_in_points(summary: Comparison) -
 
 
 def test_methods_differ_in_colour_and_marker() -> None:
-    assert set(COLOURS) == set(MARKERS) >= set(available())
+    assert set(COLOURS) == set(MARKERS) == {"dense", *available()}
     assert len({*COLOURS.values(), *SPARE_COLOURS}) == len(COLOURS) + len(SPARE_COLOURS)
-    assert len(set(MARKERS.values())) == len(MARKERS)
-    assert look("cqp", 3) == look("cqp")
-    first, second = look("brandnew", 0), look("newest", 1)
-    assert first["color"] != second["color"]
-    assert first["color"] not in COLOURS.values()
+    assert len({*MARKERS.values(), *SPARE_MARKERS}) == len(MARKERS) + len(SPARE_MARKERS)
+    first, second = look("brandnew"), look("newest")
+    assert first["color"] != second["color"] and first["marker"] != second["marker"]
+    assert first["color"] in SPARE_COLOURS
+
+
+def test_dvcs_plots_have_the_colours_of_the_figures() -> None:
+    text = (PROJECT / ".dvc/plots/accuracy_against_sparsity.json").read_text(encoding="utf-8")
+    named, spare = re.search(r"\{(dense: [^}]*)\}\[datum.method\] \|\| '(#\w+)'", text).groups()
+    assert dict(re.findall(r"(\w+): '(#\w+)'", named)) == COLOURS
+    assert spare in SPARE_COLOURS
+
+
+T = math.tan(math.pi * 0.475)  # of two seeds: half the interval is T times half their difference
+
+
+def test_bars_of_percentages_stay_within_0_and_100() -> None:
+    figure, (axes,) = panels("made", (4, 3), "accuracy (%)")
+    draw_intervals(axes, [1, 2], [describe([0.02, 0.1]), describe([0.99, 0.9])])
+    ends = axes.containers[0].lines[2][0].get_segments()
+    assert [[float(y) for _, y in ends] for ends in ends] == [
+        pytest.approx([0, 6 + 4 * T]),
+        pytest.approx([94.5 - 4.5 * T, 100]),
+    ]
+    draw_intervals(axes, [1], [describe([-1, 1])], 1)  # points may lie anywhere
+    assert float(axes.containers[1].lines[2][0].get_segments()[0][0][1]) < -1
+    pyplot.close(figure)

@@ -55,7 +55,7 @@ def test_summary_by_hand(table: pd.DataFrame) -> None:
 
 
 def test_margins_by_hand(on_target: pd.DataFrame) -> None:
-    results = summarize(on_target).results
+    results = summarize(on_target, "magnitude").results
     # Against magnitude, seed by seed: 0.7 - 0.9 = -0.2 and 0.5 - 0.8 = -0.3: half width = t * 0.05. With one degree of
     # freedom and t = -0.25 / 0.05 = -5 the two-sided p is 1 - 2 / pi * atan(5).
     margin = results["margin"].iloc[-1]
@@ -63,13 +63,36 @@ def test_margins_by_hand(on_target: pd.DataFrame) -> None:
     assert margin.low == pytest.approx(-0.25 - 0.05 * T_97_5_ONE_DEGREE)
     assert margin.p == pytest.approx(1 - 2 / math.pi * math.atan(5))
     assert results.loc[results["margin"].isna(), "method"].tolist() == ["magnitude", "magnitude"]
-    alone = summarize(on_target[on_target["method"] != "magnitude"])
-    assert alone.results["margin"].tolist() == [None, None]
+    assert summarize(on_target).results["margin"].tolist() == [None] * 4  # no baseline
+    other = summarize(on_target, "osqp").results
+    assert other.loc[other["margin"].notna(), "method"].tolist() == ["magnitude", "magnitude"]
+    assert other["margin"].iloc[1].mean == pytest.approx(0.25)
+
+
+def test_what_emptied_a_layer_or_missed_its_level_is_never_the_best_nor_in_a_margin(on_target: pd.DataFrame) -> None:
+    """On test osqp is worse; by validation, which counts, it is the best."""
+    osqp = on_target["method"] == "osqp"
+    better = on_target.assign(validation_accuracy=osqp.where(osqp, 0.5).astype(float))
+    found = summarize(better, "magnitude")
+    assert [found.best(level).method for level in found.levels] == ["osqp", "osqp"]
+    last = better.index[-1]  # osqp, seed 1, level 0.9: one seed is enough
+    for column, value in (("empty_layers", 1), ("nnz", 9)):
+        changed = better.copy()
+        changed.loc[last, column] = value
+        for baseline, other in (("magnitude", "osqp"), ("osqp", "magnitude")):
+            found = summarize(changed, baseline)
+            assert [found.best(level).method for level in found.levels] == ["osqp", "magnitude"]
+            first, second = found.by_method[other]["margin"]
+            assert first is not None and second is None
+
+
+def test_equal_validation_accuracies_leave_the_first_method_the_best(on_target: pd.DataFrame) -> None:
+    assert summarize(on_target.assign(validation_accuracy=0.3)).best(0.9).method == "magnitude"
 
 
 def test_a_method_that_missed_the_target_has_no_margin(table: pd.DataFrame) -> None:
     """osqp keeps 5 synapses of 10 at level 0.9; at 0.5 it keeps 50, as asked."""
-    first, last = summarize(table).by_method["osqp"].itertuples()
+    first, last = summarize(table, "magnitude").by_method["osqp"].itertuples()
     assert last.margin is None
     assert last.accuracy.mean == pytest.approx(0.6)
     # 0.96 - 0.96 and 0.95 - 0.94: t = 0.005 / 0.005.
@@ -79,26 +102,26 @@ def test_a_method_that_missed_the_target_has_no_margin(table: pd.DataFrame) -> N
 @pytest.mark.parametrize("kept", [9, 11])
 def test_one_seed_that_missed_it_is_enough(on_target: pd.DataFrame, kept: int) -> None:
     on_target.loc[on_target.index[-1], "nnz"] = kept  # of osqp, seed 1, level 0.9
-    first, last = summarize(on_target).by_method["osqp"].itertuples()
+    first, last = summarize(on_target, "magnitude").by_method["osqp"].itertuples()
     assert (first.nnz, last.nnz) == ([50, 50], [10, kept])
     assert first.margin is not None
     assert last.margin is None
 
 
 def test_seeds_are_paired_whatever_the_order_of_the_rows(on_target: pd.DataFrame) -> None:
-    shuffled = summarize(on_target.iloc[[0, 1, *range(9, 1, -1)]]).by_method
-    assert plain(shuffled) == plain(summarize(on_target).by_method)
+    shuffled = summarize(on_target.iloc[[0, 1, *range(9, 1, -1)]], "magnitude").by_method
+    assert plain(shuffled) == plain(summarize(on_target, "magnitude").by_method)
 
 
 def test_one_seed_has_means_without_intervals(on_target: pd.DataFrame) -> None:
-    last = summarize(on_target[on_target["seed"] == 0]).results.iloc[-1]
+    last = summarize(on_target[on_target["seed"] == 0], "magnitude").results.iloc[-1]
     assert last.accuracy == Interval(1, 0.7)
     assert (last.margin.mean, last.margin.p) == (pytest.approx(-0.2), None)
 
 
 def test_the_summary_comes_back_from_its_json(table: pd.DataFrame) -> None:
     for rows in (table, table[table["seed"] == 0]):
-        content = json.dumps(plain(summarize(rows)))
+        content = json.dumps(plain(summarize(rows, "magnitude")))
         found = from_json(content)
         assert json.dumps(plain(found)) == content
         assert isinstance(found.by_method["osqp"]["margin"].iloc[0], Difference)

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from pipeline.report.comparison.tables import COLUMNS, by_level, render_markdown, table
+import pytest
+
+from pipeline.report.comparison.tables import best_text, by_level, render_markdown, table
 from pipeline.report.statistics import Difference, Interval, describe
 from tests.pipeline.report.tables import comparison_of
 
@@ -38,42 +40,90 @@ SUMMARY = comparison_of(
 )
 
 
+COLUMNS = ["method", "sparsity", "test accuracy %", "margin over magnitude", "one-shot sparsity", "one-shot accuracy %"]
+
+
 def test_columns_by_hand() -> None:
-    assert dict(zip(COLUMNS, zip(*table(SUMMARY).rows, strict=True), strict=True)) == {
+    found = table(SUMMARY)
+    assert found.header == COLUMNS
+    assert dict(zip(COLUMNS, zip(*found.rows, strict=True), strict=True)) == {
         "method": ("dense", "cqp", "cqp", "magnitude", "magnitude"),
-        "level": ("0", "0.5", "0.985", "0.5", "0.985"),
-        "achieved sparsity": ("0.00 %", "51.23 %", "99.73 %", "51.23 %", "99.73 %"),
+        "sparsity": ("0 %", *["51.23 % (50 % asked)", "99.73 % (98.5 % asked)"] * 2),
         "test accuracy %": ("98.42 ± 0.11", "98.00 ± 0.20", "97.00 ± 0.20", "96.75 ± 0.20", "97.10"),
         "margin over magnitude": ("", "+1.25 ± 0.40*", "-0.10 ± 0.40", "", ""),
-        "one-shot sparsity": ("", "75.00 %", "99.25 %", "75.00 %", "99.25 %"),
+        "one-shot sparsity": ("", *["75 % (50 % asked)", "99.25 % (98.5 % asked)"] * 2),
         "one-shot accuracy %": ("", *["25.00 ± 1.00"] * 4),
     }
-    assert table(SUMMARY).caption.startswith("made: 134,528 synapses, protocol fair, 3 seeds, ")
+    assert found.caption.startswith("made: 134,528 synapses, protocol fair, 3 seeds, ")
     assert "1 seed," in table(replace(SUMMARY, seeds=[4])).caption
+
+
+def test_without_a_baseline_there_are_no_margins_and_that_is_said() -> None:
+    alone = replace(SUMMARY, baseline=None)
+    assert table(alone).header == [name for name in COLUMNS if "margin" not in name]
+    assert {len(row) for row in table(alone).rows} == {len(COLUMNS) - 1}
+    assert "there is no baseline (compare.baseline in params.yaml)" in table(alone).caption
+    assert len(by_level(alone)) == 1
 
 
 def test_markdown_has_every_cell_in_aligned_columns() -> None:
     lines = render_markdown(SUMMARY).splitlines()
     assert lines[:2] == [table(SUMMARY).caption, ""]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-    assert [cells[0], *cells[2:]] == [[*COLUMNS], *table(SUMMARY).rows]
+    assert [cells[0], *cells[2:]] == [COLUMNS, *table(SUMMARY).rows]
     assert len({tuple(index for index, sign in enumerate(line) if sign == "|") for line in lines[2:]}) == 1
 
 
-def test_a_row_per_level_and_columns_for_what_there_is() -> None:
-    on_target = [
-        {"method": method, "level": level, "accuracy": describe([mean, mean + 0.02]), "sparsity": Interval(1, level)}
-        for method, mean in {"cqp": 0.9, "magnitude": 0.8}.items()
-        for level in (0.9, 0.5)
+def on_target(method: str, level: float, **others: Any) -> dict[str, Any]:
+    return {"method": method, "level": level, "sparsity": Interval(1, level)} | others
+
+
+def test_a_users_own_method_has_its_columns_and_what_is_no_rival_says_why() -> None:
+    """osqp missed 90 %, membrane emptied a layer: both are far better, on validation too, and neither is the best."""
+    high = {"accuracy": describe([0.99, 0.99]), "validation_accuracy": Interval(1, 0.99)}
+    summary = comparison_of(
+        on_target("mine", 0.5, accuracy=describe([0.9, 0.92]), validation_accuracy=Interval(1, 0.7)),
+        on_target("mine", 0.9, margin=margin(0.1, 0.01, 0.02), validation_accuracy=Interval(1, 0.7)),
+        on_target("magnitude", 0.5, validation_accuracy=Interval(1, 0.8)),
+        on_target("magnitude", 0.9),
+        on_target("osqp", 0.5, margin=margin(-0.01, 0.02, 0.2)),
+        on_target("osqp", 0.9, nnz=[9], **high) | {"sparsity": Interval(1, 0.93)},
+        on_target("membrane", 0.5),
+        on_target("membrane", 0.9, empty_layers=1, **high),
+    )
+    accuracies, margins = by_level(summary)
+    assert accuracies.header == ["sparsity", "mine", "magnitude", "osqp", "membrane", "best by validation"]
+    assert accuracies.rows == [
+        ["50 %", "91.00 ± 12.71", "50.00", "50.00", "50.00", "magnitude"],
+        ["90 %", "50.00", "50.00", "99.00 ± 0.00 at 93 %", "99.00 ± 0.00 (empty layer)", "mine"],
     ]
-    on_target[0]["margin"] = margin(0.1, 0.01, 0.2)
-    missed = {"method": "osqp", "sparsity": Interval(1, 0.93), "nnz": [9]}
-    summary = comparison_of(*on_target, missed | {"level": 0.9}, missed | {"level": 0.5, "sparsity": Interval(1, 0.5)})
-    found = by_level(summary)
-    assert found.header == ["sparsity", "cqp", "magnitude", "osqp", "cqp over magnitude", "osqp, achieved"]
-    assert found.rows == [
-        ["50 %", "91.00 ± 12.71", "81.00 ± 12.71", "50.00", "", "50.00 %"],
-        ["90 %", "91.00 ± 12.71", "81.00 ± 12.71", "50.00", "+10.00 ± 1.00", "93.00 %"],
-    ]
-    alone = by_level(comparison_of(on_target[1]))
-    assert (alone.header, alone.rows) == (["sparsity", "cqp"], [["50 %", "91.00 ± 12.71"]])
+    assert margins.header == ["sparsity", "mine", "osqp"]
+    assert margins.rows == [["50 %", "-", "-1.00 ± 2.00"], ["90 %", "+10.00 ± 1.00*", "-"]]
+    assert "membrane (empties a layer)" in [row[0] for row in table(summary).rows]
+
+
+@pytest.mark.parametrize(
+    ("changes", "baseline", "text"),
+    [
+        ({"margin": margin(0.1, 0.01, 0.02)}, "magnitude", ", +10.00 ± 1.00 points over magnitude."),
+        (
+            {"margin": margin(0.01, 0.02, 0.2)},
+            "magnitude",
+            ", +1.00 ± 2.00 points over magnitude: no difference shown.",
+        ),
+        ({"margin": Difference(1, 0.01)}, "magnitude", ", +1.00 points over magnitude: no difference shown."),
+        ({"margin": None}, "magnitude", "; the baseline magnitude is no rival here."),
+        ({"method": "magnitude"}, "magnitude", "; it is the baseline."),
+        ({}, None, "; there is no baseline to hold it against."),
+    ],
+)
+def test_the_best_says_whether_it_differs_from_the_baseline(
+    changes: dict[str, Any], baseline: str | None, text: str
+) -> None:
+    found = replace(comparison_of(on_target("mine", 0.985) | changes), baseline=baseline)
+    method = changes.get("method", "mine")
+    assert (
+        best_text(found, 0.985) == f"At 98.5 % sparsity the best by validation is {method}, with 50.00 % on test{text}"
+    )
+    none = replace(comparison_of(on_target("mine", 0.9, empty_layers=2)), baseline=baseline)
+    assert best_text(none, 0.9) == "At 90 % sparsity no method keeps what was asked in every layer."

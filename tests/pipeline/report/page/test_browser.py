@@ -20,6 +20,9 @@ return {
   wide: wide.map(e => e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 40)),
   links: links.length, dead: links.filter(id => !document.getElementById(id)),
   loaded: performance.getEntriesByType('resource').map(entry => entry.name).filter(name => !name.startsWith('data:')),
+  captions: [...document.querySelectorAll('caption span')].map(e => e.getBoundingClientRect().width),
+  numerals: [...document.querySelectorAll('nav ol')].map(e => parseFloat(getComputedStyle(e).paddingLeft)
+    / parseFloat(getComputedStyle(e).fontSize)),
   drawn: [...document.querySelectorAll('figure img')].map(image =>
     ({width: image.getBoundingClientRect().width, natural: image.naturalWidth})),
 };
@@ -55,6 +58,8 @@ def test_a_page_fits_its_width(file: Path, width: int, measure: Measure) -> None
     assert found["links"] > 10
     assert not found["dead"]
     assert not found["loaded"]
+    assert min(found["captions"]) > 300  # also over a narrow table
+    assert min(found["numerals"]) >= 2.2  # `16. ` stands inside the list, which cuts off what is left of it
     # A point of a figure is at least a pixel, so that its 8 to 10 points stay legible; it scrolls in its frame.
     assert found["drawn"]
     assert all(drawing["width"] >= 0.75 * drawing["natural"] > 0 for drawing in found["drawn"])

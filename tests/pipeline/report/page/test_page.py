@@ -13,12 +13,14 @@ from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
 from pipeline.report.page.content import PageFigure, PageTable, Section, Source
 from pipeline.report.page.page import Page, render_page
+from pipeline.report.statistics import describe, paired_difference
 from tests.imports import PROJECT
 from tests.pipeline.report.page.parsed import PAGES, Parsed
 from tests.pipeline.report.tables import comparison_of
 
 HEADER = ["method", "level", "accuracy"]
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt"><path d="M 0 0"/></svg>'
+CQP = {"method": "cqp", "level": 0.9, "accuracy": describe([0.9, 0.91]), "margin": paired_difference([0, 1], [1, 1])}
 ROWS = [["dense", "0", "98.00 ± 0.10"], ["cqp", "0.9", "97.10 ± 0.30"], ["magnitude", "0.9", "95.20"]]
 
 
@@ -31,7 +33,7 @@ def made_page(name: str = "made", **changes: Any) -> Page:
         lead="It came out.",
         facts=[("seeds", "3", compare.anchor)],
         headline=Section("headline", "The comparison", [compare], tables=[PageTable("Three rows.", HEADER, ROWS)]),
-        judgement=judge(Evidence(comparison_of()), name),
+        judgement=judge(Evidence(comparison_of(CQP)), name),
         sections=[
             Section("accuracy", "Accuracy", [compare], figures),
             Section("sweep", "Sweep", [study], figures[:1], findings=["first <b>", "two"]),
@@ -67,12 +69,25 @@ def test_every_number_says_what_made_it() -> None:
 def test_every_claim_has_its_verdict_reason_and_conditions() -> None:
     page = made_page()
     text = render_page(page)
-    for claim in page.judgement.claims:
+    assert [claim.id for claim in page.judgement.measured] == ["cqp_at_90"]
+    for claim in page.judgement.measured:
         part = Parsed(text.split(f'<article class="claim" id="claim-{claim.id}"')[1].split("</article>")[0]).text
         assert claim.verdict in part
         assert claim.why in part
         assert all(condition.quantity in part for condition in claim.conditions)
         assert f'href="#claim-{claim.id}"' in text
+
+
+def test_claims_that_were_not_measured_are_a_line_and_without_any_other_the_rule_goes_too() -> None:
+    page = made_page()
+    text = render_page(page)
+    assert text.count('<article class="claim"') == 1
+    assert page.judgement.left_out in Parsed(text).text
+    none = render_page(made_page(judgement=judge(Evidence(comparison_of()), "made")))
+    section = none.split('<section id="claims"')[1].split("</section>")[0]
+    assert "left out: 8 of 8 claims" in section
+    assert not {"article", "ul", "ol", "table"} & set(Parsed(section).tags)
+    assert_whole(none)
 
 
 def test_a_page_is_whole() -> None:

@@ -60,7 +60,7 @@ def test_valid_svg_with_everything_on_it(name: str) -> None:
 
 def test_numbers_are_drawn_where_they_belong() -> None:
     # 60 * 0.5^20 and the seeds' mean, 0.8 * 0.5
-    _, losses = points(draw("layers"), 0, "layers.1.weight (200,704 synapses)")
+    _, losses = points(draw("layers"), 0, "layer 1, 200,704 synapses")
     assert losses[0] == pytest.approx(60 * 0.5**20 + 0.4)
     shares, over = points(draw("relaxation"), 0, "energy")
     assert shares == pytest.approx([0.5, 0.3, 0.1])  # infeasible from 0.95 on
@@ -86,17 +86,18 @@ def test_the_numbers_of_energy_are_drawn_where_they_belong() -> None:
     front = draw("energy_front").axes[0]
     best = 98 - 0.1  # the dense net's mean over the seeds
     assert front.get_ylim() == pytest.approx((best - 10, best + 1), abs=0.01)
-    # The nets at 0.5 with three steps: 2 * 600, 30 and 22.5 picojoules, and 0.1 / 256, 0.01 and 0.001 less than 0.98.
+    # The nets at 0.5 with three steps: 2 * 200, 30 and 22.5 picojoules, and 0.1 / 256, 0.01 and 0.001 less than 0.98.
     cheapest = points(draw("energy_front"), 0, "cheapest within the allowed loss")
-    assert cheapest == (pytest.approx([1252.5e-6]), pytest.approx([98 - 10 / 256 - 1 - 0.1]))
+    assert cheapest == (pytest.approx([452.5e-6]), pytest.approx([98 - 10 / 256 - 1 - 0.1]))
     shares, saved = points(draw("energy_formula"), 0, "cqp")
     assert shares == pytest.approx([50.0, 90.0])
     assert all(count < formula for formula, count in zip(shares, saved, strict=True))  # neuron updates stay
     layers = draw("energy_layers").axes[0]
     assert len(layers.patches) == 2 * 3
     assert [label.get_text() for label in layers.get_yticklabels()] == ["dense", "cqp@0.50", "cqp@0.90"]
-    # The dense net: 2 * 2400 and 120 picojoules for the mean seed, 60 and 30 neuron updates for half a picojoule.
-    assert layers.texts[0].get_text() == f"{(4800 + 30 + 120 + 15) / 1e6:.3g} µJ"
+    # The dense net: 2 * 400 and 120 picojoules for the mean seed, 60 and 30 neuron updates for half a picojoule.
+    assert layers.texts[0].get_text() == f"{(800 + 30 + 120 + 15) / 1e6:.3g} µJ"
+    assert legend_texts(draw("energy_layers")) == [["layer 1", "layer 3"]]
 
 
 def test_what_is_not_there_is_not_drawn() -> None:

@@ -21,13 +21,13 @@ def test_metrics_are_flat_numbers_and_a_summary_comes_back_from_json(study: str)
 def test_layers() -> None:
     table = layers_table()
     table["loss_points"] = table["level"] * 10 + table["seed"]  # per level 10 * level + 1, sd 1
-    table.loc[table["layer"] == "layers.4.weight", "loss_points"] += 2
+    table.loc[table["layer"] == "layers.3.weight", "loss_points"] += 2
     table.loc[(table["layer"] == "layers.1.weight") & (table["level"] == 0.98), "loss_points"] += 5
     summary = summary_of("layers", table)
-    found = row_of(summary.results, layer="layers.7.weight", level=0.5)
+    found = row_of(summary.results, layer="layers.5.weight", level=0.5)
     assert (found.loss_points.mean, found.loss_points.sd, found.synapses) == (pytest.approx(6), pytest.approx(1), 1280)
-    assert [line.split()[3] for line in summary.findings] == [*["layers.4.weight"] * 4, "layers.1.weight"]
-    assert summary.metrics["loss_points/layers.4.weight/0.90"] == pytest.approx(12)
+    assert [line.partition(" is ")[2][:7] for line in summary.findings] == [*["layer 3"] * 4, "layer 1"]
+    assert summary.metrics["loss_points/layers.3.weight/0.90"] == pytest.approx(12)
 
 
 def test_relaxation() -> None:

@@ -1,0 +1,37 @@
+"""The colour and marker of every method, in figures, MLflow and DVC's plots alike (tests hold `.dvc/plots/` equal)."""
+
+from zlib import crc32
+
+# Okabe & Ito's colour-blind-safe palette; methods that are not named share the spare ones, by their name alone.
+COLOURS = {
+    "dense": "#000000",
+    "cqp": "#0072B2",
+    "magnitude": "#D55E00",
+    "osqp": "#CC79A7",
+    "random": "#999999",
+    "regrow": "#009E73",
+    "gradient": "#E69F00",
+    "membrane": "#56B4E9",
+}
+MARKERS = {
+    "dense": "D",
+    "cqp": "o",
+    "magnitude": "s",
+    "osqp": "^",
+    "random": "x",
+    "regrow": "v",
+    "gradient": "P",
+    "membrane": "*",
+}
+SPARE_COLOURS = ("#8B6508", "#7A3E9D", "#B22222", "#4B5320", "#1B9AAA")
+SPARE_MARKERS = ("h", "<", ">", "p", "X", "d", "8")
+
+
+def colour_of(method: str) -> str:
+    """The colour of a method, `#rrggbb`."""
+    return COLOURS.get(method, SPARE_COLOURS[crc32(method.encode()) % len(SPARE_COLOURS)])
+
+
+def marker_of(method: str) -> str:
+    """Its marker, as matplotlib names it."""
+    return MARKERS.get(method, SPARE_MARKERS[crc32(method.encode()) % len(SPARE_MARKERS)])

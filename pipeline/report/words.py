@@ -1,0 +1,44 @@
+"""How a sparsity, a number of time steps and a layer are written for people, everywhere alike."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.io.nets import net_name
+
+
+def percent(level: float) -> str:
+    """A level or share as `90 %`, `98.5 %`, `87.96 %`: two digits at most, no zeros at their end."""
+    return f"{round(100 * level, 2):g} %"
+
+
+def has_missed(level: float, achieved: float, synapses: int) -> bool:
+    """Whether a sparsity is not that of the nearest whole number of synapses."""
+    return abs(achieved - level) * synapses > 0.5 + 1e-6
+
+
+def sparsity_text(level: float, achieved: float, synapses: int) -> str:
+    """`90 %` of what kept the level; of what missed it what it achieved, `87.96 % (90 % asked)`."""
+    return f"{percent(achieved)} ({percent(level)} asked)" if has_missed(level, achieved, synapses) else percent(level)
+
+
+def net_text(method: str, level: float, achieved: float, synapses: int) -> str:
+    """`cqp@0.90`; `osqp@0.90 (87.96 %)` of a net that missed its level."""
+    missed = f" ({percent(achieved)})" if has_missed(level, achieved, synapses) else ""
+    return f"{net_name(method, level)}{missed}"
+
+
+def steps_text(steps: Sequence[float]) -> str:
+    """Whole numbers of steps, one a seed: `9`, `8 to 9`."""
+    low, high = int(min(steps)), int(max(steps))
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def layer_names(weights: Mapping[str, Any]) -> dict[str, str]:
+    """By the name of its weight [out, in, ...], in the network's order: `1st hidden (64x128)`, `output (128x10)`."""
+    names = {}
+    for place, (name, weight) in enumerate(weights.items(), 1):
+        ordinal = ("1st", "2nd", "3rd")[place - 1] if place <= 3 else f"{place}th"
+        out, into, *kernel = weight.shape
+        size = "x".join(map(str, (into, out, *kernel)))
+        names[name] = f"{'output' if place == len(weights) else f'{ordinal} hidden'} ({size})"
+    return names

@@ -1,0 +1,54 @@
+"""Settings of a training run that do not fit its data: refused with key, found and allowed, or what they mean."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import snnprune
+from snnprune.core.errors import UserError
+
+IMAGES, LABELS = torch.rand((40, 1, 4, 6), generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
+
+
+def weights(images: Tensor = IMAGES, **training: Any) -> Tensor:
+    """Those of the first layer, trained for an epoch."""
+    net = snnprune.build([24, 8, 2], timesteps=4)
+    trained = snnprune.train(net, (images, LABELS), training=snnprune.Training(**{"epochs": 1, **training}))
+    return trained.layers[1].weight
+
+
+@pytest.mark.parametrize(
+    ("images", "training", "message"),
+    [
+        (IMAGES, {"augment": {"shift": 4}}, "augment.shift: found 4; allowed for images of 4 x 6 is at most 3"),
+        (IMAGES.view(40, 1, 1, 24), {"augment": {"shift": 1}}, "augment.shift: found 1; .* of 1 x 24 is at most 0"),
+        (IMAGES.flatten(1), {"augment": {"shift": 1}}, r"augment: found shift 1, .* is 0 for samples of \[24\]"),
+        (IMAGES.flatten(1), {"augment": {"rotation": 9.0}}, "augment: found shift 0, rotation 9.0; allowed is 0 for"),
+        (
+            IMAGES,
+            {"schedule": "one_cycle", "batch_size": 40},
+            r"schedule: found one_cycle over a single step \(epochs 1, 40 samples, batch_size 40\), whose rate is lr / "
+            "250,000; allowed are constant and cosine, or more steps",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_data_is_refused(images: Tensor, training: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=f"^{message}"):
+        weights(images, **training)
+
+
+@pytest.mark.parametrize("training", [{"augment": {"shift": 3}}, {"schedule": "one_cycle", "batch_size": 20}])
+def test_what_just_fits_trains(training: dict[str, Any]) -> None:
+    before = snnprune.build([24, 8, 2], timesteps=4).layers[1].weight
+    assert not torch.equal(weights(**training), before)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_a_batch_larger_than_the_data_is_all_of_it_in_one_step(schedule: str) -> None:
+    whole = weights(schedule=schedule, batch_size=40)
+    assert torch.equal(weights(schedule=schedule, batch_size=1_000_000), whole)
+    first = snnprune.build([24, 8, 2], timesteps=4).layers[1].weight
+    # Adam's first step moves by lr wherever there is a gradient, so the rate of the one step is the highest.
+    assert (whole - first).abs().max().item() == pytest.approx(0.002, rel=1e-2)
