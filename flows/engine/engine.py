@@ -191,7 +191,7 @@ def run_all(
     def end(finished: Done) -> None:
         done[finished.address] = finished
         graph.done(finished.address)
-        tell(str(finished))
+        tell(None if finished.outcome == "skipped" else str(finished))  # FlowFailed names those
 
     with ThreadPoolExecutor(workers) as pool:
         try:

@@ -51,6 +51,10 @@ def become(words: list[str], folder: str, environment: dict[str, str], output: i
         os.dup2(fd, standard)
     os.close(nothing)
     os.close(output)
+    for name in ("stdout", "stderr"):  # the old ones know the file that the flow writes to; a pipe has no position
+        old = getattr(sys, name)
+        new = open(old.fileno(), "w", 1, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, new)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

@@ -1,6 +1,8 @@
 """A stage's commands on this machine: output line by line, stops, and forks that look like fresh processes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,18 @@ def test_lines_come_while_the_stage_runs(tiny: Path, executor: LocalExecutor) ->
     command = "echo early; while [ ! -e go ]; do sleep 0.02; done; echo late"
     executor.run(Stage("a", commands=(command,), root=tiny, folder=tiny), say, Stop())
     assert early == ["early", "late"]
+
+
+def test_a_fork_writes_to_its_own_output_wherever_the_flow_writes_to(tiny: Path) -> None:
+    (tiny / "tiny/change.py").write_text("import sys\nsys.stdout.reconfigure(errors='replace')\nprint('changed')\n")
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom flows.engine.local import LocalExecutor\n"
+        "from flows.engine.stage import Stage\nfrom flows.engine.stop import Stop\nhere = Path(sys.argv[1])\n"
+        "stage = Stage('a', commands=('python -m tiny.change',), root=here, folder=here)\n"
+        "LocalExecutor(['json']).run(stage, print, Stop())\n"
+    )
+    with (tiny / "log").open("w") as log:  # a file has a position, the pipe that the fork writes to has none
+        log.write("before\n")
+        log.flush()
+        subprocess.run([sys.executable, "-c", program, str(tiny)], stdout=log, stderr=log, check=True)
+    assert (tiny / "log").read_text() == "before\nchanged\n"
