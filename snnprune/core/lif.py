@@ -1,4 +1,5 @@
-"""The leaky integrate-and-fire layer over all time steps in one autograd function.
+"""The leaky integrate-and-fire layer over all time steps in one autograd function: `snnprune.sparse.lif` for float32 on
+the CPU, and the one here for all else (CUDA, float64).
 
 Equations (snntorch.Leaky with its default reset delay; S[-1] = 0, U[-1] = 0, reset path detached):
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from snnprune.core.params import Surrogate
+from snnprune.sparse import lif as compiled
 
 
 @torch.no_grad()
@@ -48,15 +50,36 @@ class MultiStepLeaky(snntorch.Leaky):
 
     def multi_step(self, current: Tensor, steps: int | None = None) -> Tensor:
         """Spikes [T, B, ...] for an input current [T, B, ...], or for a constant one [B, ...] when `steps` is given."""
+        if is_compiled(current):
+            return compiled.Lif.apply(current, steps, self.neurons())
         return FusedLif.apply(
             current, steps, self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero", self.surrogate
         )
 
     def surrogate_derivative(self, current: Tensor, steps: int | None = None) -> Tensor:
         """The surrogate's derivative at the membrane potential [T, B, ...], for a current as in `multi_step`."""
-        beta, threshold, to_zero = self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero"
-        membrane, _ = integrate(current.detach(), steps, beta, threshold, to_zero)
+        threshold = self.threshold.item()
+        if is_compiled(current):
+            membrane, _ = compiled.run(current.detach(), steps, self.neurons())
+        else:
+            to_zero = self.reset_mechanism == "zero"
+            membrane, _ = integrate(current.detach(), steps, self.beta.item(), threshold, to_zero)
         return derivative(self.surrogate, membrane - threshold)
+
+    def neurons(self) -> compiled.Neurons:
+        """The same for the compiled loops."""
+        return compiled.Neurons(
+            beta=self.beta.item(),
+            threshold=self.threshold.item(),
+            to_zero=self.reset_mechanism == "zero",
+            is_atan=self.surrogate.name == "atan",
+            slope=self.surrogate.slope,
+        )
+
+
+def is_compiled(values: Tensor) -> bool:
+    """Whether the compiled loops take such values."""
+    return values.device.type == "cpu" and values.dtype == torch.float32
 
 
 def integrate(

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from snnprune.core.encoding import encode, is_constant
-from snnprune.core.lif import MultiStepLeaky
+from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.params import ModelParams
+from snnprune.sparse.linear import SparseLinear, linear_in_rows
 
 Observe = Callable[[nn.Module, Tensor, bool], None]
 
@@ -95,7 +96,8 @@ def run_fused(
     layers: nn.Sequential, values: Tensor, steps: int, constant: bool, observe: Observe | None = None
 ) -> Tensor:
     """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...]. Each layer sees all
-    steps at once; a constant input stays one step long up to the first spiking layer. Before a layer runs, `observe` is
+    steps at once; a constant input stays one step long up to the first spiking layer. Between linear layers values lie
+    in rows (`snnprune.sparse.lif`). Before a layer runs, `observe` is
     called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...]."""
     for layer in layers:
         if observe is not None:
@@ -105,7 +107,9 @@ def run_fused(
             constant = False
         elif isinstance(layer, MultiStepDropout) and not constant:
             values = layer.multi_step(values)
-        elif constant:
+        elif isinstance(layer, nn.Linear) and is_compiled(values):
+            values = linear_in_rows(layer, values)
+        elif constant or isinstance(layer, SparseLinear):
             values = layer(values)
         else:
             values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))

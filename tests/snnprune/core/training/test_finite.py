@@ -21,7 +21,6 @@ TRAINING = snnprune.Training(epochs=2, batch_size=10, lr=0.25)
 TRY = r"NaN or infinite; try a lower lr \(found 0.25\), and check threshold, surrogate.slope and encoding of the model$"
 SPEC = ModelParams(layers=[16, 8, 2], timesteps=4)
 BEYOND = {  # what params no longer allow: float32 overflows, membranes are NaN, neurons silent, and the loss is ln 2
-    "threshold": SPEC.model_copy(update={"threshold": 1e39}),
     "slope": SPEC.model_copy(update={"surrogate": Surrogate.model_construct(name="atan", slope=1e39)}),
     "sigma": SPEC.model_copy(update={"encoding": NoisyDirect.model_construct(name="noisy_direct", sigma=1e38)}),
 }

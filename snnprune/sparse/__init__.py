@@ -1,0 +1,1 @@
+"""Training and inference whose cost follows the synapses that are left."""

@@ -1,0 +1,154 @@
+"""Compiled loops: LIF neurons over time, and products whose cost follows the synapses that are left.
+
+Arrays are float32 and C-contiguous, indices unsigned of any size. A row's result depends on no other row, so that rows
+may be shared out among threads (`first` to `last`, excluded) and give the same bytes. The neurons' steps run in
+snnTorch's order, each operation rounded by itself, so that spikes agree bit for bit for equal currents. In sums the
+compiler may change the order, always in the same way on a kind of CPU.
+
+numba compiles a loop on its first use and keeps it on disk, beside this file or, where that is read-only, in the user's
+cache folder.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+EXACT = {"cache": True, "nogil": True, "error_model": "numpy"}
+SUMS = {**EXACT, "fastmath": {"reassoc", "contract", "nsz"}}
+
+ZERO, ONE = np.float32(0), np.float32(1)
+
+
+@njit(**EXACT)
+def integrate(
+    first, last, current, row, step, beta, threshold, to_zero, steps, width, membrane, spikes, out_row, out_step
+):
+    """LIF neurons, `width` values of a row at a time. The current (flat) of row j at step t begins at j * row + t * step
+    (step 0: it is the same at every step), its membrane and spikes (flat) at j * out_row + t * out_step; beta and
+    threshold [rows]."""
+    state = np.empty(width, np.float32)
+    for j in range(first, last):
+        decay, limit = beta[j], threshold[j]
+        for t in range(steps):
+            now = current[j * row + t * step : j * row + t * step + width]
+            at = j * out_row + t * out_step
+            potential, spike = membrane[at : at + width], spikes[at : at + width]
+            if t == 0:
+                state[:] = now
+            elif to_zero:
+                for c in range(width):
+                    state[c] = (ZERO if state[c] > limit else decay * state[c]) + now[c]
+            else:
+                for c in range(width):
+                    reset = limit if state[c] > limit else ZERO
+                    state[c] = (decay * state[c] + now[c]) - reset
+            for c in range(width):
+                potential[c] = state[c]
+                spike[c] = ONE if state[c] > limit else ZERO
+
+
+@njit(**SUMS)
+def differentiate(
+    first,
+    last,
+    membrane,
+    gradient,
+    row,
+    step,
+    beta,
+    threshold,
+    to_zero,
+    is_atan,
+    slope,
+    steps,
+    width,
+    out,
+    out_row,
+    out_step,
+):
+    """dL/dI from dL/dS by the surrogate's derivative, the reset path detached; all flat, places as in `integrate`. Where
+    `out_step` is 0, the current was the same at every step and its gradient is the sum over them."""
+    later = np.empty(width, np.float32)
+    half, inner, steep = np.float32(slope / 2), np.float32(math.pi / 2 * slope), np.float32(slope)
+    for j in range(first, last):
+        decay, limit = beta[j], threshold[j]
+        later[:] = ZERO
+        if out_step == 0:
+            out[j * out_row : j * out_row + width] = ZERO
+        for t in range(steps - 1, -1, -1):
+            at = j * row + t * step
+            potential, grad = membrane[at : at + width], gradient[at : at + width]
+            if to_zero:
+                for c in range(width):
+                    later[c] = ZERO if potential[c] > limit else decay * later[c]
+            else:
+                for c in range(width):
+                    later[c] = decay * later[c]
+            if is_atan:
+                for c in range(width):
+                    a = inner * (potential[c] - limit)
+                    later[c] += grad[c] * half / (ONE + a * a)
+            else:
+                for c in range(width):
+                    a = steep * abs(potential[c] - limit) + ONE
+                    later[c] += grad[c] / (a * a)
+            now = out[j * out_row + t * out_step : j * out_row + t * out_step + width]
+            if out_step == 0:
+                for c in range(width):
+                    now[c] += later[c]
+            else:
+                now[:] = later
+
+
+@njit(**SUMS)
+def multiply(first, last, starts, indices, values, bias, inputs, out):
+    """out[j] = bias[j] + sum of values[p] * inputs[indices[p]] over the synapses p = starts[j]..starts[j + 1] of the rows
+    j; bias [0]: none."""
+    for j in range(first, last):
+        total = out[j]
+        total[:] = bias[j] if len(bias) else ZERO
+        p, end = starts[j], starts[j + 1]
+        while p + 4 <= end:  # a row is read and written once for four synapses
+            w0, w1, w2, w3 = values[p], values[p + 1], values[p + 2], values[p + 3]
+            x0, x1 = inputs[indices[p]], inputs[indices[p + 1]]
+            x2, x3 = inputs[indices[p + 2]], inputs[indices[p + 3]]
+            for c in range(len(total)):
+                total[c] += w0 * x0[c] + w1 * x1[c] + w2 * x2[c] + w3 * x3[c]
+            p += 4
+        while p < end:
+            w, x = values[p], inputs[indices[p]]
+            for c in range(len(total)):
+                total[c] += w * x[c]
+            p += 1
+
+
+@njit(**SUMS)
+def correlate(first, last, starts, indices, current, inputs, values, bias):
+    """Of the rows j: values[p] = current[j] . inputs[indices[p]] for their synapses p, and bias[j] = the sum of
+    current[j]; bias [0]: none. These are dL/dw where a synapse is left, and dL/db."""
+    for j in range(first, last):
+        g = current[j]
+        if len(bias):
+            total = ZERO
+            for c in range(len(g)):
+                total += g[c]
+            bias[j] = total
+        p, end = starts[j], starts[j + 1]
+        while p + 4 <= end:
+            x0, x1 = inputs[indices[p]], inputs[indices[p + 1]]
+            x2, x3 = inputs[indices[p + 2]], inputs[indices[p + 3]]
+            a0, a1, a2, a3 = ZERO, ZERO, ZERO, ZERO
+            for c in range(len(g)):
+                a0 += g[c] * x0[c]
+                a1 += g[c] * x1[c]
+                a2 += g[c] * x2[c]
+                a3 += g[c] * x3[c]
+            values[p], values[p + 1], values[p + 2], values[p + 3] = a0, a1, a2, a3
+            p += 4
+        while p < end:
+            x, a = inputs[indices[p]], ZERO
+            for c in range(len(g)):
+                a += g[c] * x[c]
+            values[p] = a
+            p += 1

@@ -1,0 +1,26 @@
+"""Shares a kernel's rows out among torch's number of threads."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import torch
+
+
+def by_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
+    """Call `kernel(first, last, *arguments)` so that all `rows` are done; the bytes are the same for any number of
+    threads."""
+    threads = min(torch.get_num_threads(), rows)
+    if threads <= 1:
+        kernel(0, rows, *arguments)
+        return
+    bounds = [rows * part // threads for part in range(threads + 1)]
+    calls = [_pool(threads).submit(kernel, *span, *arguments) for span in zip(bounds, bounds[1:], strict=False)]
+    for call in calls:
+        call.result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
