@@ -19,7 +19,7 @@ from snnprune.core.schema import validate
 from snnprune.core.seeds import seed_everything
 from snnprune.core.training.evaluate import accuracy as accuracy
 from snnprune.core.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
-from snnprune.core.training.loss import Loss, cross_entropy
+from snnprune.core.training.loss import Loss, cross_entropy, of_batch
 from snnprune.core.training.params import Distillation as Distillation
 from snnprune.core.training.params import FinetuneParams as Finetune
 from snnprune.core.training.params import FitParams as Training
@@ -129,7 +129,7 @@ def train(
             validation_split,
             training,
             seed_path=(seed,),
-            loss=loss,
+            loss=of_batch(loss),
             on_epoch=on_epoch,
             progress=progress,
             resume=None if resume is None else ResumePoint(Path(resume)),

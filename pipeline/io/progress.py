@@ -39,8 +39,8 @@ class TerminalProgress(Progress):
         )
         yield from self._bar
 
-    def batch_done(self, samples: int, loss: float) -> None:
-        """Show the batch's loss, the validation accuracy of the epoch before, and samples per second."""
+    def batches_done(self, samples: int, loss: float) -> None:
+        """Show the last batch's loss, the validation accuracy of the epoch before, and samples per second."""
         self._samples += samples
         self._speed = f"{self._samples / (time.perf_counter() - self._started):,.0f} samples/s"
         self._bar.set_postfix_str(f"loss {loss:.4f}{self._validation}, {self._speed}", refresh=False)

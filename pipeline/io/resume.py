@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from pipeline.io.files import sha256
 from snnprune.core.training.fit import ResumePoint
 
 FOLDER = Path(".resume")
 PACKAGES = ("snnprune", "pipeline")  # whose code a result depends on
+NETS = ("snnprune.core", "snnprune.sparse")  # whose code a finished net's outputs depend on
 
 
 class Resume:
@@ -45,20 +47,37 @@ class Resume:
         shutil.rmtree(self._stage, ignore_errors=True)
 
 
-def fingerprint(settings: dict[str, Any], inputs: list[Path]) -> str:
-    """Hexadecimal digest over settings, input files, torch's version and the project's code imported so far."""
+def remembered(name: str, settings: dict[str, Any], inputs: list[Path], make: Callable[[], Any]) -> Any:
+    """What `make` returns of finished nets (tensors and plain values): the stages that ask for the same, by name,
+    settings and input files, make it once. It stays until another is made by this name; deleting it costs time alone.
+    """
+    folder = FOLDER / "shared" / name
+    point = ResumePoint(folder / f"{fingerprint(settings, inputs, NETS)}.pt")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        kept = point.load()
+        if kept is None:
+            for old in folder.glob("*.pt"):
+                old.unlink()
+            kept = {"made": make()}
+            point.save(kept)
+    return kept["made"]
+
+
+def fingerprint(settings: dict[str, Any], inputs: list[Path], packages: tuple[str, ...] = PACKAGES) -> str:
+    """Hexadecimal digest over settings, input files, torch's version and the code of `packages` imported so far."""
     parts = {
         "settings": settings,
         "inputs": {path.as_posix(): sha256(path) for path in inputs},
         "torch": torch.__version__,
-        "code": _code_digests(),
+        "code": _code_digests(packages),
     }
     text = json.dumps(parts, sort_keys=True, default=lambda block: block.model_dump())
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _code_digests() -> dict[str, str]:
+def _code_digests(packages: tuple[str, ...]) -> dict[str, str]:
     # A stage started with `python -m` is the module `__main__`; its own name stands in its spec.
     named = [module for name, module in sys.modules.items() if name.split(".")[0] in (*PACKAGES, "__main__")]
     specs = [spec for module in named if (spec := getattr(module, "__spec__", None)) is not None]
-    return {spec.name: sha256(Path(spec.origin)) for spec in specs if spec.name.split(".")[0] in PACKAGES}
+    return {spec.name: sha256(Path(spec.origin)) for spec in specs if f"{spec.name}.".startswith(packages)}

@@ -1,13 +1,16 @@
 """Stage prune: prune one dense net by one method to every level, with fine-tuning after each. Test is not read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+
+from torch import Tensor
 
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage, seed
 from pipeline.io.nets import level_text
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.progress import TerminalProgress
+from pipeline.io.resume import remembered
 from pipeline.io.runtime import set_up
 from pipeline.io.tables import Curve, write_table
 from snnprune.core.checkpoint import load_network, load_parameters, save_masks, save_network
@@ -39,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         earlier = params.targets.index(level) * params.finetune.epochs
         curve.append({**asdict(epoch), "epoch": earlier + epoch.epoch, "level": level})
 
+    def remember(make: Callable[[], Tensor]) -> Tensor:
+        asked = {"data": dataset.digest, "augment": params.finetune.augment, "device": setting.device.type}
+        return remembered(f"{options.experiment}/seed{options.seed}", asked, [dense], make)
+
     levels = prune_levels(
         load_network(dense).to(setting.device),
         dataset.train,
@@ -50,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         point=lambda level: setting.resume.point(f"level-{level}"),
         progress=TerminalProgress(f"{options.method} seed {options.seed}"),
         on_epoch=on_epoch,
+        remember=remember,
     )
     network = load_network(dense).to(setting.device)
     masks = one_shot_masks(network, dataset.train, method, method_params, params, seed=options.seed)

@@ -22,9 +22,10 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block, Count
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.evaluate import accuracy
-from snnprune.core.training.fit import fit, make_optimizer, shuffled_batches
+from snnprune.core.training.fit import shuffled_batches
+from snnprune.core.training.loss import CROSS_ENTROPY
 from snnprune.core.training.params import FitParams
-from snnprune.pruning.guard import MaskGuard
+from snnprune.pruning.finetune import finetune
 from snnprune.pruning.iterate import FINETUNE, METHOD, make_problem
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import Alpha, CriticalityParams, Levels, PruneParams, targets
@@ -128,18 +129,17 @@ def _columns_in_rounds(inputs: Inputs[Params], network: SpikingNetwork, level: f
         path = (seed, params.levels.index(level), number)
         problem = make_problem(network, mask, target, train, _prune(inputs), seed_path=path)
         mask = keep_columns(mask, column_scores(problem, params.alpha), target)
-        optimizer = make_optimizer(network, params.finetune)
         samples = shuffled_batches(len(train.labels), wanted, derive_seed(*path, FINETUNE))[0]
-        fit(
+        finetune(
             network,
-            optimizer,
+            mask,
             Split(train.images[samples], train.labels[samples]),
             inputs.dataset.validation,
             params.finetune,
             seed_path=(*path, FINETUNE),
             resume=inputs.resume.point(f"seed{seed}-level-{level}-round-{number}"),
             progress=TerminalProgress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
-            hooks=MaskGuard(network, optimizer, mask),
+            loss=CROSS_ENTROPY,
         )
     return mask
 

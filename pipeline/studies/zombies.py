@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pipeline.io.files import Row
 from pipeline.study import DENSE, Inputs
-from snnprune.core.finite import require_finite_step
+from snnprune.core.finite import FiniteSteps
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block, Count
 from snnprune.core.seeds import derive_seed, seed_everything
@@ -83,13 +83,15 @@ def rows_of_setting(
             "validation_accuracy": accuracy(network, dataset.validation) if measured else None,
         }
 
+    finite = FiniteSteps(network, f"guards {setting}, step {{}}", params.lr)
     found = [row(0)]
     for step, chosen in enumerate(batches, start=1):
         network.train()
         optimizer.zero_grad()
         loss = functional.cross_entropy(network(dataset.train.images[chosen]), dataset.train.labels[chosen])
         loss.backward()
-        require_finite_step(network, loss.item(), f"guards {setting}, step {step}", params.lr)
+        finite.note(loss)
+        finite.look()
         guard.before_step()
         optimizer.step()
         guard.after_step()

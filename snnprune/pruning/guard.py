@@ -33,10 +33,8 @@ class MaskGuard(StepHooks):
     ) -> None:
         """Zero the pruned weights (and their moments) now. Raises ValueError unless `mask` fits the network. A mask of
         some of the network's layers leaves the others alone."""
+        mask.require_fitting(network)
         found = prunable_weights(network)
-        shapes = {name: weight.shape for name, weight in found.items()}
-        if not mask or any(shapes.get(name) != layer.shape for name, layer in mask.items()):
-            raise ValueError("the mask does not fit the network's prunable weights")
         self._weights = {name: found[name] for name in mask}
         self._optimizer = optimizer
         self._guards = guards

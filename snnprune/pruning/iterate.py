@@ -13,9 +13,19 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.evaluate import accuracy
-from snnprune.core.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer, shuffled_batches
-from snnprune.core.training.loss import Loss, cross_entropy, distilled
-from snnprune.pruning.guard import MaskGuard
+from snnprune.core.training.fit import Epoch, Progress, ResumePoint, shuffled_batches
+from snnprune.core.training.loss import (
+    Loss,
+    Targets,
+    can_be_tabled,
+    cross_entropy,
+    distilled,
+    looked_up,
+    of_batch,
+    table_of,
+    taught_by,
+)
+from snnprune.pruning.finetune import finetune
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
 from snnprune.pruning.problem import Layers, Measure, Method, Problem
@@ -24,6 +34,8 @@ from snnprune.pruning.select import keep_count
 
 # What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
 FINETUNE, CRITICALITY, METHOD = 1, 2, 3
+
+Remember = Callable[[Callable[[], Tensor]], Tensor]
 
 
 class BrokenMethod(RuntimeError):
@@ -56,19 +68,23 @@ def prune_levels(
     on_epoch: Callable[[float, Epoch], object] | None = None,
     progress: Progress | None = None,
     point: Callable[[float], ResumePoint] | None = None,
+    remember: Remember = lambda make: make(),
 ) -> list[PrunedLevel]:
     """Prune `network` (the dense net, changed in place) to every level in turn.
 
     Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`). At each level:
-    the method's mask inside the mask before, then fine-tuning (unless `params.finetune` is None) with a fresh optimiser
-    under the guard. After an interruption the masks are computed again (they follow from the weights) and each level's
-    fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is called for
-    every epoch of every level. Without `validation` no accuracy is measured. Raises BrokenMethod: the method broke its
-    contract. Raises InfeasibleSelection: the method's constraints cannot be met.
+    the method's mask inside the mask before, then fine-tuning under it (unless `params.finetune` is None). After an
+    interruption the masks are computed again (they follow from the weights) and each level's fine-tuning goes on after
+    its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is called for every epoch of every level.
+    `remember(make)` gives what `make()` returned, now or earlier: the dense net's spike counts, which are the same for
+    all methods. Without `validation` no accuracy is measured. Raises BrokenMethod: the method broke its contract.
+    Raises InfeasibleSelection: the method's constraints cannot be met.
     """
     progress = progress or Progress()
+    batch_loss = of_batch(loss)
     if params.finetune is not None and params.finetune.distillation is not None:
-        loss = distilled(copy.deepcopy(network), params.finetune.distillation, loss)
+        targets = _targets(copy.deepcopy(network), train, params, remember)
+        batch_loss = distilled(targets, params.finetune.distillation, loss)
     mask = Mask.dense(prunable_weights(network))
     frozen = None
     if params.criticality.frozen:  # of the network as it is now, whenever it is asked for; drawn as at the first level
@@ -83,26 +99,29 @@ def prune_levels(
         mask.apply(prunable_weights(network))
         before = after = None if validation is None else accuracy(network, validation)
         if params.finetune is not None:
-            optimizer = make_optimizer(network, params.finetune)
-            guard = MaskGuard(network, optimizer, mask)
-            epochs = fit(
+            epochs = finetune(
                 network,
-                optimizer,
+                mask,
                 train,
                 validation,
                 params.finetune,
                 seed_path=(seed, index, FINETUNE),
-                loss=loss,
-                hooks=guard,
+                loss=batch_loss,
                 on_epoch=None if on_epoch is None else partial(on_epoch, level),
                 progress=progress.at_level(level),
                 resume=None if point is None else point(level),
             )
-            guard.check()
             after = epochs[-1].validation_accuracy
         levels.append(PrunedLevel(level, problem.keep, mask, copy_parameters(network), before, after))
         progress.level_done(levels[-1])
     return levels
+
+
+def _targets(teacher: SpikingNetwork, train: Split, params: Pruning, remember: Remember) -> Targets:
+    if not can_be_tabled(teacher, params.finetune, params.finetune.epochs * len(params.targets)):
+        return taught_by(teacher)
+    table = remember(lambda: table_of(teacher, train, params.finetune))
+    return looked_up(table, params.finetune)
 
 
 def make_problem(

@@ -70,6 +70,12 @@ class Mask(Mapping[str, Tensor]):
         """True when every synapse kept here is kept in `other` too (nested masks)."""
         return list(self) == list(other) and all(bool((~self[name] | other[name]).all()) for name in self)
 
+    def require_fitting(self, network: nn.Module) -> None:
+        """Raises ValueError unless this is a mask of the network's prunable weights, all or some of them."""
+        shapes = {name: weight.shape for name, weight in prunable_weights(network).items()}
+        if not self or any(shapes.get(name) != layer.shape for name, layer in self.items()):
+            raise ValueError("the mask does not fit the network's prunable weights")
+
     def apply(self, weights: Mapping[str, nn.Parameter]) -> None:
         """Set the pruned entries of `weights` to zero, in place."""
         with torch.no_grad():

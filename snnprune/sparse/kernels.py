@@ -24,9 +24,9 @@ ZERO, ONE = np.float32(0), np.float32(1)
 def integrate(
     first, last, current, row, step, beta, threshold, to_zero, steps, width, membrane, spikes, out_row, out_step
 ):
-    """LIF neurons, `width` values of a row at a time. The current (flat) of row j at step t begins at j * row + t * step
-    (step 0: it is the same at every step), its membrane and spikes (flat) at j * out_row + t * out_step; beta and
-    threshold [rows]."""
+    """LIF neurons, `width` values of a row at a time. The current (flat) of row j at step t begins at j * row +
+    t * step (step 0: it is the same at every step), its membrane and spikes (flat) at j * out_row + t * out_step; beta
+    and threshold [rows]."""
     state = np.empty(width, np.float32)
     for j in range(first, last):
         decay, limit = beta[j], threshold[j]
@@ -67,8 +67,8 @@ def differentiate(
     out_row,
     out_step,
 ):
-    """dL/dI from dL/dS by the surrogate's derivative, the reset path detached; all flat, places as in `integrate`. Where
-    `out_step` is 0, the current was the same at every step and its gradient is the sum over them."""
+    """dL/dI from dL/dS by the surrogate's derivative, the reset path detached; all flat, places as in `integrate`.
+    Where `out_step` is 0, the current was the same at every step and its gradient is the sum over them."""
     later = np.empty(width, np.float32)
     half, inner, steep = np.float32(slope / 2), np.float32(math.pi / 2 * slope), np.float32(slope)
     for j in range(first, last):
@@ -103,8 +103,8 @@ def differentiate(
 
 @njit(**SUMS)
 def multiply(first, last, starts, indices, values, bias, inputs, out):
-    """out[j] = bias[j] + sum of values[p] * inputs[indices[p]] over the synapses p = starts[j]..starts[j + 1] of the rows
-    j; bias [0]: none."""
+    """Of the rows j: out[j] = bias[j] + sum of values[p] * inputs[indices[p]] over their synapses p = starts[j] to
+    starts[j + 1]; bias [0]: none."""
     for j in range(first, last):
         total = out[j]
         total[:] = bias[j] if len(bias) else ZERO
@@ -152,3 +152,26 @@ def correlate(first, last, starts, indices, current, inputs, values, bias):
                 a += g[c] * x[c]
             values[p] = a
             p += 1
+
+
+@njit(**EXACT)
+def gather(first, last, images, chosen, shift, out):
+    """out [C, H, W, B] = images [N, C, H, W] of the samples chosen [B], each moved by whole pixels: what is seen at
+    (y, x) was at (y + shift[b, 0], x + shift[b, 1]), or is 0 where that is outside. `first` to `last`: of the B."""
+    channels, height, width = images.shape[1:]
+    few = 16  # samples: as many as fill a line of the cache
+    tile = np.empty((few, channels * height * width), np.float32)
+    flat = out.reshape(channels * height * width, out.shape[3])
+    for start in range(first, last, few):
+        count = min(few, last - start)
+        for i in range(count):
+            down, right = shift[start + i]
+            image, seen = images[chosen[start + i]], tile[i].reshape(channels, height, width)
+            tile[i] = ZERO
+            left, end = max(0, -right), min(width, width - right)
+            for c in range(channels):
+                for y in range(max(0, -down), min(height, height - down)):
+                    seen[c, y, left:end] = image[c, y + down, left + right : end + right]
+        for p in range(len(flat)):
+            for i in range(count):
+                flat[p, start + i] = tile[i, p]

@@ -35,8 +35,8 @@ class Neurons:
 
 @dataclass(frozen=True)
 class Places:
-    """Where the values of T steps lie in flat memory: rows of `width` values, `row` and `step` apart (step 0: the values
-    are the same at every step)."""
+    """Where the values of T steps lie in flat memory: rows of `width` values, `row` and `step` apart (step 0: the same
+    at every step)."""
 
     rows: int
     width: int

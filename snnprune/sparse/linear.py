@@ -37,9 +37,9 @@ class Synapses:
         order = np.argsort(columns, kind="stable")
         return cls(
             shape=(outputs, inputs),
-            starts=_starts(rows, outputs),
+            starts=_starts(mask.sum(1)),
             indices=_small(columns, inputs),
-            back_starts=_starts(columns, inputs),
+            back_starts=_starts(mask.sum(0)),
             back_indices=_small(rows[order], outputs),
             places=torch.from_numpy(order),
         )
@@ -114,10 +114,10 @@ def linear_in_rows(layer: nn.Linear, inputs: Tensor) -> Tensor:
     return product.view(-1, *inputs.shape[:-1]).movedim(0, -1)
 
 
-def _starts(rows: np.ndarray, count: int) -> np.ndarray:
-    return _small(
-        np.searchsorted(rows if np.all(rows[:-1] <= rows[1:]) else np.sort(rows), np.arange(count + 1)), len(rows) + 1
-    )
+def _starts(counts: Tensor) -> np.ndarray:
+    """Where each row's synapses begin, and the end, from their counts."""
+    ends = counts.cumsum(0).numpy()
+    return _small(np.concatenate([[0], ends]), int(ends[-1]) + 1)
 
 
 def _small(numbers: np.ndarray, limit: int) -> np.ndarray:

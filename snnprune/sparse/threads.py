@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ def by_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
         kernel(0, rows, *arguments)
         return
     bounds = [rows * part // threads for part in range(threads + 1)]
-    calls = [_pool(threads).submit(kernel, *span, *arguments) for span in zip(bounds, bounds[1:], strict=False)]
+    calls = [_pool(threads).submit(kernel, *span, *arguments) for span in pairwise(bounds)]
     for call in calls:
         call.result()
 

@@ -12,13 +12,13 @@ from torch import Tensor
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
-from snnprune.core.finite import require_finite_step, require_finite_weights
+from snnprune.core.finite import LOOK_AFTER, FiniteSteps, require_finite_weights
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed, seed_everything
-from snnprune.core.training.augment import augment
+from snnprune.core.training.batch import make_batch
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.learning_rate import learning_rate
-from snnprune.core.training.loss import Loss, cross_entropy
+from snnprune.core.training.loss import CROSS_ENTROPY, BatchLoss
 from snnprune.core.training.params import FitParams
 
 SHUFFLE = 1  # tells an epoch's order of samples from its other draws (dropout, noise, augmentation) in the seed
@@ -52,8 +52,8 @@ class Progress:
         """Called at the start of epoch 1 <= `epoch` <= `epochs`; pass on its `batches` (index tensors of samples)."""
         return batches
 
-    def batch_done(self, samples: int, loss: float) -> None:
-        """A batch of `samples` samples had this loss."""
+    def batches_done(self, samples: int, loss: float) -> None:
+        """Some more batches, of `samples` samples in all, are done; the last one had this loss."""
 
     def epoch_done(self, epoch: int, epochs: int, loss: float, accuracy: float | None) -> None:
         """An epoch ended: mean training loss, and validation accuracy (0..1; None without validation data)."""
@@ -103,7 +103,7 @@ def fit(
     params: FitParams,
     *,
     seed_path: tuple[int, ...] = (0,),
-    loss: Loss = cross_entropy,
+    loss: BatchLoss = CROSS_ENTROPY,
     hooks: StepHooks | None = None,
     on_epoch: Callable[[Epoch], object] | None = None,
     progress: Progress | None = None,
@@ -150,28 +150,37 @@ def _run_epoch(
     seed_path: tuple[int, ...],
     progress: Progress,
     hooks: StepHooks,
-    loss_of: Loss,
+    loss_of: BatchLoss,
 ) -> tuple[float, float]:
     """One pass over `train`; the mean loss and the last learning rate."""
     network.train()
     batches = shuffled_batches(len(train.labels), params.batch_size, derive_seed(*seed_path, number, SHUFFLE))
-    total, lr = 0.0, params.lr
+    steps = FiniteSteps(network, f"epoch {number}, batch {{}} of {len(batches)}", params.lr)
+    lr, samples = params.lr, 0
     for index, chosen in enumerate(progress.batches(batches, number, params.epochs)):
         lr = learning_rate(params, (number - 1) * len(batches) + index, params.epochs * len(batches))
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.zero_grad()
-        images = augment(train.images[chosen], params.augment)
-        loss = loss_of(network(images), images, train.labels[chosen])
+        batch = make_batch(train, chosen, params.augment)
+        loss = loss_of(network(batch.images), batch)
         loss.backward()
-        loss_value = loss.item()
-        require_finite_step(network, loss_value, f"epoch {number}, batch {index + 1} of {len(batches)}", params.lr)
-        hooks.before_step()
-        optimizer.step()
-        hooks.after_step()
-        progress.batch_done(len(chosen), loss_value)
-        total += loss_value * len(chosen)
-    return total / len(train.labels), lr
+        steps.note(loss)
+        try:
+            hooks.before_step()
+            optimizer.step()
+            hooks.after_step()
+        except RuntimeError:
+            steps.look()  # what is not finite is the reason rather than a check that it fails
+            raise
+        samples += len(chosen)
+        if (index + 1) % LOOK_AFTER == 0:
+            progress.batches_done(samples, steps.look()[-1])
+            samples = 0
+    losses = steps.look()
+    if samples:
+        progress.batches_done(samples, losses[-1])
+    return sum(loss * len(chosen) for loss, chosen in zip(losses, batches, strict=True)) / len(train.labels), lr
 
 
 def _restore(network: SpikingNetwork, optimizer: torch.optim.Adam, resume: ResumePoint) -> list[Epoch]:

@@ -6,10 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from snnprune.core.network import SpikingNetwork
-from snnprune.core.training.params import Distillation
+from snnprune.core.dataset import Split
+from snnprune.core.network import SpikingNetwork, evaluating
+from snnprune.core.params import Direct, Latency
+from snnprune.core.training.batch import Batch, shifted
+from snnprune.core.training.evaluate import BATCH_SIZE
+from snnprune.core.training.params import Distillation, FitParams
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # spike counts [B, classes], images [B, C, H, W], labels [B]
+BatchLoss = Callable[[Tensor, Batch], Tensor]
+Targets = Callable[[Batch], Tensor]  # the dense net's spike counts [B, classes]
 
 
 def cross_entropy(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
@@ -17,17 +23,70 @@ def cross_entropy(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(counts, labels)
 
 
-def distilled(teacher: SpikingNetwork, params: Distillation, base: Loss = cross_entropy) -> Loss:
-    """The loss `base` mixed with the divergence from `teacher`'s distribution; see `Distillation`. `teacher` is put
-    into evaluation mode; it sees the very images that the network sees."""
-    teacher.eval()
+def of_batch(loss: Loss) -> BatchLoss:
+    """`loss` on a batch's images and labels."""
+    return lambda counts, batch: loss(counts, batch.images, batch.labels)
 
-    def loss(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        with torch.no_grad():
-            target = functional.log_softmax(teacher(images) / params.temperature, dim=1)
+
+CROSS_ENTROPY = of_batch(cross_entropy)
+
+
+def distilled(targets: Targets, params: Distillation, base: Loss = cross_entropy) -> BatchLoss:
+    """The loss `base` mixed with the divergence from the dense net's distribution; see `Distillation`."""
+
+    def loss(counts: Tensor, batch: Batch) -> Tensor:
+        target = functional.log_softmax(targets(batch) / params.temperature, dim=1)
         found = functional.log_softmax(counts / params.temperature, dim=1)
         divergence = functional.kl_div(found, target, reduction="batchmean", log_target=True)
         soft = params.temperature**2 * divergence
-        return (1 - params.weight) * base(counts, images, labels) + params.weight * soft
+        return (1 - params.weight) * base(counts, batch.images, batch.labels) + params.weight * soft
 
     return loss
+
+
+def taught_by(teacher: SpikingNetwork) -> Targets:
+    """The spike counts of `teacher`, in evaluation mode, on the very images that the network sees."""
+    teacher.eval()
+
+    @torch.no_grad()
+    def targets(batch: Batch) -> Tensor:
+        return teacher(batch.images)
+
+    return targets
+
+
+def can_be_tabled(teacher: SpikingNetwork, params: FitParams, epochs: int) -> bool:
+    """Whether `table_of` says all about what `teacher` is asked: it draws nothing, images are moved by whole pixels at
+    most, and `epochs` over the samples ask more than the table costs."""
+    draws_nothing = isinstance(teacher.spec.encoding, Direct | Latency)
+    return draws_nothing and params.augment.rotation == 0 and _side(params) ** 2 <= epochs
+
+
+@torch.no_grad()
+def table_of(teacher: SpikingNetwork, split: Split, params: FitParams) -> Tensor:
+    """The spike counts of `teacher` for every shift and sample, [shifts, N, classes] (uint8; int32 if T > 255)."""
+    kind = torch.uint8 if teacher.spec.timesteps < 256 else torch.int32
+    reach = params.augment.shift
+    found = []
+    with evaluating(teacher):
+        for down in range(-reach, reach + 1):
+            for right in range(-reach, reach + 1):
+                batches = torch.arange(len(split.labels)).split(BATCH_SIZE)
+                moved = (shifted(split.images, rows, torch.tensor([[down, right]] * len(rows))) for rows in batches)
+                found.append(torch.cat([teacher(images).to(kind) for images in moved]))
+    return torch.stack(found)
+
+
+def looked_up(table: Tensor, params: FitParams) -> Targets:
+    """What `table_of` holds."""
+    reach, side = params.augment.shift, _side(params)
+
+    def targets(batch: Batch) -> Tensor:
+        place = (batch.shift[:, 0] + reach) * side + batch.shift[:, 1] + reach
+        return table[place, batch.rows].float()
+
+    return targets
+
+
+def _side(params: FitParams) -> int:
+    return 2 * params.augment.shift + 1

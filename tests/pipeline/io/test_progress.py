@@ -13,7 +13,7 @@ def test_a_line_per_epoch_and_level(capsys: pytest.CaptureFixture[str]) -> None:
     progress = whole.at_level(0.5)
     for epoch in (1, 2):
         for _ in progress.batches([torch.arange(3), torch.arange(2)], epoch, 2):
-            progress.batch_done(3, 0.25)
+            progress.batches_done(3, 0.25)
         progress.epoch_done(epoch, 2, 0.25, 0.9 if epoch == 2 else None)
     mask = Mask({"layers.0.weight": torch.tensor([True, False])})
     whole.level_done(PrunedLevel(0.5, 1, mask, {}, 0.8, 0.9))

@@ -126,17 +126,17 @@ def test_criticality_is_measured_as_the_own_block_says(
 def test_rounds_are_linear_nested_and_fine_tune_on_a_few_batches(
     measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit, calls = paper.fit, []
+    finetune, calls = paper.finetune, []
 
-    def watched(network: SpikingNetwork, optimizer: object, train: object, *args: object, **kwargs: object) -> list:
+    def watched(network: SpikingNetwork, mask: Mask, train: object, *args: object, **kwargs: object) -> list:
         start = [p.detach().clone() for p in network.parameters()]
-        done = fit(network, optimizer, train, *args, **kwargs)
+        done = finetune(network, mask, train, *args, **kwargs)
         weight = network.layers[1].weight.detach()
         changed = [not torch.equal(a, b) for a, b in zip(start, network.parameters(), strict=True)]
         calls.append((len(train.labels), (weight != 0).any(0), all(changed)))
         return done
 
-    monkeypatch.setattr(paper, "fit", watched)
+    monkeypatch.setattr(paper, "finetune", watched)
     measure("paper", **PARAMS)
     assert [samples for samples, _, _ in calls] == [40] * 6  # 2 batches of 20, in 3 rounds for each of 2 levels
     kept = [alive for _, alive, _ in calls]

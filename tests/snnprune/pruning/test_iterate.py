@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +16,7 @@ from snnprune.core.schema import Block
 from snnprune.core.training import fit as fit_module
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import Epoch, ResumePoint
-from snnprune.core.training.loss import Loss
-from snnprune.core.training.params import Distillation, FinetuneParams
+from snnprune.core.training.params import Augment, Distillation, FinetuneParams
 from snnprune.pruning import iterate
 from snnprune.pruning.iterate import BrokenMethod, PrunedLevel, prune_levels
 from snnprune.pruning.mask import Mask, prunable_weights
@@ -180,16 +180,19 @@ def test_a_problem_may_be_about_some_of_the_layers(dense: Dense, dataset: Datase
     assert (list(mask), mask.nnz) == (list(first), 48)
 
 
-def test_distillation_is_from_the_dense_net_always(prune: Prune, dense: Dense, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("way", "angle"), [("table_of", 0.0), ("taught_by", 5.0)])
+def test_distillation_is_from_the_dense_net_always(
+    prune: Prune, dense: Dense, monkeypatch: pytest.MonkeyPatch, way: str, angle: float
+) -> None:
     teachers: list[SpikingNetwork] = []
-    original = iterate.distilled
+    original = getattr(iterate, way)
 
-    def spy(teacher: SpikingNetwork, params: Distillation, base: Loss) -> Loss:
+    def spy(teacher: SpikingNetwork, *arguments: Any) -> Any:
         teachers.append(teacher)
-        return original(teacher, params, base)
+        return original(teacher, *arguments)
 
-    monkeypatch.setattr(iterate, "distilled", spy)
-    finetune = FinetuneParams(**FINETUNE, distillation=Distillation())
+    monkeypatch.setattr(iterate, way, spy)
+    finetune = FinetuneParams(**FINETUNE | {"augment": Augment(rotation=angle)}, distillation=Distillation())
     levels, plain = prune("magnitude", PARAMS.model_copy(update={"finetune": finetune})), prune("magnitude")
     (teacher,) = teachers
     assert all(torch.equal(now, old) for now, old in zip(teacher.parameters(), dense().parameters(), strict=True))

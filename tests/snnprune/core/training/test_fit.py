@@ -1,6 +1,7 @@
 """The training loop: it learns, follows the cosine, and an interrupted run ends with the very bits of a whole one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from snnprune.core.params import ModelParams, NoisyDirect
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.fit import Epoch, ResumePoint, StepHooks, fit, make_optimizer, shuffled_batches
 from snnprune.core.training.learning_rate import learning_rate
-from snnprune.core.training.loss import Loss, cross_entropy, distilled
+from snnprune.core.training.loss import CROSS_ENTROPY, BatchLoss, distilled, taught_by
 from snnprune.core.training.optimizer_state import optimizer_tensors
 from snnprune.core.training.params import Augment, Distillation, FitParams
 
@@ -42,7 +43,7 @@ class Run:
     """One network, its optimiser and what `fit` reported, as a stage makes them for one seed."""
 
     def __init__(
-        self, spec: ModelParams, params: FitParams, resume: ResumePoint | None = None, loss: Loss = cross_entropy
+        self, spec: ModelParams, params: FitParams, resume: ResumePoint | None = None, loss: BatchLoss = CROSS_ENTROPY
     ) -> None:
         torch.manual_seed(7)
         self.params, self.resume, self.loss = params, resume, loss
@@ -92,8 +93,10 @@ def test_it_learns_from_a_teacher_alone() -> None:
     params = FitParams(epochs=12, batch_size=10, lr=0.02)
     dense = Run(PLAIN, params)
     dense.fit()
-    loss = distilled(dense.network, Distillation(temperature=2.0, weight=1.0))
-    student = Run(PLAIN, params, loss=lambda counts, images, labels: loss(counts, images, torch.zeros_like(labels)))
+    loss = distilled(taught_by(dense.network), Distillation(temperature=2.0, weight=1.0))
+    student = Run(
+        PLAIN, params, loss=lambda counts, batch: loss(counts, replace(batch, labels=torch.zeros_like(batch.labels)))
+    )
     with torch.no_grad():
         for parameter in student.network.parameters():
             parameter.mul_(0.5)
@@ -159,7 +162,7 @@ def test_interrupted_it_ends_with_the_same_bits(
     params, from_teacher = WAYS[way]
 
     def make(point: ResumePoint) -> Run:
-        loss = distilled(teacher(), Distillation()) if from_teacher else cross_entropy
+        loss = distilled(taught_by(teacher()), Distillation()) if from_teacher else CROSS_ENTROPY
         return Run(RANDOM, params, point, loss)
 
     whole = make(ResumePoint(tmp_path / "whole"))

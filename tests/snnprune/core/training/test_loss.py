@@ -7,13 +7,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork, build_network
-from snnprune.core.params import ModelParams
-from snnprune.core.training.loss import cross_entropy, distilled
-from snnprune.core.training.params import Distillation
+from snnprune.core.params import Direct, Latency, ModelParams, NoisyDirect
+from snnprune.core.training.batch import Batch, make_batch
+from snnprune.core.training.loss import (
+    can_be_tabled,
+    cross_entropy,
+    distilled,
+    looked_up,
+    table_of,
+    taught_by,
+)
+from snnprune.core.training.params import Augment, Distillation, FinetuneParams, FitParams
 
 LABELS = torch.tensor([0, 2, 1, 1, 0])
 IMAGES = torch.rand((5, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+BATCH = Batch(IMAGES, LABELS, torch.arange(5), torch.zeros((5, 2), dtype=torch.long))
 
 
 class Fixed(SpikingNetwork):
@@ -63,9 +73,9 @@ def formula(student: list[list[float]], teacher: list[list[float]], labels: list
 @pytest.mark.parametrize("weight", [0.1, 0.5, 1.0])
 def test_distillation_against_the_formula(temperature: float, weight: float) -> None:
     student, teacher = random_counts(1), random_counts(2)
-    loss = distilled(fixed := Fixed(teacher), Distillation(temperature=temperature, weight=weight))
+    loss = distilled(taught_by(fixed := Fixed(teacher)), Distillation(temperature=temperature, weight=weight))
     expected = formula(student.tolist(), teacher.tolist(), LABELS.tolist(), temperature, weight)
-    assert loss(student, IMAGES, LABELS).item() == pytest.approx(expected, rel=1e-5)
+    assert loss(student, BATCH).item() == pytest.approx(expected, rel=1e-5)
     assert len(fixed.saw) == 1 and fixed.saw[0] is IMAGES
     assert expected != pytest.approx(formula(teacher.tolist(), student.tolist(), LABELS.tolist(), temperature, weight))
 
@@ -73,7 +83,7 @@ def test_distillation_against_the_formula(temperature: float, weight: float) -> 
 def test_gradient_of_the_divergence() -> None:
     # d/dz of t^2 * KL(p || softmax(z / t)) is t * (softmax(z / t) - p), a sample's share of it 1 / 5.
     student, teacher = random_counts(1).requires_grad_(), random_counts(2)
-    distilled(Fixed(teacher), Distillation(temperature=4.0, weight=1.0))(student, IMAGES, LABELS).backward()
+    distilled(taught_by(Fixed(teacher)), Distillation(temperature=4.0, weight=1.0))(student, BATCH).backward()
     expected = 4 / 5 * (functional.softmax(student.detach() / 4, 1) - functional.softmax(teacher / 4, 1))
     torch.testing.assert_close(student.grad, expected)
 
@@ -82,7 +92,7 @@ def test_nothing_to_learn_from_oneself() -> None:
     student, teacher = network(), network()
     counts = student(IMAGES)
     assert len(counts.unique()) > 2
-    loss = distilled(teacher, Distillation(temperature=2.0, weight=1.0))(counts, IMAGES, LABELS)
+    loss = distilled(taught_by(teacher), Distillation(temperature=2.0, weight=1.0))(counts, BATCH)
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert max(parameter.grad.abs().max().item() for parameter in student.parameters()) < 1e-6
@@ -90,14 +100,45 @@ def test_nothing_to_learn_from_oneself() -> None:
 
 def test_the_teacher_gets_no_gradient_and_stays_in_evaluation_mode() -> None:
     student, teacher = network().train(), network(dropout=0.5).train()
-    loss = distilled(teacher, Distillation())
+    loss = distilled(taught_by(teacher), Distillation())
     assert not any(module.training for module in teacher.modules())
     torch.manual_seed(0)
-    first = loss(student(IMAGES), IMAGES, LABELS)
-    again = loss(student(IMAGES), IMAGES, LABELS)
+    first = loss(student(IMAGES), BATCH)
+    again = loss(student(IMAGES), BATCH)
     assert first.item() == again.item()  # no dropout in the teacher
     first.backward()
     assert not any(module.training for module in teacher.modules())
     assert student.training
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert all(parameter.grad is not None for parameter in student.parameters())
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2])
+@pytest.mark.parametrize("encoding", [Direct(name="direct"), Latency(name="latency")], ids=["direct", "latency"])
+def test_the_table_says_what_the_teacher_says(shift: int, encoding: Direct | Latency) -> None:
+    torch.manual_seed(1)
+    teacher = build_network(ModelParams(layers=[16, 20, 3], timesteps=6, threshold=0.3, dropout=0.5, encoding=encoding))
+    split, params = Split(IMAGES, LABELS), FinetuneParams(epochs=1, augment=Augment(shift=shift))
+    table = table_of(teacher, split, params)
+    assert table.shape == ((2 * shift + 1) ** 2, 5, 3)
+    asked = [make_batch(split, torch.randint(0, 5, (40,)), params.augment) for _ in range(5)]
+    for batch in asked:
+        assert torch.equal(looked_up(table, params)(batch), taught_by(teacher)(batch))
+    assert len(torch.cat([taught_by(teacher)(batch) for batch in asked]).unique()) > 2
+
+
+def test_what_a_table_cannot_say() -> None:
+    net, noisy = network(), network()
+    noisy.spec = noisy.spec.model_copy(update={"encoding": NoisyDirect(name="noisy_direct", sigma=0.1)})
+    shifted, turned = (FitParams(epochs=1, augment=Augment(shift=1, rotation=angle)) for angle in (0.0, 1.0))
+    assert can_be_tabled(net, shifted, epochs=9)
+    assert not can_be_tabled(net, shifted, epochs=8)  # it would cost more than it saves
+    assert not can_be_tabled(net, turned, epochs=9)
+    assert not can_be_tabled(noisy, shifted, epochs=9)
+
+
+def test_counts_beyond_a_byte() -> None:
+    torch.manual_seed(1)
+    teacher = build_network(ModelParams(layers=[16, 20, 3], timesteps=300, threshold=0.1))
+    table = table_of(teacher, Split(IMAGES, LABELS), FitParams(epochs=1))
+    assert table.max() > 255 and torch.equal(table[0].float(), teacher(IMAGES))
