@@ -69,6 +69,8 @@ if __name__ == "__main__":
     for library in sys.argv[2:]:
         with suppress(ImportError):
             importlib.import_module(library)
+    with suppress(ImportError):  # numba sets itself up when it compiles for the first time
+        importlib.import_module("numba").njit(int)(1)
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the children
     request = serve(socket.socket(fileno=int(sys.argv[1])))
