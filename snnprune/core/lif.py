@@ -19,6 +19,7 @@ import torch
 from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from snnprune.core.params import Surrogate
 from snnprune.sparse import lif as compiled
@@ -48,19 +49,21 @@ class MultiStepLeaky(snntorch.Leaky):
         super().__init__(beta=beta, threshold=threshold, reset_mechanism=reset, spike_grad=snntorch_function(surrogate))
         self.surrogate = surrogate
 
-    def multi_step(self, current: Tensor, steps: int | None = None) -> Tensor:
-        """Spikes [T, B, ...] for an input current [T, B, ...], or for a constant one [B, ...] when `steps` is given."""
+    def multi_step(self, current: Tensor, steps: int | None = None, drop: float = 0.0) -> Tensor:
+        """Spikes [T, B, ...] for an input current [T, B, ...], or for a constant one [B, ...] when `steps` is given.
+        With the probability `drop` a neuron's spikes are dropped, see `snnprune.core.network.MultiStepDropout`."""
         if is_compiled(current):
-            return compiled.Lif.apply(current, steps, self.neurons())
-        return FusedLif.apply(
+            return compiled.Lif.apply(current, steps, self.neurons(), drop)
+        spikes = FusedLif.apply(
             current, steps, self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero", self.surrogate
         )
+        return spikes * functional.dropout(torch.ones_like(spikes[0]), drop) if drop else spikes
 
     def surrogate_derivative(self, current: Tensor, steps: int | None = None) -> Tensor:
         """The surrogate's derivative at the membrane potential [T, B, ...], for a current as in `multi_step`."""
         threshold = self.threshold.item()
         if is_compiled(current):
-            membrane, _ = compiled.run(current.detach(), steps, self.neurons())
+            membrane, *_ = compiled.run(current.detach(), steps, self.neurons())
         else:
             to_zero = self.reset_mechanism == "zero"
             membrane, _ = integrate(current.detach(), steps, self.beta.item(), threshold, to_zero)

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.lif import MultiStepLeaky, is_compiled
@@ -16,15 +14,14 @@ Observe = Callable[[nn.Module, Tensor, bool], None]
 
 
 class MultiStepDropout(nn.Dropout):
-    """`torch.nn.Dropout` that can also drop a neuron's spikes at all T steps at once; on one step it is plain torch.
-    One draw a neuron and sample instead of T keeps a dropped neuron silent (as SpikingJelly's multi-step Dropout does)
-    and saves most of the time that drawing T masks takes."""
+    """`torch.nn.Dropout` of spiking neurons over all T steps at once; on one step it is plain torch. One draw a neuron
+    and sample instead of T keeps a dropped neuron silent (as SpikingJelly's multi-step Dropout does) and saves most of
+    the time that drawing T masks takes. The neurons before it drop their own spikes (`MultiStepLeaky.multi_step`)."""
 
-    def multi_step(self, spikes: Tensor) -> Tensor:
-        """Time-major spikes [T, B, ...] with the neurons of each sample kept or dropped as one."""
-        if not self.training or self.p == 0:
-            return spikes
-        return spikes * functional.dropout(torch.ones_like(spikes[0]), self.p)
+    @property
+    def probability(self) -> float:
+        """Of a neuron to be dropped, 0 in evaluation mode."""
+        return self.p if self.training else 0.0
 
 
 class SpikingNetwork(nn.Module):
@@ -99,14 +96,15 @@ def run_fused(
     steps at once; a constant input stays one step long up to the first spiking layer. Between linear layers values lie
     in rows (`snnprune.sparse.lif`). Before a layer runs, `observe` is
     called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...]."""
-    for layer in layers:
+    for before, layer, follower in zip((None, *layers[:-1]), layers, (*layers[1:], None), strict=True):
         if observe is not None:
             observe(layer, values, constant)
         if isinstance(layer, MultiStepLeaky):
-            values = layer.multi_step(values, steps if constant else None)
+            drop = follower.probability if isinstance(follower, MultiStepDropout) else 0.0
+            values = layer.multi_step(values, steps if constant else None, drop)
             constant = False
-        elif isinstance(layer, MultiStepDropout) and not constant:
-            values = layer.multi_step(values)
+        elif isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky):
+            continue  # it has happened
         elif isinstance(layer, nn.Linear) and is_compiled(values):
             values = linear_in_rows(layer, values)
         elif constant or isinstance(layer, SparseLinear):

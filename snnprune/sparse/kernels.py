@@ -22,11 +22,11 @@ ZERO, ONE = np.float32(0), np.float32(1)
 
 @njit(**EXACT)
 def integrate(
-    first, last, current, row, step, beta, threshold, to_zero, steps, width, membrane, spikes, out_row, out_step
+    first, last, current, row, step, beta, threshold, to_zero, scale, steps, width, membrane, spikes, out_row, out_step
 ):
     """LIF neurons, `width` values of a row at a time. The current (flat) of row j at step t begins at j * row +
     t * step (step 0: it is the same at every step), its membrane and spikes (flat) at j * out_row + t * out_step; beta
-    and threshold [rows]."""
+    and threshold [rows]; scale [rows, width]: what a spike counts, or [0, 0]: 1."""
     state = np.empty(width, np.float32)
     for j in range(first, last):
         decay, limit = beta[j], threshold[j]
@@ -46,30 +46,19 @@ def integrate(
             for c in range(width):
                 potential[c] = state[c]
                 spike[c] = ONE if state[c] > limit else ZERO
+            if len(scale):
+                for c in range(width):
+                    spike[c] *= scale[j, c]
 
 
 @njit(**SUMS)
 def differentiate(
-    first,
-    last,
-    membrane,
-    gradient,
-    row,
-    step,
-    beta,
-    threshold,
-    to_zero,
-    is_atan,
-    slope,
-    steps,
-    width,
-    out,
-    out_row,
-    out_step,
-):
+    first, last, membrane, gradient, row, step, beta, threshold, to_zero, scale, is_atan, slope, steps, width, out,
+    out_row, out_step,
+):  # fmt: skip
     """dL/dI from dL/dS by the surrogate's derivative, the reset path detached; all flat, places as in `integrate`.
     Where `out_step` is 0, the current was the same at every step and its gradient is the sum over them."""
-    later = np.empty(width, np.float32)
+    later, scaled = np.empty(width, np.float32), np.empty(width, np.float32)
     half, inner, steep = np.float32(slope / 2), np.float32(math.pi / 2 * slope), np.float32(slope)
     for j in range(first, last):
         decay, limit = beta[j], threshold[j]
@@ -79,6 +68,10 @@ def differentiate(
         for t in range(steps - 1, -1, -1):
             at = j * row + t * step
             potential, grad = membrane[at : at + width], gradient[at : at + width]
+            if len(scale):
+                for c in range(width):
+                    scaled[c] = grad[c] * scale[j, c]
+                grad = scaled
             if to_zero:
                 for c in range(width):
                     later[c] = ZERO if potential[c] > limit else decay * later[c]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from snnprune.sparse import kernels
 from snnprune.sparse.threads import by_rows
@@ -63,21 +64,26 @@ def in_memory(values: Tensor, in_rows: bool) -> Tensor:
     return (values.movedim(-1, 0) if in_rows else values).contiguous()
 
 
-def run(current: Tensor, steps: int | None, neurons: Neurons) -> tuple[Tensor, Tensor]:
+def run(current: Tensor, steps: int | None, neurons: Neurons, drop: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
     """Membrane potentials and spikes, both [T, B, ...], of a current [T, B, ...], or [B, ...] with `steps`: the same at
-    every step. With a beta or threshold for each neuron the current is [T, B, N] or [B, N]."""
+    every step. With a beta or threshold for each neuron the current is [T, B, N] or [B, N]. With the probability `drop`
+    a neuron is silent for a sample, at all steps; the others' spikes count 1 / (1 - drop), the third result, as it lies
+    in memory (0 by 0: all count 1)."""
     constant = steps is not None
     in_rows = lie_in_rows(current) or not neurons.are_alike
     total, shape = (steps, current.shape) if constant else (current.shape[0], current.shape[1:])
     size = (shape[-1], total, shape[0]) if in_rows else (total, *shape)
     membrane, spikes = torch.empty(size), torch.empty(size)
     given, out = Places.of(current.shape, in_rows, constant), Places.of((total, *shape), in_rows, False)
+    scale = functional.dropout(torch.ones(out.rows, out.width), drop) if drop else torch.empty(0, 0)
     by_rows(
         kernels.integrate, out.rows, _flat(in_memory(current, in_rows)), given.row, given.step,
-        _each(neurons.beta, out.rows), _each(neurons.threshold, out.rows), neurons.to_zero, total, out.width,
-        _flat(membrane), _flat(spikes), out.row, out.step,
+        _each(neurons.beta, out.rows), _each(neurons.threshold, out.rows), neurons.to_zero, scale.numpy(), total,
+        out.width, _flat(membrane), _flat(spikes), out.row, out.step,
     )  # fmt: skip
-    return (membrane.permute(1, 2, 0), spikes.permute(1, 2, 0)) if in_rows else (membrane, spikes)
+    if in_rows:
+        return membrane.permute(1, 2, 0), spikes.permute(1, 2, 0), scale
+    return membrane, spikes, scale
 
 
 class Lif(torch.autograd.Function):
@@ -85,16 +91,16 @@ class Lif(torch.autograd.Function):
     dL/dI[t] = dL/dS[t] * surrogate'(U[t] - threshold) + dU[t+1]/dU[t] * dL/dI[t+1]."""
 
     @staticmethod
-    def forward(ctx: Any, current: Tensor, steps: int | None, neurons: Neurons) -> Tensor:
-        membrane, spikes = run(current, steps, neurons)
-        ctx.save_for_backward(membrane)
+    def forward(ctx: Any, current: Tensor, steps: int | None, neurons: Neurons, drop: float = 0.0) -> Tensor:
+        membrane, spikes, scale = run(current, steps, neurons, drop)
+        ctx.save_for_backward(membrane, scale)
         ctx.constant, ctx.neurons = steps is not None, neurons
         return spikes
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
-        (membrane,), neurons = ctx.saved_tensors, ctx.neurons
+        (membrane, scale), neurons = ctx.saved_tensors, ctx.neurons
         in_rows = lie_in_rows(membrane)
         shape = membrane.shape[1:] if ctx.constant else membrane.shape
         grad = torch.empty((shape[-1], *shape[:-1]) if in_rows else shape)
@@ -102,10 +108,10 @@ class Lif(torch.autograd.Function):
         by_rows(
             kernels.differentiate, given.rows, _flat(in_memory(membrane, in_rows)),
             _flat(in_memory(grad_spikes, in_rows)), given.row, given.step, _each(neurons.beta, given.rows),
-            _each(neurons.threshold, given.rows), neurons.to_zero, neurons.is_atan, neurons.slope, len(membrane),
-            given.width, _flat(grad), out.row, out.step,
+            _each(neurons.threshold, given.rows), neurons.to_zero, scale.numpy(), neurons.is_atan, neurons.slope,
+            len(membrane), given.width, _flat(grad), out.row, out.step,
         )  # fmt: skip
-        return grad.movedim(0, -1) if in_rows else grad, None, None
+        return grad.movedim(0, -1) if in_rows else grad, None, None, None
 
 
 def _flat(values: Tensor) -> np.ndarray:

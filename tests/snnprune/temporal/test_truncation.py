@@ -49,8 +49,8 @@ def test_a_truncated_run_computes_only_its_steps(network: SpikingNetwork, monkey
     seen = []
     run = MultiStepLeaky.multi_step
 
-    def spy(self: MultiStepLeaky, current: Tensor, steps: int | None = None) -> Tensor:
-        spikes = run(self, current, steps)
+    def spy(self: MultiStepLeaky, current: Tensor, *rest: Any) -> Tensor:
+        spikes = run(self, current, *rest)
         seen.append(len(spikes))
         return spikes
 
