@@ -5,6 +5,7 @@ A stage is brought up to date as `dvc repro` does it, but in this process and wi
 inputs are still the same, and only then takes the outputs into the cache and the entry into dvc.lock.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +30,9 @@ from flows.engine.lockfile import HEAD, Entry, with_entry
 from flows.engine.stage import Stage, StageFailed
 from pipeline.io.files import write_text
 from snnprune.core.errors import UserError
+
+# DVC draws no bars then: one for every file that it hashes would push the flow's own lines off a terminal.
+logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)
 
 # DVC's objects for a stage's inputs and outputs, each with the hash, size and content it has noted of it.
 Noted = list[tuple[Any, Any, Any, Any]]
