@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         params,
         seed=options.seed,
         point=lambda level: setting.resume.point(f"level-{level}"),
-        progress=TerminalProgress(f"{options.method} seed {options.seed}"),
+        progress=TerminalProgress(options.method, options.seed),
         on_epoch=on_epoch,
     )
     network = load_network(dense).to(setting.device)
