@@ -1,7 +1,5 @@
 """How a net is spelled, everywhere: `cqp@0.90/seed0`; the dense one `dense/seed0`. A sparsity for people: `90 %`."""
 
-from collections.abc import Iterable
-
 DENSE = "dense"
 
 
@@ -25,9 +23,3 @@ def net_name(method: str, level: float, seed: int | None = None) -> str:
 def metric_name(method: str, level: float) -> str:
     """`net_name` of all seeds as part of a metric's name, where MLflow does not allow an @: `cqp_0.90`."""
     return net_name(method, level).replace("@", "_")
-
-
-def headline_methods(methods: Iterable[str]) -> list[str]:
-    """The methods in sentences and crowded figures: the dense net, and the first one that prunes."""
-    pruning = [method for method in methods if method != DENSE]
-    return [DENSE, *pruning[:1]]

@@ -108,6 +108,8 @@ def test_the_cheapest_setting_is_chosen_on_validation() -> None:
         assert (chosen["method"], chosen["level"], chosen["steps"]) == ("cqp", 0.5, 3)
     strict = summary_of(poisoned(), max_loss=0.0).more["cheapest"]["flat"]
     assert (strict["method"], strict["steps"]) == ("dense", 6)
+    ((_, told),) = summary_of(poisoned(), max_loss=0.0).facts
+    assert told == "none, nothing is cheaper than the dense net at T = 6"
 
 
 def test_the_front_is_chosen_on_validation_and_reported_on_test() -> None:
