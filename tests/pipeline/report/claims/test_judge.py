@@ -199,7 +199,7 @@ def test_claims_that_were_not_measured_are_left_out_in_one_line_that_says_why() 
     assert found.left_out.startswith(
         f"Not measured here and left out: {len(CLAIMS)} of {len(CLAIMS)} claims (no margin of"
     )
-    assert "no study energy, " in found.left_out and "not run" not in found.left_out
+    assert "no study energy; " in found.left_out and "not run" not in found.left_out
     assert found.left_out.count("no study energy") == 1
     one_seed = {"method": "cqp", "level": 0.9, "margin": paired_difference([0.9], [0.8])}
     assert "no interval from one seed" in judge(Evidence(comparison_of(one_seed)), "made").left_out
