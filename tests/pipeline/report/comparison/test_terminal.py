@@ -15,7 +15,7 @@ OTHERS = ("regrow", "gradient", "membrane", "osqp", "random")
 
 def test_levels_are_down_methods_across_and_a_star_marks_what_differs() -> None:
     assert render_text(SUMMARY) == (
-        "made: test accuracy in %, mean ± 95 % t-interval over 3 seeds; the dense net\nhas 98.42 ± 0.11\n\n"
+        "made: test accuracy in %, mean ± 95 % t-interval over 3 seeds; the dense net has\n98.42 ± 0.11\n\n"
         "sparsity            cqp      magnitude\n"
         "    50 %  98.00 ± 0.20*  96.75 ± 0.20\n"
         "  98.5 %  97.00 ± 0.20          97.10\n\n"
