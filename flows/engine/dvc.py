@@ -31,8 +31,9 @@ from flows.engine.stage import Stage, StageFailed
 from pipeline.io.files import write_text
 from snnprune.core.errors import UserError
 
-# DVC draws no bars then: one for every file that it hashes would push the flow's own lines off a terminal.
-logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)
+# DVC draws no bars then: one for every file that it hashes or stores would push the flow's own lines off a terminal.
+for drawer in ("dvc.progress", "dvc_data.callbacks"):
+    logging.getLogger(drawer).setLevel(logging.CRITICAL)
 
 # DVC's objects for a stage's inputs and outputs, each with the hash, size and content it has noted of it.
 Noted = list[tuple[Any, Any, Any, Any]]
