@@ -1,5 +1,6 @@
 """The comparison's figures: valid SVG, the same bytes each time, with the numbers of the summary."""
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pipeline.report.comparison.figures import FIGURES, accuracy_against_sparsit
 from pipeline.report.comparison.summary import Comparison, summarize
 from pipeline.report.looks import COLOURS, MARKERS, SPARE_COLOURS, SPARE_MARKERS
 from pipeline.report.statistics import Interval, describe
+from pipeline.report.studies.sweep import RULES
 from pipeline.report.style import Drawing, draw_intervals, look, panels
 from snnprune.pruning.registry import available
 from tests.imports import PROJECT
@@ -80,6 +82,11 @@ def test_dvcs_plots_have_the_colours_of_the_figures() -> None:
     named, spare = re.search(r"\{(dense: [^}]*)\}\[datum.method\] \|\| '(#\w+)'", text).groups()
     assert dict(re.findall(r"(\w+): '(#\w+)'", named)) == COLOURS
     assert spare in SPARE_COLOURS
+    sweep = json.loads((PROJECT / ".dvc/plots/threshold_sweep.json").read_text(encoding="utf-8"))
+    for panel in sweep["hconcat"]:
+        scale = panel["encoding"]["color"]["scale"]
+        found = dict(zip(scale["domain"], scale["range"], strict=True))
+        assert found == {rule: style["color"] for rule, (_, style) in RULES.items()}
 
 
 T = math.tan(math.pi * 0.475)  # of two seeds: half the interval is T times half their difference
