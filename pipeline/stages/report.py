@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = paths.report_folder(experiment)
     if not studies:  # the folders are outputs all the same, and git keeps no empty ones
         for name in ("studies", "metrics", "figures"):
-            write_text(folder / name / ".gitkeep", "")
+            write_text(folder / name / "no_studies", "")
     for study, one in studies.items():
         write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
         write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)

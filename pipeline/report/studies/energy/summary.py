@@ -39,9 +39,10 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         else f"none, nothing is cheaper than the dense net at T = {timesteps}"
         for name, one in cheapest.items()
     }
+    sure = "" if test.loc[chosen[first]].accuracy.low is None else " with 95 % confidence"
     return StudySummary(
         findings=[
-            f"{name}: cheapest within {100 * max_loss:g} points on validation with 95 % confidence: {text}. "
+            f"{name}: cheapest within {100 * max_loss:g} points on validation{sure}: {text}. "
             f"Prices: {profiles[name].source}"
             for name, text in told.items()
         ],

@@ -79,7 +79,9 @@ def test_the_cheapest_setting_keeps_to_the_allowed_loss_over_its_whole_interval(
     table.loc[shaky, "accuracy"] += table["seed"].map({0: -0.02, 1: 0.0, 2: 0.02})
     chosen = summary_of(table).more["cheapest"]["flat"]
     assert (chosen["method"], chosen["level"], chosen["steps"]) == ("cqp", 0.5, 6)
-    alone = summary_of(table[table["seed"] == 1]).more["cheapest"]["flat"]
+    one_seed = summary_of(table[table["seed"] == 1])
+    assert "confidence" in summary_of(table).findings[0] and "confidence" not in one_seed.findings[0]
+    alone = one_seed.more["cheapest"]["flat"]
     assert (alone["method"], alone["level"], alone["steps"]) == ("cqp", 0.5, 3)
 
 
