@@ -41,10 +41,10 @@ def test_a_running_stage_has_a_live_line_and_one_that_ended_a_line_that_stays(tm
     os.close(master)
     text = shown.decode()
     assert "computing hashes" not in text and "Checking cache" not in text  # DVC's own bars
-    live = [line for line in text.split("\r") if "0:00:0" in line and "so far" not in line]
+    live = [line for line in text.split("\r") if "0:00:0" in line and " left, " not in line]
     assert any("a " in line and "first" in line for line in live)
     assert any("b " in line and "a [bold]tag[/bold]" in line for line in live)
-    stays = [line for line in text.replace("\r", "\n").splitlines() if "so far" in line]
+    stays = [line for line in text.replace("\r", "\n").splitlines() if " left, " in line]
     assert [line.partition("] ")[2].split(" in ")[0] for line in stays] == ["a: ran", "b: ran"]
     assert (root / "logs/a.log").read_text() == "first\nsecond\n"
     assert (root / "logs/b.log").read_text() == "a [bold]tag[/bold]\n"
