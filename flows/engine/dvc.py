@@ -46,6 +46,7 @@ class Project:
         """Open the project, with the stages as dvc.yaml and dvc.lock have them now. `root` must be the working folder:
         DVC's run cache knows no other. Raises UserError: DVC cannot read it."""
         self.root = root.resolve()
+        _require_readable(self.root)
         self._turn = RLock()
         self._running: dict[str, tuple[ExitStack, dict[str, Any], Noted]] = {}
         with _project_errors(root):
@@ -215,6 +216,13 @@ class Project:
                 if address in self._running:
                     self._running.pop(address)[0].close()
                 raise StageFailed(address, f"DVC: {error}") from error
+
+
+def _require_readable(root: Path) -> None:
+    """Check that DVC can work in a folder: it hashes paths as UTF-8, and takes braces for fields of its messages.
+    Raises UserError."""
+    if re.search(r"[{}\ud800-\udfff]", str(root)):
+        raise UserError(f"{str(root)!a}: DVC cannot work in a folder with {{, }} or bytes that are no UTF-8; rename it")
 
 
 def timeout_of(address: str, meta: Any) -> float | None:
