@@ -202,6 +202,6 @@ def _sentence(condition: Condition[Found], found: Found) -> str:
     if stated not in (None, condition.threshold) and found.size in ("larger", "smaller"):
         beside = f" ({found.size} than the paper's {stated:g})"
     return (
-        f"{condition.quantity} {found_text(found, condition.unit)} {VERBS[found.outcome]} {condition.side} "
+        f"{condition.quantity} {found_text(found, condition.unit)}, which {VERBS[found.outcome]} {condition.side} "
         f"{condition.threshold:g}{beside}{f' ({found.every_step})' if found.every_step else ''}"
     )

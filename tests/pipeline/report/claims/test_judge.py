@@ -153,7 +153,7 @@ def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
     assert about == ("margin", "above", 0, "the paper", 2)
     assert (found.fair.n, found.fair.mean, found.fair.size) == (3, pytest.approx(1.1), "smaller")
     assert found.fair.low == pytest.approx(ABOVE.low)
-    assert claim.why == "fair: margin +1.10 (+0.85 to +1.35) points is above 0 (smaller than the paper's 2)"
+    assert claim.why == "fair: margin +1.10 (+0.85 to +1.35) points, which is above 0 (smaller than the paper's 2)"
     assert [(maker["command"], maker["file"]) for maker in claim.made_by] == [
         ("dvc repro compare@made", "results/made/compare/summary.json"),
         ("dvc repro study@made-paper", "results/made/studies/paper/table.csv"),
@@ -163,7 +163,7 @@ def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
 def test_why_names_what_settles_it() -> None:
     assert judged(condition(None, None)).why == "fair: not measured: no such study; paper: not measured: no such study"
     undecided = judged(condition(ACROSS, BELOW)).why
-    assert "fair: margin +0.17 (-2.96 to +3.29) points may or may not be above 0; paper: margin -1.10" in undecided
+    assert "fair: margin +0.17 (-2.96 to +3.29) points, which may or may not be above 0; paper: margin -1.10" in undecided
     assert "no interval from one seed" in judged(condition(ONE_SEED)).why
     mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other")).why
     assert "other" in mixed.split("; paper")[0] and "margin" not in mixed.split("; paper")[0]
