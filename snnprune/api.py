@@ -1,5 +1,5 @@
-"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `compile`, `accuracy`,
-`count_operations`. No function changes a network it is given, prints anything, or moves torch's global random generators."""
+"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `compile`, `accuracy`, `count_operations`.
+No function changes a network it is given, prints anything, or moves torch's global random generators."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence

@@ -31,7 +31,7 @@ class LayerCounts:
 
 
 def count_layer(name: str, layer: nn.Module, inputs: Tensor, constant: bool, spikes: Tensor) -> LayerCounts:
-    """Counts of a Linear or Conv `layer`: operations are those whose weight and input are not zero. `analogue` is False.
+    """Counts of a Linear or Conv `layer`: operations are those whose weight and input are not zero; not `analogue`.
 
     inputs: [T, B, ...], or `constant` [B, ...]. spikes: of the neurons that it feeds, [T, B, ...].
     """

@@ -16,11 +16,12 @@ def infer(
 ):  # fmt: skip
     """Run the blocks `first` to `last` (excluded), of `block` samples each.
 
-    inputs: flat; sample b's value i at step t is at i * value + t * step + b * sample, where `places` is (samples, steps,
-        value, step, sample); step 0: it is the same at every step.
+    inputs: flat; sample b's value i at step t is at i * value + t * step + b * sample, where `places` is (samples,
+        steps, value, step, sample); step 0: it is the same at every step.
     columns: which inputs are read.
-    Layer l's neurons are bounds[l]..bounds[l + 1] of starts (CSR), bias, beta, threshold and fanout, and have to_zero[l];
-        rows[run_bounds[l]..run_bounds[l + 1]] of them are run, numbers within the layer.
+    bounds: layer l's neurons are bounds[l]..bounds[l + 1] of starts (CSR), bias, beta, threshold and fanout; to_zero[l]
+        is its reset.
+    rows: rows[run_bounds[l]..run_bounds[l + 1]] of layer l are run, numbers within the layer.
     out: the last layer's spikes, flat [neurons, steps, samples].
     fired, operations [layers, samples]: get the number of each layer's spikes, and the sum of the `fanout` of the
         neurons that fired; [0, 0]: not asked for.

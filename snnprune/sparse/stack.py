@@ -1,4 +1,4 @@
-"""Consecutive sparse layers and their neurons as the arrays of the compiled loop `infer`, without what cannot matter."""
+"""Consecutive sparse layers with their neurons as the arrays of the compiled `infer`, without what cannot matter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,6 +99,16 @@ class Stack:
         """Bytes of all arrays held."""
         held = (self._bounds, self._starts, self._indices, *self._numbers, self._columns, self._rows, self._run_bounds)
         return sum(array.nbytes for array in held)
+
+    @property
+    def inputs_read(self) -> np.ndarray:
+        """Numbers of the inputs that are read."""
+        return self._columns
+
+    @property
+    def neurons_run(self) -> list[np.ndarray]:
+        """Numbers of each layer's neurons that are run."""
+        return np.split(self._rows, self._run_bounds[1:-1])
 
     def __call__(self, values: Tensor, constant: bool, steps: int) -> Tensor:
         """The last layer's spikes [steps, B, outputs] of values [steps, B, ...], or `constant` ones [B, ...]."""
