@@ -54,18 +54,17 @@ def infer(
                     target, PLACE(to),
                 )  # fmt: skip
                 if len(fired):
-                    for t in range(steps):
-                        for c in range(width):
-                            if target[to + t * width + c] != ZERO:
-                                fired[layer, begin + c] += 1
-                                operations[layer, begin + c] += fanout[at]
+                    tally(target, PLACE(to), PLACE(steps), PLACE(width), state)
+                    for c in range(width):
+                        fired[layer, begin + c] += np.int64(state[c])
+                        operations[layer, begin + c] += np.int64(state[c]) * fanout[at]
             source, target, length = target, source, steps * width
         for row in range((bounds[layers] - bounds[layers - 1]) * steps):
             for c in range(width):
                 out[row * samples + begin + c] = source[row * width + c]
 
 
-@njit(**SUMS)
+@njit(**SUMS, forceinline=True)
 def add(p, end, indices, values, bias, source, length, out):
     """out = bias + the sum over the synapses p..end (excluded), in the order of `multiply`, of the rows in `source`,
     each `length` long."""
@@ -85,7 +84,7 @@ def add(p, end, indices, values, bias, source, length, out):
         p += PLACE(1)
 
 
-@njit(**EXACT)
+@njit(**EXACT, forceinline=True)
 def fire(current, length, steps, width, decay, limit, to_zero, state, spikes, to):
     """A neuron's spikes, `width` a step, from the place `to` on, of its current, of all steps or of one alone; the
     arithmetic is that of `integrate`."""
@@ -105,3 +104,13 @@ def fire(current, length, steps, width, decay, limit, to_zero, state, spikes, to
                 potential = (decay * state[c] + current[now + c]) - (limit if state[c] > limit else ZERO)
                 state[c] = potential
                 spikes[at + c] = ONE if potential > limit else ZERO
+
+
+@njit(**EXACT, forceinline=True)
+def tally(spikes, to, steps, width, out):
+    """How often a neuron fired, for each of `width` samples."""
+    for c in range(width):
+        out[c] = ZERO
+    for t in range(steps):
+        for c in range(width):
+            out[c] += spikes[to + t * width + c]

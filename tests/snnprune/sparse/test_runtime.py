@@ -101,13 +101,26 @@ def test_the_bytes_are_the_same_for_any_number_of_threads(layers: Any) -> None:
 @pytest.mark.parametrize("density", [[0.2, 1.0, 0.2], [1.0, 0.2, 0.2], [0.2, 0.2, 1.0], [1.0] * 3, [0.0, 0.2, 0.2],
                                      [0.2, 0.0, 0.2], [0.2, 0.2, 0.0], [0.0] * 3])  # fmt: skip
 def test_dense_and_empty_layers(density: list[float]) -> None:
-    network = make(density=density)
+    network = make((144, 90, 90, 10), density)
     compiled = compile(network)
     expected, counts = observe_operations(network, images())
     spikes, found = compiled.observe(images())
     assert torch.equal(spikes, expected) and torch.equal(compiled.spikes(images()), expected)
     assert [int(one.operations.sum()) for one in found] == [int(one.operations.sum()) for one in counts]
     assert [int(one.spikes.sum()) for one in found] == [int(one.spikes.sum()) for one in counts]
+
+
+def test_a_small_dense_layer_runs_with_the_sparse_ones_before_it() -> None:
+    kinds = {
+        (0.2, 0.2, 1.0): [Stack],
+        (1.0, 0.2, 1.0): [Modules, Stack],
+        (1.0, 1.0, 1.0): [Modules],
+        (0.2, 1.0, 0.2): [Stack],
+    }
+    for density, expected in kinds.items():
+        assert [type(part) for part in compile(make(density=list(density))).parts] == expected
+    wide = compile(make((144, 90, 90, 10), [0.2, 1.0, 0.2]))
+    assert [type(part) for part in wide.parts] == [Stack, Modules, Stack]
 
 
 def by_hand() -> SpikingNetwork:
@@ -173,7 +186,7 @@ def test_memory_follows_the_synapses() -> None:
 
 
 def test_it_keeps_the_weights_of_the_moment_and_no_gradient() -> None:
-    network = make(density=[0.2, 1.0, 0.2])
+    network = make((144, 90, 90, 10), [0.2, 1.0, 0.2])
     compiled, before = compile(network), network.spikes(images())
     with torch.no_grad():
         for parameter in network.parameters():
