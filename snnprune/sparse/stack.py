@@ -69,8 +69,11 @@ class Stack:
     """
 
     def __init__(self, layers: Sequence[Layer], timesteps: int, threads: int) -> None:
+        """`layers` in their order. Raises ValueError: one has not as many inputs as the one before has outputs."""
         kept, silent = [], np.zeros(layers[0].shape[1], bool)
         for layer in layers:
+            if layer.shape[1] != len(silent):
+                raise ValueError(f"{layer.name}: {layer.shape[1]} inputs, but {len(silent)} outputs come before it")
             kept.append(layer.without(silent))
             silent = kept[-1].silent(timesteps)
         self.shapes = [layer.shape for layer in kept]

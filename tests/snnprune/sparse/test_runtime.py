@@ -214,6 +214,11 @@ def test_evaluation_compiles_what_is_sparse() -> None:
 def test_what_it_does_not_take() -> None:
     with pytest.raises(UserError, match=r"layers.1.weight: a compiled network is float32 on the CPU; found .*float64"):
         compile(make().double())
+    broken = make()
+    broken.layers[4] = nn.Linear(41, 30)
+    nn.init.zeros_(broken.layers[4].weight)
+    with pytest.raises(ValueError, match="layers.4.weight: 41 inputs, but 40 outputs come before it"):
+        compile(broken)
     with pytest.raises(UserError, match="threads: at least 1; found 0"):
         compile(make(), threads=0)
     compiled = compile(make())
