@@ -17,8 +17,8 @@ from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.sparse.linear import SparseLinear
 
-# Where the time of a training step is equal: `python -m benchmarks.speed` shows both forms on either side.
-DENSE_FROM = 0.4
+# From there on torch's dense product is as fast: the two take the same time at 0.5 to 0.6 (`python -m benchmarks.speed`).
+DENSE_FROM = 0.5
 
 
 def finetune(
