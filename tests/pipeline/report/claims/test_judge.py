@@ -163,7 +163,9 @@ def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
 def test_why_names_what_settles_it() -> None:
     assert judged(condition(None, None)).why == "fair: not measured: no such study; paper: not measured: no such study"
     undecided = judged(condition(ACROSS, BELOW)).why
-    assert "fair: margin +0.17 (-2.96 to +3.29) points, which may or may not be above 0; paper: margin -1.10" in undecided
+    assert (
+        "fair: margin +0.17 (-2.96 to +3.29) points, which may or may not be above 0; paper: margin -1.10" in undecided
+    )
     assert "no interval from one seed" in judged(condition(ONE_SEED)).why
     mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other")).why
     assert "other" in mixed.split("; paper")[0] and "margin" not in mixed.split("; paper")[0]
