@@ -157,7 +157,7 @@ def test_the_flow_runs_what_changed_tracks_it_and_fills_a_deleted_store(project:
     depends = {*(f"prune@digits-cqp-{seed}" for seed in SEEDS), *LAST}
     assert set(re.findall(r"\] (\S+): ran in ", output)) == depends
     assert f"{STAGES} stages: {len(depends)} ran, {STAGES - len(depends)} unchanged" in output
-    assert "margin over magnitude" in output
+    assert "the best by validation is" in output
     assert len(mlflow_runs(project, "tags.current = 'true'")) == MLFLOW_RUNS
 
     shutil.rmtree(project / "mlruns")

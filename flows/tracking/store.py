@@ -41,8 +41,8 @@ class Store:
 
     def __init__(self, root: Path, lineage: Mapping[str, str] | None = None, suffix: str = "") -> None:
         """Open it; a local database is created first, by one process at a time (others would ruin it)."""
-        for name in ("mlflow.store.db.utils", "alembic"):  # they log each step of creating the database
-            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each step of creating the database
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # the same, and what it also raises
         self._root, self._suffix, self._folder = root, suffix, store_folder(root)
         self._database, uri = local_database(root), store_uri(root)
         self._lineage = lineage or {}

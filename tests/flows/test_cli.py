@@ -76,8 +76,8 @@ def test_the_table_is_printed_whatever_the_encoding(project: Path, monkeypatch: 
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "[data@tiny] 1 +/- 2\n" in done.stdout
-    assert done.stdout.endswith("\n1 +/- 2\n")
+    assert "\n\n1 +/- 2\n" in done.stdout
+    assert (project / "logs/data@tiny.log").read_text(encoding="utf-8").endswith("1 ± 2\n")
 
 
 def test_a_wrong_option_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

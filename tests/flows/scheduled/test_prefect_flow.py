@@ -33,7 +33,7 @@ from tests.processes import alive, within
 def tiny(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny project has neither the real params nor the real summary."""
     monkeypatch.setattr(run, "validate_params", lambda: None)
-    monkeypatch.setattr(prefect_flow, "comparison", lambda experiment: f"| table of {experiment} |")
+    monkeypatch.setattr(prefect_flow, "comparison", lambda experiment, markdown: f"| table of {experiment} |")
     return project
 
 
