@@ -72,4 +72,5 @@ COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --no-
 lock: setup-test
 	$(COMPILE) --extra pipeline --output-file requirements.lock
 	$(COMPILE) --extra test --constraint requirements.lock --output-file requirements-test.lock
-	sed -i -E '/^(nvidia|cuda|triton)-?/d' requirements.lock requirements-test.lock
+	$(COMPILE) --extra peers --constraint requirements-test.lock --output-file requirements-peers.lock
+	sed -i -E '/^(nvidia|cuda|triton)-?/d' requirements.lock requirements-test.lock requirements-peers.lock
