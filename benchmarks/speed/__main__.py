@@ -64,7 +64,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--nets", nargs="+", default=NETS, help="such as 784-256-10")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 128, 256, 512])
     parser.add_argument("--sparsities", type=float, nargs="+", default=SPARSITIES)
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
     parser.add_argument("--repeats", type=int, default=9, help="measurements of each form, taking turns")
     parser.add_argument("--seconds", type=float, default=0.05, help="of each measurement; one step at least")
     parser.add_argument("--threads", type=int, default=1)
