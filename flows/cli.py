@@ -67,7 +67,7 @@ def track(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="The port on this machine.")] = 5000) -> None:
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="The port on this machine.")] = 5000) -> None:
     """Open MLflow on the project's results, until Ctrl-C."""
     require(*PROJECT_FILES)
     import flows.tracking.ui
@@ -76,7 +76,7 @@ def ui(port: Annotated[int, typer.Option(help="The port on this machine.")] = 50
 
 
 @app.command()
-def deploy(port: Annotated[int, typer.Option(help="The port of Prefect's server.")] = 4200) -> None:
+def deploy(port: Annotated[int, typer.Option(min=1, max=65535, help="The port of Prefect's server.")] = 4200) -> None:
     """Serve the schedules of prefect.yaml, until Ctrl-C."""
     require(*PROJECT_FILES)
     import flows.scheduled.deploy

@@ -52,7 +52,7 @@ def take_mlflow(database: Path, experiment: str, folder: Path) -> list[Path]:
 
         browser.get(address + link(experiment_id, "sparsity"))
         wait_for_text(browser, "Group: cqp")
-        wait_for_points(browser, 100)
+        wait_for_points(browser, 30)
         picture("mlflow-sparsity")
 
         browser.get(f"{address}{runs}?viewStateShareKey=level")
@@ -61,7 +61,7 @@ def take_mlflow(database: Path, experiment: str, folder: Path) -> list[Path]:
 
         browser.get(address + link(experiment_id, "energy"))
         wait_for_text(browser, "Group: cqp")
-        wait_for_points(browser, 100)
+        wait_for_points(browser, 30)
         picture("mlflow-energy")
 
         browser.get(f"{address}{runs}/{run}")
@@ -126,7 +126,7 @@ def _save(browser: Chrome, path: Path) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.screenshots", description="Take the README's pictures.")
-    parser.add_argument("--experiment", default="mnist")
+    parser.add_argument("--experiment", default="digits")
     parser.add_argument("--store", type=Path, default=Path("mlruns/mlflow.db"), help="the SQLite file of the runs")
     options = parser.parse_args(arguments)
     if not options.store.is_file():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from snnprune.api import *
 
 __all__ = [
+    "Compiled",
     "Criticality",
     "DataError",
     "Distillation",
@@ -34,6 +35,7 @@ __all__ = [
     "UserError",
     "accuracy",
     "build",
+    "compile",
     "count_operations",
     "list_methods",
     "load",

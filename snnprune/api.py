@@ -1,5 +1,5 @@
-"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `accuracy`, `count_operations`. No function
-changes a network it is given, prints anything, or moves torch's global random generators."""
+"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `compile`, `accuracy`, `count_operations`.
+No function changes a network it is given, prints anything, or moves torch's global random generators."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +31,8 @@ from snnprune.pruning.params import CriticalityParams as Criticality
 from snnprune.pruning.params import Pruning
 from snnprune.pruning.registry import available as list_methods  # noqa: F401
 from snnprune.pruning.registry import load_method
+from snnprune.sparse.runtime import Compiled as Compiled
+from snnprune.sparse.runtime import compile as compile
 
 TRAINING = Training(epochs=20)
 CRITICALITY = Criticality()

@@ -25,6 +25,7 @@ from mlflow.entities import Run
 from ruamel.yaml import YAML
 
 from flows.engine.lockfile import read_lock
+from pipeline.io.nets import level_text
 from tests.killing import killed_at
 from tests.processes import marked, within
 from tests.tiny import (
@@ -133,17 +134,17 @@ def test_a_killed_stage_completes_on_the_next_run_with_the_same_results(finished
     dvc = subprocess.run(
         ["dvc", "repro", "--single-item", PRUNE],
         cwd=project,
-        env=killed_at(f"level {LEVELS[1]} epoch 1/2", environment(project)),
+        env=killed_at(f"@{level_text(LEVELS[1])}/seed0 epoch 1/2", environment(project)),
         capture_output=True,
         text=True,
     )
     assert dvc.returncode != 0
-    assert f"level {LEVELS[1]} epoch 1/2" in dvc.stdout
+    assert f"@{level_text(LEVELS[1])}/seed0 epoch 1/2" in dvc.stdout
     assert not (project / PRUNE_FOLDER / "levels.csv").exists()
     output = run(project, "dvc", "repro", "report@digits")
-    assert f"level {LEVELS[0]} epoch" not in output  # finished before the kill, so not trained again
-    assert f"level {LEVELS[1]} epoch 1/2" not in output
-    assert f"level {LEVELS[1]} epoch 2/2" in output
+    assert f"@{level_text(LEVELS[0])}/seed0 epoch" not in output  # finished before the kill, so not trained again
+    assert f"@{level_text(LEVELS[1])}/seed0 epoch 1/2" not in output
+    assert f"@{level_text(LEVELS[1])}/seed0 epoch 2/2" in output
     assert result_files(project) == result_files(finished)
     assert not list((project / ".resume").rglob("*.pt"))
 

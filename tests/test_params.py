@@ -171,6 +171,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         (named("one", None), "experiments.one: expected a mapping of blocks such as data, model and train; found None"),
         (named("../one"), f"experiments.../one: {NAMES}; found '../one'"),
         (named(2024), f"experiments.2024: {NAMES}; found 2024"),
+        (named("x" * 101), f"experiments.{'x' * 101}: an experiment's name may have 100 letters; found 101"),
     ],
 )
 def test_a_wrong_outline(write: Write, content: Any, expected: str) -> None:

@@ -5,6 +5,7 @@ A stage is brought up to date as `dvc repro` does it, but in this process and wi
 inputs are still the same, and only then takes the outputs into the cache and the entry into dvc.lock.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,6 +31,10 @@ from flows.engine.stage import Stage, StageFailed
 from pipeline.io.files import write_text
 from snnprune.core.errors import UserError
 
+# DVC draws no bars then: one for every file that it hashes or stores would push the flow's own lines off a terminal.
+for drawer in ("dvc.progress", "dvc_data.callbacks"):
+    logging.getLogger(drawer).setLevel(logging.CRITICAL)
+
 # DVC's objects for a stage's inputs and outputs, each with the hash, size and content it has noted of it.
 Noted = list[tuple[Any, Any, Any, Any]]
 
@@ -41,6 +46,7 @@ class Project:
         """Open the project, with the stages as dvc.yaml and dvc.lock have them now. `root` must be the working folder:
         DVC's run cache knows no other. Raises UserError: DVC cannot read it."""
         self.root = root.resolve()
+        _require_readable(self.root)
         self._turn = RLock()
         self._running: dict[str, tuple[ExitStack, dict[str, Any], Noted]] = {}
         with _project_errors(root):
@@ -210,6 +216,13 @@ class Project:
                 if address in self._running:
                     self._running.pop(address)[0].close()
                 raise StageFailed(address, f"DVC: {error}") from error
+
+
+def _require_readable(root: Path) -> None:
+    """Check that DVC can work in a folder: it hashes paths as UTF-8, and takes braces for fields of its messages.
+    Raises UserError."""
+    if re.search(r"[{}\ud800-\udfff]", str(root)):
+        raise UserError(f"{str(root)!a}: DVC cannot work in a folder with {{, }} or bytes that are no UTF-8; rename it")
 
 
 def timeout_of(address: str, meta: Any) -> float | None:

@@ -183,7 +183,7 @@ def run_all(
 
     def tell(line: str | None = None) -> None:
         left, so_far = len(stages) - len(done) - len(running), timedelta(seconds=round(time.monotonic() - start))
-        text = f"{len(running)} running, {left} left, {so_far} so far"
+        text = f"{len(running)} running, {left} left, {so_far}"
         if line is not None:
             say(f"[{len(done)}/{len(stages)}] {line}; {text}")
         report(len(done) / len(stages), f"{text}: {', '.join(running.values())}")

@@ -24,9 +24,9 @@ from flows.engine.sweep import VARIABLE, new_mark, sweep, sweep_at_end
 from flows.environment import stage_environment
 
 TAIL_LINES = 20
-LIBRARIES = (
-    "torch", "snntorch", "numpy", "scipy.optimize", "scipy.stats", "safetensors.torch", "pydantic", "ruamel.yaml",
-    "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg", "tqdm",
+LIBRARIES = (  # what all stages need first; an optimiser imports torch._dynamo
+    "numpy", "torch", "safetensors.torch", "pydantic", "ruamel.yaml", "tqdm", "numba", "snntorch", "torch._dynamo",
+    "scipy.optimize", "scipy.stats", "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg",
 )  # fmt: skip
 PLAIN_MODULE = re.compile(r"python -m [\w./:=@,+ -]+")  # nothing that a shell would see more in
 

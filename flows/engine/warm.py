@@ -1,7 +1,8 @@
 """A warm interpreter: `python warm.py FD LIBRARY...` loads libraries and forks a child for each `python -m` command.
 
 A child has the command's own arguments, folder, environment, output and session, as if it had been started afresh.
-Only libraries are loaded here and never the project's code, so an edit of that is seen by the next child.
+Only libraries are loaded here and never the project's code, so an edit of that is seen by the next child. A command
+that comes while they are being loaded starts with those there are, and loads what else it needs itself.
 FD is a Unix socket; when it closes, the interpreter ends.
 """
 
@@ -10,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -18,15 +20,18 @@ from contextlib import suppress
 REQUEST_BYTES = 1 << 20
 
 
-def serve(control: socket.socket) -> tuple[list[str], str, dict[str, str], int] | None:
-    """Fork a child for each request: what follows `python -m`, its folder and environment, and two file descriptors.
-    The child's output goes to the first; its pid and then its exit code, negative for a signal's, to the second. In the
-    child it returns the request, and the first descriptor; here None, when all is over."""
+def serve(control: socket.socket, libraries: list[str]) -> tuple[list[str], str, dict[str, str], int] | None:
+    """Load the libraries and fork a child for each request: what follows `python -m`, its folder and environment, and
+    two file descriptors. The child's output goes to the first; its pid and then its exit code, negative for a signal's,
+    to the second. In the child it returns the request, and the first descriptor; here None, when all is over."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for a child
     while True:
+        while libraries and not select.select([control], [], [], 0)[0]:
+            load(libraries.pop(0))
         message, fds, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
         if not message:
             return None
+        gc.freeze()  # what is loaded stays shared with the children
         if os.fork() == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -41,6 +46,14 @@ def serve(control: socket.socket) -> tuple[list[str], str, dict[str, str], int] 
             os._exit(0)
         for fd in fds:
             os.close(fd)
+
+
+def load(library: str) -> None:
+    """Import it, if it is there."""
+    with suppress(ImportError):
+        module = importlib.import_module(library)
+        if library == "numba":  # it sets itself up when it compiles for the first time
+            module.njit(lambda: None)()
 
 
 def become(words: list[str], folder: str, environment: dict[str, str], output: int) -> None:
@@ -66,13 +79,6 @@ def become(words: list[str], folder: str, environment: dict[str, str], output: i
 if __name__ == "__main__":
     with suppress(ValueError):  # with PYTHONSAFEPATH it is not there
         sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
-    for library in sys.argv[2:]:
-        with suppress(ImportError):
-            importlib.import_module(library)
-    with suppress(ImportError):  # numba sets itself up when it compiles for the first time
-        importlib.import_module("numba").njit(int)(1)
-    gc.collect()
-    gc.freeze()  # what is loaded stays shared with the children
-    request = serve(socket.socket(fileno=int(sys.argv[1])))
+    request = serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     if request is not None:
         become(*request)

@@ -101,7 +101,9 @@ def require_prefect() -> None:
     settings = get_current_settings()
     if settings.api.url:
         try:
-            httpx.get(f"{settings.api.url.rstrip('/')}/health", timeout=SERVER_SECONDS)
+            found = httpx.get(f"{settings.api.url.rstrip('/')}/health", timeout=SERVER_SECONDS)
+            if found.status_code == httpx.codes.NOT_FOUND or found.is_server_error:  # others may want a key for it
+                raise httpx.HTTPError(f"what is there answers {found.status_code} {found.reason_phrase}")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UserError(
                 f"no Prefect server answers at PREFECT_API_URL, {settings.api.url} ({error}); start one "

@@ -19,8 +19,8 @@ from pipeline.results.content import Content
 
 CODE = Path(__file__).with_name("served_model.py")
 PACKAGE = Path(snnprune.__file__).parent
-PARTS = ("__init__.py", "core")  # what CODE imports of it
-REQUIREMENTS = ("mlflow", "numpy", "pydantic", "safetensors", "snntorch", "torch")
+PARTS = ("__init__.py", "core", "sparse")  # what CODE imports of it
+REQUIREMENTS = ("mlflow", "numba", "numpy", "pydantic", "safetensors", "snntorch", "torch")
 SIGNATURE = ModelSignature(
     inputs=Schema([TensorSpec(np.dtype("float32"), (-1, -1, -1, -1))]),  # images [B, C, H, W]
     outputs=Schema([TensorSpec(np.dtype("float32"), (-1, -1))]),  # spike counts [B, classes]

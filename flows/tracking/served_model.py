@@ -14,17 +14,20 @@ class SpikeCounts(mlflow.pyfunc.PythonModel):
     """Loads the weights file (artifact `weights`) when the model is loaded."""
 
     def load_context(self, context: Any) -> None:  # MLflow looks at the name `context`
-        """Rebuild the network. torch is imported here: logging a model does not need it."""
-        from snnprune.core.checkpoint import load_network
+        """Rebuild the network and compile it. torch is imported here: logging a model does not need it."""
+        import torch
 
-        self._network = load_network(context.artifacts["weights"])
+        from snnprune.core.checkpoint import load_network
+        from snnprune.sparse.runtime import compile
+
+        self._compiled = compile(load_network(context.artifacts["weights"]))
+        self._compiled(torch.zeros(1, *self._compiled.spec.architecture.input_shape))  # so that no request waits
 
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
         """Spike counts, float32 [B, classes], for images in 0..1, float32 [B, C, H, W]."""
         import torch
 
-        with torch.inference_mode():
-            return self._network(torch.as_tensor(model_input, dtype=torch.float32)).numpy()
+        return self._compiled(torch.as_tensor(model_input, dtype=torch.float32)).numpy()
 
 
 mlflow.models.set_model(SpikeCounts())

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.report.looks import COLOURS, colour_of
+from pipeline.report.looks import colour_of
 
 NOTE_TAG = "mlflow.note.content"
 VIEW_TAG = "mlflow.sharedViewState."
@@ -50,15 +50,14 @@ def colour_tag(labels: Mapping[str, str]) -> dict[str, str]:
 
 def _state(key: str, view: Mapping[str, Any]) -> str:
     """What MLflow's page keeps of its state, with one section that holds the charts."""
-    of_all, averaged = page(), view.get("averaged", True)
+    of_all = page()
     about_chart = {**of_all["chart"], "metricSectionId": key}
     state = {
         **of_all["state"],
         "searchFilter": f"tags.current = 'true' and {view['runs']}",
         "selectedColumns": view["columns"],
         "groupBy": of_all["group"] if view.get("by_method", True) else None,
-        "useGroupedValuesInCharts": averaged,
-        "groupsExpanded": {f"param.method.{name}": False for name in COLOURS} if averaged else {},
+        "useGroupedValuesInCharts": False,
         "compareRunSections": [
             {**of_all["section"], "uuid": key, "name": view["name"], "columns": view.get("beside", 2)}
         ],

@@ -43,7 +43,8 @@ def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) ->
 def require_source(experiment: str, folder: Path, path: Path = MATRIX_FILE) -> None:
     """Check that DVC watches the `folder` of an experiment's own data, where there is a matrix.yaml. Raises UserError:
     the file names another one; the message says which command puts it right."""
-    for item in _items(experiment, "data", path).values():
+    stages = read_stages(path) if path.is_file() else {}
+    for item in _items(experiment, "data", stages).values():
         if item.get("source") != folder.as_posix():
             found = f"experiments.{experiment}.data.dataset of params.yaml"
             raise UserError(f"{path} does not fit {found}; bring it up to date: {COMMAND}")

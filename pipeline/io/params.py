@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 from snnprune.core.schema import NAME, Block, ParamsError, Schema, expected_mapping, validate
 
 PARAMS_FILE = Path("params.yaml")
+LONGEST_NAME = 100  # it is part of file names, of which file systems allow 255 bytes
 TOP_KEYS = ("matrix", "runtime", "experiments")
 Found = TypeVar("Found")
 
@@ -158,6 +159,8 @@ def _outline_problems(name: Any, blocks: Any) -> list[str]:
     where = f"experiments.{name}"
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return [f"{where}: allowed in an experiment's name are letters, digits, - and _; found {name!r}"]
+    if len(name) > LONGEST_NAME:
+        return [f"{where}: an experiment's name may have {LONGEST_NAME} letters; found {len(name)}"]
     if not isinstance(blocks, dict):
         return [f"{where}: expected a mapping of blocks such as data, model and train; found {blocks!r}"]
     return []

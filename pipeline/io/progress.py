@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from tqdm import tqdm
 
+from pipeline.io.nets import net_name, percent
 from snnprune.core.training.fit import Progress
 
 if TYPE_CHECKING:  # the stage `train` depends on nothing that prunes
@@ -17,9 +18,10 @@ if TYPE_CHECKING:  # the stage `train` depends on nothing that prunes
 class TerminalProgress(Progress):
     """Prints loss, validation accuracy and speed while an epoch passes, and in one line when it is done."""
 
-    def __init__(self, title: str) -> None:
-        """`title` opens every line, such as `cqp seed 0`."""
-        self._title = title
+    def __init__(self, method: str, seed: int, level: float = 0.0, note: str = "") -> None:
+        """The net's name and `note` open every line."""
+        self._method, self._seed, self._note = method, seed, note
+        self._title = f"{net_name(method, level, seed)}{note}"
         self._bar: tqdm = tqdm(disable=True)
         self._started = 0.0
         self._samples = 0
@@ -47,18 +49,20 @@ class TerminalProgress(Progress):
 
     def epoch_done(self, epoch: int, epochs: int, loss: float, accuracy: float | None) -> None:
         """Print one line."""
-        self._validation = "" if accuracy is None else f", validation {accuracy:.2%}"
+        self._validation = "" if accuracy is None else f", validation accuracy {100 * accuracy:.2f} %"
         print(f"{self._title} epoch {epoch}/{epochs}: loss {loss:.4f}{self._validation}, {self._speed}", flush=True)
 
     def at_level(self, level: float) -> "TerminalProgress":
-        """A level's lines say the level, too."""
-        return TerminalProgress(f"{self._title} level {level}")
+        """The lines of a level are those of its net."""
+        return TerminalProgress(self._method, self._seed, level, self._note)
 
     def level_done(self, level: "PrunedLevel") -> None:
         """Print one line."""
-        mask = level.mask
+        mask, net = level.mask, f"{net_name(self._method, level.level, self._seed)}{self._note}"
+        emptied = sum(not layer.any() for layer in mask.values())
         print(
-            f"{self._title} level {level.level}: sparsity {mask.sparsity:.4f}, {mask.nnz} of {mask.size} synapses, "
-            f"validation {level.validation_before:.2%} -> {level.validation:.2%}",
+            f"{net}: sparsity {percent(mask.sparsity)}, {mask.nnz:,} of {mask.size:,} synapses"
+            f"{f', {emptied} of its layers without synapses' if emptied else ''}, validation accuracy "
+            f"{100 * level.validation_before:.2f} -> {100 * level.validation:.2f} %",
             flush=True,
         )

@@ -3,12 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.io.nets import net_name
-
-
-def percent(level: float) -> str:
-    """A level or share as `90 %`, `98.5 %`, `87.96 %`: two digits at most, no zeros at their end."""
-    return f"{round(100 * level, 2):g} %"
+from pipeline.io.nets import net_name, percent
 
 
 def has_missed(level: float, achieved: float, synapses: int) -> bool:

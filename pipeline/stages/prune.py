@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         params,
         seed=options.seed,
         point=lambda level: setting.resume.point(f"level-{level}"),
-        progress=TerminalProgress(f"{options.method} seed {options.seed}"),
+        progress=TerminalProgress(options.method, options.seed),
         on_epoch=on_epoch,
         remember=remember,
     )

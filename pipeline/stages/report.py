@@ -35,20 +35,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     profiles = load_profiles()
     layers = layer_names(prunable_weights(build_network(model)))
+    best = comparison.best(comparison.levels[-1])
     studies: dict[str, Studied] = {}
     for study in studies_of(experiment):
         table = study_table(experiment, study)
         report = load_report(study)
         params = None if report.params is None else load_block(experiment, study, report.params)
-        context = Context(params, evaluated, dataset["name"], profiles, layers)
+        context = Context(params, evaluated, dataset["name"], profiles, layers, best and best.method)
         studies[study] = Studied(report, table, report.summarize(table, context))
     judgement = judge(Evidence(comparison, studies), experiment)
     drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
     svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
     page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
     folder = paths.report_folder(experiment)
-    for name in ("studies", "metrics", "figures"):  # outputs, also of an experiment without studies
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    if not studies:  # the folders are outputs all the same, and git keeps no empty ones
+        for name in ("studies", "metrics", "figures"):
+            write_text(folder / name / "no_studies", "")
     for study, one in studies.items():
         write_json(folder / "studies" / f"{study}.json", one.summary.to_json())
         write_json(folder / "metrics" / f"{study}.json", one.summary.metrics)

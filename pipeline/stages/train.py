@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage, seed
 from pipeline.io.files import write_json
+from pipeline.io.nets import DENSE, net_name
 from pipeline.io.params import load_block, load_runtime
 from pipeline.io.progress import TerminalProgress
 from pipeline.io.runtime import set_up
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         params,
         seed_path=(options.seed,),
         resume=setting.resume.point("dense"),
-        progress=TerminalProgress(f"train seed {options.seed}"),
+        progress=TerminalProgress(DENSE, options.seed),
         on_epoch=lambda epoch: curve.append(asdict(epoch)),
     )
     save_network(folder / "model.safetensors", network)
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = {"loss": epochs[-1].loss, "validation_accuracy": epochs[-1].validation_accuracy}
     write_json(folder / "metrics.json", metrics)
     setting.resume.clear()
-    print(f"dense net, seed {options.seed}: validation accuracy {epochs[-1].validation_accuracy:.2%}")
+    print(f"{net_name(DENSE, 0.0, options.seed)}: validation accuracy {100 * epochs[-1].validation_accuracy:.2f} %")
 
 
 def _require_fitting(model: ModelParams, shape: tuple[int, ...], classes: int) -> None:

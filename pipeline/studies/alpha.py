@@ -51,7 +51,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
             prune,
             seed=seed,
             point=lambda level, alpha=alpha: inputs.resume.point(f"seed{seed}-alpha-{alpha}-level-{level}"),
-            progress=TerminalProgress(f"alpha {alpha:g} seed {seed}"),
+            progress=TerminalProgress("cqp", seed, note=f", alpha {alpha:g}"),
         )
         found += [
             {"alpha": alpha, "level": level.level, "nnz": level.mask.nnz, "validation_accuracy": level.validation}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.io.files import Row
+from pipeline.io.nets import net_name
 from pipeline.io.progress import TerminalProgress
 from pipeline.study import DENSE, NO_NEURON_MEANS, Experiment, Inputs
 from snnprune.core.checkpoint import copy_parameters, load_parameters
@@ -97,7 +98,8 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
                     "accuracy": accuracy(network, dataset.test),
                 }
             )
-            print(f"  seed {seed}, {method} at {level:g}: test accuracy {found[-1]['accuracy']:.2%}", flush=True)
+            net, reached = net_name(method, level, seed), 100 * found[-1]["accuracy"]
+            print(f"  {net}: test accuracy {reached:.2f} %", flush=True)
     return found
 
 
@@ -138,7 +140,7 @@ def _columns_in_rounds(inputs: Inputs[Params], network: SpikingNetwork, level: f
             params.finetune,
             seed_path=(*path, FINETUNE),
             resume=inputs.resume.point(f"seed{seed}-level-{level}-round-{number}"),
-            progress=TerminalProgress(f"paper cqp seed {seed} level {level} round {number + 1}/{params.rounds}"),
+            progress=TerminalProgress("cqp", seed, level, f", round {number + 1}/{params.rounds}"),
             loss=CROSS_ENTROPY,
         )
     return mask

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pipeline.io.files import Row
+from pipeline.io.nets import percent
 from pipeline.study import DENSE, Experiment, Inputs
 from snnprune.core.schema import Block, Count, Fraction
 from snnprune.core.training.evaluate import accuracy_under
@@ -90,7 +91,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
             else:
                 relaxed = solve_energy_if_feasible(weights.numpy(), protected.numpy(), drop, solver)
                 ideal, guarded = energy_closed_form(protected.numpy()), protected
-            print(f"  seed {seed}, {form} at {level:g}: {time.perf_counter() - started:.1f} s", flush=True)
+            print(f"  seed {seed}, {form} at {percent(level)}: {time.perf_counter() - started:.1f} s", flush=True)
             found.append(
                 {
                     "form": form,

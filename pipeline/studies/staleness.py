@@ -47,7 +47,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
         inputs.prune.model_copy(update={"criticality": criticality}),
         seed=seed,
         point=lambda level: inputs.resume.point(f"seed{seed}-level-{level}"),
-        progress=TerminalProgress(f"frozen {METHOD} seed {seed}"),
+        progress=TerminalProgress(METHOD, seed, note=", criticality frozen"),
     )
     found: list[Row] = []
     for level in levels:

@@ -12,6 +12,11 @@ def is_constant(encoding: Encoding) -> bool:
     return isinstance(encoding, Direct)
 
 
+def is_analogue(encoding: Encoding) -> bool:
+    """True when the input is a current, not spikes."""
+    return isinstance(encoding, Direct | NoisyDirect)
+
+
 def encode(images: Tensor, encoding: Encoding, steps: int, seed: int | None = None) -> Tensor:
     """Encode images [B, ...] in 0..1 for `steps` time steps. Returns [B, ...] for `direct` (a constant current), else
     [T, B, ...]. With `seed` the draw depends on it alone and leaves torch's global generators untouched; without, it

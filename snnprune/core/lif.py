@@ -72,12 +72,16 @@ class MultiStepLeaky(snntorch.Leaky):
     def neurons(self) -> compiled.Neurons:
         """The same for the compiled loops."""
         return compiled.Neurons(
-            beta=self.beta.item(),
-            threshold=self.threshold.item(),
+            beta=_one_or_each(self.beta),
+            threshold=_one_or_each(self.threshold),
             to_zero=self.reset_mechanism == "zero",
             is_atan=self.surrogate.name == "atan",
             slope=self.surrogate.slope,
         )
+
+
+def _one_or_each(value: Tensor) -> float | Tensor:
+    return value.item() if value.numel() == 1 else value
 
 
 def is_compiled(values: Tensor) -> bool:

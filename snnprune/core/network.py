@@ -45,16 +45,20 @@ class SpikingNetwork(nn.Module):
         observe: called with every layer's input on the way (see `run_fused`).
         Raises ValueError: `steps` is not within 1..T.
         """
-        encoding, timesteps = self.spec.encoding, self.spec.timesteps
-        steps = timesteps if steps is None else steps
-        if not 1 <= steps <= timesteps:
-            raise ValueError(f"steps must be 1..{timesteps}, the network's time steps; found {steps}")
-        encoded, constant = encode(images, encoding, timesteps, seed), is_constant(encoding)
-        return run_fused(self.layers, encoded if constant else encoded[:steps], steps, constant, observe)
+        return run_fused(self.layers, *encoded_input(self.spec, images, steps, seed), observe)
 
     def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
         """Spike counts [B, classes], 0..T each: the logits of the readout."""
         return self.spikes(images, seed=seed).sum(0)
+
+
+def encoded_input(spec: ModelParams, images: Tensor, steps: int | None, seed: int | None) -> tuple[Tensor, int, bool]:
+    """What goes into the first layer, the number of steps, and whether it is the same at each: see `spikes`."""
+    steps = spec.timesteps if steps is None else steps
+    if not 1 <= steps <= spec.timesteps:
+        raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
+    encoded, constant = encode(images, spec.encoding, spec.timesteps, seed), is_constant(spec.encoding)
+    return encoded if constant else encoded[:steps], steps, constant
 
 
 @contextmanager

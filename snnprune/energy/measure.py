@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -9,9 +10,11 @@ from snnprune.core.dataset import Split
 from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import evaluation_batches
-from snnprune.energy.operations import LayerCounts, observe_operations
+from snnprune.energy.operations import observe_operations
 from snnprune.energy.profiles import Profile, energy_pj
 from snnprune.pruning.mask import prunable_weights
+from snnprune.sparse.counts import LayerCounts
+from snnprune.sparse.runtime import Compiled, fastest_form
 
 SUMS = ("synapses", "nnz", "macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")
 
@@ -92,11 +95,14 @@ class Measurement:
 
 
 def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> Measurement:
-    """Run the split for `steps` time steps (None: all). Random encodings are seeded per batch, as everywhere."""
+    """Run the split for `steps` time steps (None: all), a network with a sparse layer compiled. Random encodings are
+    seeded per batch, as everywhere."""
+    form = fastest_form(network)
+    observe = form.observe if isinstance(form, Compiled) else partial(observe_operations, network)
     correct = 0
     batches: list[list[LayerCounts]] = []
     for images, labels, seed in evaluation_batches(split):
-        spikes, counts = observe_operations(network, images, steps, seed=seed)
+        spikes, counts = observe(images, steps, seed=seed)
         correct += int((spikes.sum(0).argmax(1) == labels).sum())
         batches.append(counts)
     weights, samples = prunable_weights(network), len(split.labels)

@@ -6,39 +6,16 @@ Biases are no synaptic operations. A constant input counts anew at every step, a
 says what is analogue; NeuroBench looks at the values, so images of only 0 and 1 under `direct` are spikes there.
 """
 
-import copy
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from snnprune.core.encoding import is_analogue
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork, evaluating
-from snnprune.core.params import Direct, NoisyDirect
 from snnprune.pruning.mask import prunable_weights
-
-
-@dataclass(frozen=True)
-class LayerCounts:
-    """What one Linear or Conv layer and the neurons it feeds do for a batch of samples.
-
-    weight: the weight's name, such as `layers.0.weight`. operations: effective ones of each sample [B], int64.
-    analogue: they are MACs, not ACs. dense: operations of a sample if nothing were zero. neurons: how many it feeds;
-    each is updated once a step. spikes: of these neurons, of each sample [B], int64.
-    """
-
-    weight: str
-    analogue: bool
-    operations: Tensor
-    dense: int
-    neurons: int
-    steps: int
-    spikes: Tensor
-
-    @property
-    def neuron_updates(self) -> int:
-        """Updates of a sample: every neuron, every step."""
-        return self.neurons * self.steps
+from snnprune.sparse.counts import LayerCounts, count_layer
 
 
 @torch.no_grad()
@@ -59,30 +36,6 @@ def observe_operations(
         if id(getattr(module, "weight", None)) not in names:
             continue
         neurons = next(i for i in range(index, len(inputs)) if isinstance(inputs[i][0], MultiStepLeaky))
-        spikes = outputs[neurons]
-        active = (values != 0).double() * steps if constant else (values != 0).double().sum(0)
-        fanout = _fanout(module, active.shape[1:], module.weight != 0)
-        full_fanout = _fanout(module, active.shape[1:], torch.ones_like(module.weight))
-        counts.append(
-            LayerCounts(
-                weight=names[id(module.weight)],
-                analogue=not counts and isinstance(network.spec.encoding, Direct | NoisyDirect),
-                operations=(active * fanout).flatten(1).sum(1).round().long(),
-                dense=steps * round(full_fanout.sum().item()),
-                neurons=spikes[0, 0].numel(),
-                steps=steps,
-                spikes=spikes.sum(0).flatten(1).sum(1).long(),
-            )
-        )
+        counts.append(count_layer(names[id(module.weight)], module, values, constant, outputs[neurons]))
+    counts[0] = replace(counts[0], analogue=is_analogue(network.spec.encoding))
     return last, counts
-
-
-def _fanout(layer: nn.Module, shape: torch.Size, weight: Tensor) -> Tensor:
-    """How many entries of the 0/1 `weight` meet each input [*shape] of the layer: the gradient of its summed output."""
-    binary = copy.deepcopy(layer).double()
-    binary.weight = nn.Parameter(weight.double(), requires_grad=False)
-    binary.bias = None
-    with torch.enable_grad():
-        inputs = torch.zeros((1, *shape), dtype=torch.float64, device=weight.device, requires_grad=True)
-        (gradient,) = torch.autograd.grad(binary(inputs).sum(), inputs)
-    return gradient[0]

@@ -1,4 +1,4 @@
-"""Shares a kernel's rows out among torch's number of threads."""
+"""Shares a kernel's rows out among threads."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 
-def by_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
-    """Call `kernel(first, last, *arguments)` so that all `rows` are done; the bytes are the same for any number of
-    threads."""
-    threads = min(torch.get_num_threads(), rows)
+def by_rows(kernel: Callable[..., None], rows: int, *arguments: Any, threads: int | None = None) -> None:
+    """Call `kernel(first, last, *arguments)` so that all `rows` are done, on so many `threads` (None: torch's number);
+    the bytes are the same for any."""
+    threads = min(torch.get_num_threads() if threads is None else threads, rows)
     if threads <= 1:
         kernel(0, rows, *arguments)
         return

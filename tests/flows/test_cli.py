@@ -85,6 +85,15 @@ def test_a_wrong_option_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys
     assert "--workers" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("subcommand", ["ui", "deploy"])
+@pytest.mark.parametrize(
+    ("port", "allowed"), [("65536", "less than or equal to 65535"), ("0", "greater than or equal to 1")]
+)
+def test_a_port_that_is_none_is_a_usage_error(monkeypatch, capsys, subcommand: str, port: str, allowed: str) -> None:
+    assert command(monkeypatch, subcommand, "--port", port) == 2
+    assert f"Invalid value for '--port': Input should be {allowed}" in capsys.readouterr().err
+
+
 def test_list_names_what_there_is_and_imports_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
     paragraphs = listing.listing(in_project=True).split("\n\n")

@@ -41,7 +41,13 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-MODULES = ["snnprune", "snnprune.api", "snnprune.core.dataset", "snnprune.core.training.evaluate"]
+MODULES = [
+    "snnprune",
+    "snnprune.api",
+    "snnprune.core.dataset",
+    "snnprune.core.training.evaluate",
+    "snnprune.sparse.runtime",
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -89,7 +89,7 @@ def margin(method: str, over: str, level: float) -> Reading:
 
     def read(evidence: Evidence) -> Measured:
         if (baseline := evidence.comparison.baseline) != over:
-            raise NotMeasured(f"margins are over {baseline or 'no method'}, not over {over}")
+            raise NotMeasured(f"no margins over {over}{f', but over {baseline}' if baseline else ''}")
         return found.read(evidence)
 
     return Reading(COMPARE, read)
@@ -171,7 +171,7 @@ def fall_at(study: Studied, rule: str, tau: float) -> Measured:
     if not before:
         raise NotMeasured(f"tau = {tau:g} is not among the sweep's thresholds, or is the first")
     high, low = (_by_seed(mine[mine["tau"] == value], "accuracy") for value in (before[0], tau))
-    where = f"tau {before[0]:g} to {tau:g}, {100 * high.mean():.1f} to {100 * low.mean():.1f} %"
+    where = f"tau {before[0]:g} to {tau:g}, {100 * high.mean():.2f} to {100 * low.mean():.2f} %"
     return Measured(_difference(100 * high, 100 * low), where)
 
 

@@ -73,7 +73,7 @@ class Judgement:
         claims = [claim for claim in self.claims if claim.verdict == NOT_MEASURED]
         found = [getattr(one, name) for claim in claims for one in claim.conditions for name in PROTOCOLS]
         lacking = [one.where if one.mean is None else ONE_SEED for one in found if one.outcome == NOT_MEASURED]
-        why = ", ".join(reason for reason in dict.fromkeys(lacking) if reason != NOT_RUN)
+        why = "; ".join(reason for reason in dict.fromkeys(lacking) if reason != NOT_RUN)
         return f"Not measured here and left out: {len(claims)} of {len(self.claims)} claims ({why})." if claims else ""
 
 
@@ -202,6 +202,6 @@ def _sentence(condition: Condition[Found], found: Found) -> str:
     if stated not in (None, condition.threshold) and found.size in ("larger", "smaller"):
         beside = f" ({found.size} than the paper's {stated:g})"
     return (
-        f"{condition.quantity} {found_text(found, condition.unit)} {VERBS[found.outcome]} {condition.side} "
+        f"{condition.quantity} {found_text(found, condition.unit)}, which {VERBS[found.outcome]} {condition.side} "
         f"{condition.threshold:g}{beside}{f' ({found.every_step})' if found.every_step else ''}"
     )

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.statistics import means
-from pipeline.report.style import Drawing, draw_intervals, look, panels, sparsity_axis
+from pipeline.report.style import Drawing, draw_intervals, legend_below, look, panels, sparsity_axis
 
 ZOOM_POINTS = 6.0  # how far below the dense net the close-up reaches
 
@@ -21,7 +21,7 @@ def accuracy_against_sparsity(summary: Comparison) -> Figure:
             draw_intervals(axes, kept, results["accuracy"], label=_label(method, results), **look(method))
         axes.axhline(dense, color="black", linestyle=":", linewidth=1, label=f"dense ({dense:.2f} %)")
         sparsity_axis(axes, summary.levels, "achieved sparsity (%, log scale of the share kept)")
-    both[0].legend(frameon=False)
+    legend_below(figure, both[0], columns=4)
     both[1].set_ylim(dense - ZOOM_POINTS, dense + 1)
     both[1].set_title("close-up")
     return figure
@@ -40,6 +40,8 @@ def sparsity_error(summary: Comparison) -> Figure:
         axes.axhline(0, color="black", linewidth=1)
         sparsity_axis(axes, summary.levels, "sparsity asked (%)")
         axes.set_title(name)
+    low, high = both[0].get_ylim()
+    both[0].set_ylim(min(low, -1), max(high, 1))  # rounding to a whole synapse is no miss
     both[0].legend(frameon=False)
     return figure
 

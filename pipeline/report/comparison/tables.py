@@ -8,6 +8,8 @@ from pipeline.report.comparison.summary import Comparison
 from pipeline.report.page.content import PageTable, table_of
 from pipeline.report.words import has_missed, percent, sparsity_text
 
+NOT_SHOWN = ' "No difference shown" is to {}, on test.'
+
 
 def margin_text(result: Any) -> str:
     """`+0.37 ± 0.06*` in points; empty without a margin."""
@@ -23,8 +25,8 @@ def table(summary: Comparison) -> PageTable:
     """The dense net, then a row per method and level; accuracies in percent, intervals are 95 % t-intervals over seeds.
     One-shot: pruned from the dense net in one step, not fine-tuned."""
     caption = (
-        f"{summary.experiment}: {summary.synapses:,} synapses, protocol {summary.protocol}, {seeds_text(summary)}, "
-        f"mean ± 95 % t-interval; {_margins_are(summary)}"
+        f"{summary.experiment}: {summary.synapses:,} synapses, protocol {summary.protocol}, {seeds_text(summary)}; "
+        f"{_margins_are(summary)}"
     )
     columns: dict[str, Callable[[Any], str]] = {
         "method": method_text,
@@ -44,8 +46,9 @@ def table(summary: Comparison) -> PageTable:
 
 
 def seeds_text(summary: Comparison) -> str:
-    """`5 seeds`."""
-    return f"{len(summary.seeds)} seed{'s' if len(summary.seeds) != 1 else ''}"
+    """What accuracies are: of how many seeds, and with an interval if there are several."""
+    count = len(summary.seeds)
+    return f"mean ± 95 % t-interval over {count} seeds" if count > 1 else "of one seed, so without an interval"
 
 
 def by_level(summary: Comparison) -> list[PageTable]:
@@ -64,9 +67,9 @@ def by_level(summary: Comparison) -> list[PageTable]:
     columns["best by validation"] = lambda level: _best(summary.best(level))
     tables = [
         table_of(
-            f"Test accuracy in % by sparsity and method, mean ± 95 % t-interval over {seeds_text(summary)}; the dense "
-            f"net has {summary.dense.text()} %. A method that missed the sparsity, or emptied a layer, has that beside "
-            "its accuracy and is no rival.",
+            f"Test accuracy in % by sparsity and method, {seeds_text(summary)}; the dense net has "
+            f"{summary.dense.text()} %. A method that missed the sparsity, or emptied a layer, has that beside its "
+            f"accuracy and is no rival.{NOT_SHOWN.format(summary.baseline) if summary.baseline else ''}",
             summary.levels,
             columns,
         )

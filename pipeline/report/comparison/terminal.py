@@ -13,22 +13,23 @@ LEVEL = "sparsity"
 
 
 def render_text(summary: Comparison, width: int = WIDTH) -> str:
-    """Test accuracy by level, of as many methods as fit into `width` columns, the baseline among them, with a star at
-    what differs from it; below, what the signs say, the best at the highest level, and what is not shown."""
+    """Test accuracy by level, of as many methods as fit into `width` columns, the baseline and the best at the highest
+    level first, with a star at what differs from the baseline; below, what the signs say, that best, and what is not
+    shown."""
     found = {(one.method, one.level): one for one in summary.results.itertuples()}
     columns = {method: [_cell(found[method, level]) for level in summary.levels] for method in summary.by_method}
     widths = {method: 2 + max(map(len, [method, *cells])) for method, cells in columns.items()}
     shown, left = [], width - len(LEVEL)
-    for method in sorted(columns, key=lambda method: method != summary.baseline):
+    best = summary.best(summary.levels[-1])
+    kept = [summary.baseline, best and best.method]  # whatever else does not fit
+    for method in sorted(columns, key=lambda method: kept.index(method) if method in kept else len(kept)):
         if not shown or widths[method] <= left:
             shown.append(method)
             left -= widths[method]
     shown.sort(key=list(columns).index)
     rows = zip([LEVEL, *map(percent, summary.levels)], *([one, *columns[one]] for one in shown), strict=True)
     sizes = [len(LEVEL), *(widths[method] for method in shown)]
-    about = (
-        f"test accuracy in %, mean ± 95 % interval over {seeds_text(summary)}; the dense net has {summary.dense.text()}"
-    )
+    about = f"test accuracy in %, {seeds_text(summary)}; the dense net has {summary.dense.text()}"
     lines = ["".join(map(str.rjust, row, sizes)).rstrip() for row in rows]
     head, *notes = (textwrap.fill(text, width) for text in (f"{summary.experiment}: {about}", *_notes(summary, shown)))
     return "\n\n".join([head, "\n".join(lines), "\n".join(notes)])
@@ -46,7 +47,7 @@ def _notes(summary: Comparison, shown: list[str]) -> list[str]:
     if any(margin.star for margin in margins):
         notes.append(f"* differs {test}; no difference was shown elsewhere.")
     elif len(margins):
-        notes.append(f"Nothing differs {test}.")
+        notes.append(f"No difference {test} was shown.")
     if not all(map(is_rival, summary.results[summary.results["method"].isin(shown)].itertuples())):
         notes.append("! missed the sparsity, or emptied a layer, so it is compared with nothing (see the report).")
     notes.append(best_text(summary, summary.levels[-1]))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.io.nets import headline_methods
+from pipeline.io.nets import DENSE
 from pipeline.report.page.content import PageTable
 from pipeline.report.statistics import plain
 from pipeline.report.style import Drawing
@@ -26,7 +26,8 @@ class Context:
     """What some summaries need besides their table.
 
     params: the study's block. evaluated: the evaluate stage's table, a row per net. dataset: its name.
-    profiles: prices of the hardware. layers: what people call the layer of a weight.
+    profiles: prices of the hardware. layers: what people call the layer of a weight. best: the method that validation
+    finds best at the highest level, None where none is a rival; sentences are about its nets.
     """
 
     params: Block | None
@@ -34,6 +35,7 @@ class Context:
     dataset: str
     profiles: Mapping[str, Profile]
     layers: Mapping[str, str]
+    best: str | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,6 @@ def metrics_of(results: pd.DataFrame, keys: Sequence[str], name: Callable[[Any],
     }
 
 
-def headline(results: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the nets for sentences and crowded figures (`headline_methods`)."""
-    return results[results["method"].isin(headline_methods(results["method"]))]
+def headline(results: pd.DataFrame, best: str | None) -> pd.DataFrame:
+    """The rows of the nets for sentences and crowded figures: the dense ones and those of the method `best`."""
+    return results[results["method"].isin([DENSE, best])]

@@ -11,8 +11,8 @@ from pipeline.report.style import Drawing, colours_of_nets, legend_below, panels
 CAPTION = "Each curve bends where further steps bring nothing. Crosses are test accuracy at the chosen threshold."
 
 
-def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
-    """Per net on test at the threshold chosen on validation; sentences about the nets of `headline_methods`.
+def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
+    """Per net on test at the threshold chosen on validation; sentences about the nets of `headline`.
     `difference` is its accuracy against all T steps, `curve` mean steps and accuracy on validation by threshold."""
     rows = table.assign(at=table["threshold"], threshold=table["threshold"].where(table["chosen"]))
     results = over_seeds(
@@ -24,18 +24,18 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
     )
     findings = [
         f"{net_name(one.method, one.level)}: {one.steps.mean:.2f} steps on average, test accuracy "
-        f"{100 * one.accuracy.mean:.2f} % ({100 * one.difference.mean:+.2f} points)"
-        for one in headline(results).itertuples()
+        f"{100 * one.accuracy.mean:.2f} % ({one.difference.text(sign='+')} points)"
+        for one in headline(results, context.best).itertuples()
     ]
     metrics = metrics_of(results, ["steps", "accuracy"], lambda one: metric_name(one.method, one.level))
-    return StudySummary(findings, metrics, results)
+    return StudySummary(findings, metrics, results, more={"best": context.best})
 
 
 def draw(summary: StudySummary) -> Figure:
-    """Accuracy over mean steps, a curve a net (dense, the first method); crosses: test at the chosen threshold."""
+    """Accuracy over mean steps, a curve a net of `headline`; crosses: test at the chosen threshold."""
     title, label = "early exit: accuracy against mean time steps", "accuracy (%): validation, crosses test"
     figure, (axes,) = panels(title, (7.5, 5.2), label, x="mean time steps of a sample")
-    results = headline(summary.results)
+    results = headline(summary.results, summary.more["best"])
     for one, colour in zip(results.itertuples(), colours_of_nets(list(results["method"])), strict=True):
         name = net_name(one.method, one.level)
         axes.plot(one.curve["steps"], 100 * one.curve["accuracy"], marker=".", color=colour, label=name)

@@ -23,7 +23,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         f"{one.loss_points.mean:.2f} points."
         for one in worst.itertuples()
     ]
-    metrics = metrics_of(results, ["loss_points"], lambda one: f"{one.layer}/{level_text(one.level)}")
+    metrics = metrics_of(results, ["loss_points"], lambda one: f"{one.name.partition(' (')[0]}/{level_text(one.level)}")
     return StudySummary(findings, metrics, results)
 
 

@@ -102,7 +102,7 @@ def draw(summary: StudySummary) -> Figure:
     for rule in ("energy", "exact"):
         cliff, colour = summary.more["cliffs"][rule], RULES[rule][1]["color"]
         if cliff.cause != NO_CLIFF:
-            label = f"cliff: {100 * cliff.before:.1f} to {100 * cliff.after:.1f} % ({cliff.cause})"
+            label = f"cliff: {100 * cliff.before:.2f} to {100 * cliff.after:.2f} % ({cliff.cause})"
             both[0].axvspan(cliff.tau_before, cliff.tau, color=colour, alpha=0.15, linewidth=0, label=label)
     legend_below(figure, both[0], columns=3)
     return figure
@@ -113,7 +113,7 @@ def _finding(rule: str, cliff: Cliff) -> str:
         return f"{rule}: accuracy does not fall"
     return (
         f"{rule}: the cliff is at tau = {cliff.tau:g} (from {cliff.tau_before:g}): test accuracy "
-        f"{100 * cliff.before:.1f} -> {100 * cliff.after:.1f} %, sparsity "
+        f"{100 * cliff.before:.2f} -> {100 * cliff.after:.2f} %, sparsity "
         f"{percent(cliff.sparsity_before)} -> {percent(cliff.sparsity_after)}, cause: {cliff.cause}"
     )
 

@@ -15,8 +15,8 @@ CAPTION = "KL falls until the class distribution has settled. Dots mark T', wher
 SMALLEST_KL = 1e-6  # how a KL of 0 is drawn
 
 
-def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySummary:
-    """Per net; sentences about the nets of `headline_methods`. `steps` is T', chosen on validation,
+def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
+    """Per net; sentences about the nets of `headline`. `steps` is T', chosen on validation,
     `truncated_accuracy` test accuracy there, `accuracy` that at T, `difference` the paired difference; `authors_*`
     where the author's code would stop (`divergence.authors_steps`); `*_each` are the seeds' own."""
     timesteps = int(table["step"].max())
@@ -41,20 +41,20 @@ def summarize(table: pd.DataFrame, context: Context | None = None) -> StudySumma
     keys = ("steps", "truncated_accuracy", "authors_steps", "authors_accuracy")
     dense = next(one for one in results.itertuples() if one.method == DENSE)
     return StudySummary(
-        [_finding(one, timesteps) for one in headline(results).itertuples()],
+        [_finding(one, timesteps) for one in headline(results, context.best).itertuples()],
         metrics_of(results, keys, lambda one: metric_name(one.method, one.level)),
         results,
-        more={"timesteps": timesteps},
+        more={"timesteps": timesteps, "best": context.best},
         facts=[("T', chosen on validation", f"{steps_text(dense.steps_each)} of {timesteps} steps for the dense nets")],
     )
 
 
 def draw(summary: StudySummary) -> Figure:
-    """KL_t (left, without T, where it is 0) and validation accuracy over steps, of the nets of `headline_methods`; dots
+    """KL_t (left, without T, where it is 0) and validation accuracy over steps, of the nets of `headline`; dots
     mark the mean T'."""
     labels = ("KL_t (nats)", "validation accuracy (%)")
     figure, (left, right) = panels("how many time steps are enough?", (11, 4.6), *labels, x="time step t")
-    results, timesteps = headline(summary.results), summary.more["timesteps"]
+    results, timesteps = headline(summary.results, summary.more["best"]), summary.more["timesteps"]
     steps = range(1, timesteps + 1)
     for one, colour in zip(results.itertuples(), colours_of_nets(list(results["method"])), strict=True):
         name = net_name(one.method, one.level)
@@ -75,15 +75,13 @@ def _by_step(net: pd.DataFrame, column: str) -> list[Interval]:
 
 
 def _finding(one: Any, timesteps: int) -> str:
-    enough = (
-        "no step is redundant"
-        if one.steps.mean == timesteps
-        else f"{steps_text(one.steps_each)} of {timesteps} steps are enough"
-    )
+    enough = "no step is redundant"
+    if one.steps.mean < timesteps:
+        enough = f"enough: {steps_text(one.steps_each)} of {timesteps} steps"
     return (
         f"{net_name(one.method, one.level)}: {enough}; test accuracy {100 * one.accuracy.mean:.2f} -> "
         f"{100 * one.truncated_accuracy.mean:.2f} % ({one.difference.text(sign='+')} points); by the author's "
-        f"rule {steps_text(one.authors_steps_each)} steps, {100 * one.authors_accuracy.mean:.2f} %"
+        f"rule T' = {steps_text(one.authors_steps_each)}, {100 * one.authors_accuracy.mean:.2f} %"
     )
 
 

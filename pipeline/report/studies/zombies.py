@@ -21,6 +21,12 @@ LINES = {
     "+ moments": ("#56B4E9", "--"),
     "+ weights": ("#0072B2", ":"),
 }
+MASKED = {
+    "none": "nothing",
+    "gradients": "gradients",
+    "+ moments": "gradients and moments",
+    "+ weights": "gradients, moments and weights",
+}
 CURVES = {"zombies": "zombies", "sparsity": "sparsity (%)", "validation_accuracy": "validation accuracy (%)"}
 
 
@@ -67,7 +73,7 @@ def _at(step: int, column: str) -> Callable[[pd.DataFrame], Interval]:
 
 def _finding(one: Any) -> str:
     return (
-        f"guards {one.setting}: {one.zombies_last.mean:,.0f} zombies after the last step "
+        f"With {MASKED[one.setting]} masked: {one.zombies_last.mean:,.0f} zombies after the last step "
         f"({one.zombies_most:,} at most), sparsity {percent(one.sparsity.mean)}, validation accuracy "
         f"{100 * one.validation_accuracy.mean:.2f} %"
     )

@@ -9,6 +9,7 @@ from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Data, Split, as_split
 from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.seeds import derive_seed
+from snnprune.sparse.runtime import fastest_form
 
 BATCH_SIZE = 1000
 ENCODING_SEED = 1_000_003
@@ -23,9 +24,11 @@ def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor, int]]:
 
 @torch.no_grad()
 def spikes_of(network: SpikingNetwork, split: Split, steps: int | None = None) -> Tensor:
-    """Output spikes [steps, N, classes] of a split in evaluation mode, of the first `steps` time steps (None: all)."""
+    """Output spikes [steps, N, classes] of a split in evaluation mode, of the first `steps` time steps (None: all). A
+    network with a sparse layer is compiled for it."""
     with evaluating(network):
-        batches = [network.spikes(images, steps=steps, seed=seed) for images, _, seed in evaluation_batches(split)]
+        form = fastest_form(network)
+        batches = [form.spikes(images, steps=steps, seed=seed) for images, _, seed in evaluation_batches(split)]
     return torch.cat(batches, dim=1)
 
 

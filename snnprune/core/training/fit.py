@@ -1,5 +1,6 @@
 """The one training loop, for dense nets and for fine-tuning under a mask, and what watches and resumes it."""
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ class ResumePoint:
             return None
         try:
             return torch.load(self.path, map_location="cpu", weights_only=True)
-        except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        except (UnpicklingError, RuntimeError, EOFError, ValueError, struct.error) as error:
             raise UserError(f"{self.path}: damaged or no resume point; delete it to start anew") from error
 
     def save(self, state: dict[str, Any]) -> None:

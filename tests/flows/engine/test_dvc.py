@@ -210,6 +210,16 @@ def test_a_project_without_git_is_one_line(fresh: Path, monkeypatch: pytest.Monk
         Project(fresh)
 
 
+@pytest.mark.parametrize("name", ["a{b}", "${x}", "odd\udcff"])
+def test_a_folder_whose_name_dvc_cannot_take_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    expected = (
+        f"{str(tmp_path / name)!a}: DVC cannot work in a folder with {{, }} or bytes that are no UTF-8; rename it"
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
+        Project(tmp_path / name)
+
+
 @pytest.mark.parametrize("autostage", [False, True])
 def test_a_flow_leaves_what_dvc_repro_leaves(fresh: Path, tmp_path: Path, autostage: bool) -> None:
     if autostage:

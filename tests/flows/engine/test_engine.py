@@ -193,4 +193,4 @@ def test_progress_is_reported_at_every_start_and_end() -> None:
         stages, lambda stage: Done(stage.address, "ran"), lambda line: None, 2, Stop(), lambda *far: seen.append(far)
     )
     assert [share for share, _ in seen] == [0, 0.5, 0.5, 1]
-    assert [text.partition(" so far")[2] for _, text in seen] == [": a", ": ", ": b", ": "]
+    assert [text.partition(", 0:00:00")[2] for _, text in seen] == [": a", ": ", ": b", ": "]

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 from uuid import UUID
@@ -122,6 +123,15 @@ def test_a_server_that_is_down_and_a_damaged_database_are_named_in_seconds(tmp_p
     ):
         run_flow("tiny", None)
     assert time.monotonic() - start < 10
+
+
+def test_a_server_of_something_else_is_named() -> None:
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        Thread(target=other.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}/api"
+        with temporary_settings({PREFECT_API_URL: url}), pytest.raises(UserError, match="^no Prefect server") as found:
+            run_flow("tiny", None)
+    assert f"PREFECT_API_URL, {url} (what is there answers 404 File not found); start one" in str(found.value)
 
 
 def test_only_a_server_with_an_address_has_pages_to_link() -> None:

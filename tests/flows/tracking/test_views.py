@@ -52,6 +52,9 @@ def test_colours_are_those_of_the_figures() -> None:
     for method in ("dense", "cqp", "smallest"):
         assert colour_tag({"method": method}) == {"mlflow.runColor": look(method)["color"]}
     assert colour_tag({}) == {}
+    assert not any(
+        state_of(key)["useGroupedValuesInCharts"] for key in page()["views"]
+    )  # a group has a colour of its own
 
 
 def test_what_a_user_has_changed_stays(project: Path) -> None:

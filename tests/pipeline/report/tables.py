@@ -236,9 +236,14 @@ def nets_table(accuracies: Mapping[tuple[str, int, float], float]) -> pd.DataFra
     )
 
 
-def context(params: Block | None = None, evaluated: pd.DataFrame | None = None, dataset: str = "mnist") -> Context:
+def context(
+    params: Block | None = None,
+    evaluated: pd.DataFrame | None = None,
+    dataset: str = "mnist",
+    best: str | None = "cqp",
+) -> Context:
     """What a summary gets beside its table."""
-    return Context(params, evaluated_table() if evaluated is None else evaluated, dataset, PROFILES, LAYERS)
+    return Context(params, evaluated_table() if evaluated is None else evaluated, dataset, PROFILES, LAYERS, best)
 
 
 TABLES = {
@@ -256,10 +261,10 @@ TABLES = {
 PARAMS = {"staleness": StalenessParams(above=0.5), "energy": ENERGY}
 
 
-def summary_of(study: str, table: pd.DataFrame | None = None) -> StudySummary:
+def summary_of(study: str, table: pd.DataFrame | None = None, best: str | None = "cqp") -> StudySummary:
     """The summary of a study's made table."""
     rows = TABLES[study]() if table is None else table
-    return load_report(study).summarize(rows, context(PARAMS.get(study)))
+    return load_report(study).summarize(rows, context(PARAMS.get(study), best=best))
 
 
 def comparison_of(*results: dict[str, Any], dense: Interval = Interval(1, 0.9)) -> Comparison:  # noqa: B008

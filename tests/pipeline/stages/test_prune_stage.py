@@ -103,14 +103,16 @@ def test_a_kill_costs_at_most_one_epoch_and_changes_nothing(project: Path) -> No
     expected = contents(folder)
     shutil.rmtree(folder)
 
-    killed = subprocess.run(COMMAND, cwd=project, env=killed_at("level 0.8 epoch 1/2", ENVIRONMENT))
+    killed = subprocess.run(COMMAND, cwd=project, env=killed_at("cqp@0.80/seed0 epoch 1/2", ENVIRONMENT))
     assert killed.returncode == -signal.SIGKILL
     assert not (folder / "levels.csv").exists()
 
     done = subprocess.run(COMMAND, cwd=project, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     trained = [line.split(":")[0] for line in done.stdout.splitlines() if " epoch " in line]
-    assert trained == [f"cqp seed 0 level {rest}" for rest in ("0.8 epoch 2/2", "0.9 epoch 1/2", "0.9 epoch 2/2")]
+    assert trained == [
+        f"cqp@{rest}" for rest in ("0.80/seed0 epoch 2/2", "0.90/seed0 epoch 1/2", "0.90/seed0 epoch 2/2")
+    ]
     assert contents(folder) == expected
     assert not (project / ".resume/prune/tiny/cqp/seed0").exists()
 

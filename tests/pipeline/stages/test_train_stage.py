@@ -54,7 +54,7 @@ def test_files_and_a_rerun_to_the_byte(project: Path, capsys: pytest.CaptureFixt
     assert [int(row["epoch"]) for row in curve] == list(range(1, EPOCHS + 1))
     assert float(curve[-1]["loss"]) == metrics["loss"] < float(curve[0]["loss"])
     assert load_network(paths.dense_file("tiny", 3)).spec.layers == [16, 24, 3]
-    assert f"dense net, seed 3: validation accuracy {metrics['validation_accuracy']:.2%}" in capsys.readouterr().out
+    assert f"dense/seed3: validation accuracy {100 * metrics['validation_accuracy']:.2f} %" in capsys.readouterr().out
     assert not list((project / ".resume").rglob("*.pt"))
     main(["tiny", "3"])
     assert written() == first

@@ -51,7 +51,7 @@ def draw_layers(summary: StudySummary) -> Figure:
         axes.barh(range(len(nets)), widths, left=ends, color=LAYER_COLOURS[index % len(LAYER_COLOURS)], label=layer)
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for row, end in enumerate(ends):
-        axes.annotate(f"{end:.3g} µJ", (end, row), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(f"{end:#.3g} µJ", (end, row), (4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_yticks(range(len(nets)), names)
     axes.invert_yaxis()
     axes.margins(x=0.12)

@@ -15,7 +15,7 @@ from snnprune.core.errors import UserError
 
 def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     """Every setting over seeds, and what follows from them; the first profile is that of sentences and figures.
-    `results` are the nets of `headline_methods` at T and at T'. `cheapest` is, by profile, the setting with the lowest
+    `results` are the nets of `headline` at T and at T'. `cheapest` is, by profile, the setting with the lowest
     mean validation energy among those whose validation accuracy is at most `max_loss` below the dense net's over its
     whole interval (from one seed: the mean), which the dense net at T always is.
     Raises UserError: a dense net needs no energy, so that nothing can be saved."""
@@ -30,16 +30,19 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         for name, grid in grids.items()
     }
     cheapest = {name: test.loc[place] for name, place in chosen.items()}
-    named = headline(test)
+    named = headline(test, context.best)
     results = named[named["truncated"] | (named["steps"] == timesteps)]
     told = {
         name: f"{setting_name(one, timesteps)}: {saved_text(one, name)}, {one.difference.text(sign='+')} points of "
         f"test accuracy ({validation.loc[chosen[name]].difference.text(sign='+')} on validation)"
+        if one.method != DENSE or one.mean_steps < timesteps
+        else f"none, nothing is cheaper than the dense net at T = {timesteps}"
         for name, one in cheapest.items()
     }
+    sure = "" if test.loc[chosen[first]].accuracy.low is None else " with 95 % confidence"
     return StudySummary(
         findings=[
-            f"{name}: cheapest within {100 * max_loss:g} points on validation with 95 % confidence: {text}. "
+            f"{name}: cheapest within {100 * max_loss:g} points on validation{sure}: {text}. "
             f"Prices: {profiles[name].source}"
             for name, text in told.items()
         ],
@@ -49,7 +52,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
             "timesteps": timesteps,
             "profiles": {name: profile.model_dump() for name, profile in profiles.items()},
             "cheapest": {name: setting.to_dict() for name, setting in cheapest.items()},
-            "layers": _layers(headline(table), timesteps, list(profiles), context.layers),
+            "layers": _layers(headline(table, context.best), timesteps, list(profiles), context.layers),
         },
         facts=[("cheapest setting within the allowed loss, chosen on validation", told[first])],
         page_tables=page_tables(

@@ -80,7 +80,7 @@ def page_tables(
             net
             | {
                 "test accuracy %": lambda one: one.accuracy.text(),
-                "energy of a sample, µJ": lambda one: f"{one.energy_pj[first].mean / 1e6:.4g}",
+                "energy of a sample, µJ": lambda one: f"{one.energy_pj[first].mean / 1e6:#.4g}",
             }
             | saved,
         ),

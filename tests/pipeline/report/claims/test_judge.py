@@ -153,7 +153,7 @@ def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
     assert about == ("margin", "above", 0, "the paper", 2)
     assert (found.fair.n, found.fair.mean, found.fair.size) == (3, pytest.approx(1.1), "smaller")
     assert found.fair.low == pytest.approx(ABOVE.low)
-    assert claim.why == "fair: margin +1.10 (+0.85 to +1.35) points is above 0 (smaller than the paper's 2)"
+    assert claim.why == "fair: margin +1.10 (+0.85 to +1.35) points, which is above 0 (smaller than the paper's 2)"
     assert [(maker["command"], maker["file"]) for maker in claim.made_by] == [
         ("dvc repro compare@made", "results/made/compare/summary.json"),
         ("dvc repro study@made-paper", "results/made/studies/paper/table.csv"),
@@ -163,7 +163,9 @@ def test_a_claim_says_what_was_measured_why_and_by_what() -> None:
 def test_why_names_what_settles_it() -> None:
     assert judged(condition(None, None)).why == "fair: not measured: no such study; paper: not measured: no such study"
     undecided = judged(condition(ACROSS, BELOW)).why
-    assert "fair: margin +0.17 (-2.96 to +3.29) points may or may not be above 0; paper: margin -1.10" in undecided
+    assert (
+        "fair: margin +0.17 (-2.96 to +3.29) points, which may or may not be above 0; paper: margin -1.10" in undecided
+    )
     assert "no interval from one seed" in judged(condition(ONE_SEED)).why
     mixed = judged(condition(ABOVE, ABOVE), condition(ACROSS, ABOVE, quantity="other")).why
     assert "other" in mixed.split("; paper")[0] and "margin" not in mixed.split("; paper")[0]
@@ -199,7 +201,7 @@ def test_claims_that_were_not_measured_are_left_out_in_one_line_that_says_why() 
     assert found.left_out.startswith(
         f"Not measured here and left out: {len(CLAIMS)} of {len(CLAIMS)} claims (no margin of"
     )
-    assert "no study energy, " in found.left_out and "not run" not in found.left_out
+    assert "no study energy; " in found.left_out and "not run" not in found.left_out
     assert found.left_out.count("no study energy") == 1
     one_seed = {"method": "cqp", "level": 0.9, "margin": paired_difference([0.9], [0.8])}
     assert "no interval from one seed" in judge(Evidence(comparison_of(one_seed)), "made").left_out

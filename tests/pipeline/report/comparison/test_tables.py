@@ -54,8 +54,8 @@ def test_columns_by_hand() -> None:
         "one-shot sparsity": ("", *["75 % (50 % asked)", "99.25 % (98.5 % asked)"] * 2),
         "one-shot accuracy %": ("", *["25.00 ± 1.00"] * 4),
     }
-    assert found.caption.startswith("made: 134,528 synapses, protocol fair, 3 seeds, ")
-    assert "1 seed," in table(replace(SUMMARY, seeds=[4])).caption
+    assert found.caption.startswith("made: 134,528 synapses, protocol fair, mean ± 95 % t-interval over 3 seeds; ")
+    assert "of one seed, so without an interval" in table(replace(SUMMARY, seeds=[4])).caption
 
 
 def test_without_a_baseline_there_are_no_margins_and_that_is_said() -> None:
@@ -63,7 +63,8 @@ def test_without_a_baseline_there_are_no_margins_and_that_is_said() -> None:
     assert table(alone).header == [name for name in COLUMNS if "margin" not in name]
     assert {len(row) for row in table(alone).rows} == {len(COLUMNS) - 1}
     assert "there is no baseline (compare.baseline in params.yaml)" in table(alone).caption
-    assert len(by_level(alone)) == 1
+    (accuracies,) = by_level(alone)
+    assert "difference" not in accuracies.caption
 
 
 def test_markdown_has_every_cell_in_aligned_columns() -> None:
@@ -92,6 +93,7 @@ def test_a_users_own_method_has_its_columns_and_what_is_no_rival_says_why() -> N
         on_target("membrane", 0.9, empty_layers=1, **high),
     )
     accuracies, margins = by_level(summary)
+    assert accuracies.caption.endswith('"No difference shown" is to magnitude, on test.')
     assert accuracies.header == ["sparsity", "mine", "magnitude", "osqp", "membrane", "best by validation"]
     assert accuracies.rows == [
         ["50 %", "91.00 ± 12.71", "50.00", "50.00", "50.00", "magnitude"],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.report.comparison.terminal import render_text
+from pipeline.report.statistics import Interval
 from tests.pipeline.report.comparison.test_tables import SUMMARY, interval, margin, result
 from tests.pipeline.report.tables import comparison_of
 
@@ -14,7 +15,7 @@ OTHERS = ("regrow", "gradient", "membrane", "osqp", "random")
 
 def test_levels_are_down_methods_across_and_a_star_marks_what_differs() -> None:
     assert render_text(SUMMARY) == (
-        "made: test accuracy in %, mean ± 95 % interval over 3 seeds; the dense net has\n98.42 ± 0.11\n\n"
+        "made: test accuracy in %, mean ± 95 % t-interval over 3 seeds; the dense net has\n98.42 ± 0.11\n\n"
         "sparsity            cqp      magnitude\n"
         "    50 %  98.00 ± 0.20*  96.75 ± 0.20\n"
         "  98.5 %  97.00 ± 0.20          97.10\n\n"
@@ -38,7 +39,10 @@ def test_what_does_not_fit_is_named_and_the_baseline_stays(width: int) -> None:
     assert "magnitude" in head
     missing = [name for name in ("cqp", *OTHERS) if name not in head]
     assert f"Not shown for want of room: {', '.join(missing)};" in " ".join(text.split())
-    assert "Nothing differs from magnitude" in " ".join(text.split())
+    none = (
+        "No difference from magnitude (paired over seeds, p < 0.05, not corrected for the number of levels) was shown."
+    )
+    assert none in " ".join(text.split())
 
 
 @pytest.mark.parametrize("flaw", [{"nnz": [11]}, {"empty_layers": 1}])
@@ -55,3 +59,12 @@ def test_without_a_baseline_nothing_differs() -> None:
     text = render_text(replace(SUMMARY, baseline=None, results=SUMMARY.results.assign(margin=None)))
     assert "differs" not in text
     assert "there is no baseline to hold it against" in " ".join(text.split())
+
+
+def test_the_best_is_shown_before_others_and_one_seed_has_no_interval() -> None:
+    results = [result(name, 0.9, interval(0.5, 0.01)) for name in (*OTHERS, "magnitude")]
+    results.append(result("mine", 0.9, interval(0.6, 0.01)) | {"validation_accuracy": interval(0.9, 0.01)})
+    summary = replace(comparison_of(*results, dense=Interval(1, 0.98)), seeds=[4])
+    lines = render_text(summary, 40).splitlines()
+    assert " ".join(lines[:3]).startswith("made: test accuracy in %, of one seed, so without an interval; the dense")
+    assert next(line for line in lines if line.startswith("sparsity")).split()[-2:] == ["magnitude", "mine"]

@@ -73,7 +73,7 @@ def test_numbers_are_drawn_where_they_belong() -> None:
     taus, accuracies = points(sweep, 0, "relaxed program of the author's code")
     assert (taus[0], accuracies[0]) == (0.1, pytest.approx(98.0))
     assert sorted(points(sweep, 0, "infeasible for some seed")[0]) == [0.1, 0.1, 0.2, 0.2, 0.3]
-    assert "cliff: 98.0 to 95.0 % (feasibility boundary)" in legend_texts(sweep)[0]
+    assert "cliff: 98.00 to 95.00 % (feasibility boundary)" in legend_texts(sweep)[0]
     assert points(draw("alpha"), 0, "chosen: 0.25")[0] == [0.25, 0.25]
     assert points(draw("paper"), 0, "cqp, the author's notebook")[1] == pytest.approx([95.3, 90.6, 73.5])
     assert points(draw("temporal"), 0, "cqp@0.90")[1] == pytest.approx([1.9 * 2**-t for t in range(1, 6)])

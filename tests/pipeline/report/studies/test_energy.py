@@ -79,7 +79,9 @@ def test_the_cheapest_setting_keeps_to_the_allowed_loss_over_its_whole_interval(
     table.loc[shaky, "accuracy"] += table["seed"].map({0: -0.02, 1: 0.0, 2: 0.02})
     chosen = summary_of(table).more["cheapest"]["flat"]
     assert (chosen["method"], chosen["level"], chosen["steps"]) == ("cqp", 0.5, 6)
-    alone = summary_of(table[table["seed"] == 1]).more["cheapest"]["flat"]
+    one_seed = summary_of(table[table["seed"] == 1])
+    assert "confidence" in summary_of(table).findings[0] and "confidence" not in one_seed.findings[0]
+    alone = one_seed.more["cheapest"]["flat"]
     assert (alone["method"], alone["level"], alone["steps"]) == ("cqp", 0.5, 3)
 
 
@@ -108,6 +110,8 @@ def test_the_cheapest_setting_is_chosen_on_validation() -> None:
         assert (chosen["method"], chosen["level"], chosen["steps"]) == ("cqp", 0.5, 3)
     strict = summary_of(poisoned(), max_loss=0.0).more["cheapest"]["flat"]
     assert (strict["method"], strict["steps"]) == ("dense", 6)
+    ((_, told),) = summary_of(poisoned(), max_loss=0.0).facts
+    assert told == "none, nothing is cheaper than the dense net at T = 6"
 
 
 def test_the_front_is_chosen_on_validation_and_reported_on_test() -> None:

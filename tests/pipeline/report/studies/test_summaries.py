@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from pipeline.report.statistics import Interval
+from pipeline.report.studies import load_report
 from pipeline.report.studies.zombies import LINES
 from tests.pipeline.report.tables import LEVELS, TABLES, layers_table, relaxation_table, row_of, summary_of
 
@@ -27,7 +28,7 @@ def test_layers() -> None:
     found = row_of(summary.results, layer="layers.5.weight", level=0.5)
     assert (found.loss_points.mean, found.loss_points.sd, found.synapses) == (pytest.approx(6), pytest.approx(1), 1280)
     assert [line.partition(" is ")[2][:7] for line in summary.findings] == [*["layer 3"] * 4, "layer 1"]
-    assert summary.metrics["loss_points/layers.3.weight/0.90"] == pytest.approx(12)
+    assert summary.metrics["loss_points/layer 3/0.90"] == pytest.approx(12)
 
 
 def test_relaxation() -> None:
@@ -77,6 +78,12 @@ def test_zombies() -> None:
     assert (none.zombies_first.mean, none.zombies_last.mean, none.zombies_most) == (19_001, 190_001, 190_002)
     assert none.sparsity.mean == pytest.approx(0.9 - 190_001 / 235_146)
     assert row_of(summary.results, setting="+ weights").zombies_most == 0
+    assert [line.partition(":")[0] for line in summary.findings] == [
+        "With nothing masked",
+        "With gradients masked",
+        "With gradients and moments masked",
+        "With gradients, moments and weights masked",
+    ]
     curve = row_of(summary.results, setting="gradients").curve
     assert (curve["step"], curve["zombies"][:2]) == (list(range(201)), [0.0, 9001.0])
     measured = pd.Series(curve["validation_accuracy"]).dropna()
@@ -100,6 +107,7 @@ def test_temporal() -> None:
     assert found.kl == pytest.approx([*(1.9 * 2.0**-step for step in range(1, 6)), 0.0])
     assert summary.metrics["steps/dense"] == pytest.approx(13 / 3)
     assert [line.partition(":")[0] for line in summary.findings] == ["dense", "cqp@0.50", "cqp@0.90"]
+    assert summary.findings[0].split("; ")[0] == "dense: enough: 4 to 5 of 6 steps"
     shuffled = TABLES["temporal"]().sample(frac=1, random_state=0)
     assert summary_of("temporal", shuffled).metrics == pytest.approx(summary.metrics)
 
@@ -113,6 +121,19 @@ def test_early_exit() -> None:
     assert found.curve["accuracy"][0] == pytest.approx(0.97 - 0.05 - 0.08 - 0.001)
     assert summary.metrics["steps/cqp_0.90"] == pytest.approx(3.3)
     assert [line.partition(":")[0] for line in summary.findings] == ["dense", "cqp@0.50", "cqp@0.90"]
+
+
+@pytest.mark.parametrize("study", ["temporal", "early_exit", "energy"])
+@pytest.mark.parametrize(("best", "nets"), [("magnitude", ["dense", "magnitude"]), (None, ["dense"])])
+def test_sentences_and_figures_are_about_the_best_method(study: str, best: str | None, nets: list[str]) -> None:
+    """None is where no method is a rival, since each of them empties a layer, say."""
+    summary = summary_of(study, best=best)
+    if study == "energy":
+        assert list(summary.results["method"].unique()) == list(summary.more["layers"]["method"].unique()) == nets
+    else:
+        assert list(dict.fromkeys(line.partition(":")[0].partition("@")[0] for line in summary.findings)) == nets
+    drawn = "".join(drawing.svg(summary) for drawing in load_report(study).drawings)
+    assert ("magnitude@0.90" in drawn, "cqp@0.90" in drawn) == (best is not None, False)
 
 
 def alphas(accuracies: dict[float, list[float]], levels: tuple[float, ...] = (0.9,)) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def test_tensors_of_another_device_come_to_the_cpu(tmp_path: Path, device: str) 
 
 
 @pytest.mark.parametrize(
-    "kind", ["planted", "planted plainly", "text", "empty", "safetensors", "other net", "other keys"]
+    "kind", ["planted", "planted plainly", "text", "junk", "empty", "safetensors", "other net", "other keys"]
 )
 def test_a_file_that_is_no_resume_point_is_an_error_and_runs_nothing(tmp_path: Path, kind: str) -> None:
     path, mark = tmp_path / "state", tmp_path / "mark"
@@ -58,6 +58,8 @@ def test_a_file_that_is_no_resume_point_is_an_error_and_runs_nothing(tmp_path: P
             path.write_bytes(pickle.dumps(Planted(mark), protocol=2))
         case "text" | "empty":
             path.write_text("" if kind == "empty" else "no state")
+        case "junk":
+            path.write_text("junk")  # unpickling takes the j for a number of four bytes, and lacks one
         case "safetensors":
             snnprune.save(net, path)
         case "other net":
