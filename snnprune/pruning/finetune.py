@@ -18,7 +18,7 @@ from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.sparse.linear import SparseLinear
 
 # Where the time of a training step is equal: `python -m benchmarks.speed` shows both forms on either side.
-DENSE_FROM = 0.4
+DENSE_FROM = 0.5
 
 
 def finetune(
