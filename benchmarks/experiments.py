@@ -6,16 +6,20 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
+
 from benchmarks.flow import LOCKS, clone, run_in
 from flows.run import default_workers
 
 RUNNER = """
-import json, resource, sys
+import json, sys
 from flows.environment import set_defaults
 from flows.run import open_project, run_experiment
 set_defaults()
@@ -26,9 +30,7 @@ done = run_experiment(experiment, int(workers), None, say=silent, carry_out=carr
 project, target = open_project(experiment, silent)
 upstream = {stage.address: stage.upstream for stage in project.needed_for(target)}
 stages = [[name, upstream[name], one.outcome, one.seconds] for name, one in done.items()]
-of = resource.getrusage
-peak = max(of(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024
-open(file, "w").write(json.dumps({"stages": stages, "peak": peak}))
+open(file, "w").write(json.dumps(stages))
 """
 
 
@@ -44,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment's run: wall seconds of the whole process, and the memory of the largest one."""
+    """An experiment's run: wall seconds, and the most memory of all its processes together (looked at each second)."""
 
     experiment: str
     workers: int
@@ -92,11 +94,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_from_nothing(root: Path, experiment: str, workers: int) -> Run:
     """Run an experiment in a clone as `snnprune run` does."""
     file = root.parent / f"{experiment}.json"
-    start = time.monotonic()
-    run_in(root, [sys.executable, "-c", RUNNER, experiment, str(workers), str(file)])
-    seconds = time.monotonic() - start
-    content = json.loads(file.read_text())
-    return Run(experiment, workers, seconds, content["peak"], [Stage(*stage) for stage in content["stages"]])
+    with ThreadPoolExecutor(1) as pool:
+        start, peak = time.monotonic(), 0
+        running = pool.submit(run_in, root, [sys.executable, "-c", RUNNER, experiment, str(workers), str(file)])
+        while not wait([running], timeout=1).done:
+            peak = max(peak, memory_of_children())
+        running.result()
+        seconds = time.monotonic() - start
+    return Run(experiment, workers, seconds, peak >> 20, [Stage(*stage) for stage in json.loads(file.read_text())])
+
+
+def memory_of_children() -> int:
+    """Bytes of all processes below this one; what several share counts once where the system tells (Linux)."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            memory = process.memory_full_info()
+            total += getattr(memory, "pss", memory.rss)
+    return total
 
 
 def kind_of(address: str) -> str:
@@ -112,7 +127,7 @@ def lines(run: Run) -> list[str]:
     longest = f"critical path {_seconds(path):.1f} s, {_seconds(path) / run.seconds:.0%} of the wall time: "
     kinds = (f"  {kind}: {seconds:.1f} s, {seconds / total:.0%}" for kind, seconds in run.by_kind.items())
     steps = " -> ".join(stage.address for stage in path)
-    return [f"{head}; largest process {run.peak_mb} MB", *kinds, f"  {longest}{steps}"]
+    return [f"{head}; {run.peak_mb} MB at most", *kinds, f"  {longest}{steps}"]
 
 
 def as_json(run: Run) -> Mapping[str, Any]:

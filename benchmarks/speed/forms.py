@@ -20,11 +20,7 @@ from snnprune.pruning.finetune import kept_alone
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.sparse.linear import SparseLinear
-
-try:
-    from snnprune.sparse.runtime import compile
-except ModuleNotFoundError:  # not merged yet
-    compile = None
+from snnprune.sparse.runtime import compile
 
 OURS, DENSE, BEFORE, SNNTORCH, PRODUCTS = "ours", "dense", "before", "snnTorch", "products"
 FIT = FitParams(epochs=1, optimizer="adamw", weight_decay=0.01, lr=1e-5)  # so small that the rates stay
@@ -54,7 +50,7 @@ def inference_forms(case: Case) -> dict[str, Step]:
     images = case.batch.images
     loop = case.copy()
     forms: dict[str, Forward] = {
-        **({OURS: compile(case.network, threads=torch.get_num_threads())} if compile else {}),
+        OURS: compile(case.network, threads=torch.get_num_threads()),
         DENSE: case.copy().eval(),
         BEFORE: before_forward(case.network),
         SNNTORCH: loop_forward(loop),

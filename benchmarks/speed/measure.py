@@ -10,7 +10,8 @@ from typing import Literal
 import torch
 
 from benchmarks.speed.case import Case
-from benchmarks.speed.forms import Step, compile, inference_forms, training_forms
+from benchmarks.speed.forms import Step, inference_forms, training_forms
+from snnprune.sparse.runtime import compile
 
 Task = Literal["train", "infer"]
 
@@ -69,7 +70,7 @@ def measure(task: Task, net: str, sparsity: float, case: Case, effort: Effort) -
         forms = training_forms(case, stack) if task == "train" else inference_forms(case)
         times = take_turns(forms, effort)
     dense = compiled = None
-    if task == "infer" and compile is not None:
+    if task == "infer":
         dense = sum(weight.numel() * weight.element_size() for weight in case.network.parameters())
         compiled = compile(case.network).nbytes
     return Cell(task, net, len(case.batch.labels), sparsity, case.densities, case.rates, times, dense, compiled)
