@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name}: skipped, not installed (requirements-peers.lock)")
     agreement = {net: _agreement(net, options.batches[0]) for net in options.nets}
     cells = [cell for net in options.nets for cell in _measure(net, options, effort)]
-    equal = {} if options.no_crossing else {net: _crossing(net, options, effort) for net in options.nets}
+    equal = {} if options.no_crossing else _crossings(options, effort)
     found = [
         {"target": words, "wanted": wanted, "found": ratio and asdict(ratio), "reached": reached}
         for words, ratio, wanted, reached in summary(cells)
@@ -114,16 +114,20 @@ def _measure(net: str, options: argparse.Namespace, effort: Effort) -> list[Cell
     return found
 
 
-def _crossing(net: str, options: argparse.Namespace, effort: Effort) -> dict[str, Any]:
-    """Printed, and by batch."""
-    found = {}
-    for batch in (batch for batch in options.batches if batch > 1):
-        ratios = speed_ups(_sizes(net), batch, effort, DENSITIES)
-        line = ", ".join(f"{density:g}: {ratio.median:.2f}" for density, ratio in ratios.items())
-        equal = crossing(ratios)
-        print(f"{net}, batch {batch}, training with sparse layers / dense ones by density: {line}; equal at {equal}")
-        found[batch] = {"ratios": {density: asdict(ratio) for density, ratio in ratios.items()}, "equal": equal}
-    print(f"layers are trained sparse below a density of {DENSE_FROM:g} (snnprune/pruning/finetune.py)")
+def _crossings(options: argparse.Namespace, effort: Effort) -> dict[str, Any]:
+    """Printed, and by net and batch."""
+    print("\ntraining step, sparse layers / dense ones by density of every layer, and where they are equal")
+    print(f"{'net':>16} {'batch':>6} " + " ".join(f"{density:>6g}" for density in DENSITIES) + "   equal")
+    found: dict[str, Any] = {}
+    for net in options.nets:
+        for batch in (batch for batch in options.batches if batch > 1):
+            ratios = speed_ups(_sizes(net), batch, effort, DENSITIES)
+            equal = crossing(ratios)
+            medians = " ".join(f"{ratio.median:>6.2f}" for ratio in ratios.values())
+            print(f"{net:>16} {batch:>6} {medians}   {'-' if equal is None else f'{equal:.2f}'}", flush=True)
+            by_density = {density: asdict(ratio) for density, ratio in ratios.items()}
+            found.setdefault(net, {})[batch] = {"ratios": by_density, "equal": equal}
+    print(f"fine-tuning trains a layer sparse below {DENSE_FROM:g} (DENSE_FROM, snnprune/pruning/finetune.py)")
     return found
 
 

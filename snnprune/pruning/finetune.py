@@ -17,7 +17,7 @@ from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.sparse.linear import SparseLinear
 
-# Where the time of a training step is equal: `python -m benchmarks.speed` shows both forms on either side.
+# Density from which a dense layer trains as fast: 0.5 to above 0.7 by net and batch (`python -m benchmarks.speed`).
 DENSE_FROM = 0.5
 
 

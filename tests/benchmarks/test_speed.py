@@ -139,14 +139,15 @@ def test_targets_beside_what_was_measured() -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     threads = torch.get_num_threads()
     file, figure = tmp_path / "speed.json", tmp_path / "speed.svg"
-    effort = ["--repeats", "1", "--seconds", "0", "--no-crossing"]
+    effort = ["--repeats", "1", "--seconds", "0"]
     what = ["--nets", NAME, "--batches", "4", "--sparsities", "0", "0.9"]
     main([*what, *effort, "--json", str(file), "--figure", str(figure)])
     torch.set_num_threads(threads)
     output = capsys.readouterr().out
-    assert f"train {NAME}, batch 4" in output and "not measured" in output
+    assert f"train {NAME}, batch 4" in output and "not measured" in output and "sparse below" in output
     content = json.loads(file.read_text())
     assert [(one["task"], one["sparsity"]) for one in content["cells"]] == [
         ("train", 0), ("train", 0.9), ("infer", 0), ("infer", 0.9),
     ]  # fmt: skip
+    assert list(content["equal_density"][NAME]) == ["4"]
     assert "<svg" in figure.read_text()
