@@ -16,9 +16,8 @@ DASHED = {DENSE, BEFORE, PRODUCTS}
 def draw(cells: Sequence[Cell], net: str, batch: int, path: Path) -> None:
     """A panel for each task, a line for each form with its range, for one net and batch; SVG or PNG by the name."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    colours = {
-        form: f"C{index}" for index, form in enumerate(sorted({form for cell in cells for form in cell.times.ms}))
-    }
+    forms = dict.fromkeys(form for cell in cells for form in cell.times.ms)
+    colours = {form: f"C{index}" for index, form in enumerate(forms)}
     for axes, (task, title) in zip(figure.subplots(1, 2), TITLES.items(), strict=True):
         chosen = [cell for cell in cells if (cell.task, cell.net, cell.batch) == (task, net, batch)]
         chosen.sort(key=lambda cell: cell.sparsity)

@@ -29,7 +29,7 @@ def test_the_critical_path_is_the_longest_chain() -> None:
         "train@digits-1",
         "study@digits-early_exit",
         "report@digits",
-    ]  # 6.5 s; by train 0 it is 5.5 s
+    ]  # by train 0: 5.5 s
     assert [stage.address for stage in RUN.critical_path] == path
     assert as_json(RUN)["critical_path_seconds"] == 6.5
     assert as_json(RUN)["stages"][0]["address"] == "data@digits"
