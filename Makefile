@@ -68,8 +68,11 @@ setup setup-test:
 
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --no-annotate --quiet --custom-compile-command "make lock"
 
-# NVIDIA's packages are left to torch: a build for the CPU needs none of them.
+# NVIDIA's packages are left to torch: a build for the CPU needs none of them. torchvision of another build than torch's
+# cannot be imported, and the peers do without it; so their file is installed with --no-deps.
 lock: setup-test
 	$(COMPILE) --extra pipeline --output-file requirements.lock
 	$(COMPILE) --extra test --constraint requirements.lock --output-file requirements-test.lock
-	sed -i -E '/^(nvidia|cuda|triton)-?/d' requirements.lock requirements-test.lock
+	$(COMPILE) --extra peers --constraint requirements-test.lock --output-file requirements-peers.lock
+	sed -i -E '/^(nvidia|cuda|triton)-?/d' requirements.lock requirements-test.lock requirements-peers.lock
+	sed -i '/^torchvision==/d' requirements-peers.lock

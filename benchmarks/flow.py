@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _compare(folder: Path, experiment: str, lock: str, workers: int) -> None:
-    serial, flow = (_clone(folder / name, experiment, lock) for name in ("serial", "flow"))
+    serial, flow = (_shortened(clone(folder / name, experiment, lock), experiment) for name in ("serial", "flow"))
     repro = ["dvc", "repro", "-q", f"track@{experiment}"]
     engine = ["python", "-m", "flows.cli", "run", experiment, "--workers", str(workers)]
     first = seconds_of(serial, repro), seconds_of(flow, engine)
@@ -50,7 +50,9 @@ def _compare(folder: Path, experiment: str, lock: str, workers: int) -> None:
     print(f"{experiment}, {lock} dvc.lock: {times}, {ratio}; {second_times}", flush=True)
 
 
-def _clone(folder: Path, experiment: str, lock: str) -> Path:
+def clone(folder: Path, experiment: str, lock: str) -> Path:
+    """The committed project in a new folder; its dvc.lock holds nothing of the experiment, and of others all (`full`)
+    or nothing (`empty`)."""
     run_in(Path.cwd(), ["git", "clone", "--quiet", "--no-hardlinks", ".", str(folder)])
     yaml = YAML()
     entries = yaml.load(folder / "dvc.lock")
@@ -58,6 +60,11 @@ def _clone(folder: Path, experiment: str, lock: str) -> Path:
         if lock == "empty" or experiment in entry["cmd"].split():
             del entries["stages"][address]
     yaml.dump(entries, folder / "dvc.lock")
+    return folder
+
+
+def _shortened(folder: Path, experiment: str) -> Path:
+    yaml = YAML()
     tree = yaml.load(folder / "params.yaml")
     if experiment != "digits":
         blocks = tree["experiments"][experiment]

@@ -17,7 +17,7 @@ from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.sparse.linear import SparseLinear
 
-# From there on torch's dense product is as fast: the two take the same time at 0.5 to 0.6 (`python -m benchmarks.speed`).
+# Density from which a dense layer trains as fast: 0.5 to above 0.7 by net and batch (`python -m benchmarks.speed`).
 DENSE_FROM = 0.5
 
 
