@@ -104,6 +104,12 @@ def install(lock: Path, venv: Path) -> None:
         if process.returncode:
             words = [line for line in log.read_text(errors="replace").splitlines() if "ERROR" in line][-3:]
             raise SetUpError("\n".join([f"could not install {what[-1]}; all that pip said is in {log}", *words]))
+    print("  compiling", flush=True)
+    done = subprocess.run(
+        [venv / "bin" / "python", "-m", "snnprune.sparse"], cwd=PROJECT, stdout=log.open("w"), stderr=subprocess.STDOUT
+    )
+    if done.returncode:
+        raise SetUpError(f"could not compile snnprune/sparse; what was said is in {log}")
     print(f"  done after {time.monotonic() - start:.0f} s", flush=True)
 
 

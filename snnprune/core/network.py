@@ -10,6 +10,7 @@ from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.params import ModelParams
 from snnprune.sparse.linear import SparseLinear, linear_in_rows
 
+ROWS_FROM = 16  # samples from which loops over a neuron's values are faster than loops over a sample's
 Observe = Callable[[nn.Module, Tensor, bool], None]
 
 
@@ -109,7 +110,7 @@ def run_fused(
             constant = False
         elif isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky):
             continue  # it has happened
-        elif isinstance(layer, nn.Linear) and is_compiled(values):
+        elif isinstance(layer, nn.Linear) and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
             values = linear_in_rows(layer, values)
         elif constant or isinstance(layer, SparseLinear):
             values = layer(values)

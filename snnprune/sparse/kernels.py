@@ -18,6 +18,7 @@ EXACT = {"cache": True, "nogil": True, "error_model": "numpy"}
 SUMS = {**EXACT, "fastmath": {"reassoc", "contract", "nsz"}}
 
 ZERO, ONE = np.float32(0), np.float32(1)
+LINE = 16  # samples whose values of a pixel fill a line of the cache
 
 
 @njit(**EXACT)
@@ -152,19 +153,20 @@ def gather(first, last, images, chosen, shift, out):
     """out [C, H, W, B] = images [N, C, H, W] of the samples chosen [B], each moved by whole pixels: what is seen at
     (y, x) was at (y + shift[b, 0], x + shift[b, 1]), or is 0 where that is outside. `first` to `last`: of the B."""
     channels, height, width = images.shape[1:]
-    few = 16  # samples: as many as fill a line of the cache
-    tile = np.empty((few, channels * height * width), np.float32)
     flat = out.reshape(channels * height * width, out.shape[3])
-    for start in range(first, last, few):
-        count = min(few, last - start)
+    tile = np.zeros((len(flat), LINE), np.float32)
+    for start in range(first, last, LINE):
+        count = min(LINE, last - start)
         for i in range(count):
-            down, right = shift[start + i]
-            image, seen = images[chosen[start + i]], tile[i].reshape(channels, height, width)
-            tile[i] = ZERO
+            image, (down, right) = images[chosen[start + i]], shift[start + i]
             left, end = max(0, -right), min(width, width - right)
+            if down or right:
+                tile[:, i] = ZERO
             for c in range(channels):
                 for y in range(max(0, -down), min(height, height - down)):
-                    seen[c, y, left:end] = image[c, y + down, left + right : end + right]
+                    at = (c * height + y) * width
+                    for x in range(left, end):
+                        tile[at + x, i] = image[c, y + down, x + right]
         for p in range(len(flat)):
             for i in range(count):
-                flat[p, start + i] = tile[i, p]
+                flat[p, start + i] = tile[p, i]

@@ -19,7 +19,7 @@ class Synapses:
 
     starts, indices: row j's are starts[j]..starts[j + 1], from the inputs `indices` (CSR).
     back_starts, back_indices: the same of the transposed weight; `places` says where in the rows' order each is.
-    All of the smallest unsigned type that holds them.
+    Indices are of 16 bits where that is enough, else of 32: a loop is compiled for each type.
     """
 
     shape: tuple[int, int]
@@ -116,13 +116,12 @@ def linear_in_rows(layer: nn.Linear, inputs: Tensor) -> Tensor:
 
 def _starts(counts: Tensor) -> np.ndarray:
     """Where each row's synapses begin, and the end, from their counts."""
-    ends = counts.cumsum(0).numpy()
-    return _small(np.concatenate([[0], ends]), int(ends[-1]) + 1)
+    return np.concatenate([[0], counts.cumsum(0).numpy()]).astype(np.uint32)
 
 
 def _small(numbers: np.ndarray, limit: int) -> np.ndarray:
-    """Whole numbers below `limit` as the smallest unsigned type."""
-    return numbers.astype(np.min_scalar_type(max(limit - 1, 0)))
+    """Whole numbers below `limit`."""
+    return numbers.astype(np.uint16 if limit <= 1 << 16 else np.uint32)
 
 
 def _numpy(values: Tensor | None) -> np.ndarray:
