@@ -18,8 +18,8 @@ from snnprune.sparse.linear import SparseLinear
 from snnprune.sparse.stack import Layer, Stack
 
 # Density up to which a layer is held and run sparse: in batches of 256 to 512 a dense layer of 784-256-128-10 is as
-# fast from 0.47 to 0.6, one by one from 0.7. A small layer that follows sparse ones runs with them whatever its density:
-# it costs less than going to torch and back.
+# fast from 0.47 to 0.6, one by one from 0.7. A small layer that follows sparse ones runs with them whatever its
+# density: it costs less than going to torch and back.
 SPARSE_UP_TO = 0.45
 SMALL = 4096
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
