@@ -70,7 +70,8 @@ class Project:
 
     def needed_for(self, target: str) -> list[Stage]:
         """The stages that `target` needs and itself, each after those it waits for; the same order every time. Of those
-        that could come next, the one with the longest way to the target comes first: workers seldom idle. Raises
+        that could come next, the one with the longest way to the target comes first, of equals the one that joins the
+        results of more stages, which takes longer: workers seldom idle. Raises
         UserError: no stage has that address, a stage's `meta` holds a timeout that is none, or an input that no stage
         makes is not there, such as the folder of a dataset."""
         if target not in self._stages:
@@ -84,7 +85,7 @@ class Project:
         layers = enumerate(networkx.topological_generations(graph))
         steps_left = {stage: steps for steps, layer in layers for stage in layer}
         order = networkx.lexicographical_topological_sort(
-            graph.reverse(copy=False), key=lambda stage: (-steps_left[stage], stage.name)
+            graph.reverse(copy=False), key=lambda stage: (-steps_left[stage], -graph.out_degree(stage), stage.name)
         )
         return [self._describe(stage, graph) for stage in order]
 
