@@ -52,7 +52,7 @@ def test_every_stage_comes_after_those_it_needs(fresh: Path) -> None:
         assert set(stage.upstream) <= set(addresses[:index])
 
 
-def test_what_most_others_wait_for_comes_first(tmp_path: Path) -> None:
+def test_what_has_the_longest_way_comes_first_and_of_equals_what_joins_most(tmp_path: Path) -> None:
     stages = """\
   a: {cmd: echo a > a, outs: [a]}
   b: {cmd: echo b > b, outs: [b]}
@@ -60,7 +60,7 @@ def test_what_most_others_wait_for_comes_first(tmp_path: Path) -> None:
   z: {cmd: cat a needs_b > z, deps: [a, needs_b], outs: [z]}
 """
     found = Project(toy(tmp_path, stages)).needed_for("z")
-    assert [stage.address for stage in found] == ["b", "a", "needs_b", "z"]
+    assert [stage.address for stage in found] == ["b", "needs_b", "a", "z"]
 
 
 def test_the_graph_is_dvcs_and_a_cycle_is_named_by_it(fresh: Path) -> None:

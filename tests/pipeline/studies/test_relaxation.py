@@ -44,17 +44,17 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 @pytest.fixture
 def rows(masks: list[np.ndarray], measure: Measure) -> pd.DataFrame:
-    return measure("relaxation", tau=0.2, tolerance=1e-6, max_iter=100_000).set_index(["form", "level"])
+    return measure("relaxation", tau=0.3, tolerance=1e-6, max_iter=100_000).set_index(["form", "level"])
 
 
 @pytest.fixture
 def scored(dense: Dense, critical: dict[str, torch.Tensor]) -> Scored:
-    """Importance with alpha 0.5 of every synapse, and what tau = 0.2 protects."""
+    """Importance with alpha 0.5 of every synapse, and what tau = 0.3 protects."""
     found = [critical[name].numpy() for name in SIZES]
     flat = np.concatenate([c.ravel() for c in found]).astype(float)
     columns = np.concatenate([np.broadcast_to(c.mean(0, keepdims=True), c.shape).ravel() for c in found])
     weights = np.concatenate([dense().get_parameter(name).detach().numpy().ravel() for name in SIZES])
-    return np.abs(weights) * np.sqrt(flat / flat.max()), columns / columns.max() > 0.2
+    return np.abs(weights) * np.sqrt(flat / flat.max()), columns / columns.max() > 0.3
 
 
 @pytest.mark.parametrize(("level", "turn"), [(0.5, 0), (0.9, 8)])  # after four of `budget` and of `energy` at 0.5
