@@ -98,6 +98,7 @@ def test_ctrl_c_is_one_line_and_an_environment_that_is_half_made_is_finished(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     assert within(60, (venv / "bin/python").exists)
     os.killpg(process.pid, signal.SIGINT)

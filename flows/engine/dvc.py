@@ -1,4 +1,5 @@
-"""DVC as a library: the one file that knows its internals (DVC is pinned, and tests hold every step against `dvc`).
+"""DVC as a library. Its internals are known here, in graph.py and in in_use.py alone (DVC is pinned, and tests hold
+every step against `dvc`).
 
 A stage is brought up to date as `dvc repro` does it, but in this process and with the command run by somebody else:
 `begin` decides, takes a result from the run cache, or clears the way for the command; `finish` looks whether the
@@ -8,13 +9,12 @@ inputs are still the same, and only then takes the outputs into the cache and th
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
 
 import networkx
-import psutil
 from dvc.dependency.base import DependencyDoesNotExistError
 from dvc.dependency.param import MissingParamsError
 from dvc.exceptions import DvcException, NotDvcRepoError
@@ -26,6 +26,8 @@ from dvc.stage.serialize import to_lockfile
 from dvc.utils.serialize import dumps_yaml, loads_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 
+from flows.engine.graph import graph_of, outs_of
+from flows.engine.in_use import forget_dead_holders
 from flows.engine.lockfile import HEAD, Entry, with_entry
 from flows.engine.stage import Stage, StageFailed
 from pipeline.io.files import write_text
@@ -53,7 +55,7 @@ class Project:
             # Waiting for the lock is what `dvc --wait-for-lock` does: others hold it for moments only.
             self._repo = Repo(str(root), _wait_for_lock=True)
             with self._repo.lock:
-                self._graph = _graph_of(self._repo.index)
+                self._graph = graph_of(self._repo.index)
         self._stages = {stage.name: stage for stage in self._graph if stage.cmd}
         if elsewhere := {stage.path for stage in self._stages.values()} - {str(self.root / "dvc.yaml")}:
             raise UserError(f"stages of other folders are not run by a flow: {', '.join(sorted(elsewhere))}")
@@ -79,7 +81,7 @@ class Project:
         needed = networkx.descendants(self._graph, self._stages[target]) | {self._stages[target]}
         graph = self._graph.subgraph(stage for stage in needed if stage.cmd)
         outs = self._repo.index.outs_trie
-        inputs = [(stage, dep) for stage in graph if not stage.frozen for dep in stage.deps if not _outs_of(dep, outs)]
+        inputs = [(stage, dep) for stage in graph if not stage.frozen for dep in stage.deps if not outs_of(dep, outs)]
         if lost := sorted(f"{stage.name} needs {dep.def_path}" for stage, dep in inputs if not dep.exists):
             raise UserError(f"{'; '.join(lost)}: not there; put it back, or correct params.yaml")
         layers = enumerate(networkx.topological_generations(graph))
@@ -92,7 +94,7 @@ class Project:
     def out_of_date(self, stages: Sequence[Stage]) -> set[str]:
         """Of the stages those that DVC takes for changed. Raises UserError."""
         with self._turn, _project_errors(self.root), self._repo.lock:
-            _forget_dead_holders(Path(self._repo.tmp_dir) / "rwlock")
+            forget_dead_holders(Path(self._repo.tmp_dir) / "rwlock")
             return {stage.address for stage in stages if _is_changed(self._stages[stage.address])}
 
     def begin(self, address: str) -> Literal["unchanged", "cached", "ran"]:
@@ -264,25 +266,6 @@ def _project_errors(root: Path) -> Iterator[None]:
         raise UserError(f"DVC: {error}") from error
 
 
-def _graph_of(index: Any) -> networkx.DiGraph:
-    """DVC's graph; an edge leads from a stage to one that it depends on. DVC's own looks for cycles in a time that is
-    quadratic: minutes for a thousand stages."""
-    graph = networkx.DiGraph()
-    graph.add_nodes_from(index.stages)
-    outs = index.outs_trie  # checked by DVC: no two overlap
-    for stage in index.stages:
-        for dep in stage.deps:
-            graph.add_edges_from((stage, out.stage) for out in _outs_of(dep, outs))
-    return graph if networkx.is_directed_acyclic_graph(graph) else index.graph  # which raises, and names the cycle
-
-
-def _outs_of(dep: Any, outs: Any) -> list[Any]:
-    """The outputs that an input is, lies in, or holds."""
-    parts = dep.fs.parts(dep.fs_path)
-    found = [node.value for node in outs.prefixes(parts)]
-    return found + (outs.values(prefix=parts) if outs.has_subtrie(parts) else [])
-
-
 def _noted(stage: Any) -> Noted:
     """The hashes that DVC's object has of inputs and outputs: at first those of dvc.lock, by which DVC decides."""
     return [(item, item.hash_info, item.meta, item.obj) for item in (*stage.deps, *stage.outs)]
@@ -330,20 +313,3 @@ def _unshared(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _unshared(part) for key, part in value.items()}
     return [_unshared(part) for part in value] if isinstance(value, list) else value
-
-
-def _forget_dead_holders(path: Path) -> None:
-    """Remove DVC's list of the files in use when no living DVC has any; called under DVC's lock and that of the flow.
-    DVC only looks whether a process of that number exists: a dead one that nobody has waited for does, and so may
-    another one after a container was started again."""
-    with suppress(FileNotFoundError):
-        pids = re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8"))  # a killed writer may have left half of it
-        if not any(_is_dvc(int(pid)) for pid in pids):
-            path.unlink()
-
-
-def _is_dvc(pid: int) -> bool:
-    try:
-        return any("dvc" in part for part in psutil.Process(pid).cmdline())  # a dead one's is empty
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False

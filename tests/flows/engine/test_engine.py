@@ -155,11 +155,12 @@ def test_what_is_skipped_does_not_run_when_the_rest_of_what_it_needs_ends(order:
             both_ended.wait(30)
         return Done(stage.address, "failed" if stage.address == "bad" else "ran")
 
-    def say(line: str) -> None:
-        if line.startswith("[3/4]"):
+    def report(share: float, text: str) -> None:
+        if share == 3 / 4:
             both_ended.set()
 
-    done = run_all(stages, run, say, 2, Stop())
+    done = run_all(stages, run, lambda line: None, 2, Stop(), report)
+    assert both_ended.is_set()
     assert outcomes(done) == {"bad": "failed", "good": "ran", "slow": "ran", "last": "skipped"}
     assert sorted(ran) == ["bad", "good", "slow"]
 
