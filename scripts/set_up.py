@@ -105,10 +105,10 @@ def install(lock: Path, venv: Path) -> None:
             words = [line for line in log.read_text(errors="replace").splitlines() if "ERROR" in line][-3:]
             raise SetUpError("\n".join([f"could not install {what[-1]}; all that pip said is in {log}", *words]))
     print("  compiling", flush=True)
-    done = subprocess.run(
-        [venv / "bin" / "python", "-m", "snnprune.sparse"], cwd=PROJECT, stdout=log.open("w"), stderr=subprocess.STDOUT
-    )
-    if done.returncode:
+    command = [venv / "bin" / "python", "-m", "snnprune.sparse"]
+    with log.open("w") as stream:
+        code = subprocess.call(command, cwd=PROJECT, stdout=stream, stderr=subprocess.STDOUT)
+    if code:
         raise SetUpError(f"could not compile snnprune/sparse; what was said is in {log}")
     print(f"  done after {time.monotonic() - start:.0f} s", flush=True)
 

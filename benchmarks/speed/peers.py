@@ -2,6 +2,7 @@
 constant first product computed once."""
 
 import importlib.util
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ def installed_peers() -> dict[str, Callable[[SpikingNetwork], nn.Module]]:
     return {name: make for name, make in makers.items() if name not in missing}
 
 
-class _Peer(nn.Module):
+class _Peer(nn.Module, ABC):
     def __init__(self, network: SpikingNetwork) -> None:
         super().__init__()
         self.steps = network.spec.timesteps
@@ -33,8 +34,9 @@ class _Peer(nn.Module):
             *(self.neurons(layer) if isinstance(layer, MultiStepLeaky) else layer for layer in network.layers[1:])
         )
 
+    @abstractmethod
     def neurons(self, neurons: MultiStepLeaky) -> nn.Module:
-        raise NotImplementedError
+        """The peer's neurons for ours."""
 
     def forward(self, images: Tensor) -> Tensor:
         first, *rest = self.layers
