@@ -57,7 +57,13 @@ class Latency(Block):
     clip: bool = True
 
 
-Encoding = Annotated[Direct | NoisyDirect | Rate | Latency, pydantic.Field(discriminator="name")]
+class Frames(Block):
+    """Frames of events, which have a time axis already: each is the input of one step, as many as `timesteps`."""
+
+    name: Literal["frames"]
+
+
+Encoding = Annotated[Direct | NoisyDirect | Rate | Latency | Frames, pydantic.Field(discriminator="name")]
 
 
 class ModelParams(Block):
@@ -80,6 +86,18 @@ class ModelParams(Block):
     def architecture(self) -> Architecture:
         """What `layers` says."""
         return parse(self.layers) if isinstance(self.layers, str) else from_counts(self.layers)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of what it takes: [N], [C, H, W], or with frames these after the number of frames."""
+        frames = (self.timesteps,) if isinstance(self.encoding, Frames) else ()
+        return (*frames, *self.architecture.input_shape)
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether samples of this shape, images [C, H, W] or frames [T, C, H, W], fit the network."""
+        if not isinstance(self.encoding, Frames):
+            return self.architecture.takes(shape)
+        return len(shape) == 4 and shape[0] == self.timesteps and self.architecture.takes(shape[1:])
 
     @pydantic.field_validator("layers", mode="plain")  # a union would put its members' names into the errors' keys
     @classmethod

@@ -12,7 +12,7 @@ from snnprune.core.encoding import is_analogue
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.network import SpikingNetwork, encoded_input, run_fused
-from snnprune.core.params import ModelParams
+from snnprune.core.params import Frames, ModelParams
 from snnprune.sparse.counts import LayerCounts, count_layer
 from snnprune.sparse.linear import SparseLinear
 from snnprune.sparse.stack import Layer, Stack
@@ -71,14 +71,15 @@ class Compiled:
         return sum(part.nbytes for part in self.parts)
 
     def __call__(self, images: Tensor, seed: int | None = None) -> Tensor:
-        """Spike counts [B, classes], 0..T each, of images [B, C, H, W] in 0..1; else as `spikes`."""
+        """Spike counts [B, classes], 0..T each, of images [B, C, H, W] in 0..1 or frames [B, T, C, H, W]; else as
+        `spikes`."""
         return self.spikes(images, seed=seed).sum(0)
 
     @torch.no_grad()
     def spikes(self, images: Tensor, steps: int | None = None, seed: int | None = None) -> Tensor:
         """Output spikes, time-major [steps, B, classes], as `SpikingNetwork.spikes` gives them in evaluation mode.
 
-        images: float32 [B, C, H, W] in 0..1, on the CPU.
+        images: float32 [B, C, H, W] in 0..1, or frames [B, T, C, H, W], float32 or uint8; on the CPU.
         steps: only these first ones of the T time steps are computed (None: all).
         seed: fixes a random encoding; without it the encoding draws from torch's global generator.
         Raises ValueError: `steps` is not within 1..T. Raises UserError: images that the network does not take.
@@ -103,7 +104,8 @@ class Compiled:
         return values, counts
 
     def _input(self, images: Tensor, steps: int | None, seed: int | None) -> tuple[Tensor, int, bool]:
-        if not is_compiled(images):
+        counts = isinstance(self.spec.encoding, Frames) and images.dtype == torch.uint8
+        if not is_compiled(images) and not (counts and images.device.type == "cpu"):
             raise UserError(f"images: expected float32 on the CPU; found {images.dtype} on {images.device}")
         return encoded_input(self.spec, images, steps, seed)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from snnprune.core.params import Direct, Latency, ModelParams, NoisyDirect, Rate
+from snnprune.core.params import Direct, Frames, Latency, ModelParams, NoisyDirect, Rate
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.core.training.params import Augment, Distillation, FinetuneParams, FitParams
 from snnprune.pruning.params import PruneParams
@@ -75,6 +75,7 @@ def test_a_schedule_gives_the_targets(schedule: dict[str, object], expected: lis
         ({"name": "noisy_direct", "sigma": 0.1}, NoisyDirect(name="noisy_direct", sigma=0.1)),
         ({"name": "rate", "gain": 0.5}, Rate(name="rate", gain=0.5)),
         ({"name": "latency", "tau": 2.0, "clip": False}, Latency(name="latency", tau=2.0, clip=False)),
+        ({"name": "frames"}, Frames(name="frames")),
     ],
 )
 def test_encodings_are_told_apart_by_name(block: dict[str, Any], expected: object) -> None:
@@ -104,7 +105,11 @@ def test_a_model_survives_json(layers: list[int] | str) -> None:
         ({"surrogate": {"alpha": 2.0}}, ".surrogate.alpha: unknown key", "allowed here: name, slope"),
         ({"surrogate": {"name": "boxcar"}}, ".surrogate.name", "'fast_sigmoid'"),
         ({"surrogate": {"slope": 0.0}}, ".surrogate.slope", "greater than 0"),
-        ({"encoding": {"name": "phase"}}, ".encoding.name", "direct, noisy_direct, rate, latency; found 'phase'"),
+        (
+            {"encoding": {"name": "phase"}},
+            ".encoding.name",
+            "direct, noisy_direct, rate, latency, frames; found 'phase'",
+        ),
         ({"encoding": {"name": "direct", "sigma": 0.1}}, ".encoding.sigma: unknown key", "allowed here: name"),
         ({"encoding": {"name": "noisy_direct", "sigma": -1.0}}, ".encoding.sigma", "found -1.0"),
         ({"encoding": {"sigma": 0.1}}, ".encoding", "name"),
