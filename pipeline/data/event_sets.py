@@ -1,7 +1,7 @@
 """The named sets of events: which files hold them, where those lie, and that they are the published ones.
 
-Below each of the folders of `sources.local_folders` the first that holds any file of the set is the one that counts. What
-nobody has is downloaded from the URL that the library tonic knows, where it is installed.
+Of the folders of `sources.local_folders` the first that holds any file of the set is the one that counts. Where none
+does, the files are downloaded from the URL that the library tonic knows, if that is installed.
 """
 
 import hashlib
@@ -105,7 +105,7 @@ def _find(events: EventSet, folder: Path) -> dict[str, Path]:
 
 
 def _either(part: Part) -> str:
-    return " or ".join(dict.fromkeys(part.files))
+    return " or ".join({file.lower(): file for file in reversed(part.files)}.values())
 
 
 def _fetch(events: EventSet, looked_at: Sequence[Path], sleep: Sleep) -> Path:
@@ -145,7 +145,7 @@ def _not_found(events: EventSet, looked_at: Sequence[Path], why: str) -> str:
     wanted = " and ".join(_either(part) for part in events.parts.values())
     variable = sources.ENVIRONMENT_VARIABLE
     first = (
-        f"{events.name}: no folder holds it, and {why}; put {wanted} into {sources.RAW / events.name}, or into a folder "
-        f"named by {variable}\nlooked at:"
+        f"{events.name}: no folder holds it, and {why}; put {wanted} into {sources.RAW / events.name}, or into a "
+        f"folder named by {variable}\nlooked at:"
     )
     return "\n  ".join([first, *sources.looked(looked_at)])

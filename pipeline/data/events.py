@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from pipeline.data.event_sets import EventSet, locate
@@ -30,8 +29,8 @@ def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
     for found, (name, part) in zip(parts, events.parts.items(), strict=True):
         if len(found) != part.count:
             raise DataError(
-                f"{where[name]}: {len(found)} recordings, expected {part.count}, the {name} split of {events.name}; for "
-                f"a part of it, or other recordings, use dataset {EVENTS_PREFIX}<folder>"
+                f"{where[name]}: {len(found)} recordings, expected {part.count}, the {name} split of {events.name}; "
+                f"for a part of it, or other recordings, use dataset {EVENTS_PREFIX}<folder>"
             )
     if events.names:
         parts = [replace(part, names=_named(part, events)) for part in parts]
@@ -40,10 +39,9 @@ def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
 
 
 def load_events(path: Path, params: FramesParams, with_test: bool) -> RawDataset:
-    """A user's own recordings or frames. Raises DataError: nothing is there, or nothing that is allowed; there is a test
-    split although `with_test` is false (then the test samples are to be split off the train ones), or none although it
-    is true; a recording is damaged or outside the sensor; frames of another number of steps, or of another size in the
-    two splits."""
+    """A user's own recordings or frames. Raises DataError: nothing is there, or nothing that is allowed; there is a
+    test split although `with_test` is false (then the test samples are to be split off the train ones), or none
+    although it is true; a recording is damaged or outside the sensor; frames of another number of steps."""
     name = EVENTS_PREFIX + path.resolve().name  # not its path: result files hold nothing that differs between machines
     if not path.exists():
         raise DataError(f"{path}: no such folder or file; correct the dataset {EVENTS_PREFIX}{path}")
@@ -77,7 +75,7 @@ def _raw(name: str, train: Source, test: Source | None = None, *, params: Frames
 
 
 def _joined(name: str, parts: Sequence[Frames], source: str) -> RawDataset:
-    """The splits with one label space. Raises DataError: their samples differ in shape."""
+    """The splits with one label space."""
     names = join_names(*(part.names for part in parts))
     samples = [Samples(part.frames, relabel(part.labels, part.names, names)) for part in parts]
     test = samples[1] if len(samples) > 1 else None

@@ -32,8 +32,8 @@ class DataParams(Block):
         change.
     events: how recordings become frames (`FramesParams`); required for sets of events, refused for images.
     validation: share (of all samples outside an official test split) or count of the validation samples.
-    test: likewise for the test samples; required without an official test split and refused with one. Your own data have
-        one when they hold t10k files or a test split, and `test` must be absent then.
+    test: likewise for the test samples; required without an official test split and refused with one. Your own data
+        have one when they hold t10k files or a test split, and `test` must be absent then.
     split_seed: seed of the stratified split.
     sha256: for `idx:<folder>`: file stem -> SHA-256 of the decompressed content; what is listed is verified.
     """

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Samples:
-    """Images [N, H, W] or [N, C, H, W] (uint8, or float32 features), or frames of events [N, T, C, H, W] (uint8 counts),
-    and their labels [N] (int64)."""
+    """Images [N, H, W] or [N, C, H, W] (uint8, or float32 features), or frames of events [N, T, C, H, W] (uint8
+    counts), and their labels [N] (int64)."""
 
     images: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.int64]

@@ -19,6 +19,7 @@ SYNTHETIC = (
     "6b25b3f204808ab7c2fc39412facdb610e58e112fd61850001c532f7ce41c713",
     "5acb29847cc68b2b461ae941d2bbc6e2fca9ffbf8925f44323f526f24963f5d7",
 )
+TEN = tuple("0123456789")
 PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
 
 
@@ -26,7 +27,7 @@ def test_digits_are_scikit_learns() -> None:
     raw = load("digits", {}, with_test=False)
     assert raw.samples.images.shape == (1797, 8, 8)
     assert (raw.samples.images.dtype, raw.samples.labels.dtype) == (np.uint8, np.int64)
-    assert (raw.samples.images.max(), raw.scale, raw.classes, raw.test) == (16, 16, 10, None)
+    assert (raw.samples.images.max(), raw.scale, raw.names, raw.test) == (16, 16, TEN, None)
     assert raw.samples.labels[:10].tolist() == list(range(10))
 
 
@@ -34,11 +35,11 @@ def test_synthetic_has_the_same_bytes_everywhere() -> None:
     raw = load("synthetic", {}, with_test=False)
     images, labels = raw.samples.images, raw.samples.labels
     assert (images.shape, images.dtype, labels.dtype) == ((10_000, 1, 784), np.float32, np.int64)
-    assert (raw.name, raw.scale, raw.classes, raw.test) == ("synthetic", 1, 10, None)
+    assert (raw.name, raw.scale, raw.names, raw.test) == ("synthetic", 1, TEN, None)
     assert tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in (images, labels)) == SYNTHETIC
 
 
-@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test])
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test and not entry.events])
 def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project: Path, write_folder: Write) -> None:
     write_folder(project / "data" / "raw" / name)
     with pytest.raises(DataError, match=f"data/raw/{name}/{idx.TRAIN_IMAGES}: "):
@@ -48,7 +49,7 @@ def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project
 def test_folder_with_test_files_has_a_name_without_its_path(project: Path, write_folder: Write) -> None:
     raw = load(f"idx:{write_folder(project / 'deep' / 'mine')}", {}, with_test=True)
     assert raw.test is not None
-    assert (raw.name, raw.classes, raw.scale) == ("idx:mine", 3, 255)
+    assert (raw.name, raw.names, raw.scale) == ("idx:mine", ("0", "1", "2"), 255)
     assert raw.samples.images.shape == (30, 2, 3)
     assert raw.test.images[5].tolist() == [[5, 5, 5], [5, 5, 5]]
     assert raw.test.labels.tolist() == [0, 1, 2, 0, 1, 2]
@@ -95,7 +96,7 @@ def test_test_images_of_another_size(project: Path, write_folder: Write) -> None
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cifar", "cifar: unknown dataset; choose one of digits, .*, synthetic, idx:<folder>"),
+        ("cifar", "cifar: unknown dataset; choose one of digits, .*, pokerdvs, idx:<folder>, events:<folder or file>"),
         ("idx:nowhere", "nowhere: no such folder"),
     ],
 )
@@ -127,7 +128,7 @@ def test_allowed_params(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": "cifar"}, "data.dataset: .*allowed are digits, mnist, .*, kmnist, synthetic, idx:<folder>"),
+        ({"dataset": "cifar"}, "data.dataset: .*allowed are digits, mnist, .*, pokerdvs, idx:<folder>, events:<folder or file>; "),
         ({"dataset": "idx:"}, "data.dataset: .*the folder is missing"),
         ({"test": None}, "data.test: .*digits has no official test split"),
         ({"dataset": "synthetic", "test": None}, "data.test: .*synthetic has no official test split"),

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from flows.engine.dvc import Project
 from pipeline import matrix
-from pipeline.data.own import own_folder
+from pipeline.data.own import own_path
 from pipeline.project import write_project
 from pipeline.slots import source_of
 from snnprune.core.errors import UserError
@@ -86,7 +86,7 @@ def test_a_folder_that_holds_the_project_is_refused(project: Path, dataset: str)
     expected = f"^experiments.one.data.dataset: {dataset}: the folder holds the project itself; allowed is a folder for"
     with pytest.raises(UserError, match=expected):
         source_of("one", {"dataset": dataset})
-    assert own_folder("idx:../beside") == Path("../beside")
+    assert own_path("idx:../beside") == Path("../beside")
 
 
 @pytest.mark.parametrize("name", ["with_code", "without"])

@@ -51,6 +51,7 @@ def test_round_trip_scales_and_adds_the_channel(tmp_path: Path) -> None:
         "digest": summary["digest"],
         "shape": [1, 2, 2],
         "classes": 2,
+        "names": ["0", "1"],
         "splits": {
             "train": {"count": 4, "per_class": [3, 1]},
             "validation": {"count": 2, "per_class": [1, 1]},
