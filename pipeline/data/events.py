@@ -69,7 +69,7 @@ def _raw(name: str, train: Source, test: Source | None = None, *, params: Frames
     params = params.model_copy(update={"size": list(size)})
     made = []
     for part, title in zip(there, ("train", "test"), strict=False):
-        with tqdm(desc=f"{name}, {title}", total=len(part), unit=" recordings", leave=False) as bar:
+        with tqdm(desc=f"{name}, {title}", total=len(part), unit=" recordings", leave=False, disable=None) as bar:
             made.append(to_frames(part, params, lambda done, _, bar=bar: bar.update(done - bar.n)))
     return _joined(name, made, source)
 
