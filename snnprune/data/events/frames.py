@@ -89,8 +89,8 @@ def _reserve(recordings: int, shape: tuple[int, int, int, int], path: str) -> ND
     except (MemoryError, ValueError) as error:  # ValueError: more than an array can address
         size_gb = recordings * math.prod(shape) / 1e9
         raise DataError(
-            f"{path}: {recordings} recordings as frames {list(shape)} need {size_gb:,.0f} GB of memory, more than there "
-            "is; take fewer timesteps, crop, downsample, or give the sensor's size if a coordinate is wrong"
+            f"{path}: {recordings} recordings as frames {list(shape)} need {size_gb:,.0f} GB, more than can be had; "
+            "take fewer timesteps, crop, downsample, or give the sensor's size if a coordinate is wrong"
         ) from error
 
 

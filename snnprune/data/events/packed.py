@@ -75,7 +75,7 @@ def read_arrays(file: Path | BinaryIO, where: str, names: tuple[str, ...]) -> di
         if missing := [name for name in names if name not in archive.files]:
             raise DataError(
                 f"{where}: array {', '.join(missing)} missing; it holds {', '.join(archive.files) or 'none'}; "
-                f"expected {', '.join(names)}{READY_MADE if 'frames' in archive.files else ''}"
+                f"expected {', '.join(names)}{READY_MADE if 'frames' in {*archive.files} - {*names} else ''}"
             )
         return {name: archive[name] for name in names}
 
