@@ -1,5 +1,6 @@
 """Recordings binned into frames [N, T, C, H, W]."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def to_frames(source: Source, params: FramesParams, progress: Callable[[int, int
         shape, box = params.shape(size, source.channels), params.box(size)
     except ValueError as error:
         raise DataError(f"{source.path}: {error}") from error
-    frames = np.zeros((len(source), *shape), np.uint8)
+    frames = _reserve(len(source), shape, source.path)
     events, durations = np.zeros(len(source), np.int64), np.zeros(len(source))
     late = outside = isolated = saturated = blank = 0
     for done, recording in enumerate(source, start=1):
@@ -80,6 +81,17 @@ def to_frames(source: Source, params: FramesParams, progress: Callable[[int, int
     length_ms = durations.mean() if params.window_ms is None else params.window_ms
     binning = Binning(events, durations, late, outside, isolated, saturated, blank)
     return Frames(frames, source.labels, source.names, float(length_ms / params.timesteps), binning)
+
+
+def _reserve(recordings: int, shape: tuple[int, int, int, int], path: str) -> NDArray[np.uint8]:
+    try:
+        return np.zeros((recordings, *shape), np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more than an array can address
+        size_gb = recordings * math.prod(shape) / 1e9
+        raise DataError(
+            f"{path}: {recordings} recordings as frames {list(shape)} need {size_gb:,.0f} GB, more than can be had; "
+            "take fewer timesteps, crop, downsample, or give the sensor's size if a coordinate is wrong"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,18 @@
 
 A split is a folder, an archive (.tar, .tar.gz, .tar.xz, .tar.bz2, .zip), a packed `.npz` or an HDF5 file whose name,
 without its endings, is `train` or `test`, or ends so: `shd_train`, `pips-test`, `ibmGestureTrain`; `holdout` is a test
-split too. An archive of any other name may hold both as folders. Inside a split lies one folder per class with one file
-per recording (`.bin`, `.npy`), DVS Gesture's folders (`user01_fluorescent/0.npy`: a file's name is its class), or one
-packed `.npz` or HDF5 file. What names neither part, a folder of classes or a file, is all train.
+split too. An archive of any other name may hold both as folders. A folder, or `.h5`, is preferred to an archive of the
+same name, from which it was unpacked. What names neither part, a folder of classes or a file, is all train.
 """
 
-import gzip
-import io
-import re
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from snnprune.core.errors import DataError
-from snnprune.data.events.formats import READERS, read_gesture
-from snnprune.data.events.hdf5 import open_hdf5
-from snnprune.data.events.labels import sort_names
-from snnprune.data.events.packed import open_packed
-from snnprune.data.events.source import Recording, Source
-from snnprune.data.events.tree import TAR, ZIP, Tree, is_archive, is_hidden, open_tree
+from snnprune.data.events.folders import PACKED, has_recordings, listed, open_packed_file, open_tree_of_split
+from snnprune.data.events.source import Source
+from snnprune.data.events.tree import TAR, ZIP, is_archive, is_hidden, open_tree
 
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
@@ -34,9 +23,6 @@ LOOKED_FOR = {
     "test": "test, Test, *_test, *-test, *Test, *_holdout, *-holdout",
 }
 KINDS = "a folder, .tar.*, .zip, .npz or .h5"
-PACKED = re.compile(r"\.(npz|h5|hdf5)(\.gz)?$", re.IGNORECASE)
-GESTURES = re.compile(r"user\d+_\w+")
-SHOWN = 12  # names listed in an error
 
 
 @dataclass(frozen=True)
@@ -65,11 +51,11 @@ def open_source(path: Path, part: Part) -> Source:
         if is_archive(path):
             folders, files = open_tree(path).top()
             there = [*folders, *files]
-        raise DataError(f"{path}: no {part} split; looked for {KINDS} named {LOOKED_FOR[part]}; found {_listed(there)}")
+        raise DataError(f"{path}: no {part} split; looked for {KINDS} named {LOOKED_FOR[part]}; found {listed(there)}")
     if place.path.is_file() and not is_archive(place.path):
-        return _open_packed(place.path, str(place.path))
+        return open_packed_file(place.path, str(place.path))
     tree = open_tree(place.path)
-    return _open_tree(_unwrapped(tree.at(place.inside) if place.inside else tree))
+    return open_tree_of_split(tree.at(place.inside) if place.inside else tree)
 
 
 def _find(path: Path, part: Part) -> _Place | None:
@@ -85,15 +71,13 @@ def _find(path: Path, part: Part) -> _Place | None:
         )
     if found:
         return found[0]
-    other = PARTS[part == "train"]
-    if part == "test" or _candidates(path, other) or not _is_whole(path):
-        return None
-    return _Place(path)
+    return _Place(path) if _is_whole(path, part) else None
 
 
 def _candidates(path: Path, part: Part) -> list[_Place]:
+    """What lies in the folder, or in the archive, under that part's name."""
     if path.is_file():
-        return _candidates_of_file(path, part)
+        return _inside(path, part) if is_archive(path) else []
     children = _children(path)
     named = [child for child in children if _names(_stem(child.name), part) and _may_hold(child)]
     unpacked = {_stem(child.name).lower() for child in named if not is_archive(child)}
@@ -102,12 +86,6 @@ def _candidates(path: Path, part: Part) -> list[_Place]:
         if child.is_file() and is_archive(child) and not any(_names(_stem(child.name), word) for word in PARTS):
             found += _inside(child, part)
     return found
-
-
-def _candidates_of_file(path: Path, part: Part) -> list[_Place]:
-    if is_archive(path) and (inside := _inside(path, part)):
-        return inside
-    return [_Place(path)] if _names(_stem(path.name), part) else []
 
 
 def _inside(archive: Path, part: Part) -> list[_Place]:
@@ -120,12 +98,13 @@ def _inside(archive: Path, part: Part) -> list[_Place]:
     return [_Place(archive, folder) for folder in named]
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether a folder or file that names no part is a split by itself."""
-    if path.is_file() and not is_archive(path):
-        return True
-    tree = _unwrapped(open_tree(path))
-    return any(name.count("/") == 1 and _suffix(name) in READERS for name in tree.files)
+def _is_whole(path: Path, part: Part) -> bool:
+    """Whether a folder or file, not one that holds another part, is the split by itself; by its name test, or else
+    train."""
+    own: Part = "test" if _names(_stem(path.name), "test") else "train"
+    if own != part or any(_candidates(path, other) for other in PARTS if other != part):
+        return False
+    return (path.is_file() and not is_archive(path)) or has_recordings(open_tree(path))
 
 
 def _children(folder: Path) -> list[Path]:
@@ -148,81 +127,3 @@ def _names(stem: str, part: Part) -> bool:
     return any(
         lower == word or lower.endswith((f"_{word}", f"-{word}")) or stem.endswith(word.title()) for word in WORDS[part]
     )
-
-
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (", ".join(names[:SHOWN]) or "nothing") + more
-
-
-def _unwrapped(tree: Tree) -> Tree:
-    """The tree below folders that hold one folder of folders and nothing else."""
-    while True:
-        folders, files = tree.top()
-        if len(folders) != 1 or files or not tree.at(folders[0]).folders:
-            return tree
-        tree = tree.at(folders[0])
-
-
-def _open_tree(tree: Tree) -> Source:
-    folders, files = tree.top()
-    packed = [name for name in files if PACKED.search(name)]
-    if len(packed) > 1 or (packed and folders):
-        raise DataError(
-            f"{tree.name}: expected one packed file, or class folders; found {_listed([*packed, *folders])}"
-        )
-    if packed:
-        ((_, content),) = tree.read(packed)
-        return _open_packed(content, tree.where(packed[0]))
-    loose = [name for name in files if _suffix(name) in READERS]
-    if loose:
-        raise DataError(f"{tree.name}: expected one folder per class; found recordings without: {_listed(loose)}")
-    if not folders:
-        raise DataError(f"{tree.name}: no recordings; expected one folder per class; found {_listed(files)}")
-    return _open_folders(tree, folders)
-
-
-def _open_packed(file: Path | bytes, where: str) -> Source:
-    name = where.lower()
-    if name.endswith(".gz"):
-        name, content = name.removesuffix(".gz"), file if isinstance(file, bytes) else file.read_bytes()
-        try:
-            file = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{where}: damaged gzip file ({error}); replace it by an intact copy") from error
-    if name.endswith(".npz"):
-        return open_packed(io.BytesIO(file) if isinstance(file, bytes) else file, where)
-    return open_hdf5(file, where)
-
-
-def _open_folders(tree: Tree, folders: list[str]) -> Source:
-    gestures = all(GESTURES.fullmatch(folder) for folder in folders)
-    files = [name for name in tree.files if name.count("/") == 1 and _suffix(name) in READERS]
-    found = dict.fromkeys(folders, 0)
-    for name in files:
-        found[name.split("/")[0]] += 1
-    if empty := [folder for folder, count in found.items() if not count]:
-        inside = tree.at(empty[0])
-        raise DataError(
-            f"{tree.where(empty[0])}: no recordings; expected files {', '.join(READERS)} in each class's folder; "
-            f"found {_listed([*inside.top()[0], *inside.top()[1]])}"
-        )
-    classes = {name: PurePosixPath(name).stem if gestures else name.split("/")[0] for name in files}
-    names = sort_names(classes.values())
-    label_of = {name: label for label, name in enumerate(names)}
-    order = sorted(files, key=lambda name: (label_of[classes[name]], name))
-    index_of = {name: index for index, name in enumerate(order)}
-    labels = np.array([label_of[classes[name]] for name in order], np.int64)
-
-    def recordings() -> Iterator[Recording]:
-        for name, content in tree.read(order):
-            where = tree.where(name)
-            read = read_gesture if gestures else READERS[_suffix(name)]
-            index = index_of[name]
-            yield Recording(*read(content, where), int(labels[index]), where, index)
-
-    return Source(tree.name, names, labels, recordings)

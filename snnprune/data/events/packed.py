@@ -24,6 +24,7 @@ from snnprune.data.events.source import Recording, Source
 BYTES = ("x", "y", "p", "dt_lo", "dt_hi")
 ARRAYS = (*BYTES, "offsets", "labels")
 REPLACE_IT = "replace it by an intact copy"
+READY_MADE = "; ready-made frames are one file for all splits, given by its own path"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def read_arrays(file: Path | BinaryIO, where: str, names: tuple[str, ...]) -> di
         if missing := [name for name in names if name not in archive.files]:
             raise DataError(
                 f"{where}: array {', '.join(missing)} missing; it holds {', '.join(archive.files) or 'none'}; "
-                f"expected {', '.join(names)}"
+                f"expected {', '.join(names)}{READY_MADE if 'frames' in {*archive.files} - {*names} else ''}"
             )
         return {name: archive[name] for name in names}
 
