@@ -3,8 +3,8 @@
 In milliseconds for 128 recordings of N-MNIST and 2312-256, T = 10, one thread, the product and the weight's gradient
 together: 28 as dense products, and 1.6, 7.9, 13, 35 by the loops over the synapses that are left at a density of 0.02,
 0.1, 0.2, 0.5; 9 by the loops here, whatever the density. So a layer of few synapses runs by those loops, one of many by
-these. To skip blocks of 16 samples without an event (65 % of them) in the loops over synapses took twice as long or
-more, and to follow both, events and synapses, 5.2, 9.9, 14 and 27.
+these. To skip blocks of 16 samples without an event (65 % of them) in the loops over synapses took three times as long
+or more; to follow both, events and synapses, took 5.2, 9.9, 14 and 27.
 """
 
 from dataclasses import dataclass
