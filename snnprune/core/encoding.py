@@ -13,9 +13,14 @@ def is_constant(encoding: Encoding) -> bool:
     return isinstance(encoding, Direct)
 
 
-def is_analogue(encoding: Encoding) -> bool:
-    """True when the input is a current, not spikes."""
-    return isinstance(encoding, Direct | NoisyDirect)
+def analogue_steps(encoding: Encoding, values: Tensor, constant: bool, steps: int) -> Tensor:
+    """At which steps each sample's input is a current, not spikes: bool [T, B], for encoded values [T, B, ...] or a
+    `constant` [B, ...]. The encoding says so; of frames the values do, as NeuroBench looks at them: one that is none of
+    0, 1 and -1, such as a count of 2, makes its step analogue."""
+    if isinstance(encoding, Frames):
+        return ((values != 0) & (values.abs() != 1)).flatten(2).any(2)
+    is_current = isinstance(encoding, Direct | NoisyDirect)
+    return torch.full((steps, len(values) if constant else values.shape[1]), is_current, device=values.device)
 
 
 def encode(images: Tensor, encoding: Encoding, steps: int, seed: int | None = None) -> Tensor:

@@ -1,14 +1,17 @@
 """A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
 
+from snnprune.core.architecture import Dense
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.params import Frames, ModelParams
+from snnprune.sparse.events import EventLinear
 from snnprune.sparse.linear import SparseLinear, linear_in_rows
 
 ROWS_FROM = 16  # samples from which loops over a neuron's values are faster than loops over a sample's
@@ -86,11 +89,14 @@ def build_network(spec: ModelParams) -> SpikingNetwork:
     modules: list[nn.Module] = []
     shape, flat = architecture.input_shape, False
     followers = (*architecture.layers[1:], None)
+    on_events = isinstance(spec.encoding, Frames)
     for layer, follower, output_shape in zip(architecture.layers, followers, architecture.shapes, strict=True):
         if layer.flat and not flat:
             modules.append(nn.Flatten())
             flat = True
-        modules.append(layer.module(shape))
+        of_events = on_events and isinstance(layer, Dense)
+        modules.append(EventLinear(math.prod(shape), layer.neurons) if of_events else layer.module(shape))
+        on_events = False
         if follower is None or not follower.pools:
             modules.append(MultiStepLeaky(spec.beta, spec.threshold, spec.reset, spec.surrogate))
             if spec.dropout > 0 and follower is not None:
@@ -115,9 +121,9 @@ def run_fused(
             constant = False
         elif isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky):
             continue  # it has happened
-        elif isinstance(layer, nn.Linear) and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
+        elif type(layer) is nn.Linear and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
             values = linear_in_rows(layer, values)
-        elif constant or isinstance(layer, SparseLinear):
+        elif constant or isinstance(layer, SparseLinear | EventLinear):
             values = layer(values)
         else:
             values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))

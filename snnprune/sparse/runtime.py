@@ -3,12 +3,12 @@ no zero, keeps no membrane and has no gradient."""
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from snnprune.core.encoding import is_analogue
+from snnprune.core.encoding import analogue_steps
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.network import SpikingNetwork, encoded_input, run_fused
@@ -43,8 +43,10 @@ class Modules:
         """Output [steps, B, ...] of values [steps, B, ...], or `constant` ones [B, ...]."""
         return run_fused(self.layers, values, steps, constant)
 
-    def observe(self, values: Tensor, constant: bool, steps: int) -> tuple[Tensor, list[LayerCounts]]:
-        """The same, and the counts of every layer with a weight."""
+    def observe(
+        self, values: Tensor, constant: bool, steps: int, analogue: Tensor | None = None
+    ) -> tuple[Tensor, list[LayerCounts]]:
+        """The same, and the counts of every layer with a weight; `analogue` is said of the first (`LayerCounts`)."""
         seen: list[tuple[nn.Module, Tensor, bool]] = []
         last = run_fused(self.layers, values, steps, constant, lambda *now: seen.append(now))
         outputs = [inputs for _, inputs, _ in seen[1:]] + [last]
@@ -53,7 +55,8 @@ class Modules:
             if isinstance(layer, WEIGHTED):
                 neurons = next(i for i in range(index, len(seen)) if isinstance(seen[i][0], MultiStepLeaky))
                 name = f"layers.{self.numbers[index]}.weight"
-                counts.append(count_layer(name, layer, inputs, is_constant, outputs[neurons]))
+                said = None if counts else analogue
+                counts.append(count_layer(name, layer, inputs, is_constant, outputs[neurons], said))
         return last, counts
 
 
@@ -96,11 +99,12 @@ class Compiled:
         """The same spikes, and what every layer with a weight did for each sample, in the network's order, to the digit
         as `snnprune.energy.operations.observe_operations` counts it. Raises as `spikes`."""
         values, steps, constant = self._input(images, steps, seed)
+        analogue: Tensor | None = analogue_steps(self.spec.encoding, values, constant, steps)
         counts: list[LayerCounts] = []
         for part in self.parts:
-            (values, found), constant = part.observe(values, constant, steps), False
+            values, found = part.observe(values, constant, steps, analogue)
+            constant, analogue = False, None
             counts += found
-        counts[0] = replace(counts[0], analogue=is_analogue(self.spec.encoding))
         return values, counts
 
     def _input(self, images: Tensor, steps: int | None, seed: int | None) -> tuple[Tensor, int, bool]:

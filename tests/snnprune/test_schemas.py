@@ -35,7 +35,7 @@ def test_defaults_of_a_model_are_snntorchs_neuron_and_the_direct_encoding() -> N
 def test_defaults_of_training_are_plain_adam() -> None:
     params = load("train")
     assert (params.epochs, params.batch_size, params.lr, params.weight_decay) == (3, 8, 0.1, 0.0)
-    assert params.augment == Augment(shift=0, rotation=0.0)
+    assert params.augment == Augment(shift=0, rotation=0.0, jitter=0)
     assert (params.optimizer, params.schedule) == ("adam", "cosine")
     for schedule in ("cosine", "one_cycle", "constant"):
         assert load("train", schedule=schedule).schedule == schedule
@@ -181,7 +181,7 @@ def test_errors_of_a_model_name_the_key_and_what_is_allowed(change: dict[str, An
         ("train", {"distillation": {}}, ".distillation: unknown key"),
         ("train", {"augment": {"shift": -1}}, ".augment.shift: "),
         ("train", {"augment": {"rotation": 181.0}}, ".augment.rotation: "),
-        ("train", {"augment": {"flip": True}}, ".augment.flip: unknown key; allowed here: shift, rotation"),
+        ("train", {"augment": {"flip": True}}, ".augment.flip: unknown key; allowed here: shift, rotation, jitter"),
         ("finetune", {"distillation": {"temperature": 0.0}}, ".distillation.temperature: "),
         ("finetune", {"distillation": {"temperature": 101.0}}, ".distillation.temperature: "),
         ("finetune", {"distillation": {"weight": 0.0}}, ".distillation.weight: "),
