@@ -1,12 +1,12 @@
 """Loads events as frames: named sets, a user's recordings, or frames that were made elsewhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.data.event_sets import EventSet, locate
+from pipeline.data.event_sets import PARTS, EventSet, locate
 from pipeline.data.own import EVENTS_PREFIX
 from pipeline.data.raw import RawDataset, Samples
 from snnprune.core.errors import DataError
@@ -16,8 +16,6 @@ from snnprune.data.events.layout import has_part, open_source
 from snnprune.data.events.params import FramesParams
 from snnprune.data.events.ready_made import holds_frames, load_frames_file
 from snnprune.data.events.source import Source, sensor_size
-
-Progress = Callable[[int, int], None]
 
 
 def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
@@ -38,10 +36,11 @@ def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
     return _raw(events.name, *parts, params=params.model_copy(update={"size": list(events.size)}), source=about)
 
 
-def load_events(path: Path, params: FramesParams, with_test: bool) -> RawDataset:
-    """A user's own recordings or frames. Raises DataError: nothing is there, or nothing that is allowed; there is a
-    test split although `with_test` is false (then the test samples are to be split off the train ones), or none
-    although it is true; a recording is damaged or outside the sensor; frames of another number of steps."""
+def load_events(path: Path, params: FramesParams | None, with_test: bool) -> RawDataset:
+    """A user's own recordings or frames; `params` may be None for frames, of any number of steps then. Raises
+    DataError: nothing is there, or nothing that is allowed; there is a test split although `with_test` is false (then
+    the test samples are to be split off the train ones), or none although it is true; a recording is damaged or outside
+    the sensor; frames of another number of steps."""
     name = EVENTS_PREFIX + path.resolve().name  # not its path: result files hold nothing that differs between machines
     if not path.exists():
         raise DataError(f"{path}: no such folder or file; correct the dataset {EVENTS_PREFIX}{path}")
@@ -68,7 +67,7 @@ def _raw(name: str, train: Source, test: Source | None = None, *, params: Frames
     size = params.size or sensor_size(*there)
     params = params.model_copy(update={"size": list(size)})
     made = []
-    for part, title in zip(there, ("train", "test"), strict=False):
+    for part, title in zip(there, PARTS, strict=False):
         with tqdm(desc=f"{name}, {title}", total=len(part), unit=" recordings", leave=False, disable=None) as bar:
             made.append(to_frames(part, params, lambda done, _, bar=bar: bar.update(done - bar.n)))
     return _joined(name, made, source)
@@ -79,14 +78,14 @@ def _joined(name: str, parts: Sequence[Frames], source: str) -> RawDataset:
     names = join_names(*(part.names for part in parts))
     samples = [Samples(part.frames, relabel(part.labels, part.names, names)) for part in parts]
     test = samples[1] if len(samples) > 1 else None
-    notes = [
-        f"{title}: {_lost(part.binning)}" for title, part in zip(("train", "test"), parts, strict=False) if part.binning
-    ]
-    return RawDataset(name, samples[0], test, 1, names, source, parts[0].step_ms, tuple(notes))
+    binning = {title: part.binning for title, part in zip(PARTS, parts, strict=False) if part.binning}
+    return RawDataset(name, samples[0], test, 1, names, source, parts[0].step_ms, binning)
 
 
-def _ready_made(path: Path, params: FramesParams) -> Frames:
+def _ready_made(path: Path, params: FramesParams | None) -> Frames:
     found = load_frames_file(path)
+    if params is None:
+        return found
     if (steps := found.frames.shape[1]) != params.timesteps:
         raise DataError(f"{path}: frames of {steps} steps; set events.timesteps to {steps} (found {params.timesteps})")
     plain = FramesParams(timesteps=steps)
@@ -95,8 +94,8 @@ def _ready_made(path: Path, params: FramesParams) -> Frames:
     return found
 
 
-def _lost(binning: Binning) -> str:
-    """What of a split's events is not in its frames."""
+def losses(binning: Binning) -> str:
+    """What of a split's events is not in its frames, in words."""
     lost = {
         "events after the window": binning.late,
         "events outside the crop": binning.outside,

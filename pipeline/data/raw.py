@@ -1,9 +1,12 @@
 """A dataset as its loader gives it, not yet split or scaled."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from snnprune.data.events.frames import Binning
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class Samples:
 class RawDataset:
     """A dataset as published. `samples` are free to be split; `test` is the official test split, if there is one;
     `scale` is the pixel value that becomes 1.0 (of frames: 1); `names` are the classes', in the order of their labels
-    0..n-1; `source` says where it came from, `notes` what of it was lost, for people; `step_ms` is the duration of a
-    frame of events, if known."""
+    0..n-1; `source` says where it came from, for people. Of recordings of events: `step_ms` is the duration of a frame,
+    if known, and `binning` says by split (`train`, `test`) what they were and what of them is not in the frames."""
 
     name: str
     samples: Samples
@@ -29,7 +32,7 @@ class RawDataset:
     names: tuple[str, ...]
     source: str
     step_ms: float | None = None
-    notes: tuple[str, ...] = ()
+    binning: Mapping[str, Binning] = field(default_factory=dict)
 
 
 def numbered(classes: int) -> tuple[str, ...]:

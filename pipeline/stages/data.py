@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.data.datasets import load
+from pipeline.data.events import losses
 from pipeline.data.own import own_path
 from pipeline.data.params import DataParams
 from pipeline.data.splits import split_dataset
@@ -40,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{raw.name} from {raw.source}: {counts} samples of {size}, {len(raw.names)} classes")
     if params.events:
         step = "" if raw.step_ms is None else f", {raw.step_ms:.4g} ms a step"
-        print("\n".join([f"events in a bin {values}{step}", *raw.notes]))
+        print(f"events in a bin {values}{step}")
+        for part, binning in raw.binning.items():
+            print(f"{part}: {losses(binning)}")
     else:
         print(f"pixels {values}, of which {raw.scale} becomes 1.0")
     print(f"content digest {summary['digest']}")

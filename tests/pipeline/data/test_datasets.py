@@ -128,7 +128,10 @@ def test_allowed_params(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": "cifar"}, "data.dataset: .*allowed are digits, mnist, .*, pokerdvs, idx:<folder>, events:<folder or file>; "),
+        (
+            {"dataset": "cifar"},
+            "data.dataset: .*allowed are digits, mnist, .*, pokerdvs, idx:<folder>, events:<folder or file>; ",
+        ),
         ({"dataset": "idx:"}, "data.dataset: .*the folder is missing"),
         ({"test": None}, "data.test: .*digits has no official test split"),
         ({"dataset": "synthetic", "test": None}, "data.test: .*synthetic has no official test split"),
