@@ -49,7 +49,7 @@ def read_npy(content: bytes, file: str) -> Events:
     another shape, or values are not whole numbers."""
     array = _load(content, file)
     if array.dtype.names is None:
-        return _columns(array, file)
+        return _columns(array, file, "rows of t, x, y, p [n, 4], or a record of fields with these names")
     if missing := [name for name in FIELDS if name not in array.dtype.names]:
         raise DataError(
             f"{file}: field {', '.join(missing)} missing; expected t, x, y, p; found {', '.join(array.dtype.names)}"
@@ -63,7 +63,7 @@ def read_gesture(content: bytes, file: str) -> Events:
     array = _load(content, file)
     if array.ndim == 2 and array.shape[1] == len(FIELDS):  # to t, x, y, p, a microsecond rounded down as tonic does
         array = np.column_stack((np.floor(array[:, 3] * 1000.0), array[:, :3]))
-    return _columns(array, file)
+    return _columns(array, file, "rows of x, y, p, t [n, 4]")
 
 
 READERS: dict[str, Callable[[bytes, str], Events]] = {".bin": read_bin, ".npy": read_npy}
@@ -76,9 +76,8 @@ def _load(content: bytes, file: str) -> NDArray:
         raise DataError(f"{file}: not a readable .npy file ({error}); replace it by an intact copy") from error
 
 
-def _columns(array: NDArray, file: str) -> Events:
+def _columns(array: NDArray, file: str, expected: str) -> Events:
     if array.ndim != 2 or array.shape[1] != len(FIELDS):
-        expected = "rows [n, 4] of four numbers, or a record of t, x, y, p"
         raise DataError(f"{file}: expected {expected}; found {array.dtype} {list(array.shape)}")
     return _whole({name: array[:, column] for column, name in enumerate(FIELDS)}, file)
 

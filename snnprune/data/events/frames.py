@@ -48,8 +48,8 @@ class Frames:
 def to_frames(source: Source, params: FramesParams, progress: Callable[[int, int], None] | None = None) -> Frames:
     """The frames of all recordings of a split; `progress(done, all)` is called after each.
 
-    Memory: N T C H W bytes and one recording. 60,000 recordings of 34 x 34 pixels with two polarities in ten frames,
-    uint8 [60000, 10, 2, 34, 34], are 1.39 GB; counts and bits take the same.
+    Memory: N T C H W bytes, one recording, and its bins at eight bytes. 60,000 recordings of 34 x 34 pixels with two
+    polarities in ten frames, uint8 [60000, 10, 2, 34, 34], are 1.39 GB; counts and bits take the same.
 
     Time runs from a recording's first event to its last, before anything is dropped. By time, an event at t goes into
     frame floor((t - first) T / length), length being the window or last - first + 1 us; by count, the k-th of n events

@@ -1,4 +1,4 @@
-"""Many recordings packed into one `.npz`: 3.1 bytes an event.
+"""Many recordings packed into one `.npz`: 3.1 bytes an event (N-MNIST's 60,000 recordings of 4,200: 0.8 GB).
 
 Arrays: x, y uint8 [n]; p uint8 [n / 8 rounded up], polarity bits as `np.packbits` packs them; dt_lo, dt_hi uint8 [n]:
 microseconds since the event before, dt_lo + 256 dt_hi; offsets int64 [N + 1]: recording i is events offsets[i] to

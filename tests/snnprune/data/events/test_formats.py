@@ -53,6 +53,11 @@ def test_rows_of_dvs_gesture_are_x_y_p_and_milliseconds(kind: type) -> None:
     assert columns(read_gesture(content, "0.npy")) == [[2000, 3000], [5, 7], [6, 8], [1, 0]]
 
 
+def test_a_record_of_dvs_gesture_is_an_error_as_its_unit_of_time_is_not_known() -> None:
+    with pytest.raises(DataError, match=r"^0.npy: expected rows of x, y, p, t \[n, 4\]; found "):
+        read_gesture(as_npy(np.zeros(3, RECORD)), "0.npy")
+
+
 def test_a_fraction_of_a_millisecond_of_dvs_gesture_is_kept_to_the_microsecond() -> None:
     assert read_gesture(as_npy([[5, 6, 1, 2.0019]]), "0.npy").t.tolist() == [2001]
 
@@ -68,8 +73,11 @@ def test_a_file_cut_short_is_an_error() -> None:
         (b"", "not a readable .npy file"),
         (b"PK\x03\x04 something else", "not a readable .npy file"),
         (as_npy(rows(EVENTS))[:-3], "not a readable .npy file"),
-        (as_npy(rows(EVENTS)[:, :3]), "expected rows [n, 4] of four numbers, or a record of t, x, y, p; found int64"),
-        (as_npy([1, 2, 3, 4]), "expected rows [n, 4] of four numbers"),
+        (
+            as_npy(rows(EVENTS)[:, :3]),
+            "expected rows of t, x, y, p [n, 4], or a record of fields with these names; found",
+        ),
+        (as_npy([1, 2, 3, 4]), "expected rows of t, x, y, p [n, 4]"),
         (as_npy(np.zeros(2, [("t", int), ("x", int)])), "field y, p missing; expected t, x, y, p; found t, x"),
         (as_npy([[0.0125, 1, 1, 0]]), "t of event 0 is 0.0125, expected a whole number; t is in microseconds"),
         (as_npy([[1, 1, 1, 0], [2, 1.5, 1, 0]]), "x of event 1 is 1.5, expected a whole number"),
