@@ -17,7 +17,7 @@ from snnprune.sparse.threads import by_rows
 @dataclass(frozen=True)
 class Batch:
     """Images [B, C, H, W] and labels [B]; `rows` [B] says which samples of the split they are, `shift` [B, 2] by how
-    many pixels (y, x) they were moved up and left. On the CPU a pixel's values of all images lie side by side."""
+    many pixels (y, x) they were moved up and left."""
 
     images: Tensor
     labels: Tensor
@@ -25,25 +25,28 @@ class Batch:
     shift: Tensor
 
 
-def make_batch(split: Split, rows: Tensor, params: Augment) -> Batch:
+def make_batch(split: Split, rows: Tensor, params: Augment, in_rows: bool = False) -> Batch:
     """The samples `rows`, each shifted and rotated by its own draw from torch's global generator. Pixels from outside
-    are 0; rotated images are interpolated bilinearly."""
+    are 0; rotated images are interpolated bilinearly. `in_rows`: a pixel's values of all images lie side by side, as a
+    sparse first layer wants them (`SpikingNetwork.reads_rows`)."""
     angle = (torch.rand(len(rows)) * 2 - 1) * math.radians(params.rotation) if params.rotation else None
     shift = torch.zeros((len(rows), 2), dtype=torch.long)
     if params.shift:
         shift.random_(-params.shift, params.shift + 1)
-    images = shifted(split.images, rows, shift) if angle is None else _turned(split.images[rows], angle, shift)
+    images = shifted(split.images, rows, shift, in_rows) if angle is None else _turned(split.images[rows], angle, shift)
     return Batch(images, split.labels[rows], rows, shift)
 
 
-def shifted(images: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
+def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
     """The images [N, C, H, W] of `rows` [B], what was at (y + shift[0], x + shift[1]) at (y, x)."""
+    if not in_rows and not shift.any():
+        return images.index_select(0, rows)
     if is_compiled(images) and images.dim() == 4:
-        out = torch.empty((*images.shape[1:], len(rows)))
-        by_rows(kernels.gather, len(rows), images.contiguous().numpy(), rows.numpy(), shift.numpy(), out.numpy())
-        return out.movedim(-1, 0)
-    chosen = images[rows]
-    return _turned(chosen, torch.zeros(len(rows)), shift) if shift.any() else chosen
+        out = torch.empty((*images.shape[1:], len(rows)) if in_rows else (len(rows), *images.shape[1:]))
+        arrays = images.contiguous().numpy(), rows.numpy(), shift.numpy()
+        by_rows(kernels.gather, len(rows), *arrays, in_rows, out.numpy())
+        return out.movedim(-1, 0) if in_rows else out
+    return _turned(images.index_select(0, rows), torch.zeros(len(rows)), shift)
 
 
 def _turned(images: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
