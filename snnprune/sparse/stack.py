@@ -57,7 +57,7 @@ class Layer:
     def silent(self, steps: int) -> np.ndarray:
         """Which neurons [outputs] never fire: they have no synapse, and their bias alone is too small."""
         alone = np.bincount(self.rows, minlength=self.shape[0]) == 0
-        spikes = lif.run(torch.from_numpy(self.bias)[None], steps, self.neurons)[1]
+        spikes = lif.run(torch.from_numpy(self.bias)[None], steps, self.neurons)[0]
         return alone & ~spikes.any(0)[0].numpy()
 
 
