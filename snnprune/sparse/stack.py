@@ -104,6 +104,12 @@ class Stack:
         return sum(array.nbytes for array in held)
 
     @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What `infer` takes from `columns` to `to_zero`."""
+        which = self._columns, self._bounds, self._rows, self._run_bounds
+        return *which, self._starts, self._indices, *self._numbers
+
+    @property
     def inputs_read(self) -> np.ndarray:
         """Numbers of the inputs that are read."""
         return self._columns
