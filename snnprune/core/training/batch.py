@@ -40,13 +40,13 @@ def make_batch(split: Split, rows: Tensor, params: Augment, in_rows: bool = Fals
 def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
     """The images [N, C, H, W] of `rows` [B], what was at (y + shift[0], x + shift[1]) at (y, x)."""
     if not in_rows and not shift.any():
-        return images.index_select(0, rows)
+        return images.index_select(0, rows.to(images.device))
     if is_compiled(images) and images.dim() == 4:
         out = torch.empty((*images.shape[1:], len(rows)) if in_rows else (len(rows), *images.shape[1:]))
         arrays = images.contiguous().numpy(), rows.numpy(), shift.numpy()
         by_rows(kernels.gather, len(rows), *arrays, in_rows, out.numpy())
         return out.movedim(-1, 0) if in_rows else out
-    return _turned(images.index_select(0, rows), torch.zeros(len(rows)), shift)
+    return _turned(images.index_select(0, rows.to(images.device)), torch.zeros(len(rows)), shift)
 
 
 def _turned(images: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
