@@ -56,7 +56,7 @@ def inference_forms(case: Case) -> dict[str, Step]:
         SNNTORCH: loop_forward(loop),
         **{name: make(case.copy()).eval() for name, make in installed_peers().items()},
     }
-    return {**{name: _inferring(form, images) for name, form in forms.items()}, PRODUCTS: products(case)}
+    return {**{name: inferring(form, images) for name, form in forms.items()}, PRODUCTS: products(case)}
 
 
 def either_form(case: Case) -> dict[str, Step]:
@@ -153,7 +153,9 @@ def products(case: Case, training: bool = False) -> Step:
     return multiply
 
 
-def _inferring(form: Forward, images: Tensor) -> Step:
+def inferring(form: Forward, images: Tensor) -> Step:
+    """The spike counts of `images`."""
+
     def infer() -> Tensor:
         with torch.no_grad():
             return form(images)
