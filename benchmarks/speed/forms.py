@@ -37,7 +37,7 @@ def training_forms(case: Case, stack: ExitStack) -> dict[str, Step]:
     before = case.copy()
     loop = case.copy()
     return {
-        OURS: trainer(network, network, case, rest, in_rows=True),
+        OURS: trainer(network, network, case, rest, as_fit_does=True),
         BEFORE: trainer(before, before_forward(before), case, case.mask if pruned else None),
         SNNTORCH: trainer(loop, loop_forward(loop), case),
         **{name: trainer(peer, peer, case) for name, make in installed_peers().items() for peer in [make(case.copy())]},
@@ -56,7 +56,7 @@ def inference_forms(case: Case) -> dict[str, Step]:
         SNNTORCH: loop_forward(loop),
         **{name: make(case.copy()).eval() for name, make in installed_peers().items()},
     }
-    return {**{name: _inferring(form, images) for name, form in forms.items()}, PRODUCTS: products(case)}
+    return {**{name: inferring(form, images) for name, form in forms.items()}, PRODUCTS: products(case)}
 
 
 def either_form(case: Case) -> dict[str, Step]:
@@ -66,19 +66,24 @@ def either_form(case: Case) -> dict[str, Step]:
         linear = name.removesuffix(".weight")
         sparse.set_submodule(linear, SparseLinear(sparse.get_submodule(linear), layer))
     return {
-        "sparse": trainer(sparse, sparse, case, in_rows=True),
-        "dense": trainer(dense, dense, case, case.mask, in_rows=True),
+        "sparse": trainer(sparse, sparse, case, as_fit_does=True),
+        "dense": trainer(dense, dense, case, case.mask, as_fit_does=True),
     }
 
 
-def trainer(network: nn.Module, forward: Forward, case: Case, mask: Mask | None = None, in_rows: bool = False) -> Step:
-    """A training step of `network`; `in_rows`: the batch is gathered as `fit` does it."""
+def trainer(
+    network: nn.Module, forward: Forward, case: Case, mask: Mask | None = None, as_fit_does: bool = False
+) -> Step:
+    """A training step of `network`, its batch gathered by torch or `as_fit_does`."""
     optimizer = make_optimizer(network, FIT)
     hooks = MaskGuard(network, optimizer, mask) if mask else StepHooks()
     split, chosen = case.batch, torch.arange(len(case.batch.labels))
 
     def step() -> None:
-        batch = make_batch(split, chosen, Augment()) if in_rows else Split(split.images[chosen], split.labels[chosen])
+        if as_fit_does:
+            batch = make_batch(split, chosen, Augment(), network.reads_rows)
+        else:
+            batch = Split(split.images[chosen], split.labels[chosen])
         optimizer.zero_grad()
         functional.cross_entropy(forward(batch.images), batch.labels).backward()
         hooks.before_step()
@@ -148,7 +153,9 @@ def products(case: Case, training: bool = False) -> Step:
     return multiply
 
 
-def _inferring(form: Forward, images: Tensor) -> Step:
+def inferring(form: Forward, images: Tensor) -> Step:
+    """The spike counts of `images`."""
+
     def infer() -> Tensor:
         with torch.no_grad():
             return form(images)

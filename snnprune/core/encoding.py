@@ -55,6 +55,7 @@ def _time_major(frames: Tensor, steps: int) -> Tensor:
 
 def _draw(images: Tensor, encoding: NoisyDirect | Rate, steps: int) -> Tensor:
     if isinstance(encoding, Rate):
-        return spikegen.rate(images, num_steps=steps, gain=encoding.gain)
+        # torch draws in the order of memory
+        return spikegen.rate(images.contiguous(), num_steps=steps, gain=encoding.gain)
     noise = torch.randn((steps, *images.shape), dtype=images.dtype, device=images.device)
     return noise.mul_(encoding.sigma).add_(images)

@@ -49,11 +49,14 @@ class MultiStepLeaky(snntorch.Leaky):
         super().__init__(beta=beta, threshold=threshold, reset_mechanism=reset, spike_grad=snntorch_function(surrogate))
         self.surrogate = surrogate
 
-    def multi_step(self, current: Tensor, steps: int | None = None, drop: float = 0.0) -> Tensor:
+    def multi_step(
+        self, current: Tensor, steps: int | None = None, drop: float = 0.0, bias: Tensor | None = None
+    ) -> Tensor:
         """Spikes [T, B, ...] for an input current [T, B, ...], or for a constant one [B, ...] when `steps` is given.
-        With the probability `drop` a neuron's spikes are dropped, see `snnprune.core.network.MultiStepDropout`."""
+        With the probability `drop` a neuron's spikes are dropped, see `snnprune.core.network.MultiStepDropout`. `bias`
+        [N] is added to a current [..., N] that lies in rows (`snnprune.sparse.lif`)."""
         if is_compiled(current):
-            return compiled.Lif.apply(current, steps, self.neurons(), drop)
+            return compiled.Lif.apply(current, steps, self.neurons(), drop, bias)
         spikes = FusedLif.apply(
             current, steps, self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero", self.surrogate
         )
@@ -63,7 +66,7 @@ class MultiStepLeaky(snntorch.Leaky):
         """The surrogate's derivative at the membrane potential [T, B, ...], for a current as in `multi_step`."""
         threshold = self.threshold.item()
         if is_compiled(current):
-            membrane, *_ = compiled.run(current.detach(), steps, self.neurons())
+            membrane = compiled.membrane_potentials(current, steps, self.neurons())
         else:
             to_zero = self.reset_mechanism == "zero"
             membrane, _ = integrate(current.detach(), steps, self.beta.item(), threshold, to_zero)

@@ -12,7 +12,7 @@ from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.params import Frames, ModelParams
 from snnprune.sparse.events import EventLinear
-from snnprune.sparse.linear import SparseLinear, linear_in_rows
+from snnprune.sparse.linear import SparseLinear, linear_in_rows, product_in_rows
 
 ROWS_FROM = 16  # samples from which loops over a neuron's values are faster than loops over a sample's
 Observe = Callable[[nn.Module, Tensor, bool], None]
@@ -38,6 +38,13 @@ class SpikingNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         self.layers = nn.Sequential(*layers)
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether its first layer wants a pixel's values of all samples side by side."""
+        return isinstance(
+            next((layer for layer in self.layers if not isinstance(layer, nn.Flatten)), None), SparseLinear
+        )
 
     def spikes(
         self, images: Tensor, *, steps: int | None = None, seed: int | None = None, observe: Observe | None = None
@@ -110,19 +117,23 @@ def run_fused(
 ) -> Tensor:
     """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...]. Each layer sees all
     steps at once; a constant input stays one step long up to the first spiking layer. Between linear layers values lie
-    in rows (`snnprune.sparse.lif`). Before a layer runs, `observe` is
-    called with it, its input, and whether that is constant [B, ...] rather than [T, B, ...]."""
+    in rows (`snnprune.sparse.lif`), and the neurons add the bias, which is faster. Before a layer runs, `observe` is
+    called with it, its input (that of neurons with the bias), and whether it is constant [B, ...], not [T, B, ...]."""
+    bias: Tensor | None = None
     for before, layer, follower in zip((None, *layers[:-1]), layers, (*layers[1:], None), strict=True):
         if observe is not None:
             observe(layer, values, constant)
         if isinstance(layer, MultiStepLeaky):
             drop = follower.probability if isinstance(follower, MultiStepDropout) else 0.0
-            values = layer.multi_step(values, steps if constant else None, drop)
-            constant = False
+            values = layer.multi_step(values, steps if constant else None, drop, bias)
+            constant, bias = False, None
         elif isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky):
             continue  # it has happened
         elif type(layer) is nn.Linear and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
-            values = linear_in_rows(layer, values)
+            if observe is None and isinstance(follower, MultiStepLeaky):
+                values, bias = product_in_rows(layer, values), layer.bias
+            else:
+                values = linear_in_rows(layer, values)
         elif constant or isinstance(layer, SparseLinear | EventLinear):
             values = layer(values)
         else:

@@ -29,7 +29,7 @@ CHUNK = 16  # values looked at together, most often all of them zero
 
 @njit(**EXACT)
 def gather_frames(first, last, frames, chosen, shift, out):
-    """out [C, H, W, T, B], zero before, = frames [N, T, C, H, W] of the samples chosen [B], each moved by whole pixels
+    """out [B, T, C, H, W], zero before, = frames [N, T, C, H, W] of the samples chosen [B], each moved by whole pixels
     and steps: what is seen at (y, x) of step t was at (y + shift[b, 0], x + shift[b, 1]) of step t + shift[b, 2], or is
     0 where that is outside. `first` to `last`: of the B."""
     steps, channels, height, width = frames.shape[1:]
@@ -42,7 +42,7 @@ def gather_frames(first, last, frames, chosen, shift, out):
                     row = sample[t, c, y]
                     for x in range(left, end):
                         if row[x]:
-                            out[c, y - down, x - right, t - later, b] = row[x]
+                            out[b, t - later, c, y - down, x - right] = row[x]
 
 
 @njit(**EXACT)

@@ -21,54 +21,78 @@ ZERO, ONE = np.float32(0), np.float32(1)
 LINE = 16  # samples whose values of a pixel fill a line of the cache
 
 
+@njit(**EXACT, forceinline=True)
+def advance(state, now, offset, decay, limit, to_zero, is_first):
+    """Brings the membrane potentials `state` [width] one step on, driven by the current `now` plus the bias `offset`;
+    the first step begins at rest."""
+    if is_first:
+        for c in range(len(state)):
+            state[c] = now[c] + offset
+    elif to_zero:
+        for c in range(len(state)):
+            state[c] = (ZERO if state[c] > limit else decay * state[c]) + (now[c] + offset)
+    else:
+        for c in range(len(state)):
+            reset = limit if state[c] > limit else ZERO
+            state[c] = (decay * state[c] + (now[c] + offset)) - reset
+
+
 @njit(**EXACT)
 def integrate(
-    first, last, current, row, step, beta, threshold, to_zero, scale, steps, width, membrane, spikes, out_row, out_step
-):
+    first, last, current, row, step, bias, beta, threshold, to_zero, scale, steps, width, membrane, spikes, out_row,
+    out_step,
+):  # fmt: skip
     """LIF neurons, `width` values of a row at a time. The current (flat) of row j at step t begins at j * row +
-    t * step (step 0: it is the same at every step), its membrane and spikes (flat) at j * out_row + t * out_step; beta
-    and threshold [rows]; scale [rows, width]: what a spike counts, or [0, 0]: 1."""
+    t * step (step 0: it is the same at every step), its membrane (flat, or [0]: not kept) and spikes (flat) at
+    j * out_row + t * out_step; bias [rows] is added to the current, [0]: none; beta and threshold [rows]; scale
+    [rows, width]: what a spike counts, or [0, 0]: 1."""
     state = np.empty(width, np.float32)
     for j in range(first, last):
-        decay, limit = beta[j], threshold[j]
+        decay, limit, offset = beta[j], threshold[j], bias[j] if len(bias) else ZERO
         for t in range(steps):
             now = current[j * row + t * step : j * row + t * step + width]
+            advance(state, now, offset, decay, limit, to_zero, t == 0)
             at = j * out_row + t * out_step
-            potential, spike = membrane[at : at + width], spikes[at : at + width]
-            if t == 0:
-                state[:] = now
-            elif to_zero:
+            if len(membrane):
+                kept = membrane[at : at + width]
                 for c in range(width):
-                    state[c] = (ZERO if state[c] > limit else decay * state[c]) + now[c]
-            else:
-                for c in range(width):
-                    reset = limit if state[c] > limit else ZERO
-                    state[c] = (decay * state[c] + now[c]) - reset
-            for c in range(width):
-                potential[c] = state[c]
-                spike[c] = ONE if state[c] > limit else ZERO
+                    kept[c] = state[c]
+            spike = spikes[at : at + width]
             if len(scale):
                 for c in range(width):
-                    spike[c] *= scale[j, c]
+                    spike[c] = scale[j, c] if state[c] > limit else ZERO
+            else:
+                for c in range(width):
+                    spike[c] = ONE if state[c] > limit else ZERO
 
 
 @njit(**SUMS)
 def differentiate(
-    first, last, membrane, gradient, row, step, beta, threshold, to_zero, scale, is_atan, slope, steps, width, out,
-    out_row, out_step,
+    first, last, current, row, step, bias, beta, threshold, to_zero, scale, is_atan, slope, steps, width, gradient,
+    grad_row, grad_step, out, out_row, out_step, out_bias,
 ):  # fmt: skip
-    """dL/dI from dL/dS by the surrogate's derivative, the reset path detached; all flat, places as in `integrate`.
-    Where `out_step` is 0, the current was the same at every step and its gradient is the sum over them."""
+    """dL/dI from dL/dS (`gradient`) by the surrogate's derivative, the reset path detached; all flat, places as in
+    `integrate`, whose membrane potentials are computed once more: that is faster than to keep them. Where `out_step` is
+    0, the current was the same at every step and its gradient is the sum over them. out_bias [rows], or [0]: the sums
+    of a row's gradients, dL/db."""
+    membrane, state = np.empty(steps * width, np.float32), np.empty(width, np.float32)
+    total = np.empty(width, np.float32)
     later, scaled = np.empty(width, np.float32), np.empty(width, np.float32)
     half, inner, steep = np.float32(slope / 2), np.float32(math.pi / 2 * slope), np.float32(slope)
     for j in range(first, last):
-        decay, limit = beta[j], threshold[j]
+        decay, limit, offset = beta[j], threshold[j], bias[j] if len(bias) else ZERO
+        for t in range(steps):
+            now = current[j * row + t * step : j * row + t * step + width]
+            advance(state, now, offset, decay, limit, to_zero, t == 0)
+            kept = membrane[t * width : t * width + width]
+            for c in range(width):
+                kept[c] = state[c]
         later[:] = ZERO
-        if out_step == 0:
-            out[j * out_row : j * out_row + width] = ZERO
+        total[:] = ZERO
         for t in range(steps - 1, -1, -1):
-            at = j * row + t * step
-            potential, grad = membrane[at : at + width], gradient[at : at + width]
+            potential = membrane[t * width : t * width + width]
+            at = j * grad_row + t * grad_step
+            grad = gradient[at : at + width]
             if len(scale):
                 for c in range(width):
                     scaled[c] = grad[c] * scale[j, c]
@@ -87,12 +111,18 @@ def differentiate(
                 for c in range(width):
                     a = steep * abs(potential[c] - limit) + ONE
                     later[c] += grad[c] / (a * a)
-            now = out[j * out_row + t * out_step : j * out_row + t * out_step + width]
-            if out_step == 0:
+            for c in range(width):
+                total[c] += later[c]
+            if out_step:
+                place = out[j * out_row + t * out_step : j * out_row + t * out_step + width]
                 for c in range(width):
-                    now[c] += later[c]
-            else:
-                now[:] = later
+                    place[c] = later[c]
+        if out_step == 0:
+            place = out[j * out_row : j * out_row + width]
+            for c in range(width):
+                place[c] = total[c]
+        if len(out_bias):
+            out_bias[j] = total.sum()
 
 
 @njit(**SUMS)
@@ -149,24 +179,35 @@ def correlate(first, last, starts, indices, current, inputs, values, bias):
 
 
 @njit(**EXACT)
-def gather(first, last, images, chosen, shift, out):
-    """out [C, H, W, B] = images [N, C, H, W] of the samples chosen [B], each moved by whole pixels: what is seen at
-    (y, x) was at (y + shift[b, 0], x + shift[b, 1]), or is 0 where that is outside. `first` to `last`: of the B."""
+def gather(first, last, images, chosen, shift, in_rows, out):
+    """out [B, C, H, W], or `in_rows` [C, H, W, B], = images [N, C, H, W] of the samples chosen [B], each moved by whole
+    pixels: what is seen at (y, x) was at (y + shift[b, 0], x + shift[b, 1]), or is 0 where that is outside. `first` to
+    `last`: of the B."""
     channels, height, width = images.shape[1:]
-    flat = out.reshape(channels * height * width, out.shape[3])
-    tile = np.zeros((len(flat), LINE), np.float32)
+    pixels = channels * height * width
+    flat = out.reshape(pixels, len(chosen)) if in_rows else out.reshape(len(chosen), pixels)
+    tile = np.zeros((pixels, LINE if in_rows else 0), np.float32)
     for start in range(first, last, LINE):
         count = min(LINE, last - start)
         for i in range(count):
             image, (down, right) = images[chosen[start + i]], shift[start + i]
             left, end = max(0, -right), min(width, width - right)
             if down or right:
-                tile[:, i] = ZERO
+                if in_rows:
+                    tile[:, i] = ZERO
+                else:
+                    flat[start + i] = ZERO
             for c in range(channels):
                 for y in range(max(0, -down), min(height, height - down)):
-                    at = (c * height + y) * width
-                    for x in range(left, end):
-                        tile[at + x, i] = image[c, y + down, x + right]
-        for p in range(len(flat)):
-            for i in range(count):
-                flat[p, start + i] = tile[p, i]
+                    at, line = (c * height + y) * width, image[c, y + down]
+                    if in_rows:
+                        for x in range(left, end):
+                            tile[at + x, i] = line[x + right]
+                    else:
+                        row = flat[start + i, at : at + width]
+                        for x in range(left, end):
+                            row[x] = line[x + right]
+        if in_rows:
+            for p in range(pixels):
+                for i in range(count):
+                    flat[p, start + i] = tile[p, i]

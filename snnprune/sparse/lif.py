@@ -16,6 +16,8 @@ from torch.nn import functional
 from snnprune.sparse import kernels
 from snnprune.sparse.threads import by_rows
 
+NONE = np.zeros(0, np.float32)
+
 
 @dataclass(frozen=True)
 class Neurons:
@@ -64,26 +66,61 @@ def in_memory(values: Tensor, in_rows: bool) -> Tensor:
     return (values.movedim(-1, 0) if in_rows else values).contiguous()
 
 
-def run(current: Tensor, steps: int | None, neurons: Neurons, drop: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-    """Membrane potentials and spikes, both [T, B, ...], of a current [T, B, ...], or [B, ...] with `steps`: the same at
-    every step. With a beta or threshold for each neuron the current is [T, B, N] or [B, N]. With the probability `drop`
-    a neuron is silent for a sample, at all steps; the others' spikes count 1 / (1 - drop), the third result, as it lies
-    in memory (0 by 0: all count 1)."""
-    constant = steps is not None
-    in_rows = lie_in_rows(current) or not neurons.are_alike
-    total, shape = (steps, current.shape) if constant else (current.shape[0], current.shape[1:])
-    size = (shape[-1], total, shape[0]) if in_rows else (total, *shape)
-    membrane, spikes = torch.empty(size), torch.empty(size)
-    given, out = Places.of(current.shape, in_rows, constant), Places.of((total, *shape), in_rows, False)
+@dataclass(frozen=True)
+class Layout:
+    """How a current [T, B, ...], or a constant one [B, ...] for `steps`, lies in memory, and its spikes [T, B, ...]."""
+
+    in_rows: bool
+    shape: tuple[int, ...]
+    given: Places
+    out: Places
+
+    @classmethod
+    def of(cls, current: Tensor, steps: int | None, neurons: Neurons) -> "Layout":
+        """Neurons that differ have their values in rows."""
+        in_rows, constant = lie_in_rows(current) or not neurons.are_alike, steps is not None
+        shape = (steps, *current.shape) if constant else tuple(current.shape)
+        return cls(in_rows, shape, Places.of(current.shape, in_rows, constant), Places.of(shape, in_rows, False))
+
+    def empty(self) -> Tensor:
+        """Room for values [T, B, ...]; in rows it is [N, T, B]."""
+        return torch.empty((self.shape[-1], *self.shape[:-1]) if self.in_rows else self.shape)
+
+    def time_major(self, values: Tensor) -> Tensor:
+        """Such values as [T, B, ...]."""
+        return values.movedim(0, -1) if self.in_rows else values
+
+
+def run(
+    current: Tensor,
+    steps: int | None,
+    neurons: Neurons,
+    drop: float = 0.0,
+    bias: Tensor | None = None,
+    *,
+    membrane: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Spikes [T, B, ...] of a current [T, B, ...], or [B, ...] with `steps`: the same at every step. With a beta or
+    threshold for each neuron the current is [T, B, N] or [B, N]; a bias [N] is yet to be added to one that lies in
+    rows. With the probability `drop` a neuron is silent for a sample, at all steps; the others' spikes count
+    1 / (1 - drop), the second result, as it lies in memory (0 by 0: all count 1). `membrane`, if given, is room from
+    `Layout.empty` for the potentials."""
+    layout = Layout.of(current, steps, neurons)
+    spikes, out = layout.empty(), layout.out
     scale = functional.dropout(torch.ones(out.rows, out.width), drop) if drop else torch.empty(0, 0)
     by_rows(
-        kernels.integrate, out.rows, _flat(in_memory(current, in_rows)), given.row, given.step,
-        _each(neurons.beta, out.rows), _each(neurons.threshold, out.rows), neurons.to_zero, scale.numpy(), total,
-        out.width, _flat(membrane), _flat(spikes), out.row, out.step,
+        kernels.integrate, out.rows, *_driven_by(current, bias, neurons, layout), scale.numpy(), layout.shape[0],
+        out.width, NONE if membrane is None else _flat(membrane), _flat(spikes), out.row, out.step,
     )  # fmt: skip
-    if in_rows:
-        return membrane.permute(1, 2, 0), spikes.permute(1, 2, 0), scale
-    return membrane, spikes, scale
+    return layout.time_major(spikes), scale
+
+
+def membrane_potentials(current: Tensor, steps: int | None, neurons: Neurons) -> Tensor:
+    """Those of `run`, [T, B, ...]."""
+    layout = Layout.of(current, steps, neurons)
+    potentials = layout.empty()
+    run(current, steps, neurons, membrane=potentials)
+    return layout.time_major(potentials)
 
 
 class Lif(torch.autograd.Function):
@@ -91,27 +128,39 @@ class Lif(torch.autograd.Function):
     dL/dI[t] = dL/dS[t] * surrogate'(U[t] - threshold) + dU[t+1]/dU[t] * dL/dI[t+1]."""
 
     @staticmethod
-    def forward(ctx: Any, current: Tensor, steps: int | None, neurons: Neurons, drop: float = 0.0) -> Tensor:
-        membrane, spikes, scale = run(current, steps, neurons, drop)
-        ctx.save_for_backward(membrane, scale)
-        ctx.constant, ctx.neurons = steps is not None, neurons
+    def forward(
+        ctx: Any, current: Tensor, steps: int | None, neurons: Neurons, drop: float = 0.0, bias: Tensor | None = None
+    ) -> Tensor:
+        spikes, scale = run(current, steps, neurons, drop, bias)
+        ctx.save_for_backward(current, scale, bias)
+        ctx.steps, ctx.neurons = steps, neurons
         return spikes
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
-        (membrane, scale), neurons = ctx.saved_tensors, ctx.neurons
-        in_rows = lie_in_rows(membrane)
-        shape = membrane.shape[1:] if ctx.constant else membrane.shape
-        grad = torch.empty((shape[-1], *shape[:-1]) if in_rows else shape)
-        given, out = Places.of(membrane.shape, in_rows, False), Places.of(shape, in_rows, ctx.constant)
+        (current, scale, bias), neurons = ctx.saved_tensors, ctx.neurons
+        layout = Layout.of(current, ctx.steps, neurons)
+        given, out = layout.given, layout.out
+        grad = torch.empty_like(in_memory(current, layout.in_rows))
+        grad_bias = None if bias is None else torch.empty_like(bias)
         by_rows(
-            kernels.differentiate, given.rows, _flat(in_memory(membrane, in_rows)),
-            _flat(in_memory(grad_spikes, in_rows)), given.row, given.step, _each(neurons.beta, given.rows),
-            _each(neurons.threshold, given.rows), neurons.to_zero, scale.numpy(), neurons.is_atan, neurons.slope,
-            len(membrane), given.width, _flat(grad), out.row, out.step,
+            kernels.differentiate, out.rows, *_driven_by(current, bias, neurons, layout), scale.numpy(),
+            neurons.is_atan, neurons.slope, layout.shape[0], out.width,
+            _flat(in_memory(grad_spikes, layout.in_rows)), out.row, out.step, _flat(grad), given.row, given.step,
+            NONE if grad_bias is None else grad_bias.numpy(),
         )  # fmt: skip
-        return grad.movedim(0, -1) if in_rows else grad, None, None, None
+        return layout.time_major(grad), None, None, None, grad_bias
+
+
+def _driven_by(current: Tensor, bias: Tensor | None, neurons: Neurons, layout: Layout) -> tuple[Any, ...]:
+    """What `integrate` and `differentiate` take first: current, row, step, bias, beta, threshold, to_zero."""
+    rows = layout.out.rows
+    return (
+        _flat(in_memory(current, layout.in_rows)), layout.given.row, layout.given.step,
+        NONE if bias is None else bias.detach().numpy(), _each(neurons.beta, rows), _each(neurons.threshold, rows),
+        neurons.to_zero,
+    )  # fmt: skip
 
 
 def _flat(values: Tensor) -> np.ndarray:

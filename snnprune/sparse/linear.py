@@ -109,9 +109,14 @@ class SparseLinear(nn.Module):
 
 def linear_in_rows(layer: nn.Linear, inputs: Tensor) -> Tensor:
     """`layer`'s current, lying in rows, of inputs [T, B, inputs] or [B, inputs]."""
+    product = product_in_rows(layer, inputs)
+    return product if layer.bias is None else product + layer.bias
+
+
+def product_in_rows(layer: nn.Linear, inputs: Tensor) -> Tensor:
+    """The same without the bias."""
     rows = inputs.movedim(-1, 0).flatten(1)
-    product = layer.weight @ rows if layer.bias is None else torch.addmm(layer.bias.unsqueeze(1), layer.weight, rows)
-    return product.view(-1, *inputs.shape[:-1]).movedim(0, -1)
+    return (layer.weight @ rows).view(-1, *inputs.shape[:-1]).movedim(0, -1)
 
 
 def _starts(counts: Tensor) -> np.ndarray:

@@ -14,6 +14,8 @@ from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.network import SpikingNetwork, encoded_input, run_fused
 from snnprune.core.params import Frames, ModelParams
 from snnprune.sparse.counts import LayerCounts, count_layer
+from snnprune.sparse.event_stack import EventStack
+from snnprune.sparse.events import EventLinear
 from snnprune.sparse.linear import SparseLinear
 from snnprune.sparse.stack import Layer, Stack
 
@@ -137,7 +139,8 @@ def compile(network: SpikingNetwork, *, threads: int = 1) -> Compiled:
             raise UserError(f"{name}: a compiled network is float32 on the CPU; found {found} (network.float().cpu())")
     if threads < 1:
         raise UserError(f"threads: at least 1; found {threads}")
-    return Compiled(network.spec, _parts(list(network.layers), network.spec.timesteps, threads))
+    on_events = isinstance(network.spec.encoding, Frames)
+    return Compiled(network.spec, _parts(list(network.layers), network.spec.timesteps, threads, on_events))
 
 
 def fastest_form(network: SpikingNetwork) -> SpikingNetwork | Compiled:
@@ -147,8 +150,13 @@ def fastest_form(network: SpikingNetwork) -> SpikingNetwork | Compiled:
     return compile(network)
 
 
-def _parts(layers: Sequence[nn.Module], timesteps: int, threads: int) -> list[Stack | Modules]:
+def _parts(layers: Sequence[nn.Module], timesteps: int, threads: int, on_events: bool) -> list[Stack | Modules]:
     """Runs of sparse layers with their neurons as stacks, and what is between them."""
+
+    def stack(found: Sequence[Layer]) -> Stack:
+        kind = EventStack if on_events and not parts and len(found) > 1 else Stack
+        return kind(found, timesteps, threads)
+
     parts: list[Stack | Modules] = []
     plain: list[tuple[int, nn.Module]] = []
     sparse: list[Layer] = []
@@ -163,12 +171,12 @@ def _parts(layers: Sequence[nn.Module], timesteps: int, threads: int) -> list[St
             sparse.append(Layer.of(f"layers.{number}.weight", linear, neurons.neurons()))
             continue
         if sparse:
-            parts.append(Stack(sparse, timesteps, threads))
+            parts.append(stack(sparse))
             sparse = []
         first, *rest = rest
         plain.append(first)
     if sparse:
-        parts.append(Stack(sparse, timesteps, threads))
+        parts.append(stack(sparse))
     return [*parts, Modules(plain)] if plain or not parts else parts
 
 
@@ -184,7 +192,7 @@ def _awaits_neurons(layers: Sequence[tuple[int, nn.Module]]) -> bool:
 
 
 def _is_sparse(layer: nn.Module, small: int = 0) -> bool:
-    if type(layer) is nn.Linear:
+    if type(layer) in (nn.Linear, EventLinear):
         return (
             layer.weight.numel() <= small or layer.weight.count_nonzero().item() <= SPARSE_UP_TO * layer.weight.numel()
         )

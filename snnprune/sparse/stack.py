@@ -57,7 +57,7 @@ class Layer:
     def silent(self, steps: int) -> np.ndarray:
         """Which neurons [outputs] never fire: they have no synapse, and their bias alone is too small."""
         alone = np.bincount(self.rows, minlength=self.shape[0]) == 0
-        spikes = lif.run(torch.from_numpy(self.bias)[None], steps, self.neurons)[1]
+        spikes = lif.run(torch.from_numpy(self.bias)[None], steps, self.neurons)[0]
         return alone & ~spikes.any(0)[0].numpy()
 
 
@@ -102,6 +102,12 @@ class Stack:
         """Bytes of all arrays held."""
         held = (self._bounds, self._starts, self._indices, *self._numbers, self._columns, self._rows, self._run_bounds)
         return sum(array.nbytes for array in held)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What `infer` takes from `columns` to `to_zero`."""
+        which = self._columns, self._bounds, self._rows, self._run_bounds
+        return *which, self._starts, self._indices, *self._numbers
 
     @property
     def inputs_read(self) -> np.ndarray:

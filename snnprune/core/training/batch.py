@@ -18,8 +18,7 @@ from snnprune.sparse.threads import by_rows
 @dataclass(frozen=True)
 class Batch:
     """Images [B, C, H, W], or frames [B, T, C, H, W], and labels [B]; `rows` [B] says which samples of the split they
-    are, `shift` [B, 3] by how many pixels (y, x) they were moved up and left, and by how many steps earlier. On the CPU
-    a pixel's values of all steps and samples lie side by side."""
+    are, `shift` [B, 3] by how many pixels (y, x) they were moved up and left, and by how many steps earlier."""
 
     images: Tensor
     labels: Tensor
@@ -27,39 +26,45 @@ class Batch:
     shift: Tensor
 
 
-def make_batch(split: Split, rows: Tensor, params: Augment) -> Batch:
+def make_batch(split: Split, rows: Tensor, params: Augment, in_rows: bool = False) -> Batch:
     """The samples `rows`, each shifted, rotated and moved in time by its own draw from torch's global generator. Pixels
-    and frames from outside are 0; rotated images are interpolated bilinearly; all frames of a recording shift alike."""
+    and frames from outside are 0; rotated images are interpolated bilinearly; all frames of a recording shift alike.
+    `in_rows`: a pixel's values of all steps and samples lie side by side, as a sparse first layer wants them
+    (`SpikingNetwork.reads_rows`)."""
     angle = (torch.rand(len(rows)) * 2 - 1) * math.radians(params.rotation) if params.rotation else None
     shift = torch.zeros((len(rows), 3), dtype=torch.long)
     if params.shift:
         shift[:, :2] = torch.empty((len(rows), 2), dtype=torch.long).random_(-params.shift, params.shift + 1)
     if params.jitter:
         shift[:, 2] = torch.empty(len(rows), dtype=torch.long).random_(-params.jitter, params.jitter + 1)
-    images = shifted(split.images, rows, shift) if angle is None else _turned(split.images[rows], angle, shift)
+    images = shifted(split.images, rows, shift, in_rows) if angle is None else _turned(split.images[rows], angle, shift)
     return Batch(images, split.labels[rows], rows, shift)
 
 
-def shifted(images: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
+def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
     """The images [N, C, H, W], or frames [N, T, C, H, W], of `rows` [B]; what was at (y + shift[0], x + shift[1]) of
     step t + shift[2] is at (y, x) of step t."""
     if images.dim() == 5:
-        return gathered(images, rows, shift) if images.device.type == "cpu" else indexed(images, rows, shift)
+        return gathered(images, rows, shift, in_rows) if images.device.type == "cpu" else indexed(images, rows, shift)
+    if not in_rows and not shift.any():
+        return images.index_select(0, rows.to(images.device))
     if is_compiled(images) and images.dim() == 4:
-        out = torch.empty((*images.shape[1:], len(rows)))
-        moved = shift[:, :2].contiguous().numpy()
-        by_rows(kernels.gather, len(rows), images.contiguous().numpy(), rows.numpy(), moved, out.numpy())
-        return out.movedim(-1, 0)
-    chosen = images[rows]
-    return _turned(chosen, torch.zeros(len(rows)), shift) if shift.any() else chosen
+        out = torch.empty((*images.shape[1:], len(rows)) if in_rows else (len(rows), *images.shape[1:]))
+        arrays = images.contiguous().numpy(), rows.numpy(), shift[:, :2].contiguous().numpy()
+        by_rows(kernels.gather, len(rows), *arrays, in_rows, out.numpy())
+        return out.movedim(-1, 0) if in_rows else out
+    return _turned(images.index_select(0, rows.to(images.device)), torch.zeros(len(rows)), shift)
 
 
-def gathered(frames: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
-    """`shifted` of frames on the CPU."""
-    steps, channels, height, width = frames.shape[1:]
-    out = torch.zeros((channels, height, width, steps, len(rows)))
+def gathered(frames: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
+    """`shifted` of frames on the CPU; where they do not lie in rows they lie time-major."""
+    steps, *shape = frames.shape[1:]
+    if in_rows:
+        out = torch.zeros((*shape, steps, len(rows))).permute(4, 3, 0, 1, 2)
+    else:
+        out = torch.zeros((steps, len(rows), *shape)).transpose(0, 1)
     by_rows(gather_frames, len(rows), frames.contiguous().numpy(), rows.numpy(), shift.numpy(), out.numpy())
-    return out.permute(4, 3, 0, 1, 2)
+    return out
 
 
 def indexed(frames: Tensor, rows: Tensor, shift: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ def _run_epoch(
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.zero_grad()
-        batch = make_batch(train, chosen, params.augment)
+        batch = make_batch(train, chosen, params.augment, network.reads_rows)
         loss = loss_of(network(batch.images), batch)
         loss.backward()
         steps.note(loss)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnprune.sparse.lif import Lif, Neurons, lie_in_rows, run
+from snnprune.sparse.lif import Lif, Neurons, lie_in_rows, membrane_potentials, run
 
 NEURONS = Neurons(beta=0.9, threshold=1.0, to_zero=False, is_atan=True, slope=2.0)
 
@@ -59,7 +59,8 @@ def test_each_neuron_has_its_beta_and_threshold(to_zero: bool) -> None:
             alone, _ = both(values[..., n : n + 1], steps, Neurons(beta, threshold, to_zero, False, 5.0))
             assert torch.equal(spikes[..., n : n + 1], alone)
         assert grad.shape == values.shape
-    one, other = run(current, None, Neurons(betas, thresholds, to_zero, False, 5.0)), (betas, thresholds)
+    neurons, other = Neurons(betas, thresholds, to_zero, False, 5.0), (betas, thresholds)
+    potentials, (found, _) = membrane_potentials(current, None, neurons), run(current, None, neurons)
     membrane = torch.zeros(5, 4)
     spiked = torch.zeros(5, 4)
     for t in range(7):  # the equation, written out
@@ -69,8 +70,29 @@ def test_each_neuron_has_its_beta_and_threshold(to_zero: bool) -> None:
             else (other[0] * membrane + current[t] - other[1] * spiked)
         )
         spiked = (membrane > other[1]).float()
-        torch.testing.assert_close(one[0][t], membrane)
-        assert torch.equal(one[1][t], spiked)
+        torch.testing.assert_close(potentials[t], membrane)
+        assert torch.equal(found[t], spiked)
+
+
+@pytest.mark.parametrize("steps", [None, 6])
+@pytest.mark.parametrize("drop", [0.0, 0.4])
+def test_a_bias_is_added_to_the_current(steps: int | None, drop: float) -> None:
+    current, bias = in_rows(current_of(*(() if steps else (6,)), 20, 5)), torch.linspace(-0.3, 0.3, 5)
+    weights = torch.randn((6, 20, 5), generator=torch.Generator().manual_seed(1))
+    results = []
+    for is_apart in (True, False):
+        leaf, added = current.clone().requires_grad_(), bias.clone().requires_grad_()
+        torch.manual_seed(0)
+        if is_apart:
+            spikes = Lif.apply(leaf, steps, NEURONS, drop, added)
+        else:
+            spikes = Lif.apply(leaf + added, steps, NEURONS, drop)
+        (spikes * weights).sum().backward()
+        results.append((spikes.detach(), leaf.grad, added.grad))
+    (spikes, grad, grad_bias), (expected, expected_grad, expected_bias) = results
+    assert torch.equal(spikes, expected) and torch.equal(grad, expected_grad)
+    torch.testing.assert_close(grad_bias, expected_bias, rtol=1e-5, atol=1e-5)
+    assert 0.05 < spikes.mean() < 0.95
 
 
 @pytest.mark.parametrize("threads", [2, 3, 64])

@@ -15,6 +15,7 @@ from snnprune.core.params import ModelParams
 from snnprune.core.seeds import seed_everything
 from snnprune.energy.operations import observe_operations
 from snnprune.pruning.mask import prunable_weights
+from snnprune.sparse.event_stack import FEW, EventStack
 from snnprune.sparse.linear import SparseLinear
 from snnprune.sparse.runtime import Modules, compile, fastest_form
 from snnprune.sparse.stack import BLOCK, Stack
@@ -87,6 +88,24 @@ def test_spikes_are_snntorchs(reset: str, encoding: dict[str, Any]) -> None:
     assert torch.equal(compile(network).spikes(samples(network), seed=SEED), expected)
 
 
+@pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1])
+@pytest.mark.parametrize("layers", [(144, 40, 10), (144, 10)], ids=["two", "one"])
+def test_a_few_recordings_are_run_by_their_events(layers: tuple[int, ...], count: int) -> None:
+    network = make(layers, encoding={"name": "frames"})
+    (stack,) = compile(network).parts
+    assert isinstance(stack, EventStack) is (len(layers) > 2)
+    frames = samples(network, 20)[:count]
+    for given in (frames, frames.float(), frames.transpose(3, 4).contiguous().transpose(3, 4)):
+        assert torch.equal(compile(network).spikes(given), network.spikes(given))
+        assert torch.equal(compile(network).spikes(given, 2), network.spikes(given, steps=2))
+
+
+def test_neurons_that_nothing_reads_or_feeds_are_left_out_of_the_events_too() -> None:
+    network = by_hand({"name": "frames"})
+    frames = torch.randint(0, 3, (FEW, 3, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    assert torch.equal(compile(network).spikes(frames), network.spikes(frames)) and network(frames).any()
+
+
 @pytest.mark.parametrize("name", ["rate", "noisy_direct"])
 def test_without_a_seed_the_draw_comes_from_the_global_generator(name: str) -> None:
     network = make(encoding={"name": name})
@@ -133,10 +152,11 @@ def test_a_small_dense_layer_runs_with_the_sparse_ones_before_it() -> None:
     assert [type(part) for part in wide.parts] == [Stack, Modules, Stack]
 
 
-def by_hand() -> SpikingNetwork:
+def by_hand(encoding: dict[str, Any] = ENCODINGS[0]) -> SpikingNetwork:
     """Of four hidden neurons: 0 is in use; 1 has no synapse onwards; 2 has none to it, and a bias that fires it; 3 has
     none to it, and stays silent. Inputs 2 and 3 are not used by what matters."""
-    network = build_network(ModelParams.model_validate({"layers": [4, 4, 2], "timesteps": 3, "beta": 0.5}))
+    spec = {"layers": [4, 4, 2], "timesteps": 3, "beta": 0.5, "encoding": encoding}
+    network = build_network(ModelParams.model_validate(spec))
     weights = prunable_weights(network)
     with torch.no_grad():
         for parameter in network.parameters():

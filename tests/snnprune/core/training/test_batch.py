@@ -12,9 +12,14 @@ from snnprune.core.training.params import Augment
 
 
 def augment(images: Tensor, params: Augment) -> Tensor:
-    """A batch of all images, in their order."""
+    """A batch of all images, in their order; the same in rows."""
     count = len(images)
-    return make_batch(Split(images, torch.zeros(count, dtype=torch.long)), torch.arange(count), params).images
+    split, state = Split(images, torch.zeros(count, dtype=torch.long)), torch.get_rng_state()
+    in_rows = make_batch(split, torch.arange(count), params, in_rows=True).images
+    torch.set_rng_state(state)
+    found = make_batch(split, torch.arange(count), params).images
+    assert torch.equal(found, in_rows)
+    return found
 
 
 def one_pixel(count: int, height: int, width: int, row: int, column: int) -> Tensor:

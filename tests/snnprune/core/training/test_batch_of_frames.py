@@ -43,11 +43,13 @@ def test_every_shift_is_that_of_brute_force(move: Callable[..., Tensor], kind: t
     assert torch.equal(found, brute_force(samples, rows, shift))
 
 
-def test_a_pixels_values_of_all_steps_and_samples_lie_side_by_side() -> None:
-    found = batch(frames(), Augment(), [2, 0, 1, 1]).images
+@pytest.mark.parametrize(("in_rows", "order"), [(True, (2, 3, 4, 1, 0)), (False, (1, 0, 2, 3, 4))])
+def test_a_batch_lies_as_the_first_layer_reads_it(in_rows: bool, order: tuple[int, ...]) -> None:
+    rows = torch.tensor([2, 0, 1, 1])
+    found = make_batch(Split(frames(), torch.arange(3)), rows, Augment(), in_rows).images
     assert found.shape == (4, STEPS, CHANNELS, HEIGHT, WIDTH)
-    assert found.permute(2, 3, 4, 1, 0).is_contiguous()
-    assert torch.equal(found, frames()[[2, 0, 1, 1]].float())
+    assert found.permute(order).is_contiguous()
+    assert torch.equal(found, frames()[rows].float())
 
 
 def test_jitter_by_hand() -> None:
