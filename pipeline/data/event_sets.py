@@ -105,7 +105,8 @@ def _find(events: EventSet, folder: Path) -> dict[str, Path]:
 
 
 def _either(part: Part) -> str:
-    return " or ".join({file.lower(): file for file in reversed(part.files)}.values())
+    spellings = {file.lower(): file for file in reversed(part.files)}  # of train and Train the first
+    return " or ".join(reversed(spellings.values()))
 
 
 def _fetch(events: EventSet, looked_at: Sequence[Path], sleep: Sleep) -> Path:
@@ -130,15 +131,12 @@ def _fetch(events: EventSet, looked_at: Sequence[Path], sleep: Sleep) -> Path:
 
 
 def _tonic_file(events: EventSet, part: str) -> tuple[str, str]:
-    """A split's file name and URL, as tonic has them; of POKER-DVS the file lies in tonic itself."""
+    """A split's file name and URL, as tonic has them."""
     import tonic.datasets  # imported here: it takes five seconds, and is needed for downloads alone
 
     about = getattr(tonic.datasets, events.tonic)
     file = getattr(about, f"{part}_filename", None) or getattr(about, f"{part}_zip")
-    base = getattr(about, "base_url", None)
-    return file, getattr(about, f"{part}_url", None) or (
-        f"{base}{file}" if base else Path(tonic.datasets.__file__).with_name(file).as_uri()
-    )
+    return file, getattr(about, f"{part}_url", None) or f"{about.base_url}{file}"
 
 
 def _not_found(events: EventSet, looked_at: Sequence[Path], why: str) -> str:

@@ -22,8 +22,7 @@ def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
     """A named set with its own test split. Raises DataError: see `locate`; a split has another number of recordings; a
     recording is damaged or outside the sensor."""
     where = locate(events)
-    # In a folder no name says of which split it is all, which is then `train`.
-    parts = [open_source(path, "train" if path.is_dir() else name) for name, path in where.items()]
+    parts = [open_source(path, name) for name, path in where.items()]
     for found, (name, part) in zip(parts, events.parts.items(), strict=True):
         if len(found) != part.count:
             raise DataError(
