@@ -20,6 +20,8 @@ SYNTHETIC = (
     "5acb29847cc68b2b461ae941d2bbc6e2fca9ffbf8925f44323f526f24963f5d7",
 )
 TEN = tuple("0123456789")
+T10 = {"timesteps": 10}
+NMNIST = {"dataset": "nmnist", "test": None, "events": T10}
 PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
 
 
@@ -117,6 +119,8 @@ def test_what_is_not_there_is_named(project: Path, name: str, message: str) -> N
         {"dataset": "synthetic", "test": 2000},
         {"dataset": "idx:mine"},
         {"dataset": "idx:mine", "test": None, "sha256": {idx.TRAIN_IMAGES: "0" * 64}},
+        {"dataset": "events:mine", "events": {"timesteps": 10, "size": [4, 5]}},
+        {"dataset": "nmnist", "test": None, "events": {"timesteps": 10, "crop": [0, 0, 34, 34]}},
     ],
 )
 def test_allowed_params(change: dict[str, object]) -> None:
@@ -148,6 +152,14 @@ def test_allowed_params(change: dict[str, object]) -> None:
         ({"sha256": {idx.TRAIN_IMAGES: "0" * 64}}, "data.sha256: .*digests of digits are built in"),
         ({"dataset": "idx:mine", "sha256": {"train": "0" * 64}}, "data.sha256: .*unknown file train"),
         ({"dataset": "idx:mine", "sha256": {idx.TRAIN_IMAGES: "abc"}}, "data.sha256: .*64 hexadecimal digits"),
+        ({"dataset": "events:"}, "data.dataset: the folder is missing; write events:<folder or file>"),
+        ({"dataset": "events:mine"}, "data.events: missing; events:mine are events: say how they become frames"),
+        ({"events": T10}, "data.events: digits are images; allowed only for nmnist, nmnist-6789, .*, events:<folder"),
+        ({"dataset": "nmnist", "test": None, "events": {}}, "data.events.timesteps: missing; it has no default"),
+        ({"dataset": "nmnist", "events": T10}, "data.test: .*nmnist has an official test split; remove this key"),
+        (NMNIST | {"events": T10 | {"size": [28, 28]}}, "data.events: .*nmnist has 34 x 34 pixels; remove this key"),
+        (NMNIST | {"events": T10 | {"crop": [0, 0, 34, 35]}}, "data.events: crop: .* beyond the sensor of 34 x 34"),
+        (NMNIST | {"sha256": {idx.TRAIN_IMAGES: "0" * 64}}, "data.sha256: .*digests of nmnist are built in"),
     ],
 )
 def test_refused_params_name_the_key_and_what_is_allowed(change: dict[str, object], message: str) -> None:
@@ -159,3 +171,25 @@ def test_refused_params_name_the_key_and_what_is_allowed(change: dict[str, objec
 def test_required_keys(key: str) -> None:
     with pytest.raises(ParamsError, match=f"data.{key}: "):
         validate(DataParams, {other: value for other, value in PLAIN.items() if other != key}, "data")
+
+
+def test_a_name_is_kept_as_the_registry_spells_it() -> None:
+    assert validate(DataParams, PLAIN | NMNIST | {"dataset": "NMNIST_6789"}, "data").dataset == "nmnist-6789"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "events", "shape"),
+    [
+        ("nmnist", {"downsample": 2}, (10, 2, 17, 17)),
+        ("shd", {}, (10, 1, 1, 700)),
+        ("events:mine", {"size": [4, 5], "polarity": False}, (10, 1, 4, 5)),
+        ("events:mine", {}, None),
+    ],
+)
+def test_the_shape_of_frames_is_known_before_they_are_read(dataset: str, events: dict, shape: tuple | None) -> None:
+    block = PLAIN | {"dataset": dataset, "test": None, "events": T10 | events}
+    assert validate(DataParams, block, "data").sample_shape == shape
+
+
+def test_images_have_no_shape_of_frames() -> None:
+    assert validate(DataParams, PLAIN, "data").sample_shape is None
