@@ -39,6 +39,7 @@ __all__ = [
     "count_operations",
     "list_methods",
     "load",
+    "load_events",
     "load_idx",
     "prune",
     "save",

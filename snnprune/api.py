@@ -23,6 +23,7 @@ from snnprune.core.training.loss import Loss, cross_entropy, of_batch
 from snnprune.core.training.params import Distillation as Distillation
 from snnprune.core.training.params import FinetuneParams as Finetune
 from snnprune.core.training.params import FitParams as Training
+from snnprune.data.events.load import load_events as load_events
 from snnprune.data.idx import load_idx as load_idx
 from snnprune.energy.measure import Measurement, measure
 from snnprune.pruning.iterate import PrunedLevel, prune_levels
