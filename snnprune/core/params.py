@@ -89,9 +89,11 @@ class ModelParams(Block):
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Of what it takes: [N], [C, H, W], or with frames these after the number of frames."""
-        frames = (self.timesteps,) if isinstance(self.encoding, Frames) else ()
-        return (*frames, *self.architecture.input_shape)
+        """Of what it takes: an image [N] or [C, H, W], or frames [T, C, H, W]."""
+        shape = self.architecture.input_shape
+        if not isinstance(self.encoding, Frames):
+            return shape
+        return (self.timesteps, *(1,) * (3 - len(shape)), *shape)
 
     def takes(self, shape: tuple[int, ...]) -> bool:
         """Whether samples of this shape, images [C, H, W] or frames [T, C, H, W], fit the network."""

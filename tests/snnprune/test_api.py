@@ -181,7 +181,7 @@ def test_frames_stay_what_they_are(kind: torch.dtype) -> None:
 @pytest.mark.parametrize("shape", [(60, 4, 1, 4, 4), (60, 5, 1, 3, 4), (60, 5, 4, 4)])
 def test_frames_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
     net = snnprune.build([16, 3], timesteps=5, encoding={"name": "frames"})
-    with pytest.raises(snnprune.DataError, match=r"images: the network takes \[5, 16\] a sample; found \["):
+    with pytest.raises(snnprune.DataError, match=r"images: the network takes \[5, 1, 1, 16\] a sample; found \["):
         snnprune.prune(net, (torch.zeros(shape), LABELS))
 
 

@@ -69,7 +69,7 @@ def gathered(frames: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False)
 
 def indexed(frames: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
     """`shifted` of frames on any device."""
-    chosen = frames[rows].float()
+    chosen = frames.index_select(0, rows.to(frames.device)).float()
     for axis, by in ((3, shift[:, 0]), (4, shift[:, 1]), (1, shift[:, 2])):
         size = chosen.shape[axis]
         shape = [len(rows) if of == 0 else size if of == axis else 1 for of in range(5)]
