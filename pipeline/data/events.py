@@ -31,8 +31,9 @@ def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
             )
     if events.names:
         parts = [replace(part, names=_named(part, events)) for part in parts]
-    about = f"{where['train'].parent} ({events.about})"
-    return _raw(events.name, *parts, params=params.model_copy(update={"size": list(events.size)}), source=about)
+    params = params.model_copy(update={"size": list(events.size)})
+    raw = _raw(events.name, *parts, params=params, source=str(where["train"].parent))
+    return replace(raw, about=events.about)
 
 
 def load_events(path: Path, params: FramesParams | None, with_test: bool) -> RawDataset:
@@ -78,7 +79,7 @@ def _joined(name: str, parts: Sequence[Frames], source: str) -> RawDataset:
     samples = [Samples(part.frames, relabel(part.labels, part.names, names)) for part in parts]
     test = samples[1] if len(samples) > 1 else None
     binning = {title: part.binning for title, part in zip(PARTS, parts, strict=False) if part.binning}
-    return RawDataset(name, samples[0], test, 1, names, source, parts[0].step_ms, binning)
+    return RawDataset(name, samples[0], test, 1, names, source, step_ms=parts[0].step_ms, binning=binning)
 
 
 def _ready_made(path: Path, params: FramesParams | None) -> Frames:

@@ -193,7 +193,7 @@ def test_6789_says_where_its_test_recordings_come_from(project: Path) -> None:
         np.savez(folder / f"nmnist6789-{part}.npz", **arrays)
     raw = load_event_set(small("nmnist-6789", 4, 4), FOUR)
     assert raw.names == ("6", "7", "8", "9")
-    assert "both from N-MNIST's Train files" in raw.source
+    assert "both from N-MNIST's Train files" in raw.about
 
 
 def test_what_was_lost_is_said_in_words() -> None:
