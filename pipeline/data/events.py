@@ -1,6 +1,6 @@
 """Loads events as frames: named sets, a user's recordings, or frames that were made elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from snnprune.data.events.labels import join_names, relabel
 from snnprune.data.events.layout import has_part, open_source
 from snnprune.data.events.params import FramesParams
 from snnprune.data.events.ready_made import holds_frames, load_frames_file
-from snnprune.data.events.source import Source, sensor_size
+from snnprune.data.events.source import Recording, Source, sensor_size
 
 
 def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
@@ -63,14 +63,19 @@ def _named(part: Source, events: EventSet) -> tuple[str, ...]:
 
 
 def _raw(name: str, train: Source, test: Source | None = None, *, params: FramesParams, source: str) -> RawDataset:
-    there = [part for part in (train, test) if part]
-    size = params.size or sensor_size(*there)
+    parts = [_with_bar(part, f"{name}, {title}") for part, title in zip((train, test), PARTS, strict=True) if part]
+    size = params.size or sensor_size(*parts)
     params = params.model_copy(update={"size": list(size)})
-    made = []
-    for part, title in zip(there, PARTS, strict=False):
-        with tqdm(desc=f"{name}, {title}", total=len(part), unit=" recordings", leave=False, disable=None) as bar:
-            made.append(to_frames(part, params, lambda done, _, bar=bar: bar.update(done - bar.n)))
-    return _joined(name, made, source)
+    return _joined(name, [to_frames(part, params) for part in parts], source)
+
+
+def _with_bar(part: Source, title: str) -> Source:
+    """The same source, with a bar on a terminal while it is read."""
+
+    def recordings() -> Iterator[Recording]:
+        yield from tqdm(part.recordings(), title, total=len(part), unit=" recordings", leave=False, disable=None)
+
+    return replace(part, recordings=recordings)
 
 
 def _joined(name: str, parts: Sequence[Frames], source: str) -> RawDataset:
