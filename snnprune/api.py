@@ -215,8 +215,9 @@ def _fitting(network: SpikingNetwork, data: Data) -> Split:
     """The data on the network's device. Raises DataError unless they fit its input and classes."""
     split, architecture = as_split(data), network.spec.architecture
     shape = tuple(split.images.shape[1:])
-    if not architecture.takes(shape):
-        raise DataError(f"images: the network takes {list(architecture.input_shape)} a sample; found {list(shape)}")
+    if not network.spec.takes(shape):
+        takes = network.spec.sample_shape
+        raise DataError(f"images: the network takes {list(takes)} a sample; found {list(shape)}")
     low, high = int(split.labels.min()), int(split.labels.max())
     if low < 0 or high >= architecture.classes:
         raise DataError(f"labels: the network has the classes 0 to {architecture.classes - 1}; found {low} to {high}")

@@ -1,8 +1,10 @@
 """Logs a network as an MLflow model with a signature, its code and its requirements, so that it loads anywhere."""
 
+import json
 import re
 import shutil
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +23,7 @@ CODE = Path(__file__).with_name("served_model.py")
 PACKAGE = Path(snnprune.__file__).parent
 PARTS = ("__init__.py", "core", "sparse")  # what CODE imports of it
 REQUIREMENTS = ("mlflow", "numba", "numpy", "pydantic", "safetensors", "snntorch", "torch")
-SIGNATURE = ModelSignature(
-    inputs=Schema([TensorSpec(np.dtype("float32"), (-1, -1, -1, -1))]),  # images [B, C, H, W]
-    outputs=Schema([TensorSpec(np.dtype("float32"), (-1, -1))]),  # spike counts [B, classes]
-)
+FLOAT = np.dtype("float32")
 
 
 def log_model(client: MlflowClient, experiment_id: str, run_id: str, content: Content) -> None:
@@ -42,10 +41,17 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, content: Co
             python_model=str(CODE),
             artifacts={"weights": str(content.weights)},
             code_paths=[str(Path(_code().name) / PACKAGE.name)],
-            signature=SIGNATURE,
+            signature=signature_of(content.dataset or {}),
             # Without `+cpu` and the like: the public index has no such version.
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
         )
+
+
+def signature_of(dataset: Mapping[str, str]) -> ModelSignature:
+    """What a network of this dataset (`Content.dataset`) takes, images [B, C, H, W] or frames of events [B, T, C, H,
+    W], and gives, spike counts [B, classes]."""
+    sample = json.loads(dataset.get("profile", "{}")).get("shape", (1, 1, 1))
+    return ModelSignature(*(Schema([TensorSpec(FLOAT, (-1,) * size)]) for size in (1 + len(sample), 2)))
 
 
 @cache

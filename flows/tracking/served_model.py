@@ -1,4 +1,4 @@
-"""A dense or pruned network as an MLflow model: `predict(images)` gives spike counts per class.
+"""A dense or pruned network as an MLflow model: `predict(images)`, or that of frames, gives spike counts per class.
 
 MLflow copies this file and what it imports of `snnprune` beside the weights ("models from code"), so a logged model
 loads without the project's folder, given the packages in its requirements.
@@ -21,10 +21,11 @@ class SpikeCounts(mlflow.pyfunc.PythonModel):
         from snnprune.sparse.runtime import compile
 
         self._compiled = compile(load_network(context.artifacts["weights"]))
-        self._compiled(torch.zeros(1, *self._compiled.spec.architecture.input_shape))  # so that no request waits
+        self._compiled(torch.zeros(1, *self._compiled.spec.sample_shape))  # so that no request waits
 
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
-        """Spike counts, float32 [B, classes], for images in 0..1, float32 [B, C, H, W]."""
+        """Spike counts, float32 [B, classes], for images in 0..1, float32 [B, C, H, W], or for frames of events, counts
+        as float32 [B, T, C, H, W]."""
         import torch
 
         return self._compiled(torch.as_tensor(model_input, dtype=torch.float32)).numpy()

@@ -92,6 +92,13 @@ def sparsity_axis(axes: Axes, found: Iterable[float], label: str = "sparsity (%,
     axes.set_xlabel(label)
 
 
+def milliseconds_axis(axes: Axes, step_ms: float | None) -> None:
+    """Above an axis of time steps the milliseconds that they last; nothing without a duration of a step."""
+    if step_ms is not None:
+        above = axes.secondary_xaxis("top", functions=(lambda step: step * step_ms, lambda ms: ms / step_ms))
+        above.set_xlabel("milliseconds of the recording")
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int, size: float = 9) -> None:
     """The legend of `axes` under the whole figure."""
     figure.legend(

@@ -28,6 +28,12 @@ def steps_text(steps: Sequence[float]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
+def milliseconds_text(steps: Sequence[float], step_ms: float) -> str:
+    """How long numbers of steps last, one a seed: `270 ms`, `240 to 270 ms`."""
+    low, high = (f"{step_ms * end:,.4g}" for end in (min(steps), max(steps)))
+    return f"{low} ms" if low == high else f"{low} to {high} ms"
+
+
 def layer_names(weights: Mapping[str, Any]) -> dict[str, str]:
     """By the name of its weight [out, in, ...], in the network's order: `1st hidden (64x128)`, `output (128x10)`."""
     names = {}

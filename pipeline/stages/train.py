@@ -18,7 +18,7 @@ from snnprune.core.checkpoint import save_network
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
 from snnprune.core.network import build_network
-from snnprune.core.params import ModelParams
+from snnprune.core.params import Frames, ModelParams
 from snnprune.core.seeds import seed_everything
 from snnprune.core.training.fit import fit, make_optimizer
 from snnprune.core.training.optimizer_state import optimizer_tensors
@@ -62,13 +62,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _require_fitting(model: ModelParams, shape: tuple[int, ...], classes: int) -> None:
-    """Check the network's input and classes against a dataset of images [C, H, W]."""
-    if not model.architecture.takes(shape) or model.architecture.classes != classes:
-        size, inputs = "x".join(map(str, shape)), math.prod(shape)
+    """Check the network's input and classes against a dataset of images [C, H, W] or frames [T, C, H, W]."""
+    if model.takes(shape) and model.architecture.classes == classes:
+        return
+    frames, encoding = len(shape) == 4, model.encoding
+    if frames != isinstance(encoding, Frames):
+        kind, allowed = ("frames of events", "frames") if frames else ("still images", "all but frames")
+        raise UserError(f"model.encoding: found {encoding.name}, but the dataset has {kind}; allowed is {allowed}")
+    if frames and shape[0] != model.timesteps:
         raise UserError(
-            f"model.layers: found {model.layers}, but the dataset has images of {size} and {classes} classes; "
-            f"the input must be {size} or {inputs}, the last layer {classes}"
+            f"model.timesteps: found {model.timesteps}, but the dataset has {shape[0]} frames a sample; they must agree"
         )
+    kind, size, inputs = "frames" if frames else "images", "x".join(map(str, shape[-3:])), math.prod(shape[-3:])
+    raise UserError(
+        f"model.layers: found {model.layers}, but the dataset has {kind} of {size} and {classes} classes; "
+        f"the input must be {size} or {inputs}, the last layer {classes}"
+    )
 
 
 if __name__ == "__main__":

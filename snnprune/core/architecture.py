@@ -3,7 +3,7 @@
 Notation, input first, parts joined by `-`: `28x28-12C5-MP2-64C5-MP2-10`.
 
     784, 28x28, 3x32x32   the input: a vector, an image H x W of one channel, an image C x H x W; only as the first part
-    12C5                  convolution to 12 channels with a 5 x 5 kernel, stride 1, no padding; then spiking neurons
+    12C5, 12C5S2          convolution to 12 channels, 5 x 5 kernel, stride 1 (S2: 2), no padding; then spiking neurons
     MP2                   max-pooling 2 x 2, stride 2, of a convolution's current, before its neurons
     10                    dense layer of 10 spiking neurons; the last one's are the classes
 
@@ -31,23 +31,24 @@ INPUT = re.compile(f"{COUNT}(?:x{COUNT})?(?:x{COUNT})?")
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution, stride 1, no padding, with a square kernel."""
+    """A convolution without padding, with a square kernel."""
 
     channels: int
     kernel: int
-    pattern: ClassVar = re.compile(f"{COUNT}C{COUNT}")
+    stride: int = 1
+    pattern: ClassVar = re.compile(f"{COUNT}C{COUNT}(?:S{COUNT})?")
     flat: ClassVar = False
     pools: ClassVar = False
 
     def __str__(self) -> str:
-        return f"{self.channels}C{self.kernel}"
+        return f"{self.channels}C{self.kernel}" + (f"S{self.stride}" if self.stride > 1 else "")
 
     def output_shape(self, shape: Shape, before: "Layer | None") -> Shape:
         _, height, width = _image(self, self.kernel, shape, before)
-        return (self.channels, height - self.kernel + 1, width - self.kernel + 1)
+        return (self.channels, *((side - self.kernel) // self.stride + 1 for side in (height, width)))
 
     def module(self, shape: Shape) -> nn.Module:
-        return nn.Conv2d(shape[0], self.channels, self.kernel)
+        return nn.Conv2d(shape[0], self.channels, self.kernel, self.stride)
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ class Architecture:
         return math.prod(self.input_shape)
 
     def takes(self, shape: Shape) -> bool:
-        """Whether images of this shape [C, H, W] fit the input; a vector takes any shape of as many values."""
+        """Whether images or frames of this shape [C, H, W] fit the input; a vector takes any shape of as many
+        values."""
         return shape == self.input_shape or (len(self.input_shape) == 1 and math.prod(shape) == self.inputs)
 
     @property
@@ -152,10 +154,10 @@ def parse(notation: str) -> Architecture:
 def _layer(part: str) -> Layer:
     for kind in get_args(Layer):
         if found := kind.pattern.fullmatch(part):
-            return kind(*map(int, found.groups()))
+            return kind(*(int(count) for count in found.groups() if count))
     raise ValueError(
-        f"{part!r} is no layer; allowed are a convolution of channels and kernel (12C5), max-pooling (MP2) and a "
-        "number of dense neurons (10)"
+        f"{part!r} is no layer; allowed are a convolution of channels and kernel (12C5), with a stride (12C5S2), "
+        "max-pooling (MP2) and a number of dense neurons (10)"
     )
 
 

@@ -15,7 +15,8 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Images [N, C, H, W] (float32; 0..1 for stored pixels) and their labels [N] (int64, 0..classes-1)."""
+    """Images [N, C, H, W] (float32; 0..1 for stored pixels), or frames of events [N, T, C, H, W] (counts, uint8 or
+    float32), and their labels [N] (int64, 0..classes-1)."""
 
     images: Tensor
     labels: Tensor
@@ -29,12 +30,13 @@ Data = Split | tuple[Any, Any] | torch_data.Dataset | Iterable[tuple[Tensor, Ten
 
 
 def as_split(data: Data) -> Split:
-    """Images and labels in memory.
+    """Images, or frames of events, and labels in memory.
 
     data: a `Split`; a pair (images [N, ...], labels [N]) of tensors or arrays; a torch Dataset; or a DataLoader (any
         iterable of batches of such pairs), which is read once, in its own order and with its own transforms.
-    Raises DataError: it is none of those, or images are not floating point or not finite, labels not whole numbers, or
-    one is missing.
+    Images are floating point; frames [N, T, C, H, W], of five dimensions, may be uint8 too, and stay so.
+    Raises DataError: it is none of those, or images are of another type or not finite, labels not whole numbers, or one
+    is missing.
 
     >>> as_split((torch.rand(3, 1, 8, 8), [0, 1, 1])).labels
     tensor([0, 1, 1])
@@ -51,19 +53,23 @@ def as_split(data: Data) -> Split:
     except (TypeError, ValueError, RuntimeError) as error:
         expected = "(images, labels), a Split, a Dataset or a DataLoader of such pairs"
         raise DataError(f"data: expected {expected}; found {type(data).__name__} ({error})") from error
-    if not images.is_floating_point() or images.dim() < 2:
-        raise DataError(f"images: expected floating point [N, ...], 0..1; found {images.dtype} {list(images.shape)}")
+    counts = images.dtype == torch.uint8 and images.dim() == 5
+    if not counts and (not images.is_floating_point() or images.dim() < 2):
+        expected = "floating point [N, ...], 0..1, or frames of events, uint8 [N, T, C, H, W]"
+        raise DataError(f"images: expected {expected}; found {images.dtype} {list(images.shape)}")
     if not images.isfinite().all():
         raise DataError("images: expected numbers, 0..1; found NaN or infinite ones")
     if labels.dtype.is_floating_point or labels.shape != images.shape[:1] or not len(labels):
         found = f"{labels.dtype} {list(labels.shape)}"
         raise DataError(f"labels: expected whole numbers [{len(images)}], one an image; found {found}")
-    return Split(images.float(), labels.long())
+    return Split(images if counts else images.float(), labels.long())
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The three splits of a dataset; `digest` is the SHA-256 of their content (`content_digest`)."""
+    """The three splits of a dataset; `digest` is the SHA-256 of their content (`content_digest`), `names` are the
+    classes' in the order of their labels, `step_ms` is the duration of a frame of events (None: not known, or still
+    images)."""
 
     name: str
     classes: int
@@ -71,6 +77,8 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    names: tuple[str, ...] = ()
+    step_ms: float | None = None
 
     def to(self, device: torch.device) -> "Dataset":
         """The same dataset on another device."""

@@ -1,13 +1,17 @@
 """A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
 
+from snnprune.core.architecture import Dense
 from snnprune.core.encoding import encode, is_constant
+from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
-from snnprune.core.params import ModelParams
+from snnprune.core.params import Frames, ModelParams
+from snnprune.sparse.events import EventLinear
 from snnprune.sparse.linear import SparseLinear, linear_in_rows, product_in_rows
 
 ROWS_FROM = 16  # samples from which loops over a neuron's values are faster than loops over a sample's
@@ -45,13 +49,14 @@ class SpikingNetwork(nn.Module):
     def spikes(
         self, images: Tensor, *, steps: int | None = None, seed: int | None = None, observe: Observe | None = None
     ) -> Tensor:
-        """Output spikes, time-major [steps, B, classes], for images [B, C, H, W] in 0..1.
+        """Output spikes, time-major [steps, B, classes], for images [B, C, H, W] in 0..1, or for frames [B, T, C, H, W]
+        (counts of events, uint8 or float32) where that is the encoding.
 
         steps: only these first ones of the T time steps are computed (None: all). The encoding is drawn for all T and
             cut, so that a shorter run sees the beginning of the same input (latency coding places its spikes by T).
         seed: fixes a random encoding; without it the encoding draws from torch's global generator.
         observe: called with every layer's input on the way (see `run_fused`).
-        Raises ValueError: `steps` is not within 1..T.
+        Raises ValueError: `steps` is not within 1..T. Raises UserError: frames that do not fit the network.
         """
         return run_fused(self.layers, *encoded_input(self.spec, images, steps, seed), observe)
 
@@ -65,6 +70,9 @@ def encoded_input(spec: ModelParams, images: Tensor, steps: int | None, seed: in
     steps = spec.timesteps if steps is None else steps
     if not 1 <= steps <= spec.timesteps:
         raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
+    if isinstance(spec.encoding, Frames) and not spec.takes(tuple(images.shape[1:])):
+        takes = ", ".join(map(str, ("B", *spec.sample_shape)))
+        raise UserError(f"frames: the network takes [{takes}]; found {list(images.shape)}")
     encoded, constant = encode(images, spec.encoding, spec.timesteps, seed), is_constant(spec.encoding)
     return encoded if constant else encoded[:steps], steps, constant
 
@@ -88,11 +96,14 @@ def build_network(spec: ModelParams) -> SpikingNetwork:
     modules: list[nn.Module] = []
     shape, flat = architecture.input_shape, False
     followers = (*architecture.layers[1:], None)
+    on_events = isinstance(spec.encoding, Frames)
     for layer, follower, output_shape in zip(architecture.layers, followers, architecture.shapes, strict=True):
         if layer.flat and not flat:
             modules.append(nn.Flatten())
             flat = True
-        modules.append(layer.module(shape))
+        of_events = on_events and isinstance(layer, Dense)
+        modules.append(EventLinear(math.prod(shape), layer.neurons) if of_events else layer.module(shape))
+        on_events = False
         if follower is None or not follower.pools:
             modules.append(MultiStepLeaky(spec.beta, spec.threshold, spec.reset, spec.surrogate))
             if spec.dropout > 0 and follower is not None:
@@ -118,12 +129,12 @@ def run_fused(
             constant, bias = False, None
         elif isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky):
             continue  # it has happened
-        elif isinstance(layer, nn.Linear) and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
+        elif type(layer) is nn.Linear and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
             if observe is None and isinstance(follower, MultiStepLeaky):
                 values, bias = product_in_rows(layer, values), layer.bias
             else:
                 values = linear_in_rows(layer, values)
-        elif constant or isinstance(layer, SparseLinear):
+        elif constant or isinstance(layer, SparseLinear | EventLinear):
             values = layer(values)
         else:
             values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))

@@ -57,7 +57,13 @@ class Latency(Block):
     clip: bool = True
 
 
-Encoding = Annotated[Direct | NoisyDirect | Rate | Latency, pydantic.Field(discriminator="name")]
+class Frames(Block):
+    """Frames of events, which have a time axis already: each is the input of one step, as many as `timesteps`."""
+
+    name: Literal["frames"]
+
+
+Encoding = Annotated[Direct | NoisyDirect | Rate | Latency | Frames, pydantic.Field(discriminator="name")]
 
 
 class ModelParams(Block):
@@ -80,6 +86,20 @@ class ModelParams(Block):
     def architecture(self) -> Architecture:
         """What `layers` says."""
         return parse(self.layers) if isinstance(self.layers, str) else from_counts(self.layers)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of what it takes: an image [N] or [C, H, W], or frames [T, C, H, W]."""
+        shape = self.architecture.input_shape
+        if not isinstance(self.encoding, Frames):
+            return shape
+        return (self.timesteps, *(1,) * (3 - len(shape)), *shape)
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether samples of this shape, images [C, H, W] or frames [T, C, H, W], fit the network."""
+        if not isinstance(self.encoding, Frames):
+            return self.architecture.takes(shape)
+        return len(shape) == 4 and shape[0] == self.timesteps and self.architecture.takes(shape[1:])
 
     @pydantic.field_validator("layers", mode="plain")  # a union would put its members' names into the errors' keys
     @classmethod

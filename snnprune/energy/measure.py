@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import torch
-
 from snnprune.core.dataset import Split
 from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork
@@ -22,9 +20,10 @@ SUMS = ("synapses", "nnz", "macs", "macs_once", "acs", "dense_macs", "dense_acs"
 @dataclass(frozen=True)
 class LayerMeans:
     """Figures of one layer for a sample, means over a split; `LayerCounts` says what they are. Of one layer's `macs`
-    and `acs`, and of `dense_macs` and `dense_acs`, one is 0: the input is analogue, or spikes. macs_once: the MACs when
-    those of a constant input are computed at the first step and kept; one that changes has none to keep. spike_rate:
-    spikes per neuron and step, 0..1."""
+    and `acs`, and of `dense_macs` and `dense_acs`, one is 0 where the input is analogue, or spikes, for good; of frames
+    of events it may be either by the step, and the dense ones are rounded to whole operations, which add up to all.
+    macs_once: the MACs when those of a constant input are computed at the first step and kept; one that changes has
+    none to keep. spike_rate: spikes per neuron and step, 0..1."""
 
     layer: str
     synapses: int
@@ -110,9 +109,10 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
     layers = []
     for parts in zip(*batches, strict=True):
         first = parts[0]
-        operations = int(torch.cat([part.operations for part in parts]).sum()) / samples
-        macs = operations if first.analogue else 0.0
-        spikes_each = int(torch.cat([part.spikes for part in parts]).sum()) / samples
+        macs = sum(int(part.macs.sum()) for part in parts) / samples
+        spikes_each = sum(int(part.spikes.sum()) for part in parts) / samples
+        analogue = sum(int(part.analogue_steps.sum()) for part in parts) / (samples * first.steps)
+        dense_macs = round(first.dense * analogue)
         layers.append(
             LayerMeans(
                 layer=first.weight,
@@ -120,9 +120,9 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
                 nnz=int(weights[first.weight].count_nonzero()),
                 macs=macs,
                 macs_once=macs / first.steps if constant else macs,
-                acs=0.0 if first.analogue else operations,
-                dense_macs=first.dense if first.analogue else 0,
-                dense_acs=0 if first.analogue else first.dense,
+                acs=sum(int(part.acs.sum()) for part in parts) / samples,
+                dense_macs=dense_macs,
+                dense_acs=first.dense - dense_macs,
                 neuron_updates=first.neuron_updates,
                 spike_rate=spikes_each / first.neuron_updates,
             )

@@ -4,14 +4,14 @@ A synaptic operation is effective when neither the input nor the weight is zero,
 (Yik et al., arXiv 2304.04640): a multiply-accumulate (MAC) for an analogue input, an accumulate (AC) for a spike.
 Biases are no synaptic operations. A constant input counts anew at every step, as in NeuroBench. The encoding
 says what is analogue; NeuroBench looks at the values, so images of only 0 and 1 under `direct` are spikes there.
+Frames of events are judged by their values here too: all operations of a step with a count of 2 or more are MACs. That
+is NeuroBench's count at batch size 1; with larger batches it judges a step of all samples together.
 """
-
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from snnprune.core.encoding import is_analogue
+from snnprune.core.encoding import analogue_steps
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.pruning.mask import prunable_weights
@@ -36,6 +36,6 @@ def observe_operations(
         if id(getattr(module, "weight", None)) not in names:
             continue
         neurons = next(i for i in range(index, len(inputs)) if isinstance(inputs[i][0], MultiStepLeaky))
-        counts.append(count_layer(names[id(module.weight)], module, values, constant, outputs[neurons]))
-    counts[0] = replace(counts[0], analogue=is_analogue(network.spec.encoding))
+        analogue = None if counts else analogue_steps(network.spec.encoding, values, constant, steps)
+        counts.append(count_layer(names[id(module.weight)], module, values, constant, outputs[neurons], analogue))
     return last, counts

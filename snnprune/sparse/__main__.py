@@ -6,11 +6,15 @@ import snnprune
 
 
 def compile_all() -> None:
-    """Train, prune and run a tiny network."""
-    data = torch.rand(32, 1, 4, 4), torch.arange(32) % 2
-    tuning = snnprune.Finetune(epochs=1)
-    pruned = snnprune.prune(snnprune.build([16, 8, 2]), data, level=0.7, finetune=tuning).network
-    snnprune.compile(pruned)(data[0])
+    """Train, prune and run two tiny networks: one on images, one on frames of events."""
+    tuning, labels = snnprune.Finetune(epochs=1), torch.arange(32) % 2
+    frames = torch.poisson(torch.full((32, 4, 1, 4, 4), 0.1)).byte()
+    for encoding, samples in (("direct", torch.rand(32, 1, 4, 4)), ("frames", frames)):
+        net = snnprune.build([16, 8, 2], timesteps=4, encoding={"name": encoding})
+        for level in (0.1, 0.9):
+            pruned = snnprune.prune(net, (samples, labels), level=level, finetune=tuning).network
+            snnprune.compile(pruned)(samples)
+            snnprune.compile(pruned)(samples[:1])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +12,16 @@ from torch import Tensor, nn
 class LayerCounts:
     """What one Linear or Conv layer and the neurons it feeds do for a batch of samples.
 
-    weight: the weight's name, such as `layers.0.weight`. operations: effective ones of each sample [B], int64.
-    analogue: they are MACs, not ACs. dense: operations of a sample if nothing were zero. neurons: how many it feeds;
-    each is updated once a step. spikes: of these neurons, of each sample [B], int64.
+    weight: the weight's name, such as `layers.0.weight`. macs, acs: effective operations of each sample [B], int64, at
+    steps where its input is analogue, and at the others. analogue_steps: how many of the first kind each sample has
+    [B], int64. dense: operations of a sample if nothing were zero. neurons: how many it feeds; each is updated once a
+    step. spikes: of these neurons, of each sample [B], int64.
     """
 
     weight: str
-    analogue: bool
-    operations: Tensor
+    macs: Tensor
+    acs: Tensor
+    analogue_steps: Tensor
     dense: int
     neurons: int
     steps: int
@@ -29,20 +32,37 @@ class LayerCounts:
         """Updates of a sample: every neuron, every step."""
         return self.neurons * self.steps
 
+    @classmethod
+    def of_input(
+        cls, inputs: Tensor, constant: bool, analogue: Tensor | None, fanout: Tensor, **others: Any
+    ) -> "LayerCounts":
+        """Counts of a layer whose every input [...] meets `fanout` [...] synapses, float64.
 
-def count_layer(name: str, layer: nn.Module, inputs: Tensor, constant: bool, spikes: Tensor) -> LayerCounts:
-    """Counts of a Linear or Conv `layer`: operations are those whose weight and input are not zero; not `analogue`.
+        inputs: [T, B, ...], or `constant` [B, ...]. analogue: the samples' steps at which they are, [T, B]; None: none.
+        """
+        steps, batch = others["steps"], inputs.shape[0 if constant else 1]
+        if analogue is None:
+            analogue = torch.zeros((steps, batch), dtype=torch.bool, device=inputs.device)
+        operations = _operations(inputs, constant, torch.ones_like(analogue), fanout)
+        macs = torch.zeros_like(operations)
+        if analogue.any():
+            macs = operations if analogue.all() else _operations(inputs, constant, analogue, fanout)
+        return cls(macs=macs, acs=operations - macs, analogue_steps=analogue.sum(0), **others)
 
-    inputs: [T, B, ...], or `constant` [B, ...]. spikes: of the neurons that it feeds, [T, B, ...].
-    """
-    steps = len(spikes)
-    active = active_steps(inputs, constant, steps)
-    fanout = _fanout(layer, active.shape[1:], layer.weight != 0)
-    full_fanout = _fanout(layer, active.shape[1:], torch.ones_like(layer.weight))
-    return LayerCounts(
+
+def count_layer(
+    name: str, layer: nn.Module, inputs: Tensor, constant: bool, spikes: Tensor, analogue: Tensor | None = None
+) -> LayerCounts:
+    """Counts of a Linear or Conv `layer`: operations are those whose weight and input are not zero. inputs, constant,
+    analogue: see `LayerCounts.of_input`. spikes: of the neurons that it feeds, [T, B, ...]."""
+    steps, shape = len(spikes), inputs.shape[1 if constant else 2 :]
+    full_fanout = _fanout(layer, shape, torch.ones_like(layer.weight))
+    return LayerCounts.of_input(
+        inputs,
+        constant,
+        analogue,
+        _fanout(layer, shape, layer.weight != 0),
         weight=name,
-        analogue=False,
-        operations=(active * fanout).flatten(1).sum(1).round().long(),
         dense=steps * round(full_fanout.sum().item()),
         neurons=spikes[0, 0].numel(),
         steps=steps,
@@ -50,9 +70,14 @@ def count_layer(name: str, layer: nn.Module, inputs: Tensor, constant: bool, spi
     )
 
 
-def active_steps(inputs: Tensor, constant: bool, steps: int) -> Tensor:
-    """At how many steps each input [T, B, ...], or `constant` one [B, ...], is not zero: float64 [B, ...]."""
-    return (inputs != 0).double() * steps if constant else (inputs != 0).sum(0).double()
+def _operations(inputs: Tensor, constant: bool, steps: Tensor, fanout: Tensor) -> Tensor:
+    """Operations [B], int64, of inputs that are not zero at the samples' `steps` [T, B]."""
+    active = inputs.flatten(1 if constant else 2) != 0
+    if constant:
+        times = active.double() * steps.sum(0)[:, None]
+    else:
+        times = (active if steps.all() else active & steps[:, :, None]).sum(0).double()
+    return (times @ fanout.flatten()).round().long()
 
 
 def _fanout(layer: nn.Module, shape: torch.Size, weight: Tensor) -> Tensor:

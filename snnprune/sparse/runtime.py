@@ -3,17 +3,19 @@ no zero, keeps no membrane and has no gradient."""
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from snnprune.core.encoding import is_analogue
+from snnprune.core.encoding import analogue_steps
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.network import SpikingNetwork, encoded_input, run_fused
-from snnprune.core.params import ModelParams
+from snnprune.core.params import Frames, ModelParams
 from snnprune.sparse.counts import LayerCounts, count_layer
+from snnprune.sparse.event_stack import EventStack
+from snnprune.sparse.events import EventLinear
 from snnprune.sparse.linear import SparseLinear
 from snnprune.sparse.stack import Layer, Stack
 
@@ -43,8 +45,10 @@ class Modules:
         """Output [steps, B, ...] of values [steps, B, ...], or `constant` ones [B, ...]."""
         return run_fused(self.layers, values, steps, constant)
 
-    def observe(self, values: Tensor, constant: bool, steps: int) -> tuple[Tensor, list[LayerCounts]]:
-        """The same, and the counts of every layer with a weight."""
+    def observe(
+        self, values: Tensor, constant: bool, steps: int, analogue: Tensor | None = None
+    ) -> tuple[Tensor, list[LayerCounts]]:
+        """The same, and the counts of every layer with a weight; `analogue` is said of the first (`LayerCounts`)."""
         seen: list[tuple[nn.Module, Tensor, bool]] = []
         last = run_fused(self.layers, values, steps, constant, lambda *now: seen.append(now))
         outputs = [inputs for _, inputs, _ in seen[1:]] + [last]
@@ -53,7 +57,8 @@ class Modules:
             if isinstance(layer, WEIGHTED):
                 neurons = next(i for i in range(index, len(seen)) if isinstance(seen[i][0], MultiStepLeaky))
                 name = f"layers.{self.numbers[index]}.weight"
-                counts.append(count_layer(name, layer, inputs, is_constant, outputs[neurons]))
+                said = None if counts else analogue
+                counts.append(count_layer(name, layer, inputs, is_constant, outputs[neurons], said))
         return last, counts
 
 
@@ -71,14 +76,15 @@ class Compiled:
         return sum(part.nbytes for part in self.parts)
 
     def __call__(self, images: Tensor, seed: int | None = None) -> Tensor:
-        """Spike counts [B, classes], 0..T each, of images [B, C, H, W] in 0..1; else as `spikes`."""
+        """Spike counts [B, classes], 0..T each, of images [B, C, H, W] in 0..1 or frames [B, T, C, H, W]; else as
+        `spikes`."""
         return self.spikes(images, seed=seed).sum(0)
 
     @torch.no_grad()
     def spikes(self, images: Tensor, steps: int | None = None, seed: int | None = None) -> Tensor:
         """Output spikes, time-major [steps, B, classes], as `SpikingNetwork.spikes` gives them in evaluation mode.
 
-        images: float32 [B, C, H, W] in 0..1, on the CPU.
+        images: float32 [B, C, H, W] in 0..1, or frames [B, T, C, H, W], float32 or uint8; on the CPU.
         steps: only these first ones of the T time steps are computed (None: all).
         seed: fixes a random encoding; without it the encoding draws from torch's global generator.
         Raises ValueError: `steps` is not within 1..T. Raises UserError: images that the network does not take.
@@ -95,15 +101,17 @@ class Compiled:
         """The same spikes, and what every layer with a weight did for each sample, in the network's order, to the digit
         as `snnprune.energy.operations.observe_operations` counts it. Raises as `spikes`."""
         values, steps, constant = self._input(images, steps, seed)
+        analogue: Tensor | None = analogue_steps(self.spec.encoding, values, constant, steps)
         counts: list[LayerCounts] = []
         for part in self.parts:
-            (values, found), constant = part.observe(values, constant, steps), False
+            values, found = part.observe(values, constant, steps, analogue)
+            constant, analogue = False, None
             counts += found
-        counts[0] = replace(counts[0], analogue=is_analogue(self.spec.encoding))
         return values, counts
 
     def _input(self, images: Tensor, steps: int | None, seed: int | None) -> tuple[Tensor, int, bool]:
-        if not is_compiled(images):
+        counts = isinstance(self.spec.encoding, Frames) and images.dtype == torch.uint8
+        if not is_compiled(images) and not (counts and images.device.type == "cpu"):
             raise UserError(f"images: expected float32 on the CPU; found {images.dtype} on {images.device}")
         return encoded_input(self.spec, images, steps, seed)
 
@@ -131,7 +139,8 @@ def compile(network: SpikingNetwork, *, threads: int = 1) -> Compiled:
             raise UserError(f"{name}: a compiled network is float32 on the CPU; found {found} (network.float().cpu())")
     if threads < 1:
         raise UserError(f"threads: at least 1; found {threads}")
-    return Compiled(network.spec, _parts(list(network.layers), network.spec.timesteps, threads))
+    on_events = isinstance(network.spec.encoding, Frames)
+    return Compiled(network.spec, _parts(list(network.layers), network.spec.timesteps, threads, on_events))
 
 
 def fastest_form(network: SpikingNetwork) -> SpikingNetwork | Compiled:
@@ -141,8 +150,13 @@ def fastest_form(network: SpikingNetwork) -> SpikingNetwork | Compiled:
     return compile(network)
 
 
-def _parts(layers: Sequence[nn.Module], timesteps: int, threads: int) -> list[Stack | Modules]:
+def _parts(layers: Sequence[nn.Module], timesteps: int, threads: int, on_events: bool) -> list[Stack | Modules]:
     """Runs of sparse layers with their neurons as stacks, and what is between them."""
+
+    def stack(found: Sequence[Layer]) -> Stack:
+        kind = EventStack if on_events and not parts and len(found) > 1 else Stack
+        return kind(found, timesteps, threads)
+
     parts: list[Stack | Modules] = []
     plain: list[tuple[int, nn.Module]] = []
     sparse: list[Layer] = []
@@ -157,12 +171,12 @@ def _parts(layers: Sequence[nn.Module], timesteps: int, threads: int) -> list[St
             sparse.append(Layer.of(f"layers.{number}.weight", linear, neurons.neurons()))
             continue
         if sparse:
-            parts.append(Stack(sparse, timesteps, threads))
+            parts.append(stack(sparse))
             sparse = []
         first, *rest = rest
         plain.append(first)
     if sparse:
-        parts.append(Stack(sparse, timesteps, threads))
+        parts.append(stack(sparse))
     return [*parts, Modules(plain)] if plain or not parts else parts
 
 
@@ -178,7 +192,7 @@ def _awaits_neurons(layers: Sequence[tuple[int, nn.Module]]) -> bool:
 
 
 def _is_sparse(layer: nn.Module, small: int = 0) -> bool:
-    if type(layer) is nn.Linear:
+    if type(layer) in (nn.Linear, EventLinear):
         return (
             layer.weight.numel() <= small or layer.weight.count_nonzero().item() <= SPARSE_UP_TO * layer.weight.numel()
         )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from snnprune.core.errors import DataError
 from snnprune.sparse import lif
-from snnprune.sparse.counts import LayerCounts, active_steps
+from snnprune.sparse.counts import LayerCounts
 from snnprune.sparse.inference import infer
 from snnprune.sparse.linear import SparseLinear
 from snnprune.sparse.threads import by_rows
@@ -104,6 +104,12 @@ class Stack:
         return sum(array.nbytes for array in held)
 
     @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What `infer` takes from `columns` to `to_zero`."""
+        which = self._columns, self._bounds, self._rows, self._run_bounds
+        return *which, self._starts, self._indices, *self._numbers
+
+    @property
     def inputs_read(self) -> np.ndarray:
         """Numbers of the inputs that are read."""
         return self._columns
@@ -118,8 +124,10 @@ class Stack:
         which = self._columns, self._bounds, self._rows, self._run_bounds
         return self._infer(values, constant, steps, which, np.zeros(0, np.int64), NOT_ASKED, NOT_ASKED)
 
-    def observe(self, values: Tensor, constant: bool, steps: int) -> tuple[Tensor, list[LayerCounts]]:
-        """The same, and every layer's counts; every neuron is run."""
+    def observe(
+        self, values: Tensor, constant: bool, steps: int, analogue: Tensor | None = None
+    ) -> tuple[Tensor, list[LayerCounts]]:
+        """The same, and every layer's counts; every neuron is run. `analogue` is said of the first (`LayerCounts`)."""
         batch = values.shape[0 if constant else 1]
         fanouts = [self._fanout(layer) for layer in range(len(self.shapes))]
         operations, fired = np.zeros((2, len(self.shapes), batch), np.int64)
@@ -127,20 +135,17 @@ class Stack:
         which = np.flatnonzero(fanouts[0]).astype(self._columns.dtype), self._bounds, rows, self._bounds
         fanout = np.concatenate([*fanouts[1:], np.zeros(self.shapes[-1][0], np.int64)])
         spikes = self._infer(values, constant, steps, which, fanout, operations, fired)
-        active = active_steps(values.flatten(1 if constant else 2), constant, steps)
-        first = (active @ torch.from_numpy(fanouts[0]).double()).round().long()
-        counts = [
-            LayerCounts(
-                weight=name,
-                analogue=False,
-                operations=torch.from_numpy(operations[layer - 1]) if layer else first,
-                dense=steps * outputs * inputs,
-                neurons=outputs,
-                steps=steps,
-                spikes=torch.from_numpy(fired[layer]),
-            )
-            for layer, (name, (outputs, inputs)) in enumerate(zip(self.names, self.shapes, strict=True))
-        ]
+        counts: list[LayerCounts] = []
+        for layer, (name, (outputs, inputs)) in enumerate(zip(self.names, self.shapes, strict=True)):
+            about = {"weight": name, "dense": steps * outputs * inputs, "neurons": outputs, "steps": steps}
+            about["spikes"] = torch.from_numpy(fired[layer])
+            if layer:
+                acs = torch.from_numpy(operations[layer - 1])
+                none = torch.zeros_like(acs)
+                counts.append(LayerCounts(macs=none, acs=acs, analogue_steps=none, **about))
+            else:
+                fanout = torch.from_numpy(fanouts[0]).double()
+                counts.append(LayerCounts.of_input(values, constant, analogue, fanout, **about))
         return spikes, counts
 
     def _infer(

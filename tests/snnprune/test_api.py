@@ -171,6 +171,20 @@ def test_data_of_every_kind(data: object) -> None:
     assert (split.images.dtype, split.labels.dtype) == (torch.float32, torch.int64)
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_frames_stay_what_they_are(kind: torch.dtype) -> None:
+    frames = torch.arange(2 * 3 * 4).view(2, 3, 1, 2, 2).to(kind)
+    split = as_split((frames.numpy(), [0, 1]))
+    assert split.images.dtype == kind and torch.equal(split.images, frames)
+
+
+@pytest.mark.parametrize("shape", [(60, 4, 1, 4, 4), (60, 5, 1, 3, 4), (60, 5, 4, 4)])
+def test_frames_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
+    net = snnprune.build([16, 3], timesteps=5, encoding={"name": "frames"})
+    with pytest.raises(snnprune.DataError, match=r"images: the network takes \[5, 1, 1, 16\] a sample; found \["):
+        snnprune.prune(net, (torch.zeros(shape), LABELS))
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

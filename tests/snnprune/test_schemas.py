@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from snnprune.core.params import Direct, Latency, ModelParams, NoisyDirect, Rate
+from snnprune.core.params import Direct, Frames, Latency, ModelParams, NoisyDirect, Rate
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.core.training.params import Augment, Distillation, FinetuneParams, FitParams
 from snnprune.pruning.params import PruneParams
@@ -35,7 +35,7 @@ def test_defaults_of_a_model_are_snntorchs_neuron_and_the_direct_encoding() -> N
 def test_defaults_of_training_are_plain_adam() -> None:
     params = load("train")
     assert (params.epochs, params.batch_size, params.lr, params.weight_decay) == (3, 8, 0.1, 0.0)
-    assert params.augment == Augment(shift=0, rotation=0.0)
+    assert params.augment == Augment(shift=0, rotation=0.0, jitter=0)
     assert (params.optimizer, params.schedule) == ("adam", "cosine")
     for schedule in ("cosine", "one_cycle", "constant"):
         assert load("train", schedule=schedule).schedule == schedule
@@ -75,6 +75,7 @@ def test_a_schedule_gives_the_targets(schedule: dict[str, object], expected: lis
         ({"name": "noisy_direct", "sigma": 0.1}, NoisyDirect(name="noisy_direct", sigma=0.1)),
         ({"name": "rate", "gain": 0.5}, Rate(name="rate", gain=0.5)),
         ({"name": "latency", "tau": 2.0, "clip": False}, Latency(name="latency", tau=2.0, clip=False)),
+        ({"name": "frames"}, Frames(name="frames")),
     ],
 )
 def test_encodings_are_told_apart_by_name(block: dict[str, Any], expected: object) -> None:
@@ -104,7 +105,11 @@ def test_a_model_survives_json(layers: list[int] | str) -> None:
         ({"surrogate": {"alpha": 2.0}}, ".surrogate.alpha: unknown key", "allowed here: name, slope"),
         ({"surrogate": {"name": "boxcar"}}, ".surrogate.name", "'fast_sigmoid'"),
         ({"surrogate": {"slope": 0.0}}, ".surrogate.slope", "greater than 0"),
-        ({"encoding": {"name": "phase"}}, ".encoding.name", "direct, noisy_direct, rate, latency; found 'phase'"),
+        (
+            {"encoding": {"name": "phase"}},
+            ".encoding.name",
+            "direct, noisy_direct, rate, latency, frames; found 'phase'",
+        ),
         ({"encoding": {"name": "direct", "sigma": 0.1}}, ".encoding.sigma: unknown key", "allowed here: name"),
         ({"encoding": {"name": "noisy_direct", "sigma": -1.0}}, ".encoding.sigma", "found -1.0"),
         ({"encoding": {"sigma": 0.1}}, ".encoding", "name"),
@@ -176,7 +181,7 @@ def test_errors_of_a_model_name_the_key_and_what_is_allowed(change: dict[str, An
         ("train", {"distillation": {}}, ".distillation: unknown key"),
         ("train", {"augment": {"shift": -1}}, ".augment.shift: "),
         ("train", {"augment": {"rotation": 181.0}}, ".augment.rotation: "),
-        ("train", {"augment": {"flip": True}}, ".augment.flip: unknown key; allowed here: shift, rotation"),
+        ("train", {"augment": {"flip": True}}, ".augment.flip: unknown key; allowed here: shift, rotation, jitter"),
         ("finetune", {"distillation": {"temperature": 0.0}}, ".distillation.temperature: "),
         ("finetune", {"distillation": {"temperature": 101.0}}, ".distillation.temperature: "),
         ("finetune", {"distillation": {"weight": 0.0}}, ".distillation.weight: "),

@@ -27,7 +27,8 @@ class Context:
 
     params: the study's block. evaluated: the evaluate stage's table, a row per net. dataset: its name.
     profiles: prices of the hardware. layers: what people call the layer of a weight. best: the method that validation
-    finds best at the highest level, None where none is a rival; sentences are about its nets.
+    finds best at the highest level, None where none is a rival; sentences are about its nets. step_ms: how long a time
+    step of recorded events lasts, None where that is not known or the input is a still image.
     """
 
     params: Block | None
@@ -36,6 +37,12 @@ class Context:
     profiles: Mapping[str, Profile]
     layers: Mapping[str, str]
     best: str | None
+    step_ms: float | None = None
+
+    @property
+    def duration(self) -> dict[str, float]:
+        """`step_ms` as a summary keeps it, nothing where there is none."""
+        return {} if self.step_ms is None else {"step_ms": self.step_ms}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,15 @@ from matplotlib.figure import Figure
 from pipeline.io.nets import DENSE, metric_name, net_name
 from pipeline.report.statistics import Interval, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, headline, metrics_of
-from pipeline.report.style import Drawing, colours_of_nets, draw_intervals, legend_below, panels
-from pipeline.report.words import steps_text
+from pipeline.report.style import (
+    Drawing,
+    colours_of_nets,
+    draw_intervals,
+    legend_below,
+    milliseconds_axis,
+    panels,
+)
+from pipeline.report.words import milliseconds_text, steps_text
 
 CAPTION = "KL falls until the class distribution has settled. Dots mark T', where the net may stop."
 SMALLEST_KL = 1e-6  # how a KL of 0 is drawn
@@ -41,11 +48,11 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     keys = ("steps", "truncated_accuracy", "authors_steps", "authors_accuracy")
     dense = next(one for one in results.itertuples() if one.method == DENSE)
     return StudySummary(
-        [_finding(one, timesteps) for one in headline(results, context.best).itertuples()],
+        [_finding(one, timesteps, context.step_ms) for one in headline(results, context.best).itertuples()],
         metrics_of(results, keys, lambda one: metric_name(one.method, one.level)),
         results,
-        more={"timesteps": timesteps, "best": context.best},
-        facts=[("T', chosen on validation", f"{steps_text(dense.steps_each)} of {timesteps} steps for the dense nets")],
+        more={"timesteps": timesteps, "best": context.best, **context.duration},
+        facts=[("T', chosen on validation", f"{_steps(dense, timesteps, context.step_ms)} for the dense nets")],
     )
 
 
@@ -66,6 +73,8 @@ def draw(summary: StudySummary) -> Figure:
             left.plot(at, kl[at - 1], "o", color=colour)
         right.plot(at, 100 * one.validation_accuracy[at - 1].mean, "o", color=colour)
     left.set_yscale("log")
+    for axes in (left, right):
+        milliseconds_axis(axes, summary.more.get("step_ms"))
     legend_below(figure, left, columns=5, size=8)
     return figure
 
@@ -74,10 +83,18 @@ def _by_step(net: pd.DataFrame, column: str) -> list[Interval]:
     return list(over_seeds(net.sort_values("step", kind="stable"), ["step"], [column])[column])
 
 
-def _finding(one: Any, timesteps: int) -> str:
+def _steps(one: Any, timesteps: int, step_ms: float | None) -> str:
+    """`8 to 9 of 10 steps`, and how long that is where a step has a duration."""
+    lasting = ""
+    if step_ms is not None:
+        lasting = f" ({milliseconds_text(one.steps_each, step_ms)} of {milliseconds_text([timesteps], step_ms)})"
+    return f"{steps_text(one.steps_each)} of {timesteps} steps{lasting}"
+
+
+def _finding(one: Any, timesteps: int, step_ms: float | None) -> str:
     enough = "no step is redundant"
     if one.steps.mean < timesteps:
-        enough = f"enough: {steps_text(one.steps_each)} of {timesteps} steps"
+        enough = f"enough: {_steps(one, timesteps, step_ms)}"
     return (
         f"{net_name(one.method, one.level)}: {enough}; test accuracy {100 * one.accuracy.mean:.2f} -> "
         f"{100 * one.truncated_accuracy.mean:.2f} % ({one.difference.text(sign='+')} points); by the author's "

@@ -11,13 +11,14 @@ from snnprune.core.dataset import Split
 from snnprune.core.lif import is_compiled
 from snnprune.core.training.params import Augment
 from snnprune.sparse import kernels
+from snnprune.sparse.events import gather_frames
 from snnprune.sparse.threads import by_rows
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images [B, C, H, W] and labels [B]; `rows` [B] says which samples of the split they are, `shift` [B, 2] by how
-    many pixels (y, x) they were moved up and left."""
+    """Images [B, C, H, W], or frames [B, T, C, H, W], and labels [B]; `rows` [B] says which samples of the split they
+    are, `shift` [B, 3] by how many pixels (y, x) they were moved up and left, and by how many steps earlier."""
 
     images: Tensor
     labels: Tensor
@@ -26,27 +27,56 @@ class Batch:
 
 
 def make_batch(split: Split, rows: Tensor, params: Augment, in_rows: bool = False) -> Batch:
-    """The samples `rows`, each shifted and rotated by its own draw from torch's global generator. Pixels from outside
-    are 0; rotated images are interpolated bilinearly. `in_rows`: a pixel's values of all images lie side by side, as a
-    sparse first layer wants them (`SpikingNetwork.reads_rows`)."""
+    """The samples `rows`, each shifted, rotated and moved in time by its own draw from torch's global generator. Pixels
+    and frames from outside are 0; rotated images are interpolated bilinearly; all frames of a recording shift alike.
+    `in_rows`: a pixel's values of all steps and samples lie side by side, as a sparse first layer wants them
+    (`SpikingNetwork.reads_rows`)."""
     angle = (torch.rand(len(rows)) * 2 - 1) * math.radians(params.rotation) if params.rotation else None
-    shift = torch.zeros((len(rows), 2), dtype=torch.long)
+    shift = torch.zeros((len(rows), 3), dtype=torch.long)
     if params.shift:
-        shift.random_(-params.shift, params.shift + 1)
+        shift[:, :2] = torch.empty((len(rows), 2), dtype=torch.long).random_(-params.shift, params.shift + 1)
+    if params.jitter:
+        shift[:, 2] = torch.empty(len(rows), dtype=torch.long).random_(-params.jitter, params.jitter + 1)
     images = shifted(split.images, rows, shift, in_rows) if angle is None else _turned(split.images[rows], angle, shift)
     return Batch(images, split.labels[rows], rows, shift)
 
 
 def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
-    """The images [N, C, H, W] of `rows` [B], what was at (y + shift[0], x + shift[1]) at (y, x)."""
+    """The images [N, C, H, W], or frames [N, T, C, H, W], of `rows` [B]; what was at (y + shift[0], x + shift[1]) of
+    step t + shift[2] is at (y, x) of step t."""
+    if images.dim() == 5:
+        return gathered(images, rows, shift, in_rows) if images.device.type == "cpu" else indexed(images, rows, shift)
     if not in_rows and not shift.any():
         return images.index_select(0, rows.to(images.device))
     if is_compiled(images) and images.dim() == 4:
         out = torch.empty((*images.shape[1:], len(rows)) if in_rows else (len(rows), *images.shape[1:]))
-        arrays = images.contiguous().numpy(), rows.numpy(), shift.numpy()
+        arrays = images.contiguous().numpy(), rows.numpy(), shift[:, :2].contiguous().numpy()
         by_rows(kernels.gather, len(rows), *arrays, in_rows, out.numpy())
         return out.movedim(-1, 0) if in_rows else out
     return _turned(images.index_select(0, rows.to(images.device)), torch.zeros(len(rows)), shift)
+
+
+def gathered(frames: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
+    """`shifted` of frames on the CPU; where they do not lie in rows they lie time-major."""
+    steps, *shape = frames.shape[1:]
+    if in_rows:
+        out = torch.zeros((*shape, steps, len(rows))).permute(4, 3, 0, 1, 2)
+    else:
+        out = torch.zeros((steps, len(rows), *shape)).transpose(0, 1)
+    by_rows(gather_frames, len(rows), frames.contiguous().numpy(), rows.numpy(), shift.numpy(), out.numpy())
+    return out
+
+
+def indexed(frames: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
+    """`shifted` of frames on any device."""
+    chosen = frames.index_select(0, rows.to(frames.device)).float()
+    for axis, by in ((3, shift[:, 0]), (4, shift[:, 1]), (1, shift[:, 2])):
+        size = chosen.shape[axis]
+        shape = [len(rows) if of == 0 else size if of == axis else 1 for of in range(5)]
+        places = (torch.arange(size) + by[:, None]).view(shape).to(frames.device)
+        moved = chosen.gather(axis, places.clamp(0, size - 1).expand(chosen.shape))
+        chosen = moved.masked_fill((places < 0) | (places >= size), 0)
+    return chosen
 
 
 def _turned(images: Tensor, angle: Tensor, shift: Tensor) -> Tensor:

@@ -12,12 +12,20 @@ from snnprune.core.seeds import derive_seed
 from snnprune.sparse.runtime import fastest_form
 
 BATCH_SIZE = 1000
+VALUES = 1 << 24  # of frames in a batch at most: 64 MiB
 ENCODING_SEED = 1_000_003
+
+
+def batch_size(split: Split) -> int:
+    """Samples that are evaluated together; fewer of long recordings, whose layers' values would fill the memory."""
+    samples = split.images
+    return BATCH_SIZE if samples.dim() != 5 else min(BATCH_SIZE, max(1, VALUES // samples[0].numel()))
 
 
 def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor, int]]:
     """Images, labels, and the seed of a random encoding, batch by batch: every evaluation sees the same input."""
-    pairs = zip(split.images.split(BATCH_SIZE), split.labels.split(BATCH_SIZE), strict=True)
+    size = batch_size(split)
+    pairs = zip(split.images.split(size), split.labels.split(size), strict=True)
     for index, (images, labels) in enumerate(pairs):
         yield images, labels, derive_seed(ENCODING_SEED, index)
 

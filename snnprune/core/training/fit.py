@@ -197,13 +197,20 @@ def _restore(network: SpikingNetwork, optimizer: torch.optim.Adam, resume: Resum
 
 
 def _require_fitting(params: FitParams, shape: tuple[int, ...], samples: int) -> None:
-    """Raises UserError: images of `shape` can be shifted out of sight or not be shifted at all, or the one cycle has no
-    step to rise in."""
-    shift, rotation = params.augment.shift, params.augment.rotation
-    if (shift or rotation) and len(shape) != 3:
+    """Raises UserError: images or frames of `shape` can be shifted out of sight, or not be augmented so at all, or the
+    one cycle has no step to rise in."""
+    shift, rotation, jitter = params.augment.shift, params.augment.rotation, params.augment.jitter
+    if (shift or rotation) and len(shape) not in (3, 4):
         raise UserError(f"augment: found shift {shift}, rotation {rotation}; allowed is 0 for samples of {list(shape)}")
-    if shift and shift >= min(shape[1:]):
-        size, most = f"{shape[1]} x {shape[2]}", min(shape[1:]) - 1
+    if rotation and len(shape) == 4:
+        raise UserError(f"augment.rotation: found {rotation:g}; allowed for frames of events is 0, no rotation")
+    if jitter and (len(shape) != 4 or jitter >= shape[0]):
+        most = (
+            f"at most {shape[0] - 1} for recordings of {shape[0]} frames" if len(shape) == 4 else "0 for still images"
+        )
+        raise UserError(f"augment.jitter: found {jitter}; allowed is {most}")
+    if shift and shift >= min(shape[-2:]):
+        size, most = f"{shape[-2]} x {shape[-1]}", min(shape[-2:]) - 1
         raise UserError(f"augment.shift: found {shift}; allowed for images of {size} is at most {most}")
     if params.schedule == "one_cycle" and params.epochs * -(-samples // params.batch_size) == 1:
         raise UserError(

@@ -1,6 +1,8 @@
 """The training loss: cross-entropy on spike counts, alone or with distillation from the dense net."""
 
+import math
 from collections.abc import Callable
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -8,12 +10,12 @@ from torch.nn import functional
 
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork, evaluating
-from snnprune.core.params import Direct, Latency
+from snnprune.core.params import Direct, Frames, Latency
 from snnprune.core.training.batch import Batch, shifted
-from snnprune.core.training.evaluate import BATCH_SIZE
+from snnprune.core.training.evaluate import batch_size
 from snnprune.core.training.params import Distillation, FitParams
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # spike counts [B, classes], images [B, C, H, W], labels [B]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # spike counts [B, classes], images or frames [B, ...], labels [B]
 BatchLoss = Callable[[Tensor, Batch], Tensor]
 Targets = Callable[[Batch], Tensor]  # the dense net's spike counts [B, classes]
 
@@ -56,37 +58,39 @@ def taught_by(teacher: SpikingNetwork) -> Targets:
 
 
 def can_be_tabled(teacher: SpikingNetwork, params: FitParams, epochs: int) -> bool:
-    """Whether `table_of` says all about what `teacher` is asked: it draws nothing, images are moved by whole pixels at
-    most, and `epochs` over the samples ask more than the table costs."""
-    draws_nothing = isinstance(teacher.spec.encoding, Direct | Latency)
-    return draws_nothing and params.augment.rotation == 0 and _side(params) ** 2 <= epochs
+    """Whether `table_of` says all about what `teacher` is asked: it draws nothing, samples are moved by whole pixels
+    and steps at most, and `epochs` over the samples ask more than the table costs."""
+    draws_nothing = isinstance(teacher.spec.encoding, Direct | Latency | Frames)
+    return draws_nothing and params.augment.rotation == 0 and math.prod(map(len, _ranges(params))) <= epochs
 
 
 @torch.no_grad()
 def table_of(teacher: SpikingNetwork, split: Split, params: FitParams) -> Tensor:
     """The spike counts of `teacher` for every shift and sample, [shifts, N, classes] (uint8; int32 if T > 255)."""
     kind = torch.uint8 if teacher.spec.timesteps < 256 else torch.int32
-    reach = params.augment.shift
     found = []
     with evaluating(teacher):
-        for down in range(-reach, reach + 1):
-            for right in range(-reach, reach + 1):
-                batches = torch.arange(len(split.labels)).split(BATCH_SIZE)
-                moved = (shifted(split.images, rows, torch.tensor([[down, right]] * len(rows))) for rows in batches)
-                found.append(torch.cat([teacher(images).to(kind) for images in moved]))
+        for shift in product(*_ranges(params)):
+            batches = torch.arange(len(split.labels)).split(batch_size(split))
+            moved = (shifted(split.images, rows, torch.tensor([shift] * len(rows))) for rows in batches)
+            found.append(torch.cat([teacher(images).to(kind) for images in moved]))
     return torch.stack(found)
 
 
 def looked_up(table: Tensor, params: FitParams) -> Targets:
     """What `table_of` holds."""
-    reach, side = params.augment.shift, _side(params)
+    ranges = _ranges(params)
 
     def targets(batch: Batch) -> Tensor:
-        place = (batch.shift[:, 0] + reach) * side + batch.shift[:, 1] + reach
+        place = 0
+        for by, allowed in zip(batch.shift.unbind(1), ranges, strict=True):
+            place = place * len(allowed) + by - allowed.start
         return table[place, batch.rows].float()
 
     return targets
 
 
-def _side(params: FitParams) -> int:
-    return 2 * params.augment.shift + 1
+def _ranges(params: FitParams) -> tuple[range, ...]:
+    """By what a sample may be moved, in the order of `Batch.shift`."""
+    reaches = (params.augment.shift, params.augment.shift, params.augment.jitter)
+    return tuple(range(-reach, reach + 1) for reach in reaches)

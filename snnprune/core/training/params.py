@@ -9,10 +9,12 @@ from snnprune.core.schema import Block, Count
 
 class Augment(Block):
     """Random shift (pixels, each axis) and rotation (degrees, either way) of training images; 0 is off.
-    A shift must be smaller than the image."""
+    A shift must be smaller than the image. Frames of events are not rotated, and all frames of a recording are shifted
+    alike; jitter moves a recording earlier or later by up to so many steps, and empty frames come in."""
 
     shift: Annotated[int, pydantic.Field(ge=0, le=14)] = 0
     rotation: Annotated[float, pydantic.Field(ge=0, le=180)] = 0.0
+    jitter: Annotated[int, pydantic.Field(ge=0, le=1000)] = 0
 
 
 class FitParams(Block):

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from mlflow import MlflowClient
 
 from flows.tracking import model
+from pipeline.io.files import write_json
 from pipeline.io.paths import dense_file
 from snnprune.core.checkpoint import load_network, save_network
 from snnprune.core.network import build_network
@@ -19,7 +21,8 @@ from snnprune.core.params import ModelParams
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import log, named
 
-SPEC = {"layers": [4, 16, 2], "beta": 0.9, "threshold": 0.1, "timesteps": 5, "encoding": {"name": "direct"}}
+SPEC = {"layers": [4, 16, 2], "beta": 0.9, "threshold": 0.1, "timesteps": 5}
+SHAPES = {"direct": (6, 1, 2, 2), "frames": (6, 5, 1, 2, 2)}
 NETS = {
     "dense/seed0": dense_file("tiny", 0),
     "cqp@0.50/seed0": Path("results/tiny/prune/cqp/seed0/nets/level-0.50.safetensors"),
@@ -41,9 +44,11 @@ def folder_of(project: Path, name: str) -> Path:
     return Path(logged.artifact_location.removeprefix("file://"))
 
 
-def test_a_dense_and_a_sparse_net_predict_anywhere_as_on_disk(project: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", SHAPES)
+def test_a_dense_and_a_sparse_net_predict_anywhere_as_on_disk(encoding: str, project: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)  # one that spikes
-    network = build_network(ModelParams.model_validate(SPEC))
+    network = build_network(ModelParams.model_validate({**SPEC, "encoding": {"name": encoding}}))
+    write_json(Path("results/tiny/data/dataset.json"), {"name": "made", "shape": SHAPES[encoding][1:]})
     dense, sparse = NETS.values()
     save_network(dense, network)
     masks = {name: torch.rand_like(p) < 0.7 for name, p in network.named_parameters() if name.endswith("weight")}
@@ -56,7 +61,8 @@ def test_a_dense_and_a_sparse_net_predict_anywhere_as_on_disk(project: Path, tmp
     elsewhere = tmp_path / "elsewhere"
     for place, name in enumerate(NETS):
         shutil.copytree(folder_of(project, name), elsewhere / str(place))
-    images = np.random.default_rng(0).random((6, 1, 2, 2), dtype=np.float32)
+    images = 2 * np.random.default_rng(0).random(SHAPES[encoding], dtype=np.float32)
+    images = images.round() if encoding == "frames" else images / 2
     np.save(elsewhere / "images.npy", images)
     bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([sys.executable, "-c", SERVE, "0", "1"], cwd=elsewhere, env=bare, check=True)

@@ -241,9 +241,11 @@ def context(
     evaluated: pd.DataFrame | None = None,
     dataset: str = "mnist",
     best: str | None = "cqp",
+    step_ms: float | None = None,
 ) -> Context:
     """What a summary gets beside its table."""
-    return Context(params, evaluated_table() if evaluated is None else evaluated, dataset, PROFILES, LAYERS, best)
+    rows = evaluated_table() if evaluated is None else evaluated
+    return Context(params, rows, dataset, PROFILES, LAYERS, best, step_ms)
 
 
 TABLES = {
@@ -261,10 +263,12 @@ TABLES = {
 PARAMS = {"staleness": StalenessParams(above=0.5), "energy": ENERGY}
 
 
-def summary_of(study: str, table: pd.DataFrame | None = None, best: str | None = "cqp") -> StudySummary:
+def summary_of(
+    study: str, table: pd.DataFrame | None = None, best: str | None = "cqp", step_ms: float | None = None
+) -> StudySummary:
     """The summary of a study's made table."""
     rows = TABLES[study]() if table is None else table
-    return load_report(study).summarize(rows, context(PARAMS.get(study), best=best))
+    return load_report(study).summarize(rows, context(PARAMS.get(study), best=best, step_ms=step_ms))
 
 
 def comparison_of(*results: dict[str, Any], dense: Interval = Interval(1, 0.9)) -> Comparison:  # noqa: B008

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.report.words import layer_names, net_text, percent, sparsity_text, steps_text
+from pipeline.report.words import layer_names, milliseconds_text, net_text, percent, sparsity_text, steps_text
 from snnprune.core.network import build_network
 from snnprune.core.params import ModelParams
 from snnprune.pruning.mask import prunable_weights
@@ -24,6 +24,13 @@ def test_a_level_is_one_number_and_what_missed_it_has_its_own(
     assert sparsity_text(level, achieved, synapses) == cell
     assert net_text("osqp", level, achieved, synapses) == net
     assert percent(level) in cell
+
+
+def test_how_long_steps_last() -> None:
+    assert milliseconds_text([9, 9], 30.5) == "274.5 ms"
+    assert milliseconds_text([9, 8], 30.0) == "240 to 270 ms"
+    assert milliseconds_text([100], 100 / 3) == "3,333 ms"
+    assert milliseconds_text([3], 0.25) == "0.75 ms"
 
 
 def test_steps_are_whole() -> None:

@@ -97,6 +97,21 @@ def test_layers_that_do_not_fit_the_dataset_are_named(layers: Any) -> None:
     assert not paths.train_folder("tiny", 0).exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("model.encoding", {"name": "frames"}),
+            "model.encoding: found frames, .* has still images; allowed is all but",
+        ),
+    ],
+)
+def test_an_encoding_that_does_not_fit_the_dataset_is_named(change: Any, message: str) -> None:
+    write(change)
+    with pytest.raises(UserError, match=message):
+        main(["tiny", "0"])
+
+
 def test_a_missing_dataset_is_named() -> None:
     (paths.data_folder("tiny") / "dataset.safetensors").unlink()
     with pytest.raises(DataError, match="tiny/data/dataset.safetensors: no such file"):

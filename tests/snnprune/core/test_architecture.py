@@ -1,6 +1,7 @@
 """The notation of architectures: what it means, shapes and synapses worked by hand, and what it refuses."""
 
 import pytest
+import torch
 
 from snnprune.core.architecture import Architecture, Conv, Dense, MaxPool, from_counts, parse
 
@@ -67,3 +68,26 @@ def test_pooling_drops_what_is_left_over() -> None:
 def test_what_is_refused(notation: str, expected: str) -> None:
     with pytest.raises(ValueError, match=f"^{expected}"):
         parse(notation)
+
+
+@pytest.mark.parametrize("notation", ["2x34x34-12C5S2-24C3S3-4", "1x11x8-3C3S2-MP2-2", "9x7-2C4S5-3", "1x1x700-128-20"])
+def test_shapes_with_a_stride_are_those_of_torch(notation: str) -> None:
+    architecture = parse(notation)
+    values = torch.rand(1, *architecture.input_shape)
+    shape = architecture.input_shape
+    for layer, expected in zip(architecture.layers, architecture.shapes, strict=True):
+        values = layer.module(shape)(values.flatten(1) if layer.flat else values)
+        assert values.shape == (1, *expected)
+        shape = expected
+    assert (
+        parse(f"{'x'.join(map(str, architecture.input_shape))}-{'-'.join(map(str, architecture.layers))}")
+        == architecture
+    )
+
+
+def test_a_stride_by_hand() -> None:
+    # (34 - 5) // 2 + 1 = 15, (15 - 3) // 2 + 1 = 7; stride 1 is what no stride says.
+    assert parse("2x34x34-12C5S2-24C3S2-4").shapes == ((12, 15, 15), (24, 7, 7), (4,))
+    assert parse("8x8-2C3S1-4") == parse("8x8-2C3-4")
+    with pytest.raises(ValueError, match="'12C5S0' is no layer; allowed are .*12C5S2"):
+        parse("28x28-12C5S0-10")

@@ -9,7 +9,8 @@ from snntorch import spikegen
 from torch import Tensor
 
 from snnprune.core.encoding import encode, is_constant
-from snnprune.core.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate
+from snnprune.core.errors import UserError
+from snnprune.core.params import Direct, Encoding, Frames, Latency, ModelParams, NoisyDirect, Rate
 from snnprune.core.schema import ParamsError, validate
 
 DIRECT = Direct(name="direct")
@@ -142,3 +143,35 @@ def test_latency_takes_no_random_number(images: Tensor) -> None:
     state = torch.get_rng_state()
     assert torch.equal(encode(images, LATENCY, 7, seed=0), encode(images, LATENCY, 7, seed=1))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+# Frames of events
+
+FRAMES = Frames(name="frames")
+
+
+@pytest.fixture
+def frames() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 4, (5, 7, 2, 3, 4), generator=generator, dtype=torch.uint8)
+
+
+def test_frames_are_each_the_input_of_one_step(frames: Tensor) -> None:
+    encoded = encode(frames, FRAMES, 7)
+    assert encoded.shape == (7, 5, 2, 3, 4) and encoded.dtype == torch.float32
+    for step, sample in product(range(7), range(5)):
+        assert torch.equal(encoded[step, sample], frames[sample, step].float())
+    assert encoded.is_contiguous()
+    assert torch.equal(encode(frames.float(), FRAMES, 7), encoded)
+    assert not is_constant(FRAMES)
+
+
+def test_float_frames_stay_where_they_lie(frames: Tensor) -> None:
+    values = frames.float()
+    assert encode(values, FRAMES, 7).data_ptr() == values.data_ptr()
+
+
+@pytest.mark.parametrize(("change", "found"), [((5, 6, 2, 3, 4), "5, 6, 2, 3, 4"), ((5, 2, 3, 4), "5, 2, 3, 4")])
+def test_frames_of_another_number_of_steps_are_refused(change: tuple[int, ...], found: str) -> None:
+    with pytest.raises(UserError, match=rf"takes \[B, 7, C, H, W\].* found \[{found}\]"):
+        encode(torch.zeros(change), FRAMES, 7)

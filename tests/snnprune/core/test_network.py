@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from snnprune.core.encoding import encode, is_constant
+from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import MultiStepDropout, SpikingNetwork, build_network, run_fused
-from snnprune.core.params import Direct, Encoding, Latency, ModelParams, NoisyDirect, Rate, Surrogate
+from snnprune.core.params import Direct, Encoding, Frames, Latency, ModelParams, NoisyDirect, Rate, Surrogate
 from tests.snnprune import snntorch_loop
 
 ENCODINGS = [
@@ -17,6 +18,7 @@ ENCODINGS = [
     NoisyDirect(name="noisy_direct", sigma=0.2),
     Rate(name="rate"),
     Latency(name="latency"),
+    Frames(name="frames"),
 ]
 STEPS = 6
 DENSE, CONVOLUTIONAL, TUTORIAL = "1x4x4-24-12-5", "1x12x10-4C3-MP2-6C2-MP2-5", "28x28-12C5-MP2-64C5-MP2-10"
@@ -31,6 +33,10 @@ WRITTEN: dict[str, Callable[[], list[nn.Module | None]]] = {
     "12x10-3C4-4C3-7-5": lambda: [
         *(nn.Conv2d(1, 3, 4), None, nn.Conv2d(3, 4, 3), None),
         *(nn.Flatten(), nn.Linear(4 * 7 * 5, 7), None, nn.Linear(7, 5), None),
+    ],
+    "2x11x9-3C3S2-4C2S2-7-5": lambda: [
+        *(nn.Conv2d(2, 3, 3, stride=2), None, nn.Conv2d(3, 4, 2, stride=2), None),
+        *(nn.Flatten(), nn.Linear(4 * 2 * 2, 7), None, nn.Linear(7, 5), None),
     ],
     # snnTorch's tutorial 6
     TUTORIAL: lambda: [
@@ -53,8 +59,11 @@ def make_network(encoding: Encoding = ENCODINGS[0], layers: str = DENSE, **neuro
 
 
 def images_for(network: SpikingNetwork, count: int = 8) -> Tensor:
-    shape = network.spec.architecture.input_shape
-    return torch.rand((count, *shape), generator=torch.Generator().manual_seed(3))
+    shape = (count, *network.spec.sample_shape)
+    generator = torch.Generator().manual_seed(3)
+    if network.spec.encoding.name == "frames":
+        return torch.poisson(torch.full(shape, 0.3), generator=generator).byte()
+    return torch.rand(shape, generator=generator)
 
 
 def gradients(layers: nn.Module, spikes: Tensor) -> list[Tensor]:
@@ -88,6 +97,21 @@ def test_spikes_and_gradients_are_those_of_a_network_written_in_snntorch(
         assert other.norm() > 0
         # The products sum in another order; snnTorch's own gradients are up to 1e-5 from those in float64 here.
         assert (one - other).norm() < 3e-5 * other.norm()
+
+
+@pytest.mark.parametrize("shape", [(3, STEPS, 1, 4, 5), (3, STEPS + 1, 1, 4, 4), (3, 1, 4, 4), (3, STEPS, 2, 4, 4)])
+def test_frames_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
+    network = make_network(Frames(name="frames"))
+    with pytest.raises(UserError, match=rf"takes \[B, {STEPS}, 1, 4, 4\]; found \[3, "):
+        network(torch.zeros(shape))
+
+
+def test_frames_of_a_shorter_run_are_the_first_ones() -> None:
+    network = make_network(Frames(name="frames"))
+    frames = images_for(network)
+    other = frames.clone()
+    other[:, 2:] = 0
+    assert torch.equal(network.spikes(frames, steps=2), network.spikes(other)[:2])
 
 
 # The observer

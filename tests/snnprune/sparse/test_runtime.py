@@ -15,12 +15,14 @@ from snnprune.core.params import ModelParams
 from snnprune.core.seeds import seed_everything
 from snnprune.energy.operations import observe_operations
 from snnprune.pruning.mask import prunable_weights
+from snnprune.sparse.event_stack import FEW, EventStack
 from snnprune.sparse.linear import SparseLinear
 from snnprune.sparse.runtime import Modules, compile, fastest_form
 from snnprune.sparse.stack import BLOCK, Stack
 from tests.snnprune import snntorch_loop
 
 ENCODINGS = [{"name": "direct"}, {"name": "noisy_direct", "sigma": 0.05}, {"name": "rate"}, {"name": "latency"}]
+ENCODINGS.append({"name": "frames"})
 STEPS, SEED = 6, 3
 CONV = "12x12-3C3-MP2-4C3-40-20-10"
 
@@ -48,6 +50,14 @@ def images(count: int = 2 * BLOCK + 7) -> Tensor:
     return (values * (values > 0.5) * 16).round() / 16
 
 
+def samples(network: SpikingNetwork, count: int = 2 * BLOCK + 7) -> Tensor:
+    """`images`, or frames of which one in ten values is 1 or 2."""
+    if network.spec.encoding.name != "frames":
+        return images(count)
+    values = torch.rand((count, STEPS, 1, 12, 12), generator=torch.Generator().manual_seed(1))
+    return (values > 0.9).byte() + (values > 0.97).byte()
+
+
 @pytest.mark.parametrize("layers", [(144, 40, 30, 10), CONV], ids=["linear", "conv"])
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding["name"])
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
@@ -55,27 +65,45 @@ def test_spikes_and_counts_are_the_networks(reset: str, encoding: dict[str, Any]
     network = make(layers, reset=reset, encoding=encoding)
     compiled = compile(network)
     for batch, steps in ((2 * BLOCK + 7, STEPS), (1, STEPS), (5, 1), (BLOCK + 1, 4)):
-        expected, counts = observe_operations(network, images(batch), steps, seed=SEED)
-        assert torch.equal(compiled.spikes(images(batch), steps, SEED), expected)
-        spikes, found = compiled.observe(images(batch), steps, SEED)
+        expected, counts = observe_operations(network, samples(network, batch), steps, seed=SEED)
+        assert torch.equal(compiled.spikes(samples(network, batch), steps, SEED), expected)
+        spikes, found = compiled.observe(samples(network, batch), steps, SEED)
         assert torch.equal(spikes, expected)
         assert len(found) == len(counts)
         for one, other in zip(found, counts, strict=True):
             assert vars(one).keys() == vars(other).keys()
             for name, value in vars(other).items():
                 assert torch.equal(getattr(one, name), value) if torch.is_tensor(value) else getattr(one, name) == value
-    assert 0.01 < network.spikes(images(), seed=SEED).mean() < 0.9
+    assert 0.01 < network.spikes(samples(network), seed=SEED).mean() < 0.9
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding["name"])
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
 def test_spikes_are_snntorchs(reset: str, encoding: dict[str, Any]) -> None:
     network = make(reset=reset, encoding=encoding)
-    encoded = encode(images(), network.spec.encoding, STEPS, SEED)
+    encoded = encode(samples(network), network.spec.encoding, STEPS, SEED)
     currents = [encoded] * STEPS if is_constant(network.spec.encoding) else encoded
     with torch.no_grad():
         expected, _ = snntorch_loop.run(snntorch_loop.layers_of(network), currents)
-    assert torch.equal(compile(network).spikes(images(), seed=SEED), expected)
+    assert torch.equal(compile(network).spikes(samples(network), seed=SEED), expected)
+
+
+@pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1])
+@pytest.mark.parametrize("layers", [(144, 40, 10), (144, 10)], ids=["two", "one"])
+def test_a_few_recordings_are_run_by_their_events(layers: tuple[int, ...], count: int) -> None:
+    network = make(layers, encoding={"name": "frames"})
+    (stack,) = compile(network).parts
+    assert isinstance(stack, EventStack) is (len(layers) > 2)
+    frames = samples(network, 20)[:count]
+    for given in (frames, frames.float(), frames.transpose(3, 4).contiguous().transpose(3, 4)):
+        assert torch.equal(compile(network).spikes(given), network.spikes(given))
+        assert torch.equal(compile(network).spikes(given, 2), network.spikes(given, steps=2))
+
+
+def test_neurons_that_nothing_reads_or_feeds_are_left_out_of_the_events_too() -> None:
+    network = by_hand({"name": "frames"})
+    frames = torch.randint(0, 3, (FEW, 3, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    assert torch.equal(compile(network).spikes(frames), network.spikes(frames)) and network(frames).any()
 
 
 @pytest.mark.parametrize("name", ["rate", "noisy_direct"])
@@ -95,7 +123,7 @@ def test_the_bytes_are_the_same_for_any_number_of_threads(layers: Any) -> None:
             parameter.mul_(1 + 0.01 * torch.randn_like(parameter))  # sums whose order matters
     one, two, many = (compile(network, threads=threads) for threads in (1, 2, 7))
     assert torch.equal(one.spikes(images()), two.spikes(images())) and torch.equal(one(images()), many(images()))
-    assert torch.equal(one.observe(images())[1][0].operations, two.observe(images())[1][0].operations)
+    assert torch.equal(one.observe(images())[1][0].macs, two.observe(images())[1][0].macs)
 
 
 @pytest.mark.parametrize("density", [[0.2, 1.0, 0.2], [1.0, 0.2, 0.2], [0.2, 0.2, 1.0], [1.0] * 3, [0.0, 0.2, 0.2],
@@ -106,7 +134,8 @@ def test_dense_and_empty_layers(density: list[float]) -> None:
     expected, counts = observe_operations(network, images())
     spikes, found = compiled.observe(images())
     assert torch.equal(spikes, expected) and torch.equal(compiled.spikes(images()), expected)
-    assert [int(one.operations.sum()) for one in found] == [int(one.operations.sum()) for one in counts]
+    assert [int(one.macs.sum()) for one in found] == [int(one.macs.sum()) for one in counts]
+    assert [int(one.acs.sum()) for one in found] == [int(one.acs.sum()) for one in counts]
     assert [int(one.spikes.sum()) for one in found] == [int(one.spikes.sum()) for one in counts]
 
 
@@ -123,10 +152,11 @@ def test_a_small_dense_layer_runs_with_the_sparse_ones_before_it() -> None:
     assert [type(part) for part in wide.parts] == [Stack, Modules, Stack]
 
 
-def by_hand() -> SpikingNetwork:
+def by_hand(encoding: dict[str, Any] = ENCODINGS[0]) -> SpikingNetwork:
     """Of four hidden neurons: 0 is in use; 1 has no synapse onwards; 2 has none to it, and a bias that fires it; 3 has
     none to it, and stays silent. Inputs 2 and 3 are not used by what matters."""
-    network = build_network(ModelParams.model_validate({"layers": [4, 4, 2], "timesteps": 3, "beta": 0.5}))
+    spec = {"layers": [4, 4, 2], "timesteps": 3, "beta": 0.5, "encoding": encoding}
+    network = build_network(ModelParams.model_validate(spec))
     weights = prunable_weights(network)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -146,9 +176,9 @@ def test_what_cannot_matter_is_not_run_but_counted() -> None:
     lit = torch.tensor([[[[1.0, 0.5]], [[1.0, 0.5]]], [[[0.0, 0.0]], [[1.0, 0.0]]]]).view(2, 1, 2, 2)
     assert torch.equal(compiled.spikes(lit), network.spikes(lit))
     _, (first, second) = compiled.observe(lit)
-    assert first.operations.tolist() == [3 * 3, 3 * 1]
+    assert first.macs.tolist() == [3 * 3, 3 * 1]
     assert first.spikes.tolist() == [9, 6]  # the neuron that is not run fires too
-    assert second.operations.tolist() == [6, 3]
+    assert second.acs.tolist() == [6, 3]
 
 
 def test_a_silent_net() -> None:
@@ -156,7 +186,7 @@ def test_a_silent_net() -> None:
     spikes, counts = compile(network).observe(images())
     assert spikes.shape == (STEPS, len(images()), 10) and not spikes.any()
     assert [int(count.spikes.sum()) for count in counts] == [0, 0, 0]
-    assert int(counts[0].operations.sum()) > 0 == int(counts[1].operations.sum())
+    assert int(counts[0].macs.sum()) > 0 == int(counts[1].acs.sum())
 
 
 def test_a_beta_and_a_threshold_for_each_neuron() -> None:

@@ -61,6 +61,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
             {name: (validation.loc[place], test.loc[place]) for name, place in chosen.items()},
             profiles,
             timesteps,
+            context.step_ms,
         ),
         csv_tables={"grid": pd.concat(grids.values()), "front": pd.concat(fronts.values())},
     )

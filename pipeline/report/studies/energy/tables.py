@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.report.page.content import PageTable, table_of
 from pipeline.report.studies.energy.settings import PRICED, setting_name, steps_of
-from pipeline.report.words import net_text
+from pipeline.report.words import milliseconds_text, net_text
 from snnprune.energy.front import pareto_front
 from snnprune.energy.profiles import Profile
 
@@ -61,12 +61,15 @@ def page_tables(
     cheapest: Mapping[str, tuple[Any, Any]],
     profiles: Mapping[str, Profile],
     T: int,
+    step_ms: float | None,
 ) -> list[PageTable]:
     """The first profile's front down to `BEST_POINTS` below its best, savings at T and T', the cheapest settings (on
-    validation and on test)."""
+    validation and on test). step_ms: how long a step of the recordings lasts, if it does."""
     first = next(iter(profiles))
     accuracies = front["accuracy"].map(lambda accuracy: 100 * accuracy.mean)
     net = {"net": lambda one: net_text(one.method, one.level, one.sparsity.mean, one.synapses), "time steps": steps_of}
+    if step_ms is not None:
+        net["of the recording"] = lambda one: milliseconds_text(one.steps_each, step_ms)
     saved = {
         "saved by count, %": lambda one: one.reduction[first].text(),
         "input at every step: saved, %": lambda one: one.reduction_every_step[first].text(),

@@ -9,12 +9,14 @@ from torch import Tensor
 import snnprune
 from snnprune.core.errors import UserError
 
+FRAMES = torch.zeros((40, 4, 2, 3, 4), dtype=torch.uint8)
 IMAGES, LABELS = torch.rand((40, 1, 4, 6), generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
 
 
 def weights(images: Tensor = IMAGES, **training: Any) -> Tensor:
     """Those of the first layer, trained for an epoch."""
-    net = snnprune.build([24, 8, 2], timesteps=4)
+    encoding = "frames" if images.dim() == 5 else "direct"
+    net = snnprune.build([24, 8, 2], timesteps=4, encoding={"name": encoding})
     trained = snnprune.train(net, (images, LABELS), training=snnprune.Training(**{"epochs": 1, **training}))
     return trained.layers[1].weight
 
@@ -26,6 +28,14 @@ def weights(images: Tensor = IMAGES, **training: Any) -> Tensor:
         (IMAGES.view(40, 1, 1, 24), {"augment": {"shift": 1}}, "augment.shift: found 1; .* of 1 x 24 is at most 0"),
         (IMAGES.flatten(1), {"augment": {"shift": 1}}, r"augment: found shift 1, .* is 0 for samples of \[24\]"),
         (IMAGES.flatten(1), {"augment": {"rotation": 9.0}}, "augment: found shift 0, rotation 9.0; allowed is 0 for"),
+        (IMAGES, {"augment": {"jitter": 1}}, "augment.jitter: found 1; allowed is 0 for still images"),
+        (
+            FRAMES,
+            {"augment": {"jitter": 4}},
+            "augment.jitter: found 4; allowed is at most 3 for recordings of 4 frames",
+        ),
+        (FRAMES, {"augment": {"shift": 3}}, "augment.shift: found 3; allowed for images of 3 x 4 is at most 2"),
+        (FRAMES, {"augment": {"rotation": 9.0}}, "augment.rotation: found 9; allowed for frames of events is 0"),
         (
             IMAGES,
             {"schedule": "one_cycle", "batch_size": 40},

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork, build_network
-from snnprune.core.params import Direct, Latency, ModelParams, NoisyDirect
+from snnprune.core.params import Direct, Frames, Latency, ModelParams, NoisyDirect
 from snnprune.core.training.batch import Batch, make_batch
 from snnprune.core.training.loss import (
     can_be_tabled,
@@ -23,7 +23,7 @@ from snnprune.core.training.params import Augment, Distillation, FinetuneParams,
 
 LABELS = torch.tensor([0, 2, 1, 1, 0])
 IMAGES = torch.rand((5, 1, 4, 4), generator=torch.Generator().manual_seed(0))
-BATCH = Batch(IMAGES, LABELS, torch.arange(5), torch.zeros((5, 2), dtype=torch.long))
+BATCH = Batch(IMAGES, LABELS, torch.arange(5), torch.zeros((5, 3), dtype=torch.long))
 
 
 class Fixed(SpikingNetwork):
@@ -125,6 +125,20 @@ def test_the_table_says_what_the_teacher_says(shift: int, encoding: Direct | Lat
     for batch in asked:
         assert torch.equal(looked_up(table, params)(batch), taught_by(teacher)(batch))
     assert len(torch.cat([taught_by(teacher)(batch) for batch in asked]).unique()) > 2
+
+
+@pytest.mark.parametrize("augment", [Augment(), Augment(jitter=2), Augment(shift=1, jitter=1)], ids=str)
+def test_the_table_knows_shifts_and_jitter_of_frames(augment: Augment) -> None:
+    torch.manual_seed(1)
+    spec = ModelParams(layers=[16, 20, 3], timesteps=6, threshold=0.3, encoding=Frames(name="frames"))
+    teacher, frames = build_network(spec), torch.poisson(torch.full((20, 6, 1, 4, 4), 0.6)).byte()
+    split, params = Split(frames, torch.zeros(20, dtype=torch.long)), FinetuneParams(epochs=1, augment=augment)
+    table = table_of(teacher, split, params)
+    assert table.shape == ((2 * augment.shift + 1) ** 2 * (2 * augment.jitter + 1), 20, 3)
+    assert can_be_tabled(teacher, params, epochs=len(table)) and not can_be_tabled(teacher, params, len(table) - 1)
+    batch = make_batch(split, torch.randint(0, 20, (100,)), augment)
+    assert torch.equal(looked_up(table, params)(batch), taught_by(teacher)(batch))
+    assert len(taught_by(teacher)(batch).unique()) > 2
 
 
 def test_what_a_table_cannot_say() -> None:
