@@ -84,9 +84,35 @@ def deploy(port: Annotated[int, typer.Option(min=1, max=65535, help="The port of
     flows.scheduled.deploy.deploy(port)
 
 
+@app.command("check-data")
+def check_data(
+    data: Annotated[
+        str, typer.Argument(help="idx:<folder>, events:<folder or file>, a file .npz, or a dataset's name.")
+    ],
+    timesteps: Annotated[int, typer.Option(help="Frames that a recording of events is cut into.")] = 10,
+    by: Annotated[
+        str, typer.Option(help="Cut into frames of equal `time`, or of an equal `count` of events.")
+    ] = "time",
+    window_ms: Annotated[
+        float | None, typer.Option(help="Cut the first so many milliseconds (default: each recording's own length).")
+    ] = None,
+    picture: Annotated[Path, typer.Option(help="The picture of some samples.")] = Path("check-data.png"),
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw none.")] = False,
+) -> None:
+    """Say what a dataset holds, what is wrong with it, and what to write into params.yaml; needs no project."""
+    require()
+    from pipeline.check_data.check import check
+    from snnprune.core.schema import validate
+    from snnprune.data.events.params import FramesParams
+
+    options = {"timesteps": timesteps, "by": by, "window_ms": window_ms}
+    for line in check(data, validate(FramesParams, options, "check-data"), None if no_picture else picture):
+        print(line, flush=True)
+
+
 @app.command("list")
 def list_all() -> None:
-    """List experiments, methods, datasets and studies; outside a project, methods."""
+    """List experiments, methods, datasets and studies; outside a project, methods and datasets."""
     from pipeline.listing import listing
 
     print(listing(in_project=all(Path(name).is_file() for name in PROJECT_FILES)))

@@ -1,6 +1,7 @@
 """Validates params.yaml as a whole, before any work: every block of every experiment, and what must fit together."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
 from pipeline.report.comparison.params import CompareParams, baseline_of
 from pipeline.study import DENSE, NETS, Experiment, Study, available, load_study
-from snnprune.core.params import ModelParams
+from snnprune.core.params import Frames, ModelParams
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.core.training.params import FitParams
 from snnprune.pruning import registry
@@ -52,8 +53,9 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
         if "methods" in blocks:
             for method, values in (problems.of(params.load_methods, name, path) or {}).items():
                 problems.of(_check_method, method, values, f"{where}.methods.{method}")
+        valid = {block: value for block, value in found.items() if value is not None}
+        problems += _frames_problems(where, valid)
         if name in matrix:
-            valid = {block: value for block, value in found.items() if value is not None}
             problems += _study_problems(there, Experiment(name, matrix[name], valid), blocks)
             problems.of(baseline_of, name, valid.get("compare"), matrix[name].methods)
     problems.raise_any()
@@ -63,6 +65,36 @@ def _check_method(name: str, values: Any, where: str) -> None:
     if name not in registry.available():
         raise ParamsError(f"{where}: unknown method; available are: {', '.join(registry.available())}")
     validate(registry.load_method(name).params, values, where)
+
+
+def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
+    """Where the data are events, the network must take just their frames, and where not, it must not."""
+    data, model = blocks.get("data"), blocks.get("model")
+    if data is None or model is None:
+        return []
+    encoding = f"{where}.model.encoding.name"
+    if data.events is None:
+        found = (
+            f"{encoding}: frames are of events, and {data.dataset} are images; allowed are direct, noisy_direct, rate, "
+        )
+        return [f"{found}latency; found 'frames'"] if isinstance(model.encoding, Frames) else []
+    if not isinstance(model.encoding, Frames):
+        return [f"{encoding}: {data.dataset} are events; allowed is frames; found {model.encoding.name!r}"]
+    problems = []
+    if (steps := data.events.timesteps) != model.timesteps:
+        problems.append(f"{where}.data.events.timesteps: allowed is {model.timesteps}, model.timesteps; found {steps}")
+    elif (shape := data.sample_shape) and not model.takes(shape):
+        frames, size = " x ".join(map(str, shape[1:])), math.prod(shape[1:])
+        allowed = (
+            f"frames of {data.dataset} are {frames}, so the input must be {'x'.join(map(str, shape[1:]))} or {size}"
+        )
+        problems.append(f"{where}.model.layers: {allowed}; found {model.layers!r}")
+    for name, block in blocks.items():
+        for key, part in ((name, block), (f"{name}.finetune", getattr(block, "finetune", None))):
+            if rotation := getattr(getattr(part, "augment", None), "rotation", 0):
+                allowed = "frames can be shifted, not rotated; allowed is 0"
+                problems.append(f"{where}.{key}.augment.rotation: {allowed}; found {rotation}")
+    return problems
 
 
 def _study_problems(there: list[Study], experiment: Experiment, blocks: Collection[str]) -> list[str]:

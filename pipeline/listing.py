@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.data.datasets import DATASETS
-from pipeline.data.own import IDX_PREFIX
+from pipeline.data.own import EVENTS_PREFIX, IDX_PREFIX
 
 
 def listing(in_project: bool) -> str:
@@ -19,16 +19,23 @@ def listing(in_project: bool) -> str:
             for name, entry in matrix_of(read_params()).items()
         }
         parts = {"experiments": experiments, **parts, "studies": _described("pipeline.studies")}
+    width = max(len(name) for entries in parts.values() for name in entries)
     return "\n\n".join(
-        "\n".join([f"{kind}:", *(f"  {name:14} {text}".rstrip() for name, text in entries.items())])
+        "\n".join([f"{kind}:", *(f"  {name:{width}} {text}".rstrip() for name, text in entries.items())])
         for kind, entries in parts.items()
     )
 
 
 def _datasets() -> dict[str, str]:
-    loaders = {name: getattr(entry.load, "func", entry.load) for name, entry in DATASETS.items()}  # of a partial
-    found = {name: _first_sentence(loader.__doc__) for name, loader in loaders.items()}
-    return {**found, f"{IDX_PREFIX}FOLDER": "Your own IDX files, plain or gzipped, named as MNIST's."}
+    found = {}
+    for name, entry in DATASETS.items():
+        loader = getattr(entry.load, "func", entry.load)  # of a partial
+        found[name] = f"Events: {entry.events.about}." if entry.events else _first_sentence(loader.__doc__)
+    own = {
+        f"{IDX_PREFIX}FOLDER": "Your own IDX files, plain or gzipped, named as MNIST's.",
+        f"{EVENTS_PREFIX}PATH": "Your own recordings of events, or frames in one .npz; see `snnprune check-data`.",
+    }
+    return found | own
 
 
 def _described(package: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.own import own_folder
+from pipeline.data.own import own_path
 from pipeline.io import paths
 from snnprune.core.errors import DataError, UserError
 
@@ -18,13 +18,13 @@ IGNORED = ".dvcignore"  # in a project that holds no code; it says what of a fol
 
 
 def source_of(experiment: str, data: Any, *, with_code: bool = True) -> str:
-    """What a block `data` takes its samples from: the user's own folder, else the code that loads them. Raises
-    UserError: see `own_folder`."""
+    """What a block `data` takes its samples from: the user's own folder or file, else the code that loads them. Raises
+    UserError: see `own_path`."""
     try:
-        folder = own_folder(data.get("dataset")) if isinstance(data, dict) else None
+        path = own_path(data.get("dataset")) if isinstance(data, dict) else None
     except DataError as error:
         raise UserError(f"experiments.{experiment}.data.dataset: {error}") from error
-    return folder.as_posix() if folder else (LOADERS if with_code else IGNORED)
+    return path.as_posix() if path else (LOADERS if with_code else IGNORED)
 
 
 def slots_of(

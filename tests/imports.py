@@ -1,6 +1,7 @@
 """Finds, without running anything, the project's files that a module imports, directly or through others."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,8 @@ def file_of(module: str) -> Path | None:
     return None
 
 
-def imported_names(file: Path) -> list[str]:
+@cache
+def imported_names(file: Path) -> tuple[str, ...]:
     """Dotted names that a file imports, anywhere in it; `from a import b` gives both `a` and `a.b`.
 
     What is imported for type checkers only is left out.
@@ -52,9 +54,10 @@ def imported_names(file: Path) -> list[str]:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif not _is_for_type_checkers(node):
             waiting += ast.iter_child_nodes(node)
-    return names
+    return tuple(names)
 
 
+@cache
 def is_inert(file: Path) -> bool:
     """True for a file that computes nothing: a docstring, and in a package names that are loaded when they are used."""
     body = ast.parse((PROJECT / file).read_text(encoding="utf-8")).body

@@ -84,8 +84,8 @@ def test_the_stages_are_those_of_the_matrix() -> None:
 
 
 def test_a_full_repro_stays_quick() -> None:
-    """DVC's own work grows with the square of the stages: `dvc status` took 4.4 s at 139 of them."""
-    assert len(STAGES) < 150
+    """DVC's own work grows with the square of the stages: `dvc status` took 4.2 s at 259 of them."""
+    assert len(STAGES) < 300
 
 
 class WatchedBlock:

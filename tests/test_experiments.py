@@ -173,6 +173,58 @@ def test_a_study_must_fit_its_experiment(check: Check, changes: dict[str, Any], 
     assert check(changes).splitlines() == [f"experiments.digits.{line}" for line in lines]
 
 
+FRAMES = {
+    "experiments.digits.data": {
+        "dataset": "events:mine",
+        "events": {"timesteps": 10, "size": [4, 8]},
+        "validation": 0.2,
+        "split_seed": 0,
+    },
+    "experiments.digits.model.encoding": {"name": "frames"},
+}  # frames of 2 x 4 x 8 pixels for the network's 64 inputs
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {"experiments.digits.model.encoding": {"name": "direct"}},
+            ["model.encoding.name: events:mine are events; allowed is frames; found 'direct'"],
+        ),
+        (
+            {"experiments.digits.data": PARAMS["experiments"]["digits"]["data"]},
+            [
+                "model.encoding.name: frames are of events, and digits are images; allowed are direct, noisy_direct, "
+                "rate, latency; found 'frames'"
+            ],
+        ),
+        (
+            {"experiments.digits.data.events.timesteps": 8},
+            ["data.events.timesteps: allowed is 10, model.timesteps; found 8"],
+        ),
+        (
+            {"experiments.digits.data.events.polarity": False},
+            [
+                "model.layers: frames of events:mine are 1 x 4 x 8, so the input must be 1x4x8 or 32; "
+                "found [64, 128, 64, 10]"
+            ],
+        ),
+        (
+            {
+                "experiments.digits.train.augment": {"shift": 1, "rotation": 5.0},
+                "experiments.digits.prune.finetune.augment": {"rotation": 2.0},
+            },
+            [
+                "train.augment.rotation: frames can be shifted, not rotated; allowed is 0; found 5.0",
+                "prune.finetune.augment.rotation: frames can be shifted, not rotated; allowed is 0; found 2.0",
+            ],
+        ),
+    ],
+)
+def test_events_and_the_network_must_fit(check: Check, changes: dict[str, Any], lines: list[str]) -> None:
+    assert check(copy.deepcopy(FRAMES) | changes).splitlines() == [f"experiments.digits.{line}" for line in lines]
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -1,49 +1,32 @@
 """The datasets by name: each loader gives raw images and labels, not yet split or scaled."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.data import sources
-from pipeline.data.own import IDX_PREFIX, own_folder
+from pipeline.data.event_sets import EventSet, event_sets
+from pipeline.data.events import load_event_set, load_events
+from pipeline.data.own import EVENTS_PREFIX, FORMS, IDX_PREFIX, own_path, own_prefix
+from pipeline.data.raw import RawDataset, Samples, numbered
 from snnprune.core.errors import DataError
 from snnprune.data import idx
+from snnprune.data.events.params import FramesParams
 
 STEP = 1 / 4096  # of the synthetic features
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Images [N, H, W] or [N, C, H, W] (uint8, or float32 features) and their labels [N] (int64)."""
-
-    images: NDArray[np.uint8] | NDArray[np.float32]
-    labels: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class RawDataset:
-    """A dataset as published. `samples` are free to be split; `test` is the official test split, if there is one;
-    `scale` is the pixel value that becomes 1.0; `classes` is the number of classes (labels lie in 0..classes-1);
-    `source` says where it came from, for people."""
-
-    name: str
-    samples: Samples
-    test: Samples | None
-    scale: int
-    classes: int
-    source: str
-
-
-@dataclass(frozen=True)
 class Entry:
-    """One dataset of the registry; `official_test` says whether it comes with a test split."""
+    """One dataset of the registry. `official_test` says whether it comes with a test split; `events` is what it is as a
+    set of events, whose loader takes how they become frames (None: images)."""
 
-    load: Callable[[], RawDataset]
+    load: Callable[..., RawDataset]
     official_test: bool
+    events: EventSet | None = None
 
 
 def load_digits() -> RawDataset:
@@ -52,7 +35,7 @@ def load_digits() -> RawDataset:
 
     bunch = bundled_digits()
     samples = Samples(bunch.images.astype(np.uint8), bunch.target.astype(np.int64))
-    return RawDataset("digits", samples, None, scale=16, classes=10, source="scikit-learn (bundled)")
+    return RawDataset("digits", samples, None, scale=16, names=numbered(10), source="scikit-learn (bundled)")
 
 
 def load_synthetic() -> RawDataset:
@@ -76,20 +59,35 @@ def load_synthetic() -> RawDataset:
     )
     images = np.round(np.clip(features / 8 + 0.5, 0.0, 1.0) / STEP) * STEP
     samples = Samples(images.astype(np.float32).reshape(-1, 1, 784), labels.astype(np.int64))
-    return RawDataset("synthetic", samples, None, scale=1, classes=10, source="scikit-learn (make_classification)")
+    return RawDataset("synthetic", samples, None, 1, numbered(10), source="scikit-learn (make_classification)")
 
 
 def load_public(public: sources.PublicSet) -> RawDataset:
     """A published IDX dataset with its official test split. Raises DataError: see `sources.locate`."""
-    return _read_folder(public.name, sources.locate(public), public.pins, with_test=True)
+    raw = _read_folder(public.name, sources.locate(public), public.pins, with_test=True)
+    return replace(raw, names=public.names) if public.names else raw
 
 
 DATASETS: dict[str, Entry] = {
     "digits": Entry(load_digits, official_test=False),
     **{one.name: Entry(partial(load_public, one), official_test=True) for one in sources.public_sets()},
     "synthetic": Entry(load_synthetic, official_test=False),
+    **{one.name: Entry(partial(load_event_set, one), official_test=True, events=one) for one in event_sets().values()},
 }
-CHOICES = ", ".join([*DATASETS, f"{IDX_PREFIX}<folder>"])
+CHOICES = ", ".join([*DATASETS, *FORMS.values()])
+
+
+def registered(dataset: str) -> str | None:
+    """The registry's own spelling of a name in which `-` and `_` may be others, or left out; None: no such dataset."""
+    plain = dataset.lower().replace("-", "").replace("_", "")
+    return next((name for name in DATASETS if name.replace("-", "").replace("_", "") == plain), None)
+
+
+def is_events(dataset: str) -> bool:
+    """Whether it is a named set of events or a user's own, which become frames."""
+    if (name := registered(dataset)) is not None:
+        return DATASETS[name].events is not None
+    return own_prefix(dataset) == EVENTS_PREFIX
 
 
 def load_folder(folder: Path, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
@@ -105,14 +103,18 @@ def load_folder(folder: Path, sha256: Mapping[str, str], with_test: bool) -> Raw
     return _read_folder(IDX_PREFIX + folder.resolve().name, folder, sources.Pins("content", sha256), with_test)
 
 
-def load(dataset: str, sha256: Mapping[str, str], with_test: bool) -> RawDataset:
-    """The dataset of that name, or of an `idx:<folder>`; the other two arguments concern the latter (`load_folder`).
-    Raises DataError: unknown name, or missing, damaged or altered files."""
-    if folder := own_folder(dataset):
-        return load_folder(folder, sha256, with_test)
-    if dataset not in DATASETS:
+def load(dataset: str, sha256: Mapping[str, str], with_test: bool, events: FramesParams | None = None) -> RawDataset:
+    """The dataset of that name, of an `idx:<folder>` or an `events:<folder or file>`. sha256 concerns the second
+    (`load_folder`), with_test the last two, events (how recordings become frames) sets of events. Raises DataError:
+    unknown name, or missing, damaged or altered files."""
+    if (path := own_path(dataset)) and own_prefix(dataset) == IDX_PREFIX:
+        return load_folder(path, sha256, with_test)
+    if path:
+        return load_events(path, events, with_test)
+    if (name := registered(dataset)) is None:
         raise DataError(f"{dataset}: unknown dataset; choose one of {CHOICES}")
-    return DATASETS[dataset].load()
+    entry = DATASETS[name]
+    return entry.load(events) if entry.events else entry.load()
 
 
 def _read_folder(name: str, folder: Path, pins: sources.Pins, with_test: bool) -> RawDataset:
@@ -128,4 +130,4 @@ def _read_folder(name: str, folder: Path, pins: sources.Pins, with_test: bool) -
             "both files from the same dataset"
         )
     labels = np.concatenate([part.labels for part in (samples, test) if part])
-    return RawDataset(name, samples, test, scale=255, classes=int(labels.max()) + 1, source=str(folder))
+    return RawDataset(name, samples, test, 255, numbered(int(labels.max()) + 1), source=str(folder))

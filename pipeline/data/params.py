@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import pydantic
 
-from pipeline.data.datasets import CHOICES, DATASETS
-from pipeline.data.own import IDX_PREFIX, own_folder
+from pipeline.data.datasets import CHOICES, DATASETS, is_events, registered
+from pipeline.data.own import FORMS, IDX_PREFIX, own_path, own_prefix
 from snnprune.core.schema import Block
+from snnprune.data.events.params import FramesParams
 from snnprune.data.idx import ALL_FILES
 
 
@@ -25,30 +26,64 @@ Size = Annotated[float | int, pydantic.BeforeValidator(_size)]
 class DataParams(Block):
     """Which dataset, and how it is split.
 
-    dataset: digits, mnist, fashion_mnist, kmnist, synthetic (generated: 784 features, 10 classes), or `idx:<folder>`
-        (relative to the project's root folder, or absolute), of which DVC notices every change.
+    dataset: digits, mnist, fashion_mnist, kmnist, synthetic (generated: 784 features, 10 classes); of events: nmnist,
+        nmnist-6789, shd, dvsgesture, pokerdvs (in all names `-` and `_` are the same); or your own, `idx:<folder>` or
+        `events:<folder or file>` (relative to the project's root folder, or absolute), of which DVC notices every
+        change.
+    events: how recordings become frames (`FramesParams`); required for sets of events, refused for images.
     validation: share (of all samples outside an official test split) or count of the validation samples.
-    test: likewise for the test samples; required without an official test split and refused with one. An
-        `idx:<folder>` has one when it holds t10k files, and `test` must be absent then.
+    test: likewise for the test samples; required without an official test split and refused with one. Your own data
+        have one when they hold t10k files or a test split, and `test` must be absent then.
     split_seed: seed of the stratified split.
     sha256: for `idx:<folder>`: file stem -> SHA-256 of the decompressed content; what is listed is verified.
     """
 
     dataset: str
+    events: FramesParams | None = pydantic.Field(default=None, validate_default=True)
     validation: Size
     test: Size | None = pydantic.Field(default=None, validate_default=True)
     split_seed: int = pydantic.Field(ge=0, lt=2**32)
     sha256: dict[str, str] = pydantic.Field(default_factory=dict)
 
+    @property
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """[T, C, H, W] of the frames, where the sensor's size is known before they are read."""
+        about = DATASETS[self.dataset].events if self.dataset in DATASETS else None
+        if self.events is None or (about is None and self.events.size is None):
+            return None
+        size = about.size if about else tuple(self.events.size)
+        return self.events.shape(size, about.channels if about else 2)
+
     @pydantic.field_validator("dataset")
     @classmethod
     def _known(cls, dataset: str) -> str:
-        if dataset not in DATASETS and not dataset.startswith(IDX_PREFIX):
+        if prefix := own_prefix(dataset):
+            if dataset == prefix:
+                raise ValueError(f"the folder is missing; write {FORMS[prefix]}")
+            own_path(dataset)
+            return dataset
+        if (name := registered(dataset)) is None:
             raise ValueError(f"unknown dataset; allowed are {CHOICES}")
-        if dataset == IDX_PREFIX:
-            raise ValueError(f"the folder is missing; write {IDX_PREFIX}<folder>")
-        own_folder(dataset)
-        return dataset
+        return name
+
+    @pydantic.field_validator("events")
+    @classmethod
+    def _events_fit(cls, events: FramesParams | None, info: pydantic.ValidationInfo) -> FramesParams | None:
+        if (dataset := info.data.get("dataset")) is None:
+            return events
+        if not is_events(dataset):
+            if events is not None:
+                sets = [name for name, entry in DATASETS.items() if entry.events]
+                raise ValueError(f"{dataset} are images; allowed only for {', '.join(sets)}, events:<folder or file>")
+            return events
+        if events is None:
+            raise ValueError(f"missing; {dataset} are events: say how they become frames, {{timesteps: 10}} for one")
+        if about := DATASETS[dataset].events if dataset in DATASETS else None:
+            if events.size not in (None, list(about.size)):
+                height, width = about.size
+                raise ValueError(f"size: the sensor of {dataset} has {height} x {width} pixels; remove this key")
+            events.box(about.size)
+        return events
 
     @pydantic.field_validator("test")
     @classmethod

@@ -1,4 +1,4 @@
-"""Where the IDX files of a dataset come from: local folders first, then public mirrors, always verified.
+"""Where the files of a dataset come from: local folders first, then public mirrors, always verified.
 
 Folders are tried in this order: `$SNN_DATA_DIR/<name>`, `$SNN_DATA_DIR` itself, `data/raw/<name>`. `-` and `_` in a
 folder's name are the same. The first folder that holds any of the four files is the one that counts: if it is
@@ -12,7 +12,7 @@ publisher's own .gz files are accepted; use `idx:<folder>` for another copy.
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,17 +39,22 @@ class Pins:
 
 @dataclass(frozen=True)
 class PublicSet:
-    """A published dataset: four IDX files, their digests, and the base URLs (ending in /) that serve them gzipped."""
+    """A published dataset: four IDX files, their digests, the base URLs (ending in /) that serve them gzipped, and the
+    classes' names in label order (empty: they are numbers)."""
 
     name: str
     pins: Pins
     mirrors: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 def public_sets() -> list[PublicSet]:
     """Those of public.yaml."""
     entries = YAML(typ="safe").load(Path(__file__).with_name("public.yaml"))
-    return [PublicSet(name, Pins(one["of"], one["sha256"]), tuple(one["mirrors"])) for name, one in entries.items()]
+    return [
+        PublicSet(name, Pins(one["of"], one["sha256"]), tuple(one["mirrors"]), tuple(one.get("names", ())))
+        for name, one in entries.items()
+    ]
 
 
 def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:
@@ -65,10 +70,10 @@ def locate(public: PublicSet, sleep: Sleep = time.sleep) -> Path:
     return _fetch(public, folders, sleep)
 
 
-def local_folders(name: str) -> list[Path]:
-    """The folders a dataset may lie in, in the order they are tried. Raises DataError: the environment variable
-    SNN_DATA_DIR names something that is not a folder."""
-    spellings = dict.fromkeys((name, name.replace("_", "-"), name.replace("-", "_")))
+def local_folders(*names: str) -> list[Path]:
+    """The folders a dataset of these names may lie in, in the order they are tried. Raises DataError: the environment
+    variable SNN_DATA_DIR names something that is not a folder."""
+    spellings = dict.fromkeys(one for name in names for one in (name, name.replace("_", "-"), name.replace("-", "_")))
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen and not Path(chosen).is_dir():
         raise DataError(f"{chosen}: no such folder; correct or unset the environment variable {ENVIRONMENT_VARIABLE}")
@@ -107,18 +112,25 @@ def _require_digest(data: bytes, expected: str, path: Path, whose: str) -> None:
 
 
 def _fetch(public: PublicSet, looked_at: Sequence[Path], sleep: Sleep) -> Path:
-    """Download the four files beside `data/raw/<name>`, verify them, then move the whole folder there at once."""
-    target = RAW / public.name
-    staging = RAW / f".{public.name}.partial"
-    RAW.mkdir(parents=True, exist_ok=True)
-    with FileLock(RAW / f".{public.name}.lock"):  # experiments on the same dataset may start side by side
-        if all(idx.find(target, stem) for stem in idx.ALL_FILES):
-            return target
-        if target.exists() and any(target.iterdir()):
-            raise DataError(f"{target}: holds other files, but none of {public.name}'s; move them away to download it")
-        staging.mkdir(exist_ok=True)
+    def fill(staging: Path) -> None:
         for stem in idx.ALL_FILES:
             _fetch_file(public, stem, staging, looked_at, sleep)
+
+    return fetch_folder(public.name, lambda folder: all(idx.find(folder, stem) for stem in idx.ALL_FILES), fill)
+
+
+def fetch_folder(name: str, is_complete: Callable[[Path], bool], fill: Callable[[Path], None]) -> Path:
+    """The folder `data/raw/<name>`; where it is not complete, `fill` downloads into a folder beside it, which is then
+    moved there at once. Raises DataError: it holds other files; and as `fill`."""
+    target, staging = RAW / name, RAW / f".{name}.partial"
+    RAW.mkdir(parents=True, exist_ok=True)
+    with FileLock(RAW / f".{name}.lock"):  # experiments on the same dataset may start side by side
+        if is_complete(target):
+            return target
+        if target.exists() and any(target.iterdir()):
+            raise DataError(f"{target}: holds other files, but none of {name}'s; move them away to download it")
+        staging.mkdir(exist_ok=True)
+        fill(staging)
         if target.exists():
             target.rmdir()
         os.replace(staging, target)
@@ -146,10 +158,17 @@ def _fetch_file(public: PublicSet, stem: str, staging: Path, looked_at: Sequence
 
 def _not_found(public: PublicSet, looked_at: Sequence[Path], failures: Sequence[str]) -> str:
     form = "the publisher's .gz" if public.pins.of == "gzip" else "plain or .gz"
-    unset = [] if os.environ.get(ENVIRONMENT_VARIABLE) else [f"{ENVIRONMENT_VARIABLE}: not set"]
-    looked = [f"{folder}: {'none of the files' if folder.is_dir() else 'no such folder'}" for folder in looked_at]
     first = (
         f"{public.name}: no folder holds its IDX files and the download failed; put {', '.join(idx.ALL_FILES)} "
         f"({form}) into {RAW / public.name}, or into a folder named by {ENVIRONMENT_VARIABLE}\nlooked at:"
     )
-    return "\n  ".join([first, *unset, *looked, *failures])
+    return "\n  ".join([first, *looked(looked_at), *failures])
+
+
+def looked(folders: Sequence[Path]) -> list[str]:
+    """A line for each place that was looked at in vain."""
+    unset = [] if os.environ.get(ENVIRONMENT_VARIABLE) else [f"{ENVIRONMENT_VARIABLE}: not set"]
+    return [
+        *unset,
+        *(f"{folder}: {'none of the files' if folder.is_dir() else 'no such folder'}" for folder in folders),
+    ]

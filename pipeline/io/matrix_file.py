@@ -40,12 +40,12 @@ def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) ->
             raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
 
 
-def require_source(experiment: str, folder: Path, path: Path = MATRIX_FILE) -> None:
-    """Check that DVC watches the `folder` of an experiment's own data, where there is a matrix.yaml. Raises UserError:
-    the file names another one; the message says which command puts it right."""
+def require_source(experiment: str, source: Path, path: Path = MATRIX_FILE) -> None:
+    """Check that DVC watches the folder or file of an experiment's own data, where there is a matrix.yaml. Raises
+    UserError: matrix.yaml names another one; the message says which command puts it right."""
     stages = read_stages(path) if path.is_file() else {}
     for item in _items(experiment, "data", stages).values():
-        if item.get("source") != folder.as_posix():
+        if item.get("source") != source.as_posix():
             found = f"experiments.{experiment}.data.dataset of params.yaml"
             raise UserError(f"{path} does not fit {found}; bring it up to date: {COMMAND}")
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from snnprune.core.errors import DataError
 FILE = "dataset.safetensors"
 SUMMARY_FILE = "dataset.json"
 DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+FRAMES = "TCHW"  # the dimensions of a sample of events
 
 # One metadata key with everything in it: safetensors does not promise an order of several.
 METADATA_KEY = "dataset"
@@ -26,14 +27,28 @@ METADATA_KEY = "dataset"
 Arrays = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.int64]]
 
 
-def save_dataset(folder: Path, name: str, classes: int, scale: int, splits: Mapping[str, Arrays]) -> dict[str, Any]:
+def save_dataset(
+    folder: Path,
+    name: str,
+    classes: int,
+    scale: int,
+    splits: Mapping[str, Arrays],
+    names: Sequence[str] | None = None,
+    step_ms: float | None = None,
+) -> dict[str, Any]:
     """Write `dataset.safetensors` and `dataset.json`, byte-identical for equal content; returns what the latter holds.
-    That is name, digest, shape [C, H, W], classes, and count and count per class of each split. splits: for each of
-    train, validation and test: images [N, H, W] or [N, C, H, W] (uint8, or float32 with scale 1) and labels [N] (int64,
-    0..classes-1). scale: the stored value that becomes 1.0. Raises DataError: another set of splits, an empty split, or
-    shapes, types or values other than described above."""
+    That is name, digest, shape [C, H, W] or [T, C, H, W], classes, their names, for events the milliseconds of a frame,
+    and count and count per class of each split. splits: for each of train, validation and test: images [N, H, W] or
+    [N, C, H, W] (uint8, or float32 with scale 1), or frames of events [N, T, C, H, W] (uint8, scale 1), and labels [N]
+    (int64, 0..classes-1). scale: the stored value that becomes 1.0. names: of the classes, by label (None: their
+    numbers). Raises DataError: another set of splits, an empty split, another number of names, or shapes, types or
+    values other than described above."""
     if set(splits) != set(SPLITS):
         raise DataError(f"{name}: splits {', '.join(splits)}; expected {', '.join(SPLITS)}")
+    numbers = [str(label) for label in range(classes)]
+    names = numbers if names is None else list(names)
+    if len(set(names)) != classes:
+        raise DataError(f"{name}: names of classes {', '.join(names)}; expected {classes} that differ")
     arrays = {
         split: (images[:, None] if images.ndim == 3 else images, labels)
         for split, (images, labels) in ((split, splits[split]) for split in SPLITS)
@@ -45,20 +60,26 @@ def save_dataset(folder: Path, name: str, classes: int, scale: int, splits: Mapp
     digest = content_digest(arrays, scale)
     tensors = {f"{split}.images": images for split, (images, _) in arrays.items()}
     tensors |= {f"{split}.labels": labels for split, (_, labels) in arrays.items()}
-    metadata = {METADATA_KEY: json.dumps({"name": name, "classes": classes, "scale": scale, "digest": digest})}
+    is_events = len(shape) == len(FRAMES)
+    about = {"name": name, "classes": classes, "scale": scale, "digest": digest}
+    about |= {"names": names} if names != numbers else {}
+    about |= {"step_ms": step_ms} if is_events else {}
+    metadata = {METADATA_KEY: json.dumps(about)}
     files.replace(folder / FILE, lambda partial: safetensors.numpy.save_file(tensors, partial, metadata))
     counts = {
         split: {"count": len(labels), "per_class": np.bincount(labels, minlength=classes).tolist()}
         for split, (_, labels) in arrays.items()
     }
-    summary = {"name": name, "digest": digest, "shape": list(shape), "classes": classes, "splits": counts}
+    summary = {"name": name, "digest": digest, "shape": list(shape), "classes": classes, "names": names}
+    summary |= {"step_ms": step_ms} if is_events else {}
+    summary["splits"] = counts
     files.write_json(folder / SUMMARY_FILE, summary)
     return summary
 
 
 def load_dataset(folder: Path) -> Dataset:
-    """Read `dataset.safetensors` of `folder` into memory, images scaled to float32. Raises DataError: the file is
-    missing, damaged, or not written by `save_dataset`."""
+    """Read `dataset.safetensors` of `folder` into memory: images scaled to float32, frames of events as they are stored
+    (uint8). Raises DataError: the file is missing, damaged, or not written by `save_dataset`."""
     path = folder / FILE
     if not path.is_file():
         raise DataError(f"{path}: no such file; make it with the data stage (dvc repro) or fetch it (dvc pull)")
@@ -67,7 +88,7 @@ def load_dataset(folder: Path) -> Dataset:
             about = json.loads(stored.metadata()[METADATA_KEY])
             splits = {
                 split: Split(
-                    images=stored.get_tensor(f"{split}.images").to(torch.float32) / about["scale"],
+                    images=_scaled(stored.get_tensor(f"{split}.images"), about["scale"]),
                     labels=stored.get_tensor(f"{split}.labels"),
                 )
                 for split in SPLITS
@@ -76,7 +97,13 @@ def load_dataset(folder: Path) -> Dataset:
         raise DataError(
             f"{path}: damaged or not a stored dataset ({error}); make it anew with the data stage"
         ) from error
-    return Dataset(name=about["name"], classes=about["classes"], digest=about["digest"], **splits)
+    names = tuple(about.get("names") or map(str, range(about["classes"])))
+    kept = {key: about[key] for key in ("name", "classes", "digest")}
+    return Dataset(**kept, **splits, names=names, step_ms=about.get("step_ms"))
+
+
+def _scaled(images: torch.Tensor, scale: int) -> torch.Tensor:
+    return images if images.dim() == 1 + len(FRAMES) else images.to(torch.float32) / scale
 
 
 def content_digest(splits: Mapping[str, Arrays], scale: int) -> str:
@@ -94,8 +121,10 @@ def _problem(
     images: NDArray[Any], labels: NDArray[Any], shape: tuple[int, ...], classes: int, scale: int
 ) -> str | None:
     """What is wrong with a split, found and expected; None where nothing is."""
-    if images.dtype not in DTYPES or images.ndim != 4 or images.shape[1:] != shape:
-        expected = f"uint8 or float32, [N, H, W] or [N, C, H, W], and {list(shape)} per sample as in the train split"
+    is_events = images.ndim == 1 + len(FRAMES)
+    if images.dtype not in DTYPES[: 1 if is_events else 2] or images.ndim not in (4, 5) or images.shape[1:] != shape:
+        allowed = "uint8 or float32 [N, H, W] or [N, C, H, W], or uint8 [N, T, C, H, W]"
+        expected = f"{allowed}, and {list(shape)} per sample as in the train split"
         return f"images {images.dtype} {list(images.shape)}; expected {expected}"
     if labels.dtype != np.int64 or labels.shape != images.shape[:1] or not len(labels):
         expected = f"int64, one for each of {len(images)} images, at least one"
@@ -104,6 +133,8 @@ def _problem(
         return f"labels {labels.min()} to {labels.max()}; expected 0 to {classes - 1}"
     if images.dtype == np.float32 and (scale != 1 or not np.isfinite(images).all()):
         return f"float images need scale 1 (found {scale}) and finite values"
-    if images.dtype == np.uint8 and images.max() > scale:
+    if is_events and scale != 1:
+        return f"frames of events are counts, of scale 1; found scale {scale}"
+    if images.dtype == np.uint8 and not is_events and images.max() > scale:
         return f"pixels up to {images.max()}; expected at most {scale}, the scale"
     return None

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.data.datasets import load
-from pipeline.data.own import own_folder
+from pipeline.data.events import losses
+from pipeline.data.own import own_path
 from pipeline.data.params import DataParams
 from pipeline.data.splits import split_dataset
 from pipeline.io import paths
@@ -20,22 +21,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     be split as asked."""
     experiment = experiment_parser("Load, verify, split and store a dataset.").parse_args(argv).experiment
     params = load_block(experiment, "data", DataParams)
-    if folder := own_folder(params.dataset):
-        require_source(experiment, folder)
-    raw = load(params.dataset, params.sha256, with_test=params.test is None)
+    if path := own_path(params.dataset):
+        require_source(experiment, path)
+    raw = load(params.dataset, params.sha256, params.test is None, params.events)
+    pixels = raw.samples.images
+    values = f"{pixels.min():g} to {pixels.max():g}"
     parts = split_dataset(raw, params.validation, params.test, params.split_seed)
     summary = save_dataset(
         paths.data_folder(experiment),
         name=raw.name,
-        classes=raw.classes,
+        classes=len(raw.names),
         scale=raw.scale,
+        names=raw.names,
+        step_ms=raw.step_ms,
         splits={split: (getattr(parts, split).images, getattr(parts, split).labels) for split in SPLITS},
     )
     counts = ", ".join(f"{part['count']} {split}" for split, part in summary["splits"].items())
     size = " x ".join(map(str, summary["shape"]))
-    print(f"{raw.name} from {raw.source}: {counts} samples of {size}, {raw.classes} classes")
-    pixels = raw.samples.images
-    print(f"pixels {pixels.min():g} to {pixels.max():g}, of which {raw.scale} becomes 1.0")
+    print(f"{raw.name} from {raw.source}: {counts} samples of {size}, {len(raw.names)} classes")
+    if params.events:
+        step = "" if raw.step_ms is None else f", {raw.step_ms:.4g} ms a step"
+        print(f"events in a bin {values}{step}")
+        for part, binning in raw.binning.items():
+            print(f"{part}: {losses(binning)}")
+    else:
+        print(f"pixels {values}, of which {raw.scale} becomes 1.0")
     print(f"content digest {summary['digest']}")
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flows import cli
@@ -106,3 +107,46 @@ def test_list_names_what_there_is_and_imports_none_of_it(monkeypatch: pytest.Mon
     code = "import sys; from pipeline.listing import listing; listing(True); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def check_data(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a folder that is no project."""
+    command = [sys.executable, "-m", "flows.cli", "check-data", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_check_data_needs_no_project_and_draws_a_picture(tmp_path: Path) -> None:
+    frames = np.arange(24 * 3 * 4 * 5, dtype=np.uint8).reshape(24, 3, 4, 5)
+    np.savez(tmp_path / "ready.npz", frames=frames, labels=np.arange(24) % 2)
+    done = check_data(tmp_path, "ready.npz")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nsample       3 x 1 x 4 x 5 (time steps x channels x height x width), uint8\n" in done.stdout
+    assert done.stdout.endswith("\npicture: check-data.png\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"ready.npz", "check-data.png"}
+    done = check_data(tmp_path, "ready.npz", "--picture", "mine.png")
+    assert done.stdout.endswith("\npicture: mine.png\n")
+    assert (tmp_path / "mine.png").read_bytes() == (tmp_path / "check-data.png").read_bytes()
+    assert "picture" not in check_data(tmp_path, "ready.npz", "--no-picture").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["events:mine", "--no-picture"], "error: mine/b/1.npy: not a readable .npy file"),
+        (["events:mine", "--by", "colour"], "error: check-data.by: Input should be 'time' or 'count'; found 'colour'"),
+        (
+            ["events:mine", "--timesteps", "0"],
+            "error: check-data.timesteps: Input should be greater than or equal to 1",
+        ),
+    ],
+)
+def test_check_data_says_what_is_wrong_and_fails(tmp_path: Path, arguments: list[str], message: str) -> None:
+    for name in "ab":
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        np.save(tmp_path / "mine" / name / "1.npy", [[0, 0, 0, 1], [5, 1, 1, 0]])
+    (tmp_path / "mine/b/1.npy").write_bytes(b"no array")
+    done = check_data(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith(message)
+    assert not (tmp_path / "check-data.png").exists()

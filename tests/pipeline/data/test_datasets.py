@@ -19,6 +19,9 @@ SYNTHETIC = (
     "6b25b3f204808ab7c2fc39412facdb610e58e112fd61850001c532f7ce41c713",
     "5acb29847cc68b2b461ae941d2bbc6e2fca9ffbf8925f44323f526f24963f5d7",
 )
+TEN = tuple("0123456789")
+T10 = {"timesteps": 10}
+NMNIST = {"dataset": "nmnist", "test": None, "events": T10}
 PLAIN = {"dataset": "digits", "validation": 0.2, "test": 0.2, "split_seed": 0}
 
 
@@ -26,7 +29,7 @@ def test_digits_are_scikit_learns() -> None:
     raw = load("digits", {}, with_test=False)
     assert raw.samples.images.shape == (1797, 8, 8)
     assert (raw.samples.images.dtype, raw.samples.labels.dtype) == (np.uint8, np.int64)
-    assert (raw.samples.images.max(), raw.scale, raw.classes, raw.test) == (16, 16, 10, None)
+    assert (raw.samples.images.max(), raw.scale, raw.names, raw.test) == (16, 16, TEN, None)
     assert raw.samples.labels[:10].tolist() == list(range(10))
 
 
@@ -34,11 +37,11 @@ def test_synthetic_has_the_same_bytes_everywhere() -> None:
     raw = load("synthetic", {}, with_test=False)
     images, labels = raw.samples.images, raw.samples.labels
     assert (images.shape, images.dtype, labels.dtype) == ((10_000, 1, 784), np.float32, np.int64)
-    assert (raw.name, raw.scale, raw.classes, raw.test) == ("synthetic", 1, 10, None)
+    assert (raw.name, raw.scale, raw.names, raw.test) == ("synthetic", 1, TEN, None)
     assert tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in (images, labels)) == SYNTHETIC
 
 
-@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test])
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.official_test and not entry.events])
 def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project: Path, write_folder: Write) -> None:
     write_folder(project / "data" / "raw" / name)
     with pytest.raises(DataError, match=f"data/raw/{name}/{idx.TRAIN_IMAGES}: "):
@@ -48,7 +51,7 @@ def test_another_sets_files_are_not_taken_for_a_published_one(name: str, project
 def test_folder_with_test_files_has_a_name_without_its_path(project: Path, write_folder: Write) -> None:
     raw = load(f"idx:{write_folder(project / 'deep' / 'mine')}", {}, with_test=True)
     assert raw.test is not None
-    assert (raw.name, raw.classes, raw.scale) == ("idx:mine", 3, 255)
+    assert (raw.name, raw.names, raw.scale) == ("idx:mine", ("0", "1", "2"), 255)
     assert raw.samples.images.shape == (30, 2, 3)
     assert raw.test.images[5].tolist() == [[5, 5, 5], [5, 5, 5]]
     assert raw.test.labels.tolist() == [0, 1, 2, 0, 1, 2]
@@ -95,7 +98,7 @@ def test_test_images_of_another_size(project: Path, write_folder: Write) -> None
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cifar", "cifar: unknown dataset; choose one of digits, .*, synthetic, idx:<folder>"),
+        ("cifar", "cifar: unknown dataset; choose one of digits, .*, pokerdvs, idx:<folder>, events:<folder or file>"),
         ("idx:nowhere", "nowhere: no such folder"),
     ],
 )
@@ -116,6 +119,8 @@ def test_what_is_not_there_is_named(project: Path, name: str, message: str) -> N
         {"dataset": "synthetic", "test": 2000},
         {"dataset": "idx:mine"},
         {"dataset": "idx:mine", "test": None, "sha256": {idx.TRAIN_IMAGES: "0" * 64}},
+        {"dataset": "events:mine", "events": {"timesteps": 10, "size": [4, 5]}},
+        {"dataset": "nmnist", "test": None, "events": {"timesteps": 10, "crop": [0, 0, 34, 34]}},
     ],
 )
 def test_allowed_params(change: dict[str, object]) -> None:
@@ -127,7 +132,10 @@ def test_allowed_params(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": "cifar"}, "data.dataset: .*allowed are digits, mnist, .*, kmnist, synthetic, idx:<folder>"),
+        (
+            {"dataset": "cifar"},
+            "data.dataset: .*allowed are digits, mnist, .*, pokerdvs, idx:<folder>, events:<folder or file>; ",
+        ),
         ({"dataset": "idx:"}, "data.dataset: .*the folder is missing"),
         ({"test": None}, "data.test: .*digits has no official test split"),
         ({"dataset": "synthetic", "test": None}, "data.test: .*synthetic has no official test split"),
@@ -144,6 +152,14 @@ def test_allowed_params(change: dict[str, object]) -> None:
         ({"sha256": {idx.TRAIN_IMAGES: "0" * 64}}, "data.sha256: .*digests of digits are built in"),
         ({"dataset": "idx:mine", "sha256": {"train": "0" * 64}}, "data.sha256: .*unknown file train"),
         ({"dataset": "idx:mine", "sha256": {idx.TRAIN_IMAGES: "abc"}}, "data.sha256: .*64 hexadecimal digits"),
+        ({"dataset": "events:"}, "data.dataset: the folder is missing; write events:<folder or file>"),
+        ({"dataset": "events:mine"}, "data.events: missing; events:mine are events: say how they become frames"),
+        ({"events": T10}, "data.events: digits are images; allowed only for nmnist, nmnist-6789, .*, events:<folder"),
+        ({"dataset": "nmnist", "test": None, "events": {}}, "data.events.timesteps: missing; it has no default"),
+        ({"dataset": "nmnist", "events": T10}, "data.test: .*nmnist has an official test split; remove this key"),
+        (NMNIST | {"events": T10 | {"size": [28, 28]}}, "data.events: .*nmnist has 34 x 34 pixels; remove this key"),
+        (NMNIST | {"events": T10 | {"crop": [0, 0, 34, 35]}}, "data.events: crop: .* beyond the sensor of 34 x 34"),
+        (NMNIST | {"sha256": {idx.TRAIN_IMAGES: "0" * 64}}, "data.sha256: .*digests of nmnist are built in"),
     ],
 )
 def test_refused_params_name_the_key_and_what_is_allowed(change: dict[str, object], message: str) -> None:
@@ -155,3 +171,25 @@ def test_refused_params_name_the_key_and_what_is_allowed(change: dict[str, objec
 def test_required_keys(key: str) -> None:
     with pytest.raises(ParamsError, match=f"data.{key}: "):
         validate(DataParams, {other: value for other, value in PLAIN.items() if other != key}, "data")
+
+
+def test_a_name_is_kept_as_the_registry_spells_it() -> None:
+    assert validate(DataParams, PLAIN | NMNIST | {"dataset": "NMNIST_6789"}, "data").dataset == "nmnist-6789"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "events", "shape"),
+    [
+        ("nmnist", {"downsample": 2}, (10, 2, 17, 17)),
+        ("shd", {}, (10, 1, 1, 700)),
+        ("events:mine", {"size": [4, 5], "polarity": False}, (10, 1, 4, 5)),
+        ("events:mine", {}, None),
+    ],
+)
+def test_the_shape_of_frames_is_known_before_they_are_read(dataset: str, events: dict, shape: tuple | None) -> None:
+    block = PLAIN | {"dataset": dataset, "test": None, "events": T10 | events}
+    assert validate(DataParams, block, "data").sample_shape == shape
+
+
+def test_images_have_no_shape_of_frames() -> None:
+    assert validate(DataParams, PLAIN, "data").sample_shape is None

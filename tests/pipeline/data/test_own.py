@@ -1,15 +1,17 @@
-"""A user's own folder of data: DVC watches it, wherever it lies, and says what is missing."""
+"""A user's own folder or file of data: DVC watches it, wherever it lies, and says what is missing."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
 from flows.engine.dvc import Project
 from pipeline import matrix
-from pipeline.data.own import own_folder
+from pipeline.data.own import own_path
 from pipeline.project import write_project
 from pipeline.slots import source_of
 from snnprune.core.errors import UserError
@@ -25,11 +27,11 @@ def repro(folder: Path) -> str:
     return run(folder, "dvc", "repro", STAGE, PYTHONPATH=str(PROJECT))
 
 
-def use(dataset: str) -> None:
+def use(dataset: str, **more: Any) -> None:
     """Make it the dataset of the experiment `digits`."""
     yaml = YAML()
     tree = yaml.load(Path("params.yaml"))
-    tree["experiments"]["digits"]["data"] = {"dataset": dataset, "validation": 6, "split_seed": 0}
+    tree["experiments"]["digits"]["data"] = {"dataset": dataset, "validation": 6, "split_seed": 0, **more}
     yaml.dump(tree, Path("params.yaml"))
 
 
@@ -54,6 +56,19 @@ def test_a_change_of_a_file_and_a_missing_folder_are_noticed(project: Path, writ
         repro(project)
 
 
+def test_a_change_of_a_file_of_events_is_noticed(project: Path) -> None:
+    frames, file = np.arange(240, dtype=np.uint8).reshape(20, 3, 4), project / "ready.npz"
+    np.savez(file, frames=frames, labels=np.arange(20) % 2)
+    write_project(project)
+    use("events:ready.npz", events={"timesteps": 3}, test=4)
+    matrix.update()
+    repro(project)
+    assert Project(project).why(STAGE) == ("unchanged", [])
+    np.savez(file, frames=frames, labels=1 - np.arange(20) % 2)
+    outcome, reasons = Project(project).why(STAGE)
+    assert (outcome, [Path(reason).name for reason in reasons]) == ("ran", ["ready.npz"])
+
+
 def test_another_folder_than_the_one_that_dvc_watches_is_not_read(project: Path, write_folder: Write) -> None:
     write_folder(project / "other")
     write_project(project)
@@ -69,6 +84,9 @@ def test_another_folder_than_the_one_that_dvc_watches_is_not_read(project: Path,
         ({"dataset": "idx:./mine/"}, "mine"),
         ({"dataset": "idx:../mine"}, "../mine"),
         ({"dataset": "idx:/data/mine"}, "/data/mine"),
+        ({"dataset": "events:mine"}, "mine"),
+        ({"dataset": "events:/data/mine.npz"}, "/data/mine.npz"),
+        ({"dataset": "nmnist"}, "pipeline/data/datasets.py"),
         ({"dataset": "digits"}, "pipeline/data/datasets.py"),
         ({"dataset": 3}, "pipeline/data/datasets.py"),  # refused when params are validated
         (None, "pipeline/data/datasets.py"),
@@ -80,13 +98,13 @@ def test_what_the_data_stage_takes_its_samples_from(project: Path, data: object,
     assert source_of("one", data, with_code=False) == (".dvcignore" if source == code else source)
 
 
-@pytest.mark.parametrize("dataset", ["idx:", "idx:.", "idx:..", "idx:{}"])
+@pytest.mark.parametrize("dataset", ["idx:", "idx:.", "idx:..", "idx:{}", "events:", "events:.."])
 def test_a_folder_that_holds_the_project_is_refused(project: Path, dataset: str) -> None:
     dataset = dataset.format(project)
     expected = f"^experiments.one.data.dataset: {dataset}: the folder holds the project itself; allowed is a folder for"
     with pytest.raises(UserError, match=expected):
         source_of("one", {"dataset": dataset})
-    assert own_folder("idx:../beside") == Path("../beside")
+    assert own_path("idx:../beside") == Path("../beside")
 
 
 @pytest.mark.parametrize("name", ["with_code", "without"])

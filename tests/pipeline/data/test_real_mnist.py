@@ -24,6 +24,6 @@ def test_it_has_the_pinned_digests_and_the_official_counts(mnist: RawDataset) ->
     assert mnist.samples.images.shape == (60000, 28, 28)
     assert mnist.test.images.shape == (10000, 28, 28)
     assert np.bincount(mnist.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert (mnist.scale, mnist.classes) == (255, 10)
+    assert (mnist.scale, mnist.names) == (255, tuple("0123456789"))
     assert (mnist.samples.images.dtype, mnist.samples.labels.dtype) == (np.uint8, np.int64)
     assert mnist.samples.images.max() == 255

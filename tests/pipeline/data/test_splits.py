@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.data.datasets import RawDataset, Samples
+from pipeline.data.raw import RawDataset, Samples, numbered
 from pipeline.data.splits import split_dataset
 from snnprune.core.errors import DataError
 
@@ -12,7 +12,7 @@ def dataset(per_class: list[int], test: Samples | None = None) -> RawDataset:
     """One 1 x 1 image per sample, whose pixel is the sample's number; classes in blocks."""
     labels = np.repeat(np.arange(len(per_class)), per_class).astype(np.int64)
     images = np.arange(len(labels), dtype=np.uint8)[:, None, None]
-    return RawDataset("made", Samples(images, labels), test, scale=255, classes=len(per_class), source="a test")
+    return RawDataset("made", Samples(images, labels), test, 255, numbered(len(per_class)), source="a test")
 
 
 OFFICIAL = Samples(np.full((4, 1, 1), 200, np.uint8), np.array([0, 1, 1, 0], np.int64))
@@ -23,13 +23,13 @@ def numbers(samples: Samples) -> list[int]:
 
 
 def test_parts_are_disjoint_complete_and_stratified_and_keep_image_and_label_together() -> None:
-    raw = dataset([50, 30, 20])
-    parts = split_dataset(raw, validation=0.2, test=0.3, seed=0)  # shares of all samples
+    labels = dataset([50, 30, 20]).samples.labels
+    parts = split_dataset(dataset([50, 30, 20]), validation=0.2, test=0.3, seed=0)  # shares of all samples
     together = numbers(parts.train) + numbers(parts.validation) + numbers(parts.test)
     assert sorted(together) == list(range(100))
     counts = ((parts.train, [25, 15, 10]), (parts.validation, [10, 6, 4]), (parts.test, [15, 9, 6]))
     for part, per_class in counts:
-        assert part.labels.tolist() == raw.samples.labels[numbers(part)].tolist()
+        assert part.labels.tolist() == labels[numbers(part)].tolist()
         assert np.bincount(part.labels).tolist() == per_class
 
 
@@ -44,8 +44,7 @@ def test_train_is_mixed_although_the_source_is_sorted() -> None:
 
 
 def test_seed_decides() -> None:
-    raw = dataset([50, 50])
-    first, again, other = (split_dataset(raw, 0.2, 0.2, seed) for seed in (3, 3, 4))
+    first, again, other = (split_dataset(dataset([50, 50]), 0.2, 0.2, seed) for seed in (3, 3, 4))
     assert numbers(first.train) == numbers(again.train)
     assert sorted(numbers(first.validation)) != sorted(numbers(other.validation))
 
@@ -118,6 +117,6 @@ def test_test_size_must_fit_the_dataset() -> None:
 @pytest.mark.parametrize("value", [0, 255])
 def test_images_that_are_all_alike_are_refused(value: int) -> None:
     samples = Samples(np.full((40, 2, 2), value, np.uint8), np.arange(40) % 2)
-    raw = RawDataset("made", samples, None, scale=255, classes=2, source="a test")
+    raw = RawDataset("made", samples, None, 255, numbered(2), source="a test")
     with pytest.raises(DataError, match=f"^made: every pixel of every image is {value}; there is nothing to learn$"):
         split_dataset(raw, 0.2, 0.2, seed=0)

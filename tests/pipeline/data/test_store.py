@@ -19,6 +19,7 @@ from tests.imports import PROJECT, imported_files
 from tests.pipeline.studies.made import contents
 
 ONE = np.array([1])
+FRAMES = np.zeros((1, 2, 1, 2, 2), np.uint8)
 
 
 def made() -> dict[str, Any]:
@@ -51,6 +52,7 @@ def test_round_trip_scales_and_adds_the_channel(tmp_path: Path) -> None:
         "digest": summary["digest"],
         "shape": [1, 2, 2],
         "classes": 2,
+        "names": ["0", "1"],
         "splits": {
             "train": {"count": 4, "per_class": [3, 1]},
             "validation": {"count": 2, "per_class": [1, 1]},
@@ -81,6 +83,27 @@ def test_what_has_channels_is_kept_exactly(tmp_path: Path, images: np.ndarray, s
     splits = dict.fromkeys(SPLITS, (images, np.array([0, 1])))
     assert save_dataset(tmp_path, "made", 2, scale, splits)["shape"] == list(images.shape[1:])
     assert torch.equal(load_dataset(tmp_path).train.images, torch.from_numpy(images) / scale)
+
+
+def test_frames_of_events_stay_counts(tmp_path: Path) -> None:
+    frames = np.arange(2 * 3 * 1 * 2 * 2, dtype=np.uint8).reshape(2, 3, 1, 2, 2)
+    splits = dict.fromkeys(SPLITS, (frames, np.array([0, 1])))
+    summary = save_dataset(tmp_path, "made", 2, 1, splits, names=["wave", "clap"], step_ms=1.5)
+    assert list(summary) == ["name", "digest", "shape", "classes", "names", "step_ms", "splits"]
+    assert (summary["shape"], summary["names"], summary["step_ms"]) == ([3, 1, 2, 2], ["wave", "clap"], 1.5)
+    dataset = load_dataset(tmp_path)
+    assert (dataset.names, dataset.step_ms, dataset.train.images.dtype) == (("wave", "clap"), 1.5, torch.uint8)
+    assert torch.equal(dataset.test.images, torch.from_numpy(frames))
+
+
+def test_names_that_are_numbers_leave_the_stored_bytes_as_they_were(tmp_path: Path) -> None:
+    """And files that were stored before datasets had names are read."""
+    save_dataset(tmp_path / "one", **made())
+    save_dataset(tmp_path / "other", **made(), names=["0", "1"])
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
+    with safetensors.safe_open(tmp_path / "one" / FILE, "np") as stored:
+        assert set(json.loads(stored.metadata()["dataset"])) == {"name", "classes", "scale", "digest"}
+    assert (load_dataset(tmp_path / "one").names, load_dataset(tmp_path / "one").step_ms) == (("0", "1"), None)
 
 
 @pytest.mark.parametrize("change", [{}, {"scale": 17}, with_split("test", labels=np.array([0]))])
@@ -128,6 +151,10 @@ def test_equal_content_gives_equal_files_in_another_process_and_nothing_is_left_
         (made() | {"scale": 1, "splits": dict.fromkeys(SPLITS, (np.full((1, 1, 1), np.nan, "f4"), ONE))}, "finite"),
         (with_split("test", labels=np.array([2])), "test split: labels 2 to 2; expected 0 to 1"),
         (with_split("test", labels=np.array([-1])), "test split: labels -1 to -1; expected 0 to 1"),
+        (made() | {"names": ["a"]}, "made: names of classes a; expected 2 that differ"),
+        (made() | {"names": ["a", "a"]}, "made: names of classes a, a; expected 2 that differ"),
+        (made() | {"splits": dict.fromkeys(SPLITS, (FRAMES, ONE))}, "of scale 1; found scale 16"),
+        (made() | {"scale": 1, "splits": dict.fromkeys(SPLITS, (FRAMES.astype("f4"), ONE))}, "images float32"),
         (made() | {"splits": {"train": made()["splits"]["train"]}}, "made: splits train; expected train, validation"),
     ],
 )
