@@ -151,7 +151,8 @@ class Store:
 
     def _fill(self, experiment: str, run_id: str, content: Content) -> None:
         """Log everything else, and finish the run."""
-        self._log_values(run_id, content.points, content.params)
+        model_id = log_model(self._client, experiment, run_id, content) if content.weights is not None else None
+        self._log_values(run_id, content.points, content.params, model_id)
         if content.dataset is not None:
             given = DatasetInput(Dataset(**content.dataset), [InputTag("mlflow.data.context", "training")])
             self._client.log_inputs(run_id, datasets=[given])
@@ -160,13 +161,13 @@ class Store:
                 self._client.log_artifacts(run_id, str(path), path.name)
             else:
                 self._client.log_artifact(run_id, str(path))
-        if content.weights is not None:
-            log_model(self._client, experiment, run_id, content)
         self._client.set_terminated(run_id)
 
-    def _log_values(self, run_id: str, points: Sequence[Point], params: Mapping[str, str]) -> None:
+    def _log_values(
+        self, run_id: str, points: Sequence[Point], params: Mapping[str, str], model_id: str | None = None
+    ) -> None:
         now = int(time.time() * 1000)
-        metrics = [Metric(point.name, point.value, now, point.step) for point in points]
+        metrics = [Metric(point.name, point.value, now, point.step, model_id) for point in points]
         texts = [Param(name, value) for name, value in params.items()]
         for start in range(0, max(len(metrics), len(texts)), AT_ONCE):
             end = start + AT_ONCE
