@@ -17,9 +17,10 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
+from flows.tracking.database import create_database
 from flows.tracking.ledger import Logged, stamp_of, write_ledger
 from flows.tracking.lineage import lineage_note, result_tags
-from flows.tracking.location import local_database, local_uri, store_folder, store_uri, trouble_with
+from flows.tracking.location import local_database, store_folder, store_uri, trouble_with
 from flows.tracking.model import log_model
 from flows.tracking.runs import GROWING, Tag, judge
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
@@ -53,7 +54,7 @@ class Store:
         mlflow.set_tracking_uri(uri)  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
         with self._lock():
             if self._database is not None:
-                _create_database(self._database)
+                create_database(self._database)
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
 
@@ -198,14 +199,3 @@ class Store:
                     self._client.set_experiment_tag(found.experiment_id, key, value)
             self._experiments[name] = found.experiment_id
         return self._experiments[name]
-
-
-def _create_database(path: Path) -> None:
-    """Create MLflow's tables under another name first: it cannot use a database whose making was interrupted."""
-    if path.exists():
-        return
-    unfinished = path.with_suffix(".unfinished")
-    for left_over in path.parent.glob(f"{unfinished.name}*"):  # SQLite's journal, too
-        left_over.unlink()
-    MlflowClient(tracking_uri=local_uri(unfinished)).search_experiments(max_results=1)
-    unfinished.replace(path)
