@@ -1,5 +1,5 @@
-"""`python -m flows.prepare` does at set-up what the first run would wait for: Python compiles what a run imports (pip was
-told not to compile everything), numba compiles the loops, and MLflow makes an empty database to copy."""
+"""`python -m flows.prepare` does at set-up what the first run would wait for: Python compiles what a run imports (pip
+does not), numba compiles the loops, and MLflow makes an empty database to copy."""
 
 import importlib
 from pkgutil import walk_packages
