@@ -1,5 +1,6 @@
 """Runs one experiment, or says what a run would do: `snnprune run EXPERIMENT`, `snnprune plan EXPERIMENT`."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,7 @@ def run(experiment: str, *, workers: int | None = None, prefect: bool = False, d
             with Display() as display:
                 run_experiment(experiment, workers, dask, say=display.say, carry_out=display.bring_up)
     print(f"\n{comparison(experiment)}\n\nreport: {report_page(experiment)}\nMLflow: snnprune ui")
+    gc.freeze()  # as it ends, Python would look for garbage among all that was imported, for a second
 
 
 def run_experiment(

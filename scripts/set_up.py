@@ -105,11 +105,12 @@ def install(lock: Path, venv: Path) -> None:
             words = [line for line in log.read_text(errors="replace").splitlines() if "ERROR" in line][-3:]
             raise SetUpError("\n".join([f"could not install {what[-1]}; all that pip said is in {log}", *words]))
     print("  compiling", flush=True)
-    command = [venv / "bin" / "python", "-m", "snnprune.sparse"]
+    command = [venv / "bin" / "python", "-m", "flows.prepare"]
+    keep = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # pip writes it whatever that says
     with log.open("w") as stream:
-        code = subprocess.call(command, cwd=PROJECT, stdout=stream, stderr=subprocess.STDOUT)
+        code = subprocess.call(command, cwd=PROJECT, env=keep, stdout=stream, stderr=subprocess.STDOUT)
     if code:
-        raise SetUpError(f"could not compile snnprune/sparse; what was said is in {log}")
+        raise SetUpError(f"could not prepare the first run; what was said is in {log}")
     print(f"  done after {time.monotonic() - start:.0f} s", flush=True)
 
 

@@ -1,5 +1,5 @@
-"""DVC as a library. Its internals are known here, in graph.py and in in_use.py alone (DVC is pinned, and tests hold
-every step against `dvc`).
+"""DVC as a library. Its internals are known here, in graph.py, in_use.py and parsed.py alone (DVC is pinned, and tests
+hold every step against `dvc`).
 
 A stage is brought up to date as `dvc repro` does it, but in this process and with the command run by somebody else:
 `begin` decides, takes a result from the run cache, or clears the way for the command; `finish` looks whether the
@@ -29,6 +29,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from flows.engine.graph import graph_of, outs_of
 from flows.engine.in_use import forget_dead_holders
 from flows.engine.lockfile import HEAD, Entry, with_entry
+from flows.engine.parsed import remember_params
 from flows.engine.stage import Stage, StageFailed
 from pipeline.io.files import write_text
 from snnprune.core.errors import UserError
@@ -49,6 +50,7 @@ class Project:
         DVC's run cache knows no other. Raises UserError: DVC cannot read it."""
         self.root = root.resolve()
         _require_readable(self.root)
+        remember_params()
         self._turn = RLock()
         self._running: dict[str, tuple[ExitStack, dict[str, Any], Noted]] = {}
         with _project_errors(root):

@@ -137,9 +137,9 @@ def run_target(
 ) -> dict[str, Done]:
     """Bring a target and all that it needs up to date, up to `workers` stages at a time.
 
-    `before_work` is called first if anything is out of date; `carry_out` must be safe to call from several threads when
-    there are several workers; `executor` runs the commands, by default on this machine; `report` gets how far all is
-    whenever a stage starts or ends; a request to `stop`, from whichever thread, ends all.
+    `before_work` is called first if anything is out of date, while the executor gets ready; `carry_out` must be safe to
+    call from several threads when there are several workers; `executor` runs the commands, by default on this machine;
+    `report` gets how far all is whenever a stage starts or ends; a request to `stop`, from whichever thread, ends all.
 
     Raises:
         UserError: no stage has that address, another flow runs in this folder, or DVC cannot read the project.
@@ -151,9 +151,9 @@ def run_target(
     with workspace(project.root):
         out_of_date = project.out_of_date(stages)
         if out_of_date:
+            executor.prepare(stage for stage in stages if stage.address in out_of_date)
             before_work()
             tracking.prepare()
-            executor.prepare(stage for stage in stages if stage.address in out_of_date)
         work = Work(project, executor, tracking, out_of_date, stop)
         done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report)
     say(count_outcomes(done))

@@ -6,8 +6,10 @@ that comes while they are being loaded starts with those there are, and loads wh
 FD is a Unix socket; when it closes, the interpreter ends.
 """
 
+import atexit
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -76,9 +78,23 @@ def become(words: list[str], folder: str, environment: dict[str, str], output: i
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
+def leave() -> None:
+    """The last thing that the process does before it takes all modules apart: that is left out, for it takes as long as
+    importing some of them. What files hold back is written first, as it would be then."""
+    if is_over:
+        for thing in gc.get_objects():
+            if issubclass(type(thing), io.IOBase):
+                with suppress(OSError, ValueError):  # it is closed, or nobody reads it any more
+                    thing.flush()
+        os._exit(0)
+
+
 if __name__ == "__main__":
+    is_over = False
+    atexit.register(leave)  # before any other, so it is called after all others
     with suppress(ValueError):  # with PYTHONSAFEPATH it is not there
         sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     request = serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     if request is not None:
         become(*request)
+    is_over = True

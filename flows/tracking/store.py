@@ -17,9 +17,10 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
+from flows.tracking.database import create_database
 from flows.tracking.ledger import Logged, stamp_of, write_ledger
 from flows.tracking.lineage import lineage_note, result_tags
-from flows.tracking.location import local_database, local_uri, store_folder, store_uri, trouble_with
+from flows.tracking.location import local_database, store_folder, store_uri, trouble_with
 from flows.tracking.model import log_model
 from flows.tracking.runs import GROWING, Tag, judge
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
@@ -53,7 +54,7 @@ class Store:
         mlflow.set_tracking_uri(uri)  # logging models goes by this; it sets MLFLOW_TRACKING_URI too
         with self._lock():
             if self._database is not None:
-                _create_database(self._database)
+                create_database(self._database)
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
 
@@ -151,7 +152,8 @@ class Store:
 
     def _fill(self, experiment: str, run_id: str, content: Content) -> None:
         """Log everything else, and finish the run."""
-        self._log_values(run_id, content.points, content.params)
+        model_id = log_model(self._client, experiment, run_id, content) if content.weights is not None else None
+        self._log_values(run_id, content.points, content.params, model_id)
         if content.dataset is not None:
             given = DatasetInput(Dataset(**content.dataset), [InputTag("mlflow.data.context", "training")])
             self._client.log_inputs(run_id, datasets=[given])
@@ -160,13 +162,13 @@ class Store:
                 self._client.log_artifacts(run_id, str(path), path.name)
             else:
                 self._client.log_artifact(run_id, str(path))
-        if content.weights is not None:
-            log_model(self._client, experiment, run_id, content)
         self._client.set_terminated(run_id)
 
-    def _log_values(self, run_id: str, points: Sequence[Point], params: Mapping[str, str]) -> None:
+    def _log_values(
+        self, run_id: str, points: Sequence[Point], params: Mapping[str, str], model_id: str | None = None
+    ) -> None:
         now = int(time.time() * 1000)
-        metrics = [Metric(point.name, point.value, now, point.step) for point in points]
+        metrics = [Metric(point.name, point.value, now, point.step, model_id) for point in points]
         texts = [Param(name, value) for name, value in params.items()]
         for start in range(0, max(len(metrics), len(texts)), AT_ONCE):
             end = start + AT_ONCE
@@ -197,14 +199,3 @@ class Store:
                     self._client.set_experiment_tag(found.experiment_id, key, value)
             self._experiments[name] = found.experiment_id
         return self._experiments[name]
-
-
-def _create_database(path: Path) -> None:
-    """Create MLflow's tables under another name first: it cannot use a database whose making was interrupted."""
-    if path.exists():
-        return
-    unfinished = path.with_suffix(".unfinished")
-    for left_over in path.parent.glob(f"{unfinished.name}*"):  # SQLite's journal, too
-        left_over.unlink()
-    MlflowClient(tracking_uri=local_uri(unfinished)).search_experiments(max_results=1)
-    unfinished.replace(path)

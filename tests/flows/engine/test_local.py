@@ -66,6 +66,20 @@ def test_a_fork_sees_what_a_fresh_process_sees_and_never_stale_code(tiny: Path, 
     assert json.loads((tiny / "warm.json").read_text())["part"] == "edited"
 
 
+def test_a_fork_writes_what_it_holds_back_and_does_what_is_left_for_the_end(
+    tiny: Path, executor: LocalExecutor
+) -> None:
+    (tiny / "tiny/sloppy.py").write_text(
+        "import atexit\nimport sys\nimport threading\nimport time\n"
+        "out = open('held.txt', 'w')\nout.write('held')\n"
+        "atexit.register(lambda: print('at the end'))\n"
+        "threading.Thread(target=lambda: (time.sleep(0.2), print('beside'))).start()\n"
+        "sys.stdout.write('no line end')\n"
+    )
+    assert run(executor, tiny, "python -m tiny.sloppy") == ["no line endbeside", "at the end"]
+    assert (tiny / "held.txt").read_text() == "held"
+
+
 @pytest.mark.parametrize("is_warm", [True, False])
 def test_a_failure_has_its_last_lines_and_how_to_go_on(tiny: Path, executor: LocalExecutor, is_warm: bool) -> None:
     with pytest.raises(StageFailed) as failure:

@@ -11,7 +11,7 @@ from torch import Tensor
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork, build_network
-from snnprune.core.params import ModelParams
+from snnprune.core.params import Direct, Frames, ModelParams
 from snnprune.core.schema import ParamsError, validate
 from snnprune.core.training.params import FinetuneParams
 from snnprune.pruning.iterate import make_problem
@@ -25,6 +25,7 @@ from tests.imports import PROJECT
 
 LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]
 DENSE, CONV = "6x6-10-4", "6x6-2C3-4C3-MP2-12"  # the latter of 18 + 72 + 48 synapses
+EVENTS = "2x6x6-3C3S2-12"  # on frames
 
 # What a method ranks by, where that is known: whatever it keeps must score at least as high as what it prunes.
 Score = Callable[[Problem], dict[str, Tensor]]
@@ -55,12 +56,16 @@ CASES = [(name, {}, SCORES.get(name)) for name in available()] + VARIANTS
 
 def network_of(layers: str) -> SpikingNetwork:
     torch.manual_seed(0)
-    return build_network(ModelParams(layers=layers, timesteps=3, threshold=0.2))  # low, so that every layer spikes
+    encoding = Frames(name="frames") if layers == EVENTS else Direct(name="direct")
+    spec = ModelParams(layers=layers, timesteps=3, threshold=0.2, encoding=encoding)  # low, so that every layer spikes
+    return build_network(spec)
 
 
 def problem_of(network: SpikingNetwork, mask: Mask, level: float, scope: str, seed: int = 0) -> Problem:
     generator = torch.Generator().manual_seed(1)
     images = 3 * torch.rand((40, 1, 6, 6), generator=generator)
+    if network.spec.encoding.name == "frames":
+        images = torch.poisson(torch.full((40, 3, 2, 6, 6), 0.5), generator=generator).byte()
     train = Split(images, torch.randint(4, (40,), generator=generator))
     params = PruneParams(
         levels=[level],
@@ -77,7 +82,7 @@ def test_all_are_found() -> None:
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
-@pytest.mark.parametrize("layers", [DENSE, CONV])
+@pytest.mark.parametrize("layers", [DENSE, CONV, EVENTS])
 @pytest.mark.parametrize(("name", "given", "score"), CASES)
 def test_contract(name: str, given: dict[str, object], score: Score | None, layers: str, scope: str) -> None:
     method, network = load_method(name), network_of(layers)

@@ -15,6 +15,7 @@ from snnprune.core.training.evaluate import accuracy, accuracy_by_step, spikes_o
 from snnprune.temporal.early_exit import exits_of, gap, run_with_exits
 
 ENCODINGS = [{"name": "direct"}, {"name": "noisy_direct", "sigma": 0.3}, {"name": "rate"}, {"name": "latency"}]
+ENCODINGS.append({"name": "frames"})
 ARCHITECTURES = [[64, 24, 10], "8x8-3C3-MP2-10"]
 STEPS = 6
 
@@ -33,16 +34,24 @@ def images(count: int = 9) -> Tensor:
     return torch.rand((count, 1, 8, 8), generator=torch.Generator().manual_seed(1))
 
 
+def samples(network: SpikingNetwork, count: int = 9) -> Tensor:
+    """Images, or frames of events."""
+    if network.spec.encoding.name != "frames":
+        return images(count)
+    means = torch.full((count, STEPS, 1, 8, 8), 0.3)
+    return torch.poisson(means, generator=torch.Generator().manual_seed(1)).byte()
+
+
 @pytest.fixture(params=itertools.product(ARCHITECTURES, ENCODINGS), ids=lambda made: f"{made[0]}, {made[1]['name']}")
 def network(request: pytest.FixtureRequest) -> SpikingNetwork:
     return make(*request.param)
 
 
 def test_a_truncated_run_is_the_beginning_of_the_whole_one(network: SpikingNetwork) -> None:
-    whole = network.spikes(images(), seed=5)
+    whole = network.spikes(samples(network), seed=5)
     assert whole.count_nonzero() > 0
     for steps in range(1, STEPS + 1):
-        assert torch.equal(network.spikes(images(), steps=steps, seed=5), whole[:steps])
+        assert torch.equal(network.spikes(samples(network), steps=steps, seed=5), whole[:steps])
 
 
 def test_a_truncated_run_computes_only_its_steps(network: SpikingNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +64,7 @@ def test_a_truncated_run_computes_only_its_steps(network: SpikingNetwork, monkey
         return spikes
 
     monkeypatch.setattr(MultiStepLeaky, "multi_step", spy)
-    network.spikes(images(), steps=2, seed=5)
+    network.spikes(samples(network), steps=2, seed=5)
     assert set(seen) == {2}
 
 
@@ -67,7 +76,7 @@ def test_steps_outside_the_network_are_refused(steps: int) -> None:
 
 def test_all_steps_give_the_accuracy_of_the_evaluation(network: SpikingNetwork) -> None:
     count = 2500 if isinstance(network.spec.layers, list) else 30
-    split = Split(images(count), torch.arange(count) % 10)
+    split = Split(samples(network, count), torch.arange(count) % 10)
     by_step = accuracy_by_step(spikes_of(network, split), split.labels)
     assert by_step[-1].item() == accuracy(network, split)
     assert accuracy_by_step(spikes_of(network, split, 3), split.labels)[-1] == by_step[2]
@@ -75,8 +84,8 @@ def test_all_steps_give_the_accuracy_of_the_evaluation(network: SpikingNetwork) 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.7, 0.95, 1.1])
 def test_stopping_on_the_way_is_what_the_whole_run_says(network: SpikingNetwork, threshold: float) -> None:
-    stopped = run_with_exits(network, images(), threshold, seed=5)
-    expected = exits_of(network.spikes(images(), seed=5), threshold)
+    stopped = run_with_exits(network, samples(network), threshold, seed=5)
+    expected = exits_of(network.spikes(samples(network), seed=5), threshold)
     assert torch.equal(stopped.steps, expected.steps)
     assert torch.equal(stopped.classes, expected.classes)
 
