@@ -47,12 +47,14 @@ class DataParams(Block):
 
     @property
     def sample_shape(self) -> tuple[int, ...] | None:
-        """[T, C, H, W] of the frames, where the sensor's size is known before they are read."""
-        about = DATASETS[self.dataset].events if self.dataset in DATASETS else None
-        if self.events is None or (about is None and self.events.size is None):
+        """[T, C, H, W] of the frames, where it is known before they are read: of your own recordings the sensor's size
+        may be, but not whether there are two polarities."""
+        if self.events is None:
             return None
-        size = about.size if about else tuple(self.events.size)
-        return self.events.shape(size, about.channels if about else 2)
+        if about := DATASETS[self.dataset].events if self.dataset in DATASETS else None:
+            return self.events.shape(about.size, about.channels)
+        is_known = self.events.size is not None and not self.events.polarity
+        return self.events.shape(tuple(self.events.size), channels=1) if is_known else None
 
     @pydantic.field_validator("dataset")
     @classmethod

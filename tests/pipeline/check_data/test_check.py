@@ -95,9 +95,22 @@ def test_in_a_project_a_relative_path_stays(folder: Path) -> None:
     assert blocks["data"]["test"] == 0.2
 
 
-@pytest.mark.parametrize("data", ["events:mine", "ready.npz", "idx:images", "digits"])
+def write_spoken(path: Path) -> None:
+    """An HDF5 file as SHD's, of one polarity: twenty recordings of two events."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        for name, kind, values in (("times", np.float16, (0.0, 0.5)), ("units", np.uint16, (1, 699))):
+            column = file.create_dataset(f"spikes/{name}", (20,), dtype=h5py.vlen_dtype(kind))
+            for index in range(20):
+                column[index] = np.array(values, kind)
+        file["labels"] = np.arange(20) % 2
+
+
+@pytest.mark.parametrize("data", ["events:mine", "events:spoken.h5", "ready.npz", "idx:images", "digits"])
 def test_what_is_suggested_is_accepted_and_fits(folder: Path, data: str) -> None:
     write_events(folder / "mine")
+    write_spoken(folder / "spoken.h5")
     np.savez(folder / "ready.npz", frames=np.arange(400).reshape(20, 5, 4) % 3, labels=np.arange(20) % 2)
     write_idx(folder / "images")
     lines, blocks = said(data)
@@ -105,6 +118,7 @@ def test_what_is_suggested_is_accepted_and_fits(folder: Path, data: str) -> None
     model = validate(ModelParams, blocks["model"], "model")
     shape = tuple(map(int, lines[1].partition("(")[0].removeprefix("sample").split("x")))
     assert model.takes(shape)
+    assert params.sample_shape in (None, shape)
     assert (params.events is None) == (data in ("idx:images", "digits"))
 
 

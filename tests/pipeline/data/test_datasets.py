@@ -183,7 +183,8 @@ def test_a_name_is_kept_as_the_registry_spells_it() -> None:
         ("nmnist", {"downsample": 2}, (10, 2, 17, 17)),
         ("shd", {}, (10, 1, 1, 700)),
         ("events:mine", {"size": [4, 5], "polarity": False}, (10, 1, 4, 5)),
-        ("events:mine", {}, None),
+        ("events:mine", {"size": [4, 5]}, None),
+        ("events:mine", {"polarity": False}, None),
     ],
 )
 def test_the_shape_of_frames_is_known_before_they_are_read(dataset: str, events: dict, shape: tuple | None) -> None:
