@@ -19,9 +19,9 @@ from snnprune.sparse.events import EventLinear
 from snnprune.sparse.linear import SparseLinear
 
 # Density from which a dense layer trains as fast: 0.5 to above 0.7 by net and batch (`python -m benchmarks.speed`). One
-# whose cost follows the events of its input is as fast from 0.2 (2312-256-4 on N-MNIST, batches of 128: 17 ms a step).
+# whose cost follows the events of its input is as fast from 0.2 to 0.23 (`python -m benchmarks.speed.events`).
 DENSE_FROM = 0.5
-DENSE_FROM_ON_EVENTS = 0.2
+DENSE_FROM_ON_EVENTS = 0.22
 
 
 def finetune(

@@ -46,14 +46,14 @@ def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) 
     step t + shift[2] is at (y, x) of step t."""
     if images.dim() == 5:
         return gathered(images, rows, shift, in_rows) if images.device.type == "cpu" else indexed(images, rows, shift)
-    if not in_rows and not shift.any():
-        return images.index_select(0, rows.to(images.device))
-    if is_compiled(images) and images.dim() == 4:
+    is_moved = bool(shift.any())
+    if is_compiled(images) and images.dim() == 4 and (in_rows or is_moved):
         out = torch.empty((*images.shape[1:], len(rows)) if in_rows else (len(rows), *images.shape[1:]))
         arrays = images.contiguous().numpy(), rows.numpy(), shift[:, :2].contiguous().numpy()
         by_rows(kernels.gather, len(rows), *arrays, in_rows, out.numpy())
         return out.movedim(-1, 0) if in_rows else out
-    return _turned(images.index_select(0, rows.to(images.device)), torch.zeros(len(rows)), shift)
+    chosen = images.index_select(0, rows.to(images.device))
+    return _turned(chosen, torch.zeros(len(rows)), shift) if is_moved else chosen
 
 
 def gathered(frames: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:

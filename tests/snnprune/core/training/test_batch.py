@@ -28,6 +28,14 @@ def one_pixel(count: int, height: int, width: int, row: int, column: int) -> Ten
     return images
 
 
+@pytest.mark.parametrize("in_rows", [True, False])
+@pytest.mark.parametrize("shape", [(4,), (2, 2), (1, 2, 2)])
+def test_samples_of_any_shape_are_chosen(shape: tuple[int, ...], in_rows: bool) -> None:
+    images, rows = torch.rand(5, *shape), torch.tensor([4, 0, 0])
+    found = make_batch(Split(images, torch.arange(5)), rows, Augment(), in_rows)
+    assert torch.equal(found.images, images[rows]) and torch.equal(found.labels, rows)
+
+
 def test_zero_changes_and_draws_nothing() -> None:
     images = torch.rand(3, 1, 4, 4)
     state = torch.get_rng_state()
