@@ -1,6 +1,6 @@
 """The paper's claims, from claims.yaml: what is measured for each, on which side of which number, by protocol."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -16,7 +16,8 @@ Side = Literal["above", "at least"]
 @dataclass(frozen=True)
 class Condition(Generic[T]):
     """A quantity on one side of a threshold, and what each protocol has of it: a reading, or once judged what it found.
-    paper_value: the paper's number for it, None where it states none. A protocol without a reading is not measured."""
+    paper_value: the paper's number for it, None where it states none. dataset: of which alone it is one. A protocol
+    without a reading is not measured."""
 
     quantity: str
     unit: str
@@ -26,6 +27,7 @@ class Condition(Generic[T]):
     paper: T
     paper_value: float | None = None
     threshold_of: Literal["the paper", "ours"] = "the paper"
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,15 @@ def load_claims() -> tuple[Claim, ...]:
     """All claims, in the file's order."""
     entries = read_claims()["claims"]
     return tuple(Claim(**entry | {"conditions": tuple(map(_condition, entry["conditions"]))}) for entry in entries)
+
+
+def claims_on(dataset: str) -> tuple[Claim, ...]:
+    """Those that have conditions on this dataset, with these alone."""
+    found = [
+        replace(claim, conditions=tuple(one for one in claim.conditions if one.dataset in (None, dataset)))
+        for claim in load_claims()
+    ]
+    return tuple(claim for claim in found if claim.conditions)
 
 
 def _condition(entry: dict[str, Any]) -> Condition[Reading | None]:

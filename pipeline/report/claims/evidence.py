@@ -28,9 +28,10 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The comparison, and what every study found."""
+    """The comparison, on which dataset it was made, and what every study found."""
 
     comparison: Comparison
+    dataset: str
     studies: Mapping[str, Studied] = field(default_factory=dict)
 
     def of(self, source: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from pipeline.report.claims.claims import Claim, Condition, Side, load_claims, read_claims
+from pipeline.report.claims.claims import Claim, Condition, Side, claims_on, read_claims
 from pipeline.report.claims.evidence import Evidence, NotMeasured, Reading
 from pipeline.report.statistics import Interval
 
@@ -78,8 +78,8 @@ class Judgement:
 
 
 def judge(evidence: Evidence, experiment: str) -> Judgement:
-    """All claims, judged."""
-    judged = [judge_claim(evidence, experiment, claim) for claim in load_claims()]
+    """All claims on the evidence's dataset, judged."""
+    judged = [judge_claim(evidence, experiment, claim) for claim in claims_on(evidence.dataset)]
     given = [claim.verdict for claim in judged]
     return Judgement(experiment, {verdict: given.count(verdict) for verdict in VERDICTS}, RULE, judged)
 

@@ -13,7 +13,7 @@ from pipeline.report.statistics import describe, paired_difference
 from pipeline.report.studies import Studied, StudySummary
 from tests.pipeline.report.tables import TABLES, comparison_of, relaxation_table, row_of, summary_of
 
-EMPTY = Evidence(comparison_of())
+EMPTY = Evidence(comparison_of(), "made")
 
 
 def with_study(study: str, table: pd.DataFrame | list[dict[str, Any]], summary: StudySummary | None = None) -> Evidence:
@@ -47,7 +47,7 @@ def net(seed: int, method: str = "dense", level: float = 0.0, truncated: int = 9
 def test_a_cell_of_the_comparison_in_the_unit_of_the_claim() -> None:
     margin = paired_difference([0.97, 0.98, 0.99], [0.96, 0.96, 0.96])
     result = {"method": "cqp", "level": 0.9, "margin": margin, "accuracy": describe([0.97, 0.98, 0.99])}
-    found = Evidence(comparison_of(result, result | {"method": "magnitude", "margin": None}))
+    found = Evidence(comparison_of(result, result | {"method": "magnitude", "margin": None}), "made")
     points = read.margin(method="cqp", over="magnitude", level=0.9).read(found).interval
     assert (points.mean, points.low) == (pytest.approx(2.0), pytest.approx(100 * margin.low))
     percent = read.cell("compare", "accuracy", 100, method="cqp", level=0.9).read(found).interval

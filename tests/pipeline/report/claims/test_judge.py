@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.io import paths
-from pipeline.report.claims.claims import Claim, Condition, Side, load_claims
+from pipeline.report.claims.claims import Claim, Condition, Side, claims_on, load_claims
 from pipeline.report.claims.evidence import Evidence, Measured, NotMeasured, Reading
 from pipeline.report.claims.judge import (
     PROTOCOLS,
@@ -28,7 +28,8 @@ from tests.imports import PROJECT
 from tests.pipeline.report.tables import comparison_of
 
 CLAIMS = load_claims()
-EMPTY = Evidence(comparison_of())
+MADE = claims_on("made")
+EMPTY = Evidence(comparison_of(), "made")
 NOISE = 1e-12
 
 
@@ -189,22 +190,37 @@ def test_a_condition_beside_the_papers_number() -> None:
 
 def test_an_experiment_without_studies_has_every_claim() -> None:
     found = judge(EMPTY, "made")
-    assert [claim.id for claim in found.claims] == [claim.id for claim in CLAIMS]
-    assert found.verdicts == {verdict: len(CLAIMS) if verdict == "not measured" else 0 for verdict in VERDICTS}
+    assert [claim.id for claim in found.claims] == [claim.id for claim in MADE]
+    assert found.verdicts == {verdict: len(MADE) if verdict == "not measured" else 0 for verdict in VERDICTS}
     assert found.rule == list(RULE)
     json.dumps(asdict(found), allow_nan=False)
+
+
+def test_a_number_of_a_dataset_is_judged_on_it_alone() -> None:
+    conditions = {
+        dataset: {claim.id: len(claim.conditions) for claim in claims_on(dataset)}
+        for dataset in ("mnist", "fashion_mnist", "digits")
+    }
+    assert {name: found.get("cqp_at_90") for name, found in conditions.items()} == {
+        "mnist": 2,
+        "fashion_mnist": 1,
+        "digits": 1,
+    }
+    assert {name: found.get("cqp_on_fashion") for name, found in conditions.items()} == {
+        "mnist": None,
+        "fashion_mnist": 2,
+        "digits": None,
+    }
 
 
 def test_claims_that_were_not_measured_are_left_out_in_one_line_that_says_why() -> None:
     found = judge(EMPTY, "made")
     assert found.measured == []
-    assert found.left_out.startswith(
-        f"Not measured here and left out: {len(CLAIMS)} of {len(CLAIMS)} claims (no margin of"
-    )
+    assert found.left_out.startswith(f"Not measured here and left out: {len(MADE)} of {len(MADE)} claims (no margin of")
     assert "no study energy; " in found.left_out and "not run" not in found.left_out
     assert found.left_out.count("no study energy") == 1
     one_seed = {"method": "cqp", "level": 0.9, "margin": paired_difference([0.9], [0.8])}
-    assert "no interval from one seed" in judge(Evidence(comparison_of(one_seed)), "made").left_out
+    assert "no interval from one seed" in judge(Evidence(comparison_of(one_seed), "made"), "made").left_out
     measured = replace(found, claims=[judged(condition(ABOVE))])
     assert (len(measured.measured), measured.left_out) == (1, "")
 
@@ -236,7 +252,7 @@ def test_the_table_of_claims_is_sound() -> None:
 def test_every_claim_is_judged_in_the_results_in_git() -> None:
     file = PROJECT / paths.report_folder("digits") / "claims.json"
     found = json.loads(file.read_text(encoding="utf-8"))
-    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in CLAIMS]
+    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in claims_on("digits")]
     for claim in found["claims"]:
         assert claim["verdict"] in VERDICTS
         seeds = [one[protocol]["n"] for one in claim["conditions"] for protocol in PROTOCOLS if one[protocol]["n"]]

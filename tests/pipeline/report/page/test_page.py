@@ -33,7 +33,7 @@ def made_page(name: str = "made", **changes: Any) -> Page:
         lead="It came out.",
         facts=[("seeds", "3", compare.anchor)],
         headline=Section("headline", "The comparison", [compare], tables=[PageTable("Three rows.", HEADER, ROWS)]),
-        judgement=judge(Evidence(comparison_of(CQP)), name),
+        judgement=judge(Evidence(comparison_of(CQP), "made"), name),
         sections=[
             Section("accuracy", "Accuracy", [compare], figures),
             Section("sweep", "Sweep", [study], figures[:1], findings=["first <b>", "two"]),
@@ -83,7 +83,7 @@ def test_claims_that_were_not_measured_are_a_line_and_without_any_other_the_rule
     text = render_page(page)
     assert text.count('<article class="claim"') == 1
     assert page.judgement.left_out in Parsed(text).text
-    none = render_page(made_page(judgement=judge(Evidence(comparison_of()), "made")))
+    none = render_page(made_page(judgement=judge(Evidence(comparison_of(), "made"), "made")))
     section = none.split('<section id="claims"')[1].split("</section>")[0]
     assert "left out: 8 of 8 claims" in section
     assert not {"article", "ul", "ol", "table"} & set(Parsed(section).tags)

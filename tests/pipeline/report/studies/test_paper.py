@@ -29,15 +29,15 @@ def test_summary_by_hand() -> None:
     summary = summary_of(table)
     cqp, magnitude = (row_of(summary.results, method=method) for method in ("cqp", "magnitude"))
     assert cqp.accuracy.mean == pytest.approx(2.24 / 3)
-    assert (cqp.notebook, cqp.abstract) == (pytest.approx(0.735), pytest.approx(0.956))
-    assert (magnitude.notebook, magnitude.abstract) == (pytest.approx(0.918), pytest.approx(0.934))
+    assert (cqp.notebook, cqp.paper) == (pytest.approx(0.735), pytest.approx(0.956))
+    assert (magnitude.notebook, magnitude.paper) == (pytest.approx(0.918), pytest.approx(0.934))
     assert cqp.network_sparsity.mean == 0.875
     # Paired by seed although the rows stand in another order: -20, -16, -16 points.
     (margin,) = summary.more["margins"]["margin_points"]
     assert (margin.mean, margin.sd) == (pytest.approx(-52 / 3), pytest.approx((16 / 3) ** 0.5))
     # With two degrees of freedom the 97.5 % quantile is 4.302653: half width 4.302653 * 4/sqrt(3) / sqrt(3) = 5.74.
     assert "-17.33 ± 5.74 points" in summary.findings[0]
-    assert "cqp 74.67 % [73.5 in the notebook, 95.6 in the abstract]" in summary.findings[0]
+    assert "cqp 74.67 % [73.5 in the notebook, 95.6 in the paper]" in summary.findings[0]
     assert summary.metrics["paper_accuracy/magnitude_0.90"] == pytest.approx(0.92)
 
 
@@ -53,9 +53,11 @@ def test_published_values_are_only_beside_their_dataset_and_protocol() -> None:
     found = summary_of(paper_table(), "fashion_mnist", evaluated_table()).results
     assert set(found["protocol"]) == {"paper", "fair"}
     assert set(found.dropna(subset="notebook")["protocol"]) == {"paper"}
-    assert found["abstract"].isna().all()
+    stated = found.dropna(subset="paper")
+    assert dict(zip(stated["method"], stated["paper"], strict=True)) == {"cqp": 0.848, "magnitude": 0.834}
+    assert set(zip(stated["protocol"], stated["level"], strict=True)) == {("paper", 0.7)}
     assert row_of(found, protocol="paper", method="gradient", level=0.7).notebook == pytest.approx(0.464)
-    assert summary_of(paper_table(), "digits").results[["notebook", "abstract"]].isna().all(axis=None)
+    assert summary_of(paper_table(), "digits").results[["notebook", "paper"]].isna().all(axis=None)
 
 
 def test_without_magnitude_there_is_no_margin() -> None:
