@@ -68,32 +68,37 @@ def _check_method(name: str, values: Any, where: str) -> None:
 
 
 def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
-    """Where the data are events, the network must take just their frames, and where not, it must not."""
+    """Where the data are events, the network must take just their frames; where they are images, it must not."""
     data, model = blocks.get("data"), blocks.get("model")
     if data is None or model is None:
         return []
-    encoding = f"{where}.model.encoding.name"
+    encoding, found = f"{where}.model.encoding.name", model.encoding.name
+    problems = _augment_problems(where, blocks, has_frames=data.events is not None)
     if data.events is None:
-        found = (
-            f"{encoding}: frames are of events, and {data.dataset} are images; allowed are direct, noisy_direct, rate, "
-        )
-        return [f"{found}latency; found 'frames'"] if isinstance(model.encoding, Frames) else []
-    if not isinstance(model.encoding, Frames):
-        return [f"{encoding}: {data.dataset} are events; allowed is frames; found {model.encoding.name!r}"]
-    problems = []
-    if (steps := data.events.timesteps) != model.timesteps:
+        if isinstance(model.encoding, Frames):
+            allowed = "allowed are direct, noisy_direct, rate, latency"
+            problems.append(
+                f"{encoding}: frames are of events, and {data.dataset} are images; {allowed}; found {found!r}"
+            )
+    elif not isinstance(model.encoding, Frames):
+        problems.append(f"{encoding}: {data.dataset} are events; allowed is frames; found {found!r}")
+    elif (steps := data.events.timesteps) != model.timesteps:
         problems.append(f"{where}.data.events.timesteps: allowed is {model.timesteps}, model.timesteps; found {steps}")
     elif (shape := data.sample_shape) and not model.takes(shape):
-        frames, size = " x ".join(map(str, shape[1:])), math.prod(shape[1:])
-        allowed = (
-            f"frames of {data.dataset} are {frames}, so the input must be {'x'.join(map(str, shape[1:]))} or {size}"
-        )
+        size = "x".join(map(str, shape[1:]))
+        allowed = f"frames of {data.dataset} are {size}, so the input must be {size} or {math.prod(shape[1:])}"
         problems.append(f"{where}.model.layers: {allowed}; found {model.layers!r}")
+    return problems
+
+
+def _augment_problems(where: str, blocks: Mapping[str, Any], has_frames: bool) -> list[str]:
+    """Frames are not rotated, and images have no time to be shifted in; in every block that trains, or its finetune."""
+    key, why = ("rotation", "frames are shifted, not rotated") if has_frames else ("jitter", "images have no time")
+    problems = []
     for name, block in blocks.items():
-        for key, part in ((name, block), (f"{name}.finetune", getattr(block, "finetune", None))):
-            if rotation := getattr(getattr(part, "augment", None), "rotation", 0):
-                allowed = "frames can be shifted, not rotated; allowed is 0"
-                problems.append(f"{where}.{key}.augment.rotation: {allowed}; found {rotation}")
+        for place, part in ((name, block), (f"{name}.finetune", getattr(block, "finetune", None))):
+            if found := getattr(getattr(part, "augment", None), key, 0):
+                problems.append(f"{where}.{place}.augment.{key}: {why}; allowed is 0; found {found}")
     return problems
 
 

@@ -182,6 +182,10 @@ FRAMES = {
     },
     "experiments.digits.model.encoding": {"name": "frames"},
 }  # frames of 2 x 4 x 8 pixels for the network's 64 inputs
+DIGITS = {
+    "experiments.digits.data": PARAMS["experiments"]["digits"]["data"],
+    "experiments.digits.model.encoding": PARAMS["experiments"]["digits"]["model"]["encoding"],
+}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +196,7 @@ FRAMES = {
             ["model.encoding.name: events:mine are events; allowed is frames; found 'direct'"],
         ),
         (
-            {"experiments.digits.data": PARAMS["experiments"]["digits"]["data"]},
+            {"experiments.digits.data": DIGITS["experiments.digits.data"]},
             [
                 "model.encoding.name: frames are of events, and digits are images; allowed are direct, noisy_direct, "
                 "rate, latency; found 'frames'"
@@ -203,9 +207,13 @@ FRAMES = {
             ["data.events.timesteps: allowed is 10, model.timesteps; found 8"],
         ),
         (
+            {**{key: DIGITS[key] for key in FRAMES}, "experiments.digits.train.augment": {"jitter": 1}},
+            ["train.augment.jitter: images have no time; allowed is 0; found 1"],
+        ),
+        (
             {"experiments.digits.data.events.polarity": False},
             [
-                "model.layers: frames of events:mine are 1 x 4 x 8, so the input must be 1x4x8 or 32; "
+                "model.layers: frames of events:mine are 1x4x8, so the input must be 1x4x8 or 32; "
                 "found [64, 128, 64, 10]"
             ],
         ),
@@ -215,8 +223,8 @@ FRAMES = {
                 "experiments.digits.prune.finetune.augment": {"rotation": 2.0},
             },
             [
-                "train.augment.rotation: frames can be shifted, not rotated; allowed is 0; found 5.0",
-                "prune.finetune.augment.rotation: frames can be shifted, not rotated; allowed is 0; found 2.0",
+                "train.augment.rotation: frames are shifted, not rotated; allowed is 0; found 5.0",
+                "prune.finetune.augment.rotation: frames are shifted, not rotated; allowed is 0; found 2.0",
             ],
         ),
     ],

@@ -29,7 +29,7 @@ def check(data: str, frames: FramesParams, picture: Path | None) -> Iterator[str
     params = frames if _are_recordings(dataset) else None
     with_test = _has_test(dataset)
     raw = load(dataset, {}, with_test, params)
-    yield f"{raw.name} from {raw.source}"
+    yield f"{raw.name} from {raw.source}{f' ({raw.about})' if raw.about else ''}"
     yield from describe(raw)
     yield f"memory       {_memory(raw)}"
     parts = split_dataset(raw, SHARE, None if with_test else SHARE, 0)

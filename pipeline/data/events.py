@@ -1,6 +1,6 @@
 """Loads events as frames: named sets, a user's recordings, or frames that were made elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from snnprune.data.events.labels import join_names, relabel
 from snnprune.data.events.layout import has_part, open_source
 from snnprune.data.events.params import FramesParams
 from snnprune.data.events.ready_made import holds_frames, load_frames_file
-from snnprune.data.events.source import Source, sensor_size
+from snnprune.data.events.source import Recording, Source, sensor_size
 
 
 def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
@@ -31,8 +31,9 @@ def load_event_set(events: EventSet, params: FramesParams) -> RawDataset:
             )
     if events.names:
         parts = [replace(part, names=_named(part, events)) for part in parts]
-    about = f"{where['train'].parent} ({events.about})"
-    return _raw(events.name, *parts, params=params.model_copy(update={"size": list(events.size)}), source=about)
+    params = params.model_copy(update={"size": list(events.size)})
+    raw = _raw(events.name, *parts, params=params, source=str(where["train"].parent))
+    return replace(raw, about=events.about)
 
 
 def load_events(path: Path, params: FramesParams | None, with_test: bool) -> RawDataset:
@@ -62,14 +63,19 @@ def _named(part: Source, events: EventSet) -> tuple[str, ...]:
 
 
 def _raw(name: str, train: Source, test: Source | None = None, *, params: FramesParams, source: str) -> RawDataset:
-    there = [part for part in (train, test) if part]
-    size = params.size or sensor_size(*there)
+    parts = [_with_bar(part, f"{name}, {title}") for part, title in zip((train, test), PARTS, strict=True) if part]
+    size = params.size or sensor_size(*parts)
     params = params.model_copy(update={"size": list(size)})
-    made = []
-    for part, title in zip(there, PARTS, strict=False):
-        with tqdm(desc=f"{name}, {title}", total=len(part), unit=" recordings", leave=False, disable=None) as bar:
-            made.append(to_frames(part, params, lambda done, _, bar=bar: bar.update(done - bar.n)))
-    return _joined(name, made, source)
+    return _joined(name, [to_frames(part, params) for part in parts], source)
+
+
+def _with_bar(part: Source, title: str) -> Source:
+    """The same source, with a bar on a terminal while it is read."""
+
+    def recordings() -> Iterator[Recording]:
+        yield from tqdm(part.recordings(), title, total=len(part), unit=" recordings", leave=False, disable=None)
+
+    return replace(part, recordings=recordings)
 
 
 def _joined(name: str, parts: Sequence[Frames], source: str) -> RawDataset:
@@ -78,7 +84,7 @@ def _joined(name: str, parts: Sequence[Frames], source: str) -> RawDataset:
     samples = [Samples(part.frames, relabel(part.labels, part.names, names)) for part in parts]
     test = samples[1] if len(samples) > 1 else None
     binning = {title: part.binning for title, part in zip(PARTS, parts, strict=False) if part.binning}
-    return RawDataset(name, samples[0], test, 1, names, source, parts[0].step_ms, binning)
+    return RawDataset(name, samples[0], test, 1, names, source, step_ms=parts[0].step_ms, binning=binning)
 
 
 def _ready_made(path: Path, params: FramesParams | None) -> Frames:

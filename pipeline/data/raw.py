@@ -22,8 +22,9 @@ class Samples:
 class RawDataset:
     """A dataset as published. `samples` are free to be split; `test` is the official test split, if there is one;
     `scale` is the pixel value that becomes 1.0 (of frames: 1); `names` are the classes', in the order of their labels
-    0..n-1; `source` says where it came from, for people. Of recordings of events: `step_ms` is the duration of a frame,
-    if known, and `binning` says by split (`train`, `test`) what they were and what of them is not in the frames."""
+    0..n-1; `source` says where it came from and `about` what it is, for people. Of recordings of events: `step_ms` is
+    the duration of a frame, if known, and `binning` says by split (`train`, `test`) what they were and what of them is
+    not in the frames."""
 
     name: str
     samples: Samples
@@ -31,6 +32,7 @@ class RawDataset:
     scale: int
     names: tuple[str, ...]
     source: str
+    about: str | None = None
     step_ms: float | None = None
     binning: Mapping[str, Binning] = field(default_factory=dict)
 

@@ -35,14 +35,15 @@ def save_dataset(
     splits: Mapping[str, Arrays],
     names: Sequence[str] | None = None,
     step_ms: float | None = None,
+    about: str | None = None,
 ) -> dict[str, Any]:
     """Write `dataset.safetensors` and `dataset.json`, byte-identical for equal content; returns what the latter holds.
     That is name, digest, shape [C, H, W] or [T, C, H, W], classes, their names, for events the milliseconds of a frame,
     and count and count per class of each split. splits: for each of train, validation and test: images [N, H, W] or
     [N, C, H, W] (uint8, or float32 with scale 1), or frames of events [N, T, C, H, W] (uint8, scale 1), and labels [N]
     (int64, 0..classes-1). scale: the stored value that becomes 1.0. names: of the classes, by label (None: their
-    numbers). Raises DataError: another set of splits, an empty split, another number of names, or shapes, types or
-    values other than described above."""
+    numbers). about: what it is, for people, in dataset.json alone. Raises DataError: another set of splits, an empty
+    split, another number of names, or shapes, types or values other than described above."""
     if set(splits) != set(SPLITS):
         raise DataError(f"{name}: splits {', '.join(splits)}; expected {', '.join(SPLITS)}")
     numbers = [str(label) for label in range(classes)]
@@ -61,10 +62,10 @@ def save_dataset(
     tensors = {f"{split}.images": images for split, (images, _) in arrays.items()}
     tensors |= {f"{split}.labels": labels for split, (_, labels) in arrays.items()}
     is_events = len(shape) == len(FRAMES)
-    about = {"name": name, "classes": classes, "scale": scale, "digest": digest}
-    about |= {"names": names} if names != numbers else {}
-    about |= {"step_ms": step_ms} if is_events else {}
-    metadata = {METADATA_KEY: json.dumps(about)}
+    stored = {"name": name, "classes": classes, "scale": scale, "digest": digest}
+    stored |= {"names": names} if names != numbers else {}
+    stored |= {"step_ms": step_ms} if is_events else {}
+    metadata = {METADATA_KEY: json.dumps(stored)}
     files.replace(folder / FILE, lambda partial: safetensors.numpy.save_file(tensors, partial, metadata))
     counts = {
         split: {"count": len(labels), "per_class": np.bincount(labels, minlength=classes).tolist()}
@@ -72,6 +73,7 @@ def save_dataset(
     }
     summary = {"name": name, "digest": digest, "shape": list(shape), "classes": classes, "names": names}
     summary |= {"step_ms": step_ms} if is_events else {}
+    summary |= {"about": about} if about else {}
     summary["splits"] = counts
     files.write_json(folder / SUMMARY_FILE, summary)
     return summary

@@ -34,11 +34,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         scale=raw.scale,
         names=raw.names,
         step_ms=raw.step_ms,
+        about=raw.about,
         splits={split: (getattr(parts, split).images, getattr(parts, split).labels) for split in SPLITS},
     )
     counts = ", ".join(f"{part['count']} {split}" for split, part in summary["splits"].items())
     size = " x ".join(map(str, summary["shape"]))
-    print(f"{raw.name} from {raw.source}: {counts} samples of {size}, {len(raw.names)} classes")
+    about = f" ({raw.about})" if raw.about else ""
+    print(f"{raw.name} from {raw.source}{about}: {counts} samples of {size}, {len(raw.names)} classes")
     if params.events:
         step = "" if raw.step_ms is None else f", {raw.step_ms:.4g} ms a step"
         print(f"events in a bin {values}{step}")

@@ -54,6 +54,7 @@ def page_of(
     accuracy, sparsity = FIGURES
     ordered = [*(study for study in ORDER if study in studies), *(study for study in studies if study not in ORDER)]
     splits = ", ".join(f"{entry['count']:,} {name}" for name, entry in dataset["splits"].items())
+    about = f"; {dataset['about']}" if "about" in dataset else ""
     layers = model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers))
     network = f"{layers}, {comparison.synapses:,} prunable synapses, {model.timesteps} time steps"
     seeds = f"{len(comparison.seeds)} ({', '.join(map(str, comparison.seeds))}), protocol {comparison.protocol}"
@@ -61,7 +62,7 @@ def page_of(
         experiment=experiment,
         lead=_lead(comparison, judgement),
         facts=[
-            ("dataset", f"{dataset['name']}: {splits}", sources[0].anchor),
+            ("dataset", f"{dataset['name']}: {splits}{about}", sources[0].anchor),
             ("network", network, everything.anchor),
             ("seeds", seeds, everything.anchor),
             *((*fact, study) for study in ordered for fact in studies[study].summary.facts),

@@ -7,14 +7,22 @@ import numpy as np
 import pytest
 
 from pipeline.data.datasets import DATASETS, is_events, load, registered
-from pipeline.data.event_sets import event_sets
+from pipeline.data.event_sets import EventSet, event_sets
 from pipeline.data.events import load_event_set, losses
 from pipeline.data.raw import RawDataset
 from pipeline.data.splits import split_dataset
 from snnprune.core.errors import DataError
 from snnprune.data.events.frames import Binning
 from snnprune.data.events.params import FramesParams
-from tests.snnprune.data.events.recordings import as_bin, as_npy, packed_arrays, random_events, rows, write_folder
+from tests.snnprune.data.events.recordings import (
+    as_bin,
+    as_npy,
+    packed_arrays,
+    random_events,
+    rows,
+    write_archive,
+    write_folder,
+)
 
 FOUR = FramesParams(timesteps=4)
 
@@ -157,22 +165,28 @@ def test_which_sets_are_events() -> None:
     assert not (is_events("idx:mine") or is_events("digits") or is_events("nothing"))
 
 
-def small(name: str, train: int, test: int):
+def small(name: str, train: int, test: int) -> EventSet:
     """A named set with fewer recordings, and no digests."""
     known = event_sets()[name]
     counts = {"train": train, "test": test}
     return replace(known, parts={part: replace(known.parts[part], count=counts[part], pins={}) for part in counts})
 
 
-def test_a_named_set_has_its_sensors_size_and_its_test_split(project: Path) -> None:
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_a_named_set_has_its_sensors_size_and_its_test_split(project: Path, ending: str) -> None:
     folder = project / "data/raw/n-mnist"
     for part in ("Train", "Test"):  # two of each of two digits, which see few pixels
         files = {f"{part}/{digit}/{n}.bin": as_bin(random_events(9, seed=n)) for digit in (3, 11) for n in (1, 2)}
-        write_folder(folder, files)
+        if ending:
+            write_archive(folder / f"{part}{ending}", files)
+        else:
+            write_folder(folder, files)
     raw = load_event_set(small("nmnist", 4, 4), FOUR)
     assert (raw.name, raw.names, raw.test.labels.tolist()) == ("nmnist", ("3", "11"), [0, 0, 1, 1])
     assert raw.samples.images.shape == (4, 4, 2, 34, 34)
-    with pytest.raises(DataError, match="n-mnist/Test: 4 recordings, expected 5, the test split of nmnist; for a part"):
+    with pytest.raises(
+        DataError, match=f"n-mnist/Test{ending}: 4 recordings, expected 5, the test split of nmnist; for a part"
+    ):
         load_event_set(small("nmnist", 4, 5), FOUR)
 
 
@@ -193,7 +207,7 @@ def test_6789_says_where_its_test_recordings_come_from(project: Path) -> None:
         np.savez(folder / f"nmnist6789-{part}.npz", **arrays)
     raw = load_event_set(small("nmnist-6789", 4, 4), FOUR)
     assert raw.names == ("6", "7", "8", "9")
-    assert "both from N-MNIST's Train files" in raw.source
+    assert "both from N-MNIST's Train files" in raw.about
 
 
 def test_what_was_lost_is_said_in_words() -> None:

@@ -88,8 +88,8 @@ def test_what_has_channels_is_kept_exactly(tmp_path: Path, images: np.ndarray, s
 def test_frames_of_events_stay_counts(tmp_path: Path) -> None:
     frames = np.arange(2 * 3 * 1 * 2 * 2, dtype=np.uint8).reshape(2, 3, 1, 2, 2)
     splits = dict.fromkeys(SPLITS, (frames, np.array([0, 1])))
-    summary = save_dataset(tmp_path, "made", 2, 1, splits, names=["wave", "clap"], step_ms=1.5)
-    assert list(summary) == ["name", "digest", "shape", "classes", "names", "step_ms", "splits"]
+    summary = save_dataset(tmp_path, "made", 2, 1, splits, names=["wave", "clap"], step_ms=1.5, about="made up")
+    assert list(summary) == ["name", "digest", "shape", "classes", "names", "step_ms", "about", "splits"]
     assert (summary["shape"], summary["names"], summary["step_ms"]) == ([3, 1, 2, 2], ["wave", "clap"], 1.5)
     dataset = load_dataset(tmp_path)
     assert (dataset.names, dataset.step_ms, dataset.train.images.dtype) == (("wave", "clap"), 1.5, torch.uint8)

@@ -68,7 +68,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_matrix()
         matrix.update()
         splits = {"train": {"count": 1200}, "validation": {"count": 100}, "test": {"count": 200}}
-        write_json(paths.data_folder("tiny") / "dataset.json", {"name": "made", "splits": splits})
+        about = {"name": "made", "about": "noisy patterns", "splits": splits}
+        write_json(paths.data_folder("tiny") / "dataset.json", about)
         for seed in SEEDS:
             write_json(paths.train_folder("tiny", seed) / "metrics.json", {"loss": 0.1, "validation_accuracy": 0.97})
             for method in METHODS:
@@ -225,7 +226,10 @@ def test_the_page_has_what_was_run_and_every_method_and_level(project: Path) -> 
     wanted[wanted.index(["osqp", "90 %"])][1] = "91.5 % (90 % asked)"
     assert [row[:2] for row in every] == wanted
     assert page.count("<img") == page.count("<figure>") == 2
-    for text in ("made: 1,200 train, 100 validation, 200 test", "10-18-8-2, 200 prunable synapses, 6 time steps"):
+    for text in (
+        "1,200 train, 100 validation, 200 test; noisy patterns",
+        "10-18-8-2, 200 prunable synapses, 6 time steps",
+    ):
         assert text in page
     assert "3 (0, 1, 2), protocol fair" in page
 
