@@ -67,7 +67,7 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
 
     layers: neuron counts from input to output, or a notation such as "28x28-12C5-MP2-64C5-MP2-10".
     model: beta (0.9), threshold (1.0), reset ("subtract" or "zero"), timesteps (10), dropout (0.0), surrogate, encoding
-        (such as {"name": "rate", "gain": 0.5}); see `snnprune.core.params.ModelParams`.
+        (such as {"name": "rate", "gain": 0.5}, of events {"name": "frames"}); see `snnprune.core.params.ModelParams`.
     Raises UserError: an unknown or impossible value; names the key, what was found and what is allowed.
 
     >>> build([64, 128, 10], timesteps=8, encoding={"name": "rate"})(torch.rand(5, 1, 8, 8)).shape
@@ -109,8 +109,9 @@ def train(
 ) -> SpikingNetwork:
     """A trained copy of `network`, in evaluation mode. The same seed gives the same weights on the same kind of CPU.
 
-    data, validation: images [N, C, H, W] in 0..1 and labels [N] (`as_split`); DataError unless they fit the network.
-    loss: a function of spike counts [B, classes], images [B, C, H, W] and labels [B].
+    data, validation: images [N, C, H, W] in 0..1, or frames of events [N, T, C, H, W], and labels [N] (`as_split`);
+        DataError unless they fit the network.
+    loss: a function of spike counts [B, classes], images or frames [B, ...] and labels [B].
     on_epoch: called after each epoch with its loss and validation accuracy. progress: receives more; silent by default.
     resume: a file that holds the state after each epoch; an interrupted run goes on from it and ends the same.
 
@@ -159,7 +160,7 @@ def prune(
 ) -> Pruned:
     """A copy of `network` with exactly `round((1 - level) * n)` of its n synapses (solver methods may miss that).
 
-    data, validation: images [N, C, H, W] in 0..1 and labels [N]; criticality and fine-tuning read `data` alone.
+    data, validation: as in `train`; criticality and fine-tuning read `data` alone.
     method: one of `list_methods()`. method_params: its own, such as {"alpha": 0.25} of cqp.
     level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned.
     finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
