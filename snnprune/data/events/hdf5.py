@@ -15,6 +15,7 @@ import numpy as np
 from snnprune.core.errors import DataError, UserError
 from snnprune.data.events.labels import number_labels
 from snnprune.data.events.source import Recording, Source
+from snnprune.data.events.tree import unreadable
 
 CHANNELS = 700
 ARRAYS = ("spikes/times", "spikes/units", "labels")
@@ -81,6 +82,8 @@ def _opened(file: Path | bytes, where: str) -> Iterator[Any]:
     try:
         with h5py.File(BytesIO(file) if isinstance(file, bytes) else file, "r") as content:
             yield content
+    except PermissionError as error:
+        raise unreadable(where, error) from error
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise DataError(f"{where}: not a readable HDF5 file ({error}); replace it by an intact copy") from error
 
