@@ -67,7 +67,8 @@ def run_c(folder: Path, inputs: Tensor) -> Tensor:
 
 
 def _arrays(layer: SparseLayer, net: SparseNet) -> dict[str, np.ndarray]:
-    """A layer's constants. Indices have one type in all layers; beta and threshold have one value where all are equal."""
+    """A layer's constants that are not empty. Indices have one type in all layers; beta and threshold one value where
+    all are equal."""
     synapses, inputs = max(len(each.values) for each in net.layers), max(each.inputs for each in net.layers)
     arrays = {
         "starts": layer.starts.astype(smallest_unsigned(synapses)),

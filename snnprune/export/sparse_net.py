@@ -210,7 +210,7 @@ def _below_threshold(layer: SparseLayer, steps: int) -> np.ndarray:
 
 
 def _only(layer: SparseLayer, rows: np.ndarray, place: np.ndarray, area: int, table: np.ndarray) -> SparseLayer:
-    """These rows of a layer, whose inputs come in channels of `area` values, the i-th now at place[i] (-1: left out)."""
+    """These rows of a layer. Its inputs come in channels of `area` values, the i-th now at place[i] (-1: left out)."""
     new_row = np.full(layer.rows, -1)
     new_row[rows] = np.arange(len(rows))
     channels, row_of = layer.columns // area, new_row[layer.row_of]
