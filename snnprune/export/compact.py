@@ -56,7 +56,7 @@ def compact(network: SpikingNetwork) -> SpikingNetwork:
     weighted = [[m for m in net.layers if isinstance(m, nn.Linear | nn.Conv2d)] for net in (network, small)]
     columns: np.ndarray | None = None
     with torch.no_grad():
-        for old, new, layer, rows in zip(*weighted, layers, kept, strict=True):
+        for old, new, rows in zip(*weighted, kept, strict=True):
             chosen = old.weight[torch.from_numpy(rows)]
             if columns is not None:
                 each = chosen.shape[1] // len(columns)

@@ -1,4 +1,4 @@
-"""The weights by the network's own names, zeros in place: `.pt` for `torch.load(weights_only=True)`, and safetensors."""
+"""The state dict by the network's own names, zeros in place: `.pt` for `torch.load(weights_only=True)`, safetensors."""
 
 import io
 import json
@@ -9,7 +9,6 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork, build_network, run_fused
 from snnprune.core.params import ModelParams
@@ -20,8 +19,9 @@ PT, SAFETENSORS, METADATA = "weights.pt", "weights.safetensors", "metadata.json"
 
 
 def to_state_dict(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
-    """Weights and biases; beta, threshold, time steps and the rest are in `metadata.json`."""
-    tensors, about = copy_parameters(network), metadata(network, classes)
+    """Weights, biases and the neurons' constants; time steps, encoding and the rest are in `metadata.json`."""
+    tensors = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+    about = metadata(network, classes)
     stream = io.BytesIO()
     torch.save(tensors, stream)
     files = {
@@ -35,9 +35,9 @@ def to_state_dict(network: SpikingNetwork, classes: Sequence[str] = ()) -> Expor
 
 @torch.no_grad()
 def run_state_dict(folder: Path, inputs: Tensor) -> Tensor:
-    """Spike counts [B, classes] of a new network with the weights of the .pt file."""
+    """Spike counts [B, classes] of a new network that has loaded the .pt file."""
     about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     network = build_network(ModelParams.model_validate(about["model"])).eval()
-    load_parameters(network, torch.load(folder / PT, weights_only=True, map_location="cpu"))
+    network.load_state_dict(torch.load(folder / PT, weights_only=True, map_location="cpu"), strict=True)
     spec = network.spec
     return run_fused(network.layers, inputs.float(), spec.timesteps, is_constant(spec.encoding)).sum(0)
