@@ -61,25 +61,27 @@ def _layer(
     """The layer with the finest unit of the membrane that cannot overflow, of each row or of all together."""
     multiplier, beta_shift = _fixed_point(neurons.beta)
     low, high = (total * most for total in synapses.sums())
-    shift, numbers = np.full(len(scale), SHIFTS[-1] - 1), []
-    for candidate in SHIFTS:
-        unit = scale / levels * 2.0**-candidate
-        whole = [np.rint(values / unit).clip(-ENOUGH, ENOUGH).astype(np.int64) for values in (bias, neurons.threshold)]
-        tried = np.full(len(scale), candidate)
-        found = largest_value(low, high, tried, *whole, multiplier, beta_shift, neurons.to_zero, steps)
-        numbers.append(whole)
-        shift = np.where((shift < SHIFTS[-1]) & (found <= INT32) & (whole[1] > 0), candidate, shift)
+
+    def at(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bias and threshold in the unit of the membrane."""
+        unit = scale / levels * 2.0**-shift
+        return tuple(np.rint(v / unit).clip(-ENOUGH, ENOUGH).astype(np.int64) for v in (bias, neurons.threshold))
+
+    def fits(shift: np.ndarray) -> np.ndarray:
+        whole = at(shift)
+        found = largest_value(low, high, shift, *whole, multiplier, beta_shift, neurons.to_zero, steps)
+        return (found <= INT32) & (whole[1] > 0)
+
+    tried = np.stack([fits(np.full(len(scale), shift)) for shift in SHIFTS])
     if per == "layer":
-        shift[:] = shift.min()
-    chosen = SHIFTS[0] - shift
-    bias, threshold = (np.stack(each)[chosen.clip(max=len(SHIFTS) - 1), range(len(scale))] for each in zip(*numbers))
-    if shift.min() < SHIFTS[-1] or not threshold.all():
-        row = int(np.argmin(shift))
+        tried[:] = tried.all(1, keepdims=True)
+    if not tried.any(0).all():
         raise UserError(
-            f"{name}: no unit of the membrane of row {row} keeps its threshold above 0 and {steps} time steps within "
-            "32 bits; try more bits, or rounding per row"
+            f"{name}: no unit of the membrane of row {int(np.argmin(tried.any(0)))} keeps its threshold above 0 and "
+            f"{steps} time steps within 32 bits; more bits, or rounding per row, may"
         )
-    arrays = (values.astype(np.int32) for values in (shift, bias, threshold, multiplier))
+    shift = SHIFTS[0] - tried.argmax(0)
+    arrays = (values.astype(np.int32) for values in (shift, *at(shift), multiplier))
     return IntegerLayer(name, synapses, scale, *arrays, beta_shift, neurons.to_zero)
 
 

@@ -20,11 +20,11 @@ def largest_input(encoding: Encoding) -> int:
 
 
 def integer_inputs(spec: ModelParams, images: Tensor, seed: int | None = None) -> np.ndarray:
-    """What goes into the integer network of `spec` for images [B, C, H, W] in 0..1, or frames [B, T, C, H, W] (counts of
-    events, uint8 or float32): uint8, images [B, C, H, W] in 0..255, or frames [B, T, C, H, W].
+    """What goes into the integer network of `spec`, uint8: images [B, C, H, W] in 0..255, or frames [B, T, C, H, W].
 
-    seed: fixes a random encoding. Raises DataError: an image is not within 0..1, or counts are not whole numbers from 0.
-    Raises UserError: the encoding has no integer form.
+    images: [B, C, H, W] in 0..1, or frames [B, T, C, H, W] (counts of events, uint8 or float32). seed: fixes a random
+    encoding. Raises DataError: an image is not within 0..1, or counts are not whole numbers from 0. Raises UserError:
+    the encoding has no integer form.
     """
     most = largest_input(spec.encoding)
     images = images.cpu()
