@@ -35,8 +35,8 @@ def of_float(network: SpikingNetwork) -> PackedFootprint:
 
 
 def of_integer(network: IntegerNetwork) -> PackedFootprint:
-    """Weights of the network's bits, int32 biases, and thresholds (int32) and shifts (a byte) of each row, or of a whole
-    layer where all rows have the same. The scale is in them, and the multiplier is one."""
+    """Weights of the network's bits, int32 biases, thresholds (int32) and shifts (a byte) of each row, or of a layer
+    where all its rows have the same. The scale is in them, and the multiplier is one."""
     sizes, neurons = [], 0
     for layer in network.layers:
         rows, synapses = len(layer.scale), layer.synapses

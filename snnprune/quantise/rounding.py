@@ -56,17 +56,15 @@ class StraightThrough(nn.Module):
     """A parametrisation (`torch.nn.utils.parametrize`): the weight is used rounded, and its gradient goes to what is
     rounded as if nothing were (the straight-through estimator, Bengio et al., arXiv 1308.3432). The scale stays."""
 
-    def __init__(self, scale: Tensor, bits: int, mask: Tensor | None = None) -> None:
-        """scale: broadcasts to the weight. mask: of its shape, True where a synapse is kept; others stay zero."""
+    def __init__(self, weight: Tensor, scale: Tensor, bits: int) -> None:
+        """Of a weight [rows, ...] by its rows' `scale`; synapses that are zero now have no gradient."""
         super().__init__()
         self.bits = bits
-        self.register_buffer("scale", scale.float())
-        self.register_buffer("mask", mask)
+        self.register_buffer("scale", over_rows(scale, weight).to(weight))
+        self.register_buffer("kept", weight.detach() != 0)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The rounded weight."""
-        most = largest(self.bits)
-        if self.mask is not None:
-            weight = weight * self.mask
+        most, weight = largest(self.bits), weight * self.kept
         whole = (weight.detach() / self.scale).round().clamp(-most, most) * self.scale
         return whole + (weight - weight.detach())
