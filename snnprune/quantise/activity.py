@@ -54,7 +54,7 @@ def activity(net: SpikingNetwork | Quantised, split: Split) -> Activity:
                 acs + int(counts.acs.sum()),
                 updates + counts.neuron_updates,
             )
-        decisions.append(spikes[-1].sum(0).argmax(1))
+        decisions.append(spikes[-1].sum(0).argmax(1).cpu())
         now = [out.flatten(2).any(0).any(0) for out in spikes]
         fired = [a | b for a, b in zip(fired, now, strict=True)] if fired else now
     samples = len(split.labels)

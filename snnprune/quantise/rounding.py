@@ -1,12 +1,13 @@
 """Symmetric uniform rounding of weights to a few bits, w ~ scale * q, with whole q in -(2^(bits-1) - 1)..2^(bits-1) - 1
 (Krishnamoorthi, arXiv 1806.08342, without a zero point: zero stays zero, so that a pruned synapse stays pruned)."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 Per = Literal["layer", "row"]
+PER: tuple[Per, ...] = get_args(Per)
 GRID = torch.linspace(1.0, 0.3, 36, dtype=torch.float64)  # shares of the largest weight that become the largest q
 
 
