@@ -71,7 +71,6 @@ class Card:
 
     def markdown(self) -> str:
         """The card for people."""
-        rows = {**self._what(), **self._costs()}
         notes = [f"- {note}" for note in self.about.get("notes", ())]
         lines = [
             "---",
@@ -80,9 +79,9 @@ class Card:
             "",
             f"# {self.net}, as {self.target}",
             "",
-            "| | |",
-            "|---|---|",
-            *(f"| {key} | {_cell(text)} |" for key, text in rows.items()),
+            *_table(self._what()),
+            "",
+            *_table(self._costs()),
             *(["", *notes] if notes else []),
             "",
             "Made by:",
@@ -145,5 +144,5 @@ class Card:
         }
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _table(rows: Mapping[str, str]) -> list[str]:
+    return ["| | |", "|---|---|", *(f"| {key} | {text.replace('|', chr(92) + '|')} |" for key, text in rows.items())]

@@ -21,7 +21,7 @@ class Differences:
     counts: int
 
     def __str__(self) -> str:
-        return f"{self.decisions:,} of {self.samples:,} decisions differ, {self.counts:,} samples' counts of spikes"
+        return f"{self.decisions:,} of {self.samples:,} decisions differ, spike counts of {self.counts:,}"
 
     def as_dict(self) -> dict[str, int]:
         """As plain values."""
