@@ -118,7 +118,7 @@ def export(
     license: Annotated[str, typer.Option(help="Of the net, for its card, such as mit.")] = "unknown",
 ) -> None:
     """Write a net for other tools, with a card: what it is, what it costs, how often it decides otherwise."""
-    from pipeline.export import export as export_net
+    from pipeline.export.export import export as export_net
 
     for line in export_net(net, to, out, license):
         print(line, flush=True)

@@ -25,10 +25,11 @@ FOLDER = Path("export")
 
 @dataclass(frozen=True)
 class Net:
-    """A net to be exported; dataset: whose test split it is measured on, seeds: test accuracies of all nets of its
-    method and level, where there are such."""
+    """A net to be exported. argument: what names it in a command. dataset: whose test split it is measured on, seeds:
+    test accuracies of all nets of its method and level, where there are such."""
 
     name: str
+    argument: str
     network: SpikingNetwork
     dataset: Dataset | None = None
     seeds: tuple[float, ...] = ()
@@ -59,10 +60,7 @@ def export(net: str, targets: Sequence[str], out: Path | None = None, license: s
     found = find(net)
     for target in targets:
         folder = (FOLDER / found.name if out is None else out) / target
-        command = ["snnprune", "export", found.name, "--to", target]
-        command += [] if license == UNKNOWN else ["--license", license]
-        card = write(found, target, folder, shlex.join(command), license)
-        yield f"{target}: {folder}: {summary(card)}"
+        yield f"{target}: {folder}: {summary(write(found, target, folder, license))}"
 
 
 def find(net: str) -> Net:
@@ -72,7 +70,7 @@ def find(net: str) -> Net:
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise UserError(f"{net}: no such file")
-        return Net(path.stem, load_network(path))
+        return Net(path.stem, path.name, load_network(path))
     experiment, _, name = net.partition("/")
     if not (paths.RESULTS / experiment).is_dir() or not name:
         there = ", ".join(sorted(folder.name for folder in paths.RESULTS.glob("*") if folder.is_dir())) or "none"
@@ -98,10 +96,11 @@ def in_project(experiment: str, name: str) -> Net:
     method, seed, level = nets[name]
     network = load_network(net_file(experiment, method, seed, level))
     dataset = load_dataset(paths.data_folder(experiment))
-    return Net(f"{experiment}/{name}", network, dataset, _accuracies(experiment, method, level))
+    name = f"{experiment}/{name}"
+    return Net(name, name, network, dataset, _accuracies(experiment, method, level))
 
 
-def write(net: Net, target: str, folder: Path, command: str, license: str = UNKNOWN) -> Card:
+def write(net: Net, target: str, folder: Path, license: str = UNKNOWN) -> Card:
     """Write a net for one target, and its card. Raises UserError: the target cannot express the net."""
     network, dataset, loaded = net.network, net.dataset, load_target(target)
     names = () if dataset is None else dataset.names
@@ -117,11 +116,13 @@ def write(net: Net, target: str, folder: Path, command: str, license: str = UNKN
             differing = differences(network, loaded, folder, dataset.test)
         except UserError as error:
             about["notes"] = [*about.get("notes", ()), f"differences from the network are not measured: {error}"]
+    command = ["snnprune", "export", net.argument, "--to", target]
+    command += [] if license == UNKNOWN else ["--license", license]
     weights = prunable_weights(network).values()
     card = Card(
         net=net.name,
         target=target,
-        command=command,
+        command=shlex.join(command),
         license=license,
         network=metadata(network, names),
         synapses=sum(weight.numel() for weight in weights),
