@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnprune.nir.neurons import Neurons, State
+from snnprune.nir.neurons import Integrators, Neurons, State
 from snnprune.nir.package import NirError
 
 Edge = tuple[str, str]
+STATEFUL = (Neurons, Integrators)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class StepNetwork(nn.Module):
         for place in self.places:
             total = _sum([values[name] for name in place.now] + [memory.values[name] for name in place.before])
             module = self.module(place.name)
-            if isinstance(module, Neurons):
+            if isinstance(module, STATEFUL):
                 total, following.states[place.name] = module(total, memory.states.get(place.name))
             else:
                 total = module(total)
@@ -89,7 +90,7 @@ class StepNetwork(nn.Module):
         values = {self.input: torch.zeros_like(now)}
         for place in self.places:
             module, total = self.module(place.name), _sum([values[name] for name in place.now])
-            values[place.name] = torch.zeros_like(total) if isinstance(module, Neurons) else module(total)
+            values[place.name] = torch.zeros_like(total) if isinstance(module, STATEFUL) else module(total)
         return values
 
 
@@ -134,11 +135,13 @@ def _depth_first(followers: Mapping[str, Sequence[str]], start: str) -> tuple[li
 
 
 def _require_neurons_in_loops(modules: Mapping[str, nn.Module], followers: Mapping[str, Iterable[str]]) -> None:
-    stateless = {name for name, module in modules.items() if not isinstance(module, Neurons)}
+    stateless = {name for name, module in modules.items() if not isinstance(module, STATEFUL)}
     try:
         graphlib.TopologicalSorter({name: stateless & {*followers[name]} for name in stateless}).prepare()
     except graphlib.CycleError as error:
-        raise NirError(f"a loop without neurons: {' - '.join(error.args[1])}; allowed are loops with neurons") from error
+        raise NirError(
+            f"a loop without neurons: {' - '.join(error.args[1])}; allowed are loops with neurons"
+        ) from error
 
 
 def _sum(values: Sequence[Tensor]) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from snntorch import surrogate
+from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
 Mechanism = Literal["subtract", "zero", "file"]
@@ -52,42 +52,57 @@ class State(NamedTuple):
     synapse: Tensor | None
 
 
-class Neurons(nn.Module):
-    """Neurons of a NIR node; their constants are buffers, float32. Gradients pass a spike by snnTorch's arctan, and no
-    reset."""
+class Integrators(nn.Module):
+    """Neurons that do not spike, and the membrane of those that do; constants are buffers, float32."""
 
-    def __init__(self, constants: Constants, reset: Reset) -> None:
+    def __init__(self, constants: Constants) -> None:
         super().__init__()
-        self.constants, self.reset = constants, reset
-        for name, value in vars(constants).items():
-            self.register_buffer(name, None if value is None else torch.as_tensor(value, dtype=torch.float32))
-        if reset.mechanism == "zero" and self.v_reset is not None:
-            self.v_reset = torch.zeros_like(self.v_reset)
-        self.spike = surrogate.atan()
+        for name in ("beta", "gain", "leak", "alpha", "w_in"):
+            self.register_buffer(name, _float32(getattr(constants, name)))
 
     def forward(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Spikes, or membrane potentials of neurons that do not spike, and the state after a step on values [B, ...];
-        without a state they are at rest."""
-        if self.alpha is not None:
-            values = self.w_in * values
-            if state is not None:
-                values = self.alpha * state.synapse + values
-        synapse = None if self.alpha is None else values
-        drive = self.gain * values + self.leak
-        if self.threshold is None:
-            potential = drive if state is None else self.beta * state.membrane + drive
-            return potential, State(potential, synapse)
+        """Membrane potentials, and the state, after a step on values [B, ...]; without a state they were at rest."""
+        drive, synapse = self.drive(values, state)
+        potential = drive if state is None else self.beta * state.membrane + drive
+        return potential, State(potential, synapse)
+
+    def drive(self, values: Tensor, state: State | None) -> tuple[Tensor, Tensor | None]:
+        """What is added to the membrane, and the synapse's current."""
+        if self.alpha is None:
+            return self.gain * values + self.leak, None
+        synapse = self.w_in * values
+        if state is not None:
+            synapse = self.alpha * state.synapse + synapse
+        return self.gain * synapse + self.leak, synapse
+
+
+class Neurons(SpikingNeuron):
+    """Neurons that spike: snnTorch's surrogate gradient (arctan) and threshold. No gradient passes a reset."""
+
+    def __init__(self, constants: Constants, reset: Reset) -> None:
+        super().__init__(_float32(constants.threshold))
+        self.constants, self.reset = constants, reset
+        self.membrane = Integrators(constants)
+        v_reset = _float32(constants.v_reset)
+        self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
+
+    def forward(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Spikes, and the state, after a step on values [B, ...]; without a state they were at rest."""
+        drive, synapse = self.membrane.drive(values, state)
         potential = drive if state is None else self._advance(state.membrane, drive)
-        spikes = self.spike(potential - self.threshold)
-        return spikes, State(potential if self.reset.delay else self._reset(potential), synapse)
+        return self.fire(potential), State(potential if self.reset.delay else self._reset(potential), synapse)
+
+    def reset_mem(self) -> None:
+        """Nothing: who calls it keeps its state."""
 
     def _advance(self, potential: Tensor, drive: Tensor) -> Tensor:
         """The next potential, in snnTorch's order of operations: subtraction last."""
+        beta = self.membrane.beta
         if not self.reset.delay:
-            return self.beta * potential + drive
+            return beta * potential + drive
         if self.reset.mechanism == "subtract":
-            return self.beta * potential + drive - self.threshold * self._fired(potential)
-        return self.beta * self._reset(potential) + drive
+            return beta * potential + drive - self.threshold * self._fired(potential)
+        return beta * self._reset(potential) + drive
 
     def _reset(self, potential: Tensor) -> Tensor:
         if self.reset.mechanism == "subtract":
@@ -96,3 +111,7 @@ class Neurons(nn.Module):
 
     def _fired(self, potential: Tensor) -> Tensor:
         return potential.detach() > self.threshold
+
+
+def _float32(value: np.ndarray | None) -> Tensor | None:
+    return None if value is None else torch.as_tensor(value, dtype=torch.float32)

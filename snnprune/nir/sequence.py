@@ -40,7 +40,10 @@ def to_spiking(
         model = ours | {key: value for key, value in given.items() if value is not None} | fixed
     with torch.random.fork_rng(devices=[]):
         spiking = build_network(validate(ModelParams, model, "model"))
-    load_parameters(spiking, _parameters(spiking, layers))
+    try:
+        load_parameters(spiking, _parameters(spiking, layers))
+    except ValueError as error:
+        raise NirError(f"the nodes are not those of the model in the file's metadata: {error}") from error
     return spiking.eval()
 
 
@@ -66,8 +69,8 @@ def _neuron_params(layers: list[tuple[str, nn.Module]]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name, neurons in layers[1::2]:
         constants, reset = neurons.constants, neurons.reset
-        if constants.threshold is None or constants.alpha is not None:
-            raise NirError(f"node {name}: neurons without spikes or with a synapse; allowed are LIF and IF")
+        if constants.alpha is not None:
+            raise NirError(f"node {name}: neurons with a synapse; allowed are LIF and IF")
         _require(name, "the gain r dt/tau (IF: r dt)", constants.gain, 1)
         _require(name, "v_leak", constants.leak, 0)
         if reset.mechanism == "subtract":
@@ -94,10 +97,10 @@ def _require(name: str, key: str, values: np.ndarray, allowed: float) -> None:
 
 
 def _one(name: str, key: str, values: np.ndarray) -> float:
-    """The one value of all neurons, with as many digits as float32 has."""
+    """The one value of all neurons, with no more digits than float32 has."""
     if np.ptp(values.astype(np.float32)):
         raise NirError(f"node {name}: {key} from {values.min():g} to {values.max():g}; allowed is one value for all")
-    return float(f"{np.float32(values.flat[0]):.9g}")
+    return float(str(np.float32(values.flat[0])))
 
 
 def _notation(network: StepNetwork, layers: list[tuple[str, nn.Module]]) -> str:

@@ -1,5 +1,5 @@
-"""The equations of NIR's documentation (https://neuroir.org/docs/primitives.html) in numpy, as a second opinion: forward
-Euler with a step of dt, float64. It was written before `snnprune.nir`, from the documentation alone.
+"""The equations of NIR's documentation (https://neuroir.org/docs/primitives.html) in numpy, as a second opinion:
+forward Euler with a step of dt, float64. It was written before `snnprune.nir`, from the documentation alone.
 
     LI, LIF      tau dv/dt = (v_leak - v) + R I            CubaLI, CubaLIF   tau_syn dI/dt = -I + w_in S
     IF           dv/dt = R I                                                 tau_mem dv/dt = (v_leak - v) + R I
