@@ -142,9 +142,7 @@ def _folded(modules: Mapping[str, nn.Module], edges: Sequence[Edge]) -> tuple[di
         followers = [target for source, target in edges if source in sources]
         before = found.get(sources[0])
         if len(sources) != 1 or followers != [name] or not isinstance(before, WEIGHTED):
-            raise NirError(
-                f"{name}: {type(module).__name__} that is not right after Linear or Conv; allowed is only that"
-            )
+            raise NirError(f"{name}: {type(module).__name__}; allowed is one right after Linear or Conv")
         fuse = fuse_linear_bn_eval if isinstance(before, nn.Linear) else fuse_conv_bn_eval
         found[sources[0]] = fuse(copy.deepcopy(before).eval(), copy.deepcopy(module).eval())
         found[name] = nn.Identity()

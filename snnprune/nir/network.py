@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnprune.nir.neurons import Integrators, Neurons, State
+from snnprune.nir.neurons import Integrators, Neurons
 from snnprune.nir.package import NirError
 
 Edge = tuple[str, str]
@@ -29,7 +29,7 @@ class Place:
 class Memory:
     """What goes from a step to the next: neurons' states, and the values that recurrent edges carry."""
 
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     values: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -53,7 +53,8 @@ class StepNetwork(nn.Module):
         self.input, self.output = ends
         self.input_shape = tuple(int(size) for size in graph.nodes[self.input].input_type["input"])
         self.places = arrange(modules, edges, self.input)
-        self.nodes = nn.ModuleDict({_key(name): module for name, module in modules.items()})
+        order = [self.input, *(place.name for place in self.places)]
+        self.nodes = nn.ModuleDict({_key(name): modules[name] for name in order})
 
     def forward(self, values: Tensor) -> Tensor:
         """Output [T, B, ...] of values [T, B, ...], or [T, B] flat or otherwise shaped ones of as many values."""
@@ -72,7 +73,8 @@ class StepNetwork(nn.Module):
             total = _sum([values[name] for name in place.now] + [memory.values[name] for name in place.before])
             module = self.module(place.name)
             if isinstance(module, STATEFUL):
-                total, following.states[place.name] = module(total, memory.states.get(place.name))
+                total, *state = module(total, *memory.states.get(place.name, ()))
+                following.states[place.name] = tuple(state)
             else:
                 total = module(total)
             values[place.name] = total

@@ -12,7 +12,7 @@ default, one step later (`Reset.delay`).
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -45,13 +45,6 @@ class Constants:
     w_in: np.ndarray | None = None
 
 
-class State(NamedTuple):
-    """Of neurons after a step, [B, ...] each; synapse: None where there is none."""
-
-    membrane: Tensor
-    synapse: Tensor | None
-
-
 class Integrators(nn.Module):
     """Neurons that do not spike, and the membrane of those that do; constants are buffers, float32."""
 
@@ -60,19 +53,20 @@ class Integrators(nn.Module):
         for name in ("beta", "gain", "leak", "alpha", "w_in"):
             self.register_buffer(name, _float32(getattr(constants, name)))
 
-    def forward(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Membrane potentials, and the state, after a step on values [B, ...]; without a state they were at rest."""
-        drive, synapse = self.drive(values, state)
-        potential = drive if state is None else self.beta * state.membrane + drive
-        return potential, State(potential, synapse)
+    def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Membrane potentials and the state after a step on values [B, ...]: the potentials again and, where there is a
+        synapse, its current. Without a state the neurons were at rest."""
+        drive, *synapse = self.drive(values, *state)
+        potential = self.beta * state[0] + drive if state else drive
+        return potential, potential, *synapse
 
-    def drive(self, values: Tensor, state: State | None) -> tuple[Tensor, Tensor | None]:
-        """What is added to the membrane, and the synapse's current."""
+    def drive(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """What is added to the membrane and, where there is a synapse, its current."""
         if self.alpha is None:
-            return self.gain * values + self.leak, None
+            return (self.gain * values + self.leak,)
         synapse = self.w_in * values
-        if state is not None:
-            synapse = self.alpha * state.synapse + synapse
+        if state:
+            synapse = self.alpha * state[1] + synapse
         return self.gain * synapse + self.leak, synapse
 
 
@@ -86,11 +80,12 @@ class Neurons(SpikingNeuron):
         v_reset = _float32(constants.v_reset)
         self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
 
-    def forward(self, values: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Spikes, and the state, after a step on values [B, ...]; without a state they were at rest."""
-        drive, synapse = self.membrane.drive(values, state)
-        potential = drive if state is None else self._advance(state.membrane, drive)
-        return self.fire(potential), State(potential if self.reset.delay else self._reset(potential), synapse)
+    def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Spikes and the state after a step on values [B, ...]: membrane potentials and, where there is a synapse, its
+        current. Without a state the neurons were at rest."""
+        drive, *synapse = self.membrane.drive(values, *state)
+        potential = self._advance(state[0], drive) if state else drive
+        return self.fire(potential), potential if self.reset.delay else self._reset(potential), *synapse
 
     def reset_mem(self) -> None:
         """Nothing: who calls it keeps its state."""
