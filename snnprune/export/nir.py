@@ -2,7 +2,7 @@
 
 NIR's LIF resets at once, to v_reset; a network's neurons one step later, as `snntorch.Leaky` does by default. To reset
 to zero one step later or at once gives the same spikes, so such networks are NIR's own; to subtract the threshold is
-another neuron, and other decisions in a few samples (`compare_nir`). The file's metadata say which it is, and
+another neuron, and other decisions in a few samples (`run_nir_elsewhere`). The file's metadata say which it is, and
 `snnprune.nir.reading.read` follows them.
 """
 
@@ -60,7 +60,7 @@ def run_nir(folder: Path, inputs: Tensor) -> Tensor:
     return counts(read(folder / FILE), inputs)
 
 
-def run_as_nir(folder: Path, inputs: Tensor) -> Tensor:
+def run_nir_elsewhere(folder: Path, inputs: Tensor) -> Tensor:
     """The same with NIR's own reset, as a reader has them that knows nothing of the metadata."""
     return counts(read(folder / FILE, reset="file", reset_delay=False), inputs)
 
@@ -79,10 +79,3 @@ def counts(network: StepNetwork, inputs: Tensor) -> Tensor:
         steps = batch.expand(spec.timesteps, *batch.shape) if constant else batch
         found.append(network(steps).sum(0))
     return torch.cat(found)
-
-
-def compare_nir(folder: Path, inputs: Tensor) -> dict[str, int]:
-    """In how many samples a reader that knows only NIR's own reset decides otherwise than the network (the first class
-    of the most spikes): `samples`, `differing_decisions_with_nir_reset`. inputs: as `run_nir` has them."""
-    ours, others = run_nir(folder, inputs).argmax(1), run_as_nir(folder, inputs).argmax(1)
-    return {"samples": len(ours), "differing_decisions_with_nir_reset": int((ours != others).sum())}
