@@ -1,5 +1,6 @@
 """Exports a finished net, spelled as in a project (`digits/cqp@0.90/seed0`) or a file, with a card beside it."""
 
+import dataclasses
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,9 @@ def export(net: str, targets: Sequence[str], out: Path | None = None, license: s
     found = find(net)
     for target in targets:
         folder = (FOLDER / found.name if out is None else out) / target
-        yield f"{target}: {folder}: {summary(write(found, target, folder, license))}"
+        card = write(found, target, folder, license)
+        yield f"{target}: {folder}: {summary(card)}"
+        yield from (f"  {note}" for note in card.about.get("notes", ()))
 
 
 def find(net: str) -> Net:
@@ -114,6 +117,11 @@ def write(net: Net, target: str, folder: Path, license: str = UNKNOWN) -> Card:
         operations |= {"neuron_updates": total.neuron_updates}
         try:
             differing = differences(network, loaded, folder, dataset.test)
+            if loaded.run_elsewhere is not None:
+                elsewhere = differences(
+                    network, dataclasses.replace(loaded, run=loaded.run_elsewhere), folder, dataset.test
+                )
+                about["notes"] = [*about.get("notes", ()), f"as other readers run it, {elsewhere}"]
         except UserError as error:
             about["notes"] = [*about.get("notes", ()), f"differences from the network are not measured: {error}"]
     command = ["snnprune", "export", net.argument, "--to", target]

@@ -1,6 +1,6 @@
 """The targets that a network can be exported to, by name.
 
-A target is two functions of a module:
+A target is functions of a module,
 
 to_<target>(network, classes)   what is written, as `Exported`; it reads the network, touches no file, and gives the
                                 same bytes for the same network. UserError: the network has what the target cannot
@@ -9,6 +9,10 @@ run_<target>(folder, inputs)    spike counts [B, classes] of what was written in
                                 network where there are such. `inputs` are what enters the first layer
                                 (`snnprune.core.encoding.encode`): [B, ...] where they are the same at every step, else
                                 [T, B, ...]. UserError: what it takes is not installed.
+
+and, where readers elsewhere may take the same files for another network, a third:
+
+run_<target>_elsewhere(folder, inputs)      spike counts as they have them.
 
 `classes` are the names of the classes, by label. Packages beyond snnprune's own are imported inside the functions.
 """
@@ -51,11 +55,12 @@ class Exported:
 
 @dataclass(frozen=True)
 class Target:
-    """The two functions of a target, as described at the top of this file."""
+    """The functions of a target, as described at the top of this file."""
 
     name: str
     export: Callable[[SpikingNetwork, Sequence[str]], Exported]
     run: Callable[[Path, Tensor], Tensor]
+    run_elsewhere: Callable[[Path, Tensor], Tensor] | None = None
 
 
 def load_target(name: str) -> Target:
@@ -64,4 +69,5 @@ def load_target(name: str) -> Target:
         raise UserError(f"unknown target {name!r}; available are: {', '.join(TARGETS)}")
     stem = name.replace("-", "_")
     module = importlib.import_module(f"snnprune.export.{MODULES.get(name, stem)}")
-    return Target(name, getattr(module, f"to_{stem}"), getattr(module, f"run_{stem}"))
+    elsewhere = getattr(module, f"run_{stem}_elsewhere", None)
+    return Target(name, getattr(module, f"to_{stem}"), getattr(module, f"run_{stem}"), elsewhere)
