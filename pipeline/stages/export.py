@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.export.export import in_project, write
+from pipeline.export.export import write
+from pipeline.export.nets import in_project
 from pipeline.export.params import ExportParams
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage
@@ -12,6 +13,7 @@ from pipeline.io.finished import nets_of
 from pipeline.io.nets import net_name
 from pipeline.io.params import load_block, load_matrix, load_runtime
 from pipeline.io.runtime import configure
+from pipeline.io.store import load_dataset
 from pipeline.io.tables import write_table
 from snnprune.core.schema import ParamsError
 
@@ -25,9 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     names, folder = _names(experiment, params), _folder(experiment)
     if folder.exists():
         shutil.rmtree(folder)  # what is no longer asked for
-    rows = []
+    dataset, rows = load_dataset(paths.data_folder(experiment)), []
     for name in names:
-        net = in_project(experiment, name)
+        net = in_project(experiment, name, dataset)
         for target in params.targets:
             card = write(net, target, folder / "nets" / name / target, params.license)
             differing = card.differences.as_dict() if card.differences else {}

@@ -23,7 +23,7 @@ from snnprune.export.sparse_layers import read_layers
 
 FILE, METADATA = "step.onnx", "metadata"
 OPSET = 17
-INSTALL = "is not installed; ONNX needs it: pip install onnx onnxruntime"
+INSTALL = "is not installed; ONNX needs it: pip install 'snnprune[onnx]'"
 
 
 def to_onnx(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import snnprune
-from pipeline.export.export import export, find
+from pipeline.export.export import export
+from pipeline.export.nets import find
 from pipeline.io import paths
 from pipeline.stages import export as stage
 from snnprune.core.errors import UserError
@@ -21,12 +22,12 @@ NET = "tiny/cqp@0.50/seed1"
 def test_a_net_of_the_project_is_measured_on_its_test_split(project: Path) -> None:
     (line,) = export(NET, ["csr"], Path("out"))
     assert line.startswith("csr: out/csr: net.npz, net.safetensors, read_csr.py, README.md, card.json; ")
-    assert line.endswith("; 0 of 30 decisions differ, spike counts of 0")
     card = json.loads((project / "out/csr/card.json").read_text())
     row = pd.read_csv(paths.evaluate_table("tiny")).set_index(["method", "level", "seed"]).loc[("cqp", 0.5, 1)]
     assert (card["net"], card["command"]) == (NET, f"snnprune export {NET} --to csr")
     assert (card["accuracy"]["net"], card["accuracy"]["seeds"]) == (row["accuracy"], 2)
     assert (card["nnz"], card["sparsity"]) == (row["nnz"], pytest.approx(row["sparsity"]))
+    assert f"; 0 of 30 decisions differ, spike counts of 0; accuracy {100 * row['accuracy']:.2f} %" in line
     assert card["operations"]["effective_acs"] == row["effective_acs"]
     assert card["data"] == json.loads((project / "results/tiny/data/dataset.json").read_text())["name"]
 

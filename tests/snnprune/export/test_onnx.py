@@ -33,5 +33,5 @@ def test_a_session_keeps_the_potentials_between_steps(tmp_path: Path) -> None:
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.setitem(sys.modules, "onnx.helper", None)
-    with pytest.raises(UserError, match="onnx is not installed; ONNX needs it: pip install onnx onnxruntime"):
+    with pytest.raises(UserError, match=r"onnx is not installed; ONNX needs it: pip install 'snnprune\[onnx\]'"):
         to_onnx(net("dense"))

@@ -83,13 +83,15 @@ def test_differences_are_counted_against_the_network(tmp_path: Path) -> None:
     folder = written(tmp_path, network, "state-dict")
     images = samples(network)
     labels = torch.zeros(len(images), dtype=torch.int64)
+    right = (network(images).argmax(1) == 0).double().mean().item()
     same = differences(network, target("state-dict"), folder, Split(images, labels))
-    assert same.as_dict() == {"samples": 40, "decisions": 0, "counts": 0}
+    assert same.as_dict() == {"samples": 40, "decisions": 0, "counts": 0, "accuracy": right}
     before = network(images)
     with torch.no_grad():
         network.layers[-2].bias += 0.5
     counts, changed = network(images), differences(network, target("state-dict"), folder, Split(images, labels))
     assert changed.counts == (counts != before).any(1).sum() > 0
+    assert changed.accuracy == right  # of the files, not of the network
     assert changed.decisions == (counts.argmax(1) != before.argmax(1)).sum()
 
 
