@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -57,20 +58,29 @@ def of_integer_network(network: IntegerNetwork, about: dict) -> Exported:
 
 def run_c(folder: Path, inputs: Tensor) -> Tensor:
     """Spike counts [B, classes] of the compiled program. Raises UserError: there is no C compiler."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        raise UserError("no C compiler found (cc, or the one that CC names)")
     about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     samples = by_sample(inputs, about["encoding"]["name"] == "direct")
     if integer := about.get("integer"):
         whole = np.rint(samples * np.float32(integer["input_levels"]))
         samples = whole.clip(0, integer["largest_input"]).astype(np.uint8)
-    with tempfile.TemporaryDirectory() as place:
-        program, file = Path(place) / "snn", Path(place) / "samples"
-        subprocess.run([compiler, *FLAGS, str(folder / MAIN), "-o", str(program)], check=True)
-        samples.tofile(file)
-        lines = subprocess.run([str(program), str(file)], check=True, capture_output=True, text=True).stdout
+    place = _compiled((folder / HEADER).read_bytes(), (folder / MAIN).read_bytes())
+    file = Path(place.name) / "samples"
+    samples.tofile(file)
+    lines = subprocess.run([Path(place.name) / "snn", file], check=True, capture_output=True, text=True).stdout
     return torch.tensor([[int(count) for count in line.split(":")[1].split()] for line in lines.splitlines()])
+
+
+@lru_cache(maxsize=1)
+def _compiled(header: bytes, main: bytes) -> tempfile.TemporaryDirectory[str]:
+    """A folder with the program `snn`; the last one is kept, as a net is run batch by batch."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise UserError("no C compiler found (cc, or the one that CC names)")
+    place = tempfile.TemporaryDirectory()
+    for name, content in ((HEADER, header), (MAIN, main)):
+        (Path(place.name) / name).write_bytes(content)
+    subprocess.run([compiler, *FLAGS, MAIN, "-o", "snn"], cwd=place.name, check=True)
+    return place
 
 
 run_c_int8 = run_c_int4 = run_c

@@ -14,6 +14,7 @@ from pipeline.io import paths
 from pipeline.stages import export as stage
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
+from snnprune.export import c
 from tests.pipeline.studies.made import write_params
 
 NET = "tiny/cqp@0.50/seed1"
@@ -52,6 +53,7 @@ def test_a_file_needs_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_what_cannot_be_run_here_is_written_and_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
+    c._compiled.cache_clear()
     list(export(NET, ["c"], Path("out")))
     assert "differences from the network are not measured: no C compiler" in (project / "out/c/README.md").read_text()
 

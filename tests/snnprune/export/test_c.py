@@ -10,6 +10,7 @@ import torch
 
 from snnprune.core.errors import UserError
 from snnprune.core.network import encoded_input
+from snnprune.export import c
 from snnprune.export.c import FLAGS, run_c
 from snnprune.export.registry import load_target
 from snnprune.quantise.inputs import integer_inputs
@@ -93,5 +94,6 @@ def test_a_step_at_a_time_gives_the_same(tmp_path: Path) -> None:
 
 def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
+    c._compiled.cache_clear()
     with pytest.raises(UserError, match="no C compiler found"):
         run_c(written(tmp_path, "dense", "c"), samples(net("dense")))
