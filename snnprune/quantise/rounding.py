@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 Per = Literal["layer", "row"]
 PER: tuple[Per, ...] = get_args(Per)
+LEAST = 2.0**-30  # scale: weight decay leaves 1e-20 and less of a neuron that is silent, too little for any membrane
 GRID = torch.linspace(1.0, 0.3, 36, dtype=torch.float64)  # shares of the largest weight that become the largest q
 
 
@@ -21,7 +22,7 @@ def scales(weight: Tensor, bits: int, per: Per) -> Tensor:
     """The scale of each row of a weight [rows, ...], float64 [rows]: one for all, or each its own.
 
     It is that of a grid with the least squared error: of a few bits it pays to cut the largest weights (Banner et al.,
-    arXiv 1810.05723). A row without a synapse has the layer's.
+    arXiv 1810.05723). A row without a synapse has the layer's. None is below 2^-30.
     """
     rows = weight.double().reshape(len(weight), -1)
     whole = _best(rows.reshape(1, -1), bits)
@@ -50,7 +51,7 @@ def _best(rows: Tensor, bits: int) -> Tensor:
         scale = share * most / largest(bits)
         error = (rows - rounded(rows, scale, bits) * scale[:, None]).square().sum(1)
         best, least = torch.where(error < least, scale, best), torch.minimum(error, least)
-    return best
+    return best.clamp(min=LEAST)
 
 
 class StraightThrough(nn.Module):

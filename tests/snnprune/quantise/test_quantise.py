@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -170,6 +171,16 @@ def test_what_has_no_integer_form_is_named(net: SpikingNetwork, message: str) ->
 def test_other_bits_are_refused() -> None:
     with pytest.raises(UserError, match="bits: allowed are 8 and 4; found 5"):
         quantise(network(), 5)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(None)], ids=["some", "all"])
+@pytest.mark.parametrize("per", PER)
+def test_what_weight_decay_has_left_of_silent_neurons_is_nothing(per: str, rows: slice) -> None:
+    net = network()
+    with torch.no_grad():
+        net.layers[1].weight[rows] *= 1e-20
+    first = quantise(net, 8, per).integer.layers[0].synapses
+    assert not np.diff(first.starts)[rows].any()
 
 
 def test_a_beta_and_a_threshold_for_each_neuron() -> None:
