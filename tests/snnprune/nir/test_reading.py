@@ -60,6 +60,12 @@ def test_the_reset_is_nirs_unless_asked_otherwise() -> None:
     assert (other.reset.delay, other.v_reset.tolist()) == (True, [0, 0])
 
 
+def test_metadata_of_others_say_nothing_of_the_reset() -> None:
+    node = lif(v_reset=-0.5)
+    node.metadata = {"reset": "hard", "reset_delay": True}
+    assert vars(from_graph(chain(node)).module("n0").reset) == {"mechanism": "file", "delay": False}
+
+
 @pytest.mark.parametrize(
     ("node", "message"),
     [
