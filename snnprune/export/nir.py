@@ -28,6 +28,7 @@ from snnprune.nir.writing import content_of
 
 FILE = "network.nir"
 BATCH = 500
+NIRS_RESET = "resets to zero, which is NIR's own reset: every reader has the same neurons"
 ANOTHER_RESET = (
     "resets by subtraction, one step later; NIR's LIF resets to v_reset at once, so another reader's neurons differ "
     "(the metadata say what these are)"
@@ -41,8 +42,8 @@ def to_nir(network: SpikingNetwork, classes: Sequence[str] = (), *, exit_thresho
     graph = network_graph(network)
     about = metadata(network, classes) | {"dt": DT}
     graph.metadata = {OURS: json.dumps(about if exit_threshold is None else about | {"exit_threshold": exit_threshold})}
-    exact = network.spec.reset == "zero"
-    return Exported({FILE: content_of(graph)}, {"nir_is_exact": exact, "notes": [] if exact else [ANOTHER_RESET]})
+    note = NIRS_RESET if network.spec.reset == "zero" else ANOTHER_RESET
+    return Exported({FILE: content_of(graph)}, {"notes": [note]})
 
 
 def network_graph(network: SpikingNetwork) -> Any:

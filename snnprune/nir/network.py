@@ -1,6 +1,7 @@
 """A graph of NIR nodes as a torch module that runs step by step."""
 
 import graphlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from snnprune.core.errors import UserError
 from snnprune.nir.neurons import Integrators, Neurons
 from snnprune.nir.package import NirError
 
@@ -57,7 +59,11 @@ class StepNetwork(nn.Module):
         self.nodes = nn.ModuleDict({_key(name): modules[name] for name in order})
 
     def forward(self, values: Tensor) -> Tensor:
-        """Output [T, B, ...] of values [T, B, ...], or [T, B] flat or otherwise shaped ones of as many values."""
+        """Output [T, B, ...] of values [T, B, *input_shape], or as many values in another shape. Raises UserError: they
+        do not fit."""
+        if values.dim() < 3 or values.shape[2:].numel() != math.prod(self.input_shape):
+            takes = ", ".join(map(str, ("T", "B", *self.input_shape)))
+            raise UserError(f"input: the network takes [{takes}]; found {list(values.shape)}")
         memory, outputs = None, []
         for now in values.reshape(*values.shape[:2], *self.input_shape):
             output, memory = self.step(now, memory)

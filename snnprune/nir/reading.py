@@ -1,6 +1,7 @@
 """A NIR file, or a graph of the package `nir`, as a network."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ def read(
         a neuron's metadata say it, where this project wrote the file; else it is NIR's: v_reset, at once.
     dt: seconds of a step. Without it the file's metadata say it, or it is 1e-4, with which snnTorch and nirtorch write;
         an IF whose r is 1, as sinabs writes it, adds its input as it is.
-    Raises FileNotFoundError: there is no such file. Raises UserError: the package `nir` is not installed, the file is
-    damaged, or a node cannot be represented; names the node, its kind and what is allowed.
+    Raises UserError: the package `nir` is not installed, the file is missing or damaged, or a node cannot be
+    represented; names the node, its kind and what is allowed.
     """
+    graph = open_graph(Path(path))
     try:
-        return from_graph(open_graph(Path(path)), reset=reset, reset_delay=reset_delay, dt=dt)
+        return from_graph(graph, reset=reset, reset_delay=reset_delay, dt=dt)
     except NirError as error:
-        raise error if str(path) in str(error) else NirError(f"{path}: {error}") from error
+        raise NirError(f"{path}: {error}") from error
 
 
 def from_graph(
@@ -46,11 +48,15 @@ def from_graph(
     dt = said(graph).get("dt") if dt is None else dt
     modules = {}
     for name, node in nodes.items():
-        own = node.metadata or {}
-        mechanism = str(own.get("reset", "file")) if reset is None else reset
-        delay = bool(own.get("reset_delay", False)) if reset_delay is None else reset_delay
-        modules[name] = module_of(name, node, Reading(Reset(mechanism, delay), dt))
+        modules[name] = module_of(name, node, Reading(_reset(node.metadata or {}, reset, reset_delay), dt))
     return StepNetwork(modules, edges, ends, graph).eval()
+
+
+def _reset(metadata: Mapping[str, Any], reset: Mechanism | None, delay: bool | None) -> Reset:
+    """As asked for, else as a node's metadata have it where they are this project's, else NIR's."""
+    is_ours = metadata.get("reset") in MECHANISMS and "reset_delay" in metadata
+    own = Reset(str(metadata["reset"]), bool(metadata["reset_delay"])) if is_ours else Reset()
+    return Reset(own.mechanism if reset is None else reset, own.delay if delay is None else delay)
 
 
 def said(graph: Any) -> dict[str, Any]:

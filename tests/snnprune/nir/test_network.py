@@ -7,6 +7,7 @@ nir = pytest.importorskip("nir")
 
 import numpy as np  # noqa: E402
 
+from snnprune.core.errors import UserError  # noqa: E402
 from snnprune.nir.package import NirError  # noqa: E402
 from snnprune.nir.reading import from_graph  # noqa: E402
 from tests.snnprune.nir.equations import interpret  # noqa: E402
@@ -100,6 +101,12 @@ def test_a_node_that_nothing_reaches_is_named() -> None:
     edges = [("input", "n"), ("n", "output"), ("x", "w"), ("w", "x"), ("w", "n")]
     with pytest.raises(NirError, match="no way leads from the input to w, x"):
         from_graph(graph(nodes, *edges))
+
+
+def test_an_input_of_another_size_is_refused() -> None:
+    made = from_graph(graph({"n": fire()}, ("input", "n"), ("n", "output")))
+    with pytest.raises(UserError, match=r"input: the network takes \[T, B, 2\]; found \[5, 4, 3\]"):
+        made(torch.zeros(5, 4, 3))
 
 
 def test_weights_learn_through_time() -> None:

@@ -36,8 +36,8 @@ def integrate_and_fire(r: float = 1.0) -> Any:
 
 
 def beta_and_gain(graph: Any, **options: Any) -> tuple[float, float]:
-    membrane = from_graph(graph, **options).module("n0").membrane
-    return round(membrane.beta[0].item(), 6), round(membrane.gain[0].item(), 6)
+    neurons = from_graph(graph, **options).module("n0")
+    return round(neurons.beta[0].item(), 6), round(neurons.gain[0].item(), 6)
 
 
 def test_time_constants_are_steps_of_dt() -> None:
@@ -58,6 +58,12 @@ def test_the_reset_is_nirs_unless_asked_otherwise() -> None:
     assert from_graph(graph).module("n0").v_reset.tolist() == [-0.5, -0.5]
     other = from_graph(graph, reset="zero", reset_delay=True).module("n0")
     assert (other.reset.delay, other.v_reset.tolist()) == (True, [0, 0])
+
+
+def test_metadata_of_others_say_nothing_of_the_reset() -> None:
+    node = lif(v_reset=-0.5)
+    node.metadata = {"reset": "hard", "reset_delay": True}
+    assert vars(from_graph(chain(node)).module("n0").reset) == {"mechanism": "file", "delay": False}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +166,7 @@ def test_an_unknown_kind_is_named(tmp_path: Path) -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"missing\.nir: no such file"):
+    with pytest.raises(NirError, match=r"missing\.nir: no such file"):
         read(tmp_path / "missing.nir")
     (tmp_path / "text.nir").write_text("no HDF5")
     with pytest.raises(NirError, match=r"text\.nir: not a readable NIR file \(OSError"):
