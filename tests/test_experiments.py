@@ -128,18 +128,23 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
             [
                 "paper: needs cqp in matrix.digits.methods; found ['random']",
                 "paper: needs magnitude in matrix.digits.methods; found ['random']",
+                "quantise.finetune.methods: no net is of cqp; there are: random",
                 "staleness: needs cqp in matrix.digits.methods; found ['random']",
             ],
         ),
         (
-            {"experiments.digits.prune.levels": [0.5, 0.9], "experiments.digits.paper.levels": [0.5, 0.7, 0.9]},
-            ["paper.levels: 0.7 is none of the levels in experiments.digits.prune: 0.5, 0.9"],
+            {"experiments.digits.prune.levels": [0.5, 0.8, 0.9], "experiments.digits.paper.levels": [0.5, 0.7, 0.9]},
+            [
+                "paper.levels: 0.7 is none of the levels in experiments.digits.prune: 0.5, 0.8, 0.9",
+                "quantise.finetune.levels: no net is of 0.95; there are: 0.5, 0.8, 0.9",
+            ],
         ),
         (
             {
                 "experiments.digits.prune.levels": None,
                 "experiments.digits.prune.schedule": {"name": "linear", "final": 0.75, "rounds": 3},
                 "experiments.digits.paper.levels": [0.25, 0.5, 0.6],
+                "experiments.digits.quantise": None,
             },
             [
                 "paper.levels: 0.6 is none of the levels in experiments.digits.prune: 0.25, 0.5, 0.75",

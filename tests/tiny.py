@@ -26,6 +26,7 @@ STUDY_BLOCKS = {
     "temporal": {},
     "early_exit": {"thresholds": [0.5, 0.9]},
     "energy": {"steps": [2]},
+    "quantise": {},
     "paper": {"levels": LEVELS, "rounds": 2, "finetune": {"epochs": 1, "batch_size": 64, "lr": 0.001}},
 }
 

@@ -14,7 +14,10 @@ from pipeline.report.style import Drawing
 from snnprune.core.params import ModelParams
 
 # First on the page, in this order; studies that are not listed follow.
-ORDER = ("energy", "relaxation", "zombies", "sweep", "temporal", "early_exit", "staleness", "alpha", "paper", "layers")
+ORDER = (
+    "energy", "relaxation", "zombies", "sweep", "temporal", "early_exit", "quantise", "staleness", "alpha", "paper",
+    "layers",
+)  # fmt: skip
 
 
 def page_of(

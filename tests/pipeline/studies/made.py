@@ -43,6 +43,7 @@ PARAMS: dict[str, Any] = {
             "temporal": {"epsilon": 0.3, "delta": 0.1},
             "early_exit": {"thresholds": [0.0, 0.4, 0.8, 1.0], "delta": 0.1},
             "energy": {"steps": [2, 4], "max_loss": 0.1},
+            "quantise": {"finetune": {**FINETUNE, "methods": ["cqp"], "levels": [0.9]}},
         }
     },
 }

@@ -1,0 +1,1 @@
+"""Trained networks in other tools' forms: one file for each target, listed in `registry`."""

@@ -1,0 +1,101 @@
+"""A C99 header with the network as constant arrays and static memory only, and a main that reads samples.
+
+In float arithmetic sums run as those of `read_csr.py`: the bias, then the synapses in their order. A compiler that
+follows C99 (`-std=c99`: no contraction into fused operations, no excess precision) gives the same spikes.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnprune.core.errors import UserError
+from snnprune.core.network import SpikingNetwork
+from snnprune.export.c_header import header
+from snnprune.export.csr import by_sample
+from snnprune.export.metadata import metadata
+from snnprune.export.registry import Exported
+from snnprune.export.sparse_layers import of_integers, of_network
+from snnprune.export.sparse_net import SparseNet
+from snnprune.quantise.integer import IntegerNetwork
+from snnprune.quantise.quantise import quantise
+
+HEADER, MAIN, METADATA = "snn.h", "main.c", "metadata.json"
+FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def to_c(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
+    """The network in float32. Raises UserError: as `snnprune.export.sparse_layers.read_layers`."""
+    return _exported(of_network(network), metadata(network, classes))
+
+
+def to_c_int8(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
+    """The network in whole numbers, weights rounded to 8 bits by `quantise`, row by row. Raises UserError: as that, or
+    a convolution pads its input."""
+    return of_integer_network(quantise(network, 8).integer, metadata(network, classes))
+
+
+def to_c_int4(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
+    """The same with 4 bits, two weights a byte."""
+    return of_integer_network(quantise(network, 4).integer, metadata(network, classes))
+
+
+def of_integer_network(network: IntegerNetwork, about: dict) -> Exported:
+    """A quantised network, whatever its weights were fine-tuned with; `about` is its `metadata`. Its spikes are those
+    of `IntegerNetwork.run`. Raises UserError: a convolution pads its input."""
+    integer = {"bits": network.bits, "input_levels": network.input_levels, "largest_input": network.largest_input}
+    return _exported(of_integers(network), about | {"integer": integer})
+
+
+def run_c(folder: Path, inputs: Tensor) -> Tensor:
+    """Spike counts [B, classes] of the compiled program. Raises UserError: there is no C compiler."""
+    about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    samples = by_sample(inputs, about["encoding"]["name"] == "direct")
+    if integer := about.get("integer"):
+        whole = np.rint(samples * np.float32(integer["input_levels"]))
+        samples = whole.clip(0, integer["largest_input"]).astype(np.uint8)
+    place = _compiled((folder / HEADER).read_bytes(), (folder / MAIN).read_bytes())
+    file = Path(place.name) / "samples"
+    samples.tofile(file)
+    lines = subprocess.run([Path(place.name) / "snn", file], check=True, capture_output=True, text=True).stdout
+    return torch.tensor([[int(count) for count in line.split(":")[1].split()] for line in lines.splitlines()])
+
+
+@lru_cache(maxsize=1)
+def _compiled(header: bytes, main: bytes) -> tempfile.TemporaryDirectory[str]:
+    """A folder with the program `snn`; the last one is kept, as a net is run batch by batch."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise UserError("no C compiler found (cc, or the one that CC names)")
+    place = tempfile.TemporaryDirectory()
+    for name, content in ((HEADER, header), (MAIN, main)):
+        (Path(place.name) / name).write_bytes(content)
+    subprocess.run([compiler, *FLAGS, MAIN, "-o", "snn"], cwd=place.name, check=True)
+    return place
+
+
+run_c_int8 = run_c_int4 = run_c
+
+
+def _exported(net: SparseNet, about: dict) -> Exported:
+    text, figures = header(net, about)
+    files = {
+        HEADER: text.encode(),
+        MAIN: (TEMPLATES / MAIN).read_bytes(),
+        METADATA: (json.dumps(about, indent=2) + "\n").encode(),
+    }
+    notes = [
+        "flash_bytes are those of the constant arrays, ram_bytes of the network's static arrays; code, a table of "
+        "pointers and main.c's input come on top",
+        f"build: cc {' '.join(FLAGS)} {MAIN} -o snn",
+    ]
+    return Exported(files, {**figures, "notes": notes})

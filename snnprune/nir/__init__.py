@@ -1,0 +1,1 @@
+"""Files of the Neuromorphic Intermediate Representation (NIR, https://neuroir.org) as networks, and back."""
