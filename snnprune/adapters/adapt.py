@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from snnprune.adapters.convention import find
-from snnprune.adapters.network import AdaptedNetwork, Readout, Running
+from snnprune.adapters.network import AdaptedNetwork, Running
+from snnprune.adapters.params import Readout
 from snnprune.adapters.plain import NotPlain, as_plain
 from snnprune.adapters.wiring import wiring_of
 from snnprune.core.errors import UserError

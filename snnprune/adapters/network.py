@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from snnprune.adapters import operations
 from snnprune.adapters.convention import Convention, call
 from snnprune.adapters.neurons import reset_states, watched
+from snnprune.adapters.params import Readout
 from snnprune.adapters.wiring import Wiring
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.params import Encoding
 from snnprune.sparse.counts import LayerCounts
 
-Readout = Literal["count", "mean-membrane", "last-membrane"]
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
+from snnprune.adapters.params import Reset
 from snnprune.core.errors import UserError
 
-Reset = Literal["subtract", "zero", "none"]
 STATE_FUNCTIONS = {"subtract": "_base_sub", "zero": "_base_zero", "none": "_base_int"}  # of snnTorch's neurons
 DELAYED = "reset_delay"  # an attribute of the neurons that know an immediate reset
 
