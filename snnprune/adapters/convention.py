@@ -107,21 +107,21 @@ def find(net: nn.Module, images: Tensor, encoding: Encoding, timesteps: int | No
 
 def _static(net: nn.Module, images: Tensor, flat: bool, tried: list[str]) -> tuple[Convention, int] | None:
     """Whether forward takes samples [B, ...]; how many steps it then runs."""
-    calls = []
+    found = []
     try:
         for samples in PROBED:
             reset_states(net)
-            called, output = _counted(net, images[:samples])
-            steps = max(called.values())
-            for trace in traces(output, steps) if steps > 1 else _parts(output):
-                _by_step(trace, steps, samples)
-            calls.append(steps)
+            found.append(_counted(net, images[:samples]))
+        calls = [max(called.values()) for called, _ in found]
+        if calls[0] != calls[1]:
+            raise Unreadable("it loops over the samples")
+        for samples, (_, output) in zip(PROBED, found, strict=True):
+            for trace in traces(output, calls[0]) if calls[0] > 1 else _parts(output):
+                _by_step(trace, calls[0], samples)
     except Exception as error:  # of a network that was called the wrong way, whatever it raises
-        tried.append(_problem(images[:samples], error))
+        tried.append(_problem(images[: PROBED[0]], error))
         return None
-    if calls[0] != calls[1]:
-        tried.append(f"{_shape(images)}: it loops over the samples")
-        return None
+    called = found[0][0]
     return Convention("inside" if calls[0] > 1 else "outside", flat, list(called)[-1]), calls[0]
 
 
