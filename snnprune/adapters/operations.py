@@ -118,8 +118,9 @@ def _counting(layer: nn.Module, weight: Tensor) -> nn.Module:
 
 
 def _count(counting: nn.Module, active: Tensor) -> Tensor:
-    """Operations of each sample [B], int64. Sums of one output stay below 2^24, where float32 is exact."""
-    return counting(active.to(counting.weight.dtype)).flatten(1).sum(1, dtype=torch.float64).round().long()
+    """Operations of each sample [B], int64. Sums of one output stay below 2^24, where float32 is exact. The layer's own
+    hooks, which are a user's, see nothing of it."""
+    return counting.forward(active.to(counting.weight.dtype)).flatten(1).sum(1, dtype=torch.float64).round().long()
 
 
 def _is_current(values: Tensor) -> Tensor:
