@@ -144,9 +144,12 @@ def prune_network(
         Path | None, typer.Option(help="Its state: .safetensors, .pt or .pth (default: as build() returns it).")
     ] = None,
     method: Annotated[str, typer.Option(help="How to choose what goes (snnprune list).")] = "cqp",
+    alpha: Annotated[
+        float | None, typer.Option(help="Weight of criticality, of methods that have one (default: 0.25).")
+    ] = None,
     levels: Annotated[list[float], typer.Option(help="Sparsities one after the other: --levels 0.9 0.95.")] = [0.9],  # noqa: B006
     epochs: Annotated[int, typer.Option(min=0, help="Of fine-tuning after each level.")] = 2,
-    lr: Annotated[float, typer.Option(help="Its highest learning rate.")] = 0.001,
+    lr: Annotated[float, typer.Option(help="Its highest learning rate.")] = 0.002,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 128,
     timesteps: Annotated[int | None, typer.Option(help="T, unless its forward runs its own.")] = None,
     encoding: Annotated[
@@ -172,7 +175,7 @@ def prune_network(
     finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
     pruning = {"levels": levels, "finetune": finetune}
     with interruptible():
-        prune(Job(network, checkpoint, data, out, method, running, pruning, seed, threads))
+        prune(Job(network, checkpoint, data, out, method, alpha, running, pruning, seed, threads))
 
 
 @app.command("list")

@@ -29,6 +29,7 @@ from snnprune.core.training.fit import ResumePoint
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Pruning
+from snnprune.pruning.problem import Method
 from snnprune.pruning.registry import load_method
 
 TRIED = 256  # training samples on which a plain form of the network is held against its own forward
@@ -38,6 +39,7 @@ CAUSES = (
     "checkpoint of another network"
 )
 RESUME = ".resume"
+ALPHA = 0.25  # what validation chose on all sets of images but the smallest (docs/results.md)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Job:
     data: str
     out: Path
     method: str
+    alpha: float | None
     running: Mapping[str, Any]
     pruning: Mapping[str, Any]
     seed: int
@@ -60,6 +63,7 @@ def prune(job: Job) -> None:
     `mask-<level>.pt`; print progress and a table. An interrupted run goes on when it is started again. Raises
     UserError: anything that the user can put right."""
     method = load_method(job.method)
+    method_params = validate(method.params, _alpha(job.alpha, method), "options")
     running = validate(RunningParams, dict(job.running), "options")
     pruning = validate(Pruning, dict(job.pruning), "options")
     configure(Runtime(threads=job.threads, device="cpu"))
@@ -88,19 +92,34 @@ def prune(job: Job) -> None:
         data.train,
         data.validation,
         method,
-        validate(method.params, {}, "method"),
+        method_params,
         pruning,
         seed=job.seed,
         progress=levels,
         point=lambda level: ResumePoint(resume / f"{level}.pt"),
     )
-    spec = network.spec
-    about = {"method": method.name, "seed": job.seed, "timesteps": spec.timesteps, "encoding": encoding.model_dump()}
-    about |= {"readout": running.readout, "own_forward": not isinstance(network, SpikingNetwork)}
-    about |= {"network": job.network, "checkpoint": None if job.checkpoint is None else sha256(job.checkpoint)}
+    about = {
+        "method": {"name": method.name, **method_params.model_dump()},
+        "seed": job.seed,
+        "finetune": None if pruning.finetune is None else pruning.finetune.model_dump(),
+        "timesteps": network.spec.timesteps,
+        "encoding": encoding.model_dump(),
+        "readout": running.readout,
+        "own_forward": not isinstance(network, SpikingNetwork),
+        "network": job.network,
+        "checkpoint": None
+        if job.checkpoint is None
+        else {"file": job.checkpoint.name, "sha256": sha256(job.checkpoint)},
+    }
     write_results(job.out, dense, levels.rows, about)
     shutil.rmtree(job.out / RESUME, ignore_errors=True)
     print(f"\n{table(dense, _synapses(network), levels.rows)}\n\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
+
+
+def _alpha(given: float | None, method: Method) -> dict[str, float]:
+    if given is None:
+        return {"alpha": ALPHA} if "alpha" in method.params.model_fields else {}
+    return {"alpha": given}
 
 
 def _encoding(running: RunningParams, data: OwnData) -> Encoding:
