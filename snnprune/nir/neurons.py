@@ -45,20 +45,13 @@ class Constants:
     w_in: np.ndarray | None = None
 
 
-class Integrators(nn.Module):
-    """Neurons that do not spike, and the membrane of those that do; constants are buffers, float32."""
+class Membrane:
+    """What neurons have that spike, and those that do not: constants as buffers, float32, and what drives them."""
 
-    def __init__(self, constants: Constants) -> None:
-        super().__init__()
+    def hold(self, constants: Constants) -> None:
+        """Keep the constants of the equations without spikes."""
         for name in ("beta", "gain", "leak", "alpha", "w_in"):
             self.register_buffer(name, _float32(getattr(constants, name)))
-
-    def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Membrane potentials and the state after a step on values [B, ...]: the potentials again and, where there is a
-        synapse, its current. Without a state the neurons were at rest."""
-        drive, *synapse = self.drive(values, *state)
-        potential = self.beta * state[0] + drive if state else drive
-        return potential, potential, *synapse
 
     def drive(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """What is added to the membrane and, where there is a synapse, its current."""
@@ -70,20 +63,35 @@ class Integrators(nn.Module):
         return self.gain * synapse + self.leak, synapse
 
 
-class Neurons(SpikingNeuron):
+class Integrators(Membrane, nn.Module):
+    """Neurons that do not spike."""
+
+    def __init__(self, constants: Constants) -> None:
+        super().__init__()
+        self.hold(constants)
+
+    def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Membrane potentials and the state after a step on values [B, ...]: the potentials again and, where there is a
+        synapse, its current. Without a state the neurons were at rest."""
+        drive, *synapse = self.drive(values, *state)
+        potential = self.beta * state[0] + drive if state else drive
+        return potential, potential, *synapse
+
+
+class Neurons(Membrane, SpikingNeuron):
     """Neurons that spike: snnTorch's surrogate gradient (arctan) and threshold. No gradient passes a reset."""
 
     def __init__(self, constants: Constants, reset: Reset) -> None:
         super().__init__(_float32(constants.threshold))
         self.constants, self.reset = constants, reset
-        self.membrane = Integrators(constants)
+        self.hold(constants)
         v_reset = _float32(constants.v_reset)
         self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
 
     def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Spikes and the state after a step on values [B, ...]: membrane potentials and, where there is a synapse, its
         current. Without a state the neurons were at rest."""
-        drive, *synapse = self.membrane.drive(values, *state)
+        drive, *synapse = self.drive(values, *state)
         potential = self._advance(state[0], drive) if state else drive
         return self.fire(potential), potential if self.reset.delay else self._reset(potential), *synapse
 
@@ -92,12 +100,11 @@ class Neurons(SpikingNeuron):
 
     def _advance(self, potential: Tensor, drive: Tensor) -> Tensor:
         """The next potential, in snnTorch's order of operations: subtraction last."""
-        beta = self.membrane.beta
         if not self.reset.delay:
-            return beta * potential + drive
+            return self.beta * potential + drive
         if self.reset.mechanism == "subtract":
-            return beta * potential + drive - self.threshold * self._fired(potential)
-        return beta * self._reset(potential) + drive
+            return self.beta * potential + drive - self.threshold * self._fired(potential)
+        return self.beta * self._reset(potential) + drive
 
     def _reset(self, potential: Tensor) -> Tensor:
         if self.reset.mechanism == "subtract":

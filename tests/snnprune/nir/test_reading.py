@@ -36,8 +36,8 @@ def integrate_and_fire(r: float = 1.0) -> Any:
 
 
 def beta_and_gain(graph: Any, **options: Any) -> tuple[float, float]:
-    membrane = from_graph(graph, **options).module("n0").membrane
-    return round(membrane.beta[0].item(), 6), round(membrane.gain[0].item(), 6)
+    neurons = from_graph(graph, **options).module("n0")
+    return round(neurons.beta[0].item(), 6), round(neurons.gain[0].item(), 6)
 
 
 def test_time_constants_are_steps_of_dt() -> None:
