@@ -151,7 +151,7 @@ def export(
 
 @app.command("prune", cls=SeveralLevels)
 def prune_network(
-    network: Annotated[str, typer.Argument(help="my_nets.py:build, a function without arguments that returns it.")],
+    network: Annotated[str, typer.Argument(help="my_nets.py:build, a function that returns it, or a NIR file.")],
     data: Annotated[str, typer.Option(help="idx:<folder>, events:<folder or file>, a .npz, or a dataset's name.")],
     out: Annotated[Path, typer.Option(help="The folder for what is written.")],
     checkpoint: Annotated[
@@ -179,7 +179,7 @@ def prune_network(
     seed: Annotated[int, typer.Option(min=0, help="Of fine-tuning and criticality.")] = 0,
     threads: Annotated[int, typer.Option(min=1, max=256, help="CPU threads; the last digits depend on it.")] = 1,
 ) -> None:
-    """Prune a trained snnTorch network of your own; needs no project (docs/your_network.md)."""
+    """Prune a trained network of your own, of snnTorch or a NIR file; needs no project (docs/your_network.md)."""
     require()
     from flows.engine.stop import interruptible
     from pipeline.prune_net.prune import Job, prune

@@ -17,6 +17,8 @@ from snnprune.core.dataset import Split
 from snnprune.core.files import replace
 from snnprune.core.training.evaluate import accuracy
 from snnprune.energy.measure import measure
+from snnprune.nir.network import StepNetwork
+from snnprune.nir.writing import write as write_nir
 from snnprune.pruning.iterate import PrunedLevel
 from snnprune.pruning.mask import prunable_weights
 
@@ -65,6 +67,8 @@ class Levels(TerminalProgress):
         name = level_text(level.level)
         save(self._out / f"level-{name}.pt", self._adapted.state_dict(self._network))
         save(self._out / f"mask-{name}.pt", dict(self._adapted.mask(level.mask)))
+        if isinstance(net := getattr(self._network, "net", None), StepNetwork):
+            write_nir(net, self._out / f"level-{name}.nir")
 
 
 def save(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -1,4 +1,5 @@
-"""Prunes a network of the user's own, from its Python file and checkpoint to a folder of state dicts."""
+"""Prunes a network of the user's own, from its Python file and checkpoint, or a NIR file, to a folder of state dicts
+and NIR files."""
 
 import shutil
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.core.params import Direct, Encoding, Frames
 from snnprune.core.schema import validate
 from snnprune.core.training.fit import ResumePoint
+from snnprune.nir.reading import read as read_nir
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Pruning
@@ -60,8 +62,8 @@ class Job:
 
 def prune(job: Job) -> None:
     """Write `<out>/results.json`, and of every level `level-<level>.pt`, a state dict with the user's own names, and
-    `mask-<level>.pt`; print progress and a table. An interrupted run goes on when it is started again. Raises
-    UserError: anything that the user can put right."""
+    `mask-<level>.pt`, of a NIR file `level-<level>.nir` too; print progress and a table. An interrupted run goes on
+    when it is started again. Raises UserError: anything that the user can put right."""
     method = load_method(job.method)
     method_params = validate(method.params, _alpha(job.alpha, method), "options")
     running = validate(RunningParams, dict(job.running), "options")
@@ -69,10 +71,7 @@ def prune(job: Job) -> None:
     configure(Runtime(threads=job.threads, device="cpu"))
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: is a file; --out is a folder")
-    net = build_from(job.network)
-    if job.checkpoint is not None:
-        load_checkpoint(net, job.checkpoint)
-    set_reset(net, running.reset, running.reset_delay)
+    net = _net(job, running)
     data = read(job.data, running.timesteps, running.normalize)
     encoding = _encoding(running, data)
     adapted = adapt(
@@ -84,7 +83,8 @@ def prune(job: Job) -> None:
     print(f"dense: test accuracy {100 * dense.accuracy:.2f} %", flush=True)
     _warn_near_chance(dense.accuracy, data)
     settings = {**asdict(job), "data": data.digest, "out": "", "network": "", "checkpoint": ""}
-    inputs = [file_and_name(job.network)[0], *([job.checkpoint] if job.checkpoint else [])]
+    source = Path(job.network) if is_nir(job.network) else file_and_name(job.network)[0]
+    inputs = [source, *([job.checkpoint] if job.checkpoint else [])]
     resume = job.out / RESUME / fingerprint(settings, inputs)
     levels = Levels(job.out, adapted, data.test, method.name, job.seed)
     prune_levels(
@@ -114,6 +114,24 @@ def prune(job: Job) -> None:
     write_results(job.out, dense, levels.rows, about)
     shutil.rmtree(job.out / RESUME, ignore_errors=True)
     print(f"\n{table(dense, _synapses(network), levels.rows)}\n\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
+
+
+def _net(job: Job, running: RunningParams) -> nn.Module:
+    """As it is to be run. Raises UserError: a file is missing or not usable."""
+    if is_nir(job.network):
+        if job.checkpoint is not None:
+            raise UserError(f"checkpoint: {job.network} holds its weights itself; found {job.checkpoint}")
+        return read_nir(job.network, reset=running.reset, reset_delay=running.reset_delay)
+    net = build_from(job.network)
+    if job.checkpoint is not None:
+        load_checkpoint(net, job.checkpoint)
+    set_reset(net, running.reset, running.reset_delay)
+    return net
+
+
+def is_nir(network: str) -> bool:
+    """Whether a network is given as a NIR file."""
+    return network.endswith(".nir")
 
 
 def _alpha(given: float | None, method: Method) -> dict[str, float]:
