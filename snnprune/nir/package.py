@@ -21,11 +21,11 @@ def load_nir() -> ModuleType:
 
 
 def open_graph(path: Path) -> Any:
-    """The `nir.NIRGraph` of a file. Raises FileNotFoundError: there is no such file. Raises NirError: it is no NIR
-    file, a node is of a kind that `nir` does not know, or shapes do not fit each other."""
+    """The `nir.NIRGraph` of a file. Raises NirError: there is no such file, it is no NIR file, a node is of a kind that
+    `nir` does not know, or shapes do not fit each other."""
     nir = load_nir()
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise NirError(f"{path}: no such file")
     try:
         if unknown := {name: kind for name, kind in _kinds(path).items() if not hasattr(nir, kind)}:
             found = ", ".join(f"{name} ({kind})" for name, kind in unknown.items())

@@ -25,8 +25,8 @@ def read(
         a neuron's metadata say it, where this project wrote the file; else it is NIR's: v_reset, at once.
     dt: seconds of a step. Without it the file's metadata say it, or it is 1e-4, with which snnTorch and nirtorch write;
         an IF whose r is 1, as sinabs writes it, adds its input as it is.
-    Raises FileNotFoundError: there is no such file. Raises UserError: the package `nir` is not installed, the file is
-    damaged, or a node cannot be represented; names the node, its kind and what is allowed.
+    Raises UserError: the package `nir` is not installed, the file is missing or damaged, or a node cannot be
+    represented; names the node, its kind and what is allowed.
     """
     graph = open_graph(Path(path))
     try:

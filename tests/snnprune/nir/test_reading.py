@@ -166,7 +166,7 @@ def test_an_unknown_kind_is_named(tmp_path: Path) -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"missing\.nir: no such file"):
+    with pytest.raises(NirError, match=r"missing\.nir: no such file"):
         read(tmp_path / "missing.nir")
     (tmp_path / "text.nir").write_text("no HDF5")
     with pytest.raises(NirError, match=r"text\.nir: not a readable NIR file \(OSError"):
