@@ -185,7 +185,7 @@ def prune_network(
     from pipeline.prune_net.prune import Job, prune
 
     running = {"timesteps": timesteps, "readout": readout, "reset": reset, "reset_delay": reset_delay}
-    running |= {"encoding": None if encoding is None else {"name": encoding}, "normalize": mean_and_std(normalize)}
+    running |= {"normalize": mean_and_std(normalize)} | ({"encoding": {"name": encoding}} if encoding else {})
     finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
     pruning = {"levels": levels, "finetune": finetune}
     with interruptible():

@@ -20,14 +20,12 @@ VALIDATION, TEST = 0.1, 0.2  # shares that are split off; the latter where the d
 
 @dataclass(frozen=True)
 class OwnData:
-    """Splits as the network takes them, and what to tell. names: of the classes. are_frames: samples are frames of
-    events. digest: SHA-256 of all samples."""
+    """Splits as the network takes them, and what to tell. names: of the classes. digest: SHA-256 of all samples."""
 
     train: Split
     validation: Split
     test: Split
     names: tuple[str, ...]
-    are_frames: bool
     digest: str
     notes: tuple[str, ...] = ()
 
@@ -55,9 +53,7 @@ def read(data: str, timesteps: int | None, normalize: Normalize | None) -> OwnDa
         _split(part, raw.scale, normalize) for part in (parts.train, parts.validation, parts.test)
     )
     note = f"{data} has no test set: {100 * TEST:g} % of the samples are one; did the network see them in training?"
-    return OwnData(
-        train, validation, test, raw.names, is_events(dataset), digest.hexdigest(), () if with_test else (note,)
-    )
+    return OwnData(train, validation, test, raw.names, digest.hexdigest(), () if with_test else (note,))
 
 
 def _split(part: Samples, scale: int, normalize: Normalize | None) -> Split:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.check_data.check import dataset_name
+from pipeline.data.datasets import is_events
 from pipeline.io.files import sha256
 from pipeline.io.nets import percent
 from pipeline.io.params import Runtime
@@ -24,7 +26,7 @@ from snnprune.adapters.neurons import set_reset
 from snnprune.adapters.params import RunningParams
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.params import Direct, Encoding, Frames
+from snnprune.core.params import Encoding, Frames
 from snnprune.core.schema import validate
 from snnprune.core.training.fit import ResumePoint
 from snnprune.nir.reading import read as read_nir
@@ -41,6 +43,7 @@ CAUSES = (
     "checkpoint of another network"
 )
 RESUME = ".resume"
+FRAMES = {"name": "frames"}
 ALPHA = 0.25  # what validation chose on all sets of images but the smallest (docs/results.md)
 
 
@@ -66,16 +69,17 @@ def prune(job: Job) -> None:
     when it is started again. Raises UserError: anything that the user can put right."""
     method = load_method(job.method)
     method_params = validate(method.params, _alpha(job.alpha, method), "options")
-    running = validate(RunningParams, dict(job.running), "options")
+    are_frames = is_events(dataset_name(job.data))
+    running = validate(RunningParams, {**({"encoding": FRAMES} if are_frames else {}), **job.running}, "options")
     pruning = validate(Pruning, dict(job.pruning), "options")
     configure(Runtime(threads=job.threads, device="cpu"))
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: is a file; --out is a folder")
     net = _net(job, running)
     data = read(job.data, running.timesteps, running.normalize)
-    encoding = _encoding(running, data)
+    _require_encoding(running.encoding, are_frames)
     adapted = adapt(
-        net, data.train.images[:TRIED], timesteps=running.timesteps, encoding=encoding, readout=running.readout
+        net, data.train.images[:TRIED], timesteps=running.timesteps, encoding=running.encoding, readout=running.readout
     )
     network = adapted.network
     _say(adapted, data)
@@ -103,7 +107,7 @@ def prune(job: Job) -> None:
         "seed": job.seed,
         "finetune": None if pruning.finetune is None else pruning.finetune.model_dump(),
         "timesteps": network.spec.timesteps,
-        "encoding": encoding.model_dump(),
+        "encoding": running.encoding.model_dump(),
         "readout": running.readout,
         "own_forward": not isinstance(network, SpikingNetwork),
         "network": job.network,
@@ -140,13 +144,10 @@ def _alpha(given: float | None, method: Method) -> dict[str, float]:
     return {"alpha": given}
 
 
-def _encoding(running: RunningParams, data: OwnData) -> Encoding:
-    if running.encoding is None:
-        return Frames(name="frames") if data.are_frames else Direct(name="direct")
-    if isinstance(running.encoding, Frames) != data.are_frames:
-        kind = "frames of events, whose encoding is frames" if data.are_frames else "images; frames is for events"
-        raise UserError(f"encoding: found {running.encoding.name}; the data are {kind}")
-    return running.encoding
+def _require_encoding(encoding: Encoding, are_frames: bool) -> None:
+    if isinstance(encoding, Frames) != are_frames:
+        kind = "frames of events, whose encoding is frames" if are_frames else "images; frames is for events"
+        raise UserError(f"encoding: found {encoding.name}; the data are {kind}")
 
 
 def _say(adapted: Adapted, data: OwnData) -> None:

@@ -13,7 +13,7 @@ from snnprune.adapters.params import Readout
 from snnprune.adapters.plain import NotPlain, as_plain
 from snnprune.adapters.wiring import wiring_of
 from snnprune.core.errors import UserError
-from snnprune.core.network import SpikingNetwork
+from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.params import Direct, Encoding
 from snnprune.pruning.mask import Mask
 
@@ -63,6 +63,19 @@ def adapt(
         over the steps (`mean-membrane`) or the last one (`last-membrane`).
     fast: let a plain sequence (`snnprune.adapters.plain`) run in the library's own forms; False: always net's forward.
     Raises UserError: the forward takes no such samples, or returns none of the conventions, or is not differentiable.
+
+    >>> import snnprune, snntorch
+    >>> hidden = {"beta": 0.9, "init_hidden": True}
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), snntorch.Leaky(**hidden), nn.Linear(8, 2))
+    >>> net.append(snntorch.Leaky(**hidden, output=True)) is net
+    True
+    >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
+    >>> adapted = adapt(net, data[0], timesteps=5)
+    >>> pruned = snnprune.prune(adapted.network, data, level=0.75)
+    >>> net.load_state_dict(adapted.state_dict(pruned.network))
+    <All keys matched successfully>
+    >>> int(net[1].weight.count_nonzero() + net[3].weight.count_nonzero())
+    36
     """
     images = torch.as_tensor(images)
     if len(images) < 3:
@@ -70,8 +83,8 @@ def adapt(
             f"images: at least three samples are needed to find out how the network is run; found {len(images)}"
         )
     convention, timesteps = find(net, images, encoding, timesteps)
-    network = AdaptedNetwork(net, Running(timesteps, encoding, readout, convention, tuple(images.shape[1:]))).eval()
-    with torch.no_grad():
+    network = AdaptedNetwork(net, Running(timesteps, encoding, readout, convention, tuple(images.shape[1:])))
+    with torch.no_grad(), evaluating(network):
         network.spec = replace(network.spec, classes=network.spikes(images[:3], seed=0).shape[2])
     network.wiring = wiring_of(network, images[:3])
     why = "not asked for"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from snnprune.core.params import Encoding, Positive
+from snnprune.core.params import Direct, Encoding, Positive
 from snnprune.core.schema import Block
 
 Readout = Literal["count", "mean-membrane", "last-membrane"]
@@ -20,12 +20,12 @@ class Normalize(Block):
 
 class RunningParams(Block):
     """timesteps: T; None: the network's forward runs its own. encoding: what the caller does to a sample before each
-    step; None: `direct` for images, `frames` for events. readout: the class with the most spikes, or with the highest
+    step; of events it is `frames`. readout: the class with the most spikes, or with the highest
     membrane potential of the last neurons, in the mean over the steps or at the last one. reset, reset_delay: of all
     neurons; None: as the network has it."""
 
     timesteps: Annotated[int, pydantic.Field(ge=1, le=10_000)] | None = None
-    encoding: Encoding | None = None
+    encoding: Encoding = Direct(name="direct")
     readout: Readout = "count"
     normalize: Normalize | None = None
     reset: Reset | None = None
