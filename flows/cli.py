@@ -138,12 +138,18 @@ def check_data(
 @app.command()
 def export(
     net: Annotated[str, typer.Argument(help="A net of this project (digits/cqp@0.90/seed0), or a file .safetensors.")],
-    to: Annotated[list[str], typer.Option(metavar="TARGET", help="A target, again for each further one.")],
+    to: Annotated[
+        list[str],
+        typer.Option(
+            metavar="TARGET",
+            help="state-dict, compact, csr, c, c-int8, c-int4, onnx or nir; again for each further one.",
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="A folder for each target's folder (default: export/NET).")] = None,
     license: Annotated[str, typer.Option(help="Of the net, for its card, such as mit.")] = "unknown",
 ) -> None:
     """Write a net for other tools, with a card: what it is, what it costs, how often it decides otherwise."""
-    from pipeline.export import export as export_net
+    from pipeline.export.export import export as export_net
 
     for line in export_net(net, to, out, license):
         print(line, flush=True)

@@ -17,7 +17,7 @@ from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.loss import CROSS_ENTROPY, distilled, taught_by
 from snnprune.core.training.params import FinetuneParams
 from snnprune.energy.profiles import FILE, energy_pj, load_profiles
-from snnprune.pruning.params import Levels
+from snnprune.pruning.params import Levels, PruneParams
 from snnprune.quantise.activity import Activity, activity
 from snnprune.quantise.finetune import Finetuning
 from snnprune.quantise.footprint import PackedFootprint, of_float, of_integer
@@ -25,7 +25,7 @@ from snnprune.quantise.quantise import Quantised, quantise
 from snnprune.quantise.rounding import PER
 
 NEEDS = NETS
-READS = {"model": ModelParams}
+READS = {"model": ModelParams, "prune": PruneParams}
 FILES = (FILE,)
 FLOAT_BITS = 32
 FLOAT_PROFILE, INTEGER_PROFILE = "horowitz_45nm_fp32", "horowitz_45nm_int8"
@@ -47,18 +47,20 @@ class Params(Block):
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:
-    """The encoding has an integer form, and there are nets to fine-tune."""
-    where, model = f"experiments.{experiment.name}.quantise", experiment.blocks.get("model")
+    """The encoding has an integer form, and the nets to fine-tune are there."""
+    where, (model, prune) = f"experiments.{experiment.name}", (experiment.blocks.get(name) for name in READS)
     found = []
     if model is not None and isinstance(model.encoding, NoisyDirect):
-        found.append(f"{where}: noisy_direct has no integer form; allowed encodings are direct, rate, latency, frames")
+        allowed = "allowed for quantise are direct, rate, latency and frames"
+        found.append(f"{where}.model.encoding: noisy_direct has no integer form; {allowed}")
     if params.finetune is not None:
-        allowed = experiment.matrix.methods
+        levels = params.finetune.levels if prune is None else prune.targets
+        there = {"methods": experiment.matrix.methods, "levels": levels}
         found += [
-            f"{where}.finetune.methods: {name!r} is none of those in matrix.{experiment.name}.methods: "
-            f"{', '.join(allowed)}"
-            for name in params.finetune.methods
-            if name not in allowed
+            f"{where}.quantise.finetune.{key}: no net is of {value}; there are: {', '.join(map(str, there[key]))}"
+            for key in there
+            for value in getattr(params.finetune, key)
+            if value not in there[key]
         ]
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from snnprune.energy.measure import Measurement
 from snnprune.export.parity import Differences
 
 UNKNOWN = "unknown"  # as Hugging Face names it
@@ -35,9 +36,16 @@ class Accuracy:
         return f"{own}; {100 * self.mean:.2f} ± {half:.2f} % over {self.seeds} seeds (95 % interval)"
 
 
+def operations_of(measured: Measurement) -> dict[str, float]:
+    """Those of a sample, a constant input computed once."""
+    total = measured.total
+    return dict(zip(OPERATIONS, (total.macs_once, total.acs, total.neuron_updates), strict=True))
+
+
 @dataclass(frozen=True)
 class Card:
     """net: its name. network: `snnprune.export.metadata.metadata`. sizes: file -> bytes. about: the export's own.
+    accuracy: of the network before the export.
     data, digest: the dataset's name and SHA-256; operations: of a test sample, means (`OPERATIONS`; those of a constant
     input once). What is not known is None. license: of the net, whose owner says it."""
 
@@ -71,7 +79,6 @@ class Card:
 
     def markdown(self) -> str:
         """The card for people."""
-        rows = {**self._what(), **self._costs()}
         notes = [f"- {note}" for note in self.about.get("notes", ())]
         lines = [
             "---",
@@ -80,9 +87,9 @@ class Card:
             "",
             f"# {self.net}, as {self.target}",
             "",
-            "| | |",
-            "|---|---|",
-            *(f"| {key} | {_cell(text)} |" for key, text in rows.items()),
+            *_table(self._what()),
+            "",
+            *_table(self._costs()),
             *(["", *notes] if notes else []),
             "",
             "Made by:",
@@ -98,7 +105,8 @@ class Card:
         lines += ["tags: [spiking-neural-network, pruning, snntorch]"]
         if self.data is None or self.accuracy is None:
             return lines
-        name = json.dumps(self.data)
+        name, differing = json.dumps(self.data), self.differences
+        accuracy = self.accuracy.net if differing is None else differing.accuracy
         return [
             *lines,
             f"datasets: [{name}]",
@@ -108,7 +116,7 @@ class Card:
             "  results:",
             "  - task: {type: classification}",
             f"    dataset: {{name: {name}, type: {name}, split: test}}",
-            f"    metrics: [{{type: accuracy, value: {self.accuracy.net!r}}}]",
+            f"    metrics: [{{type: accuracy, value: {accuracy!r}}}]",
         ]
 
     def _what(self) -> dict[str, str]:
@@ -118,7 +126,7 @@ class Card:
         license = "not stated (`--license` says it)" if self.license == UNKNOWN else self.license
         return {
             "data": "not known" if self.data is None else f"{self.data}, SHA-256 {self.digest}",
-            "test accuracy": "not known" if self.accuracy is None else str(self.accuracy),
+            "test accuracy of the network": "not known" if self.accuracy is None else str(self.accuracy),
             "layers": str(network["model"]["layers"]),
             "neurons": f"leaky integrate-and-fire, beta {network['beta']}, threshold {network['threshold']}",
             "reset": f"{network['reset']}, {delay}",
@@ -137,7 +145,7 @@ class Card:
                 f"{value:,.0f} {OPERATIONS.get(key, key)}" for key, value in self.operations.items()
             )
         if self.differences is not None:
-            rows["against the network"] = str(self.differences)
+            rows["as exported"] = str(self.differences)
         figures = {key: value for key, value in self.about.items() if key != "notes"}
         return rows | {
             key.replace("_", " "): f"{value:,}" if isinstance(value, int) else str(value)
@@ -145,5 +153,5 @@ class Card:
         }
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _table(rows: Mapping[str, str]) -> list[str]:
+    return ["| | |", "|---|---|", *(f"| {key} | {text.replace('|', chr(92) + '|')} |" for key, text in rows.items())]

@@ -16,7 +16,8 @@ from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork, build_network, run_fused
 from snnprune.core.params import ModelParams
 from snnprune.export.registry import Exported
-from snnprune.export.sparse_net import known_spikes, read_layers, rows_read
+from snnprune.export.sparse_layers import read_layers
+from snnprune.export.sparse_net import known_spikes, rows_read
 from snnprune.pruning.mask import prunable_weights
 
 FILE = "model.safetensors"
@@ -46,7 +47,7 @@ def compact(network: SpikingNetwork) -> SpikingNetwork:
     """The network, in evaluation mode, without rows (neurons, channels) whose spikes no class depends on or that never
     fire, whatever the input; one row of a layer stays. Inputs and classes stay. Spikes are the same, except where
     another order of summation tips a membrane over its threshold. Raises UserError: as
-    `snnprune.export.sparse_net.read_layers`."""
+    `snnprune.export.sparse_layers.read_layers`."""
     layers = read_layers(network)
     silent = [(spikes == 0).all(1) for spikes in known_spikes(layers, network.spec.timesteps)]
     silent[-1][:] = False

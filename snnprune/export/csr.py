@@ -19,14 +19,15 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.export import read_csr
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
-from snnprune.export.sparse_net import SparseLayer, SparseNet, sparse_net
+from snnprune.export.sparse_layers import of_network
+from snnprune.export.sparse_net import SparseLayer, SparseNet
 
 NPZ, SAFETENSORS, READER = "net.npz", "net.safetensors", "read_csr.py"
 
 
 def to_csr(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
-    """The network's synapses that are left, row by row. Raises UserError: as `sparse_net`."""
-    net = sparse_net(network)
+    """The synapses that are left, row by row. Raises UserError: as `snnprune.export.sparse_layers.read_layers`."""
+    net = of_network(network)
     arrays = {f"{n}.{name}": array for n, layer in enumerate(net.layers) for name, array in _arrays(layer).items()}
     about = json.dumps(metadata(network, classes) | {"layers": [layer.name for layer in net.layers]})
     stream = io.BytesIO()
@@ -72,9 +73,7 @@ def _arrays(layer: SparseLayer) -> dict[str, np.ndarray]:
         "indptr": layer.starts.astype(np.uint32),
         "indices": layer.columns.astype(smallest_unsigned(layer.inputs - 1)),
         "values": layer.values,
-        "bias": layer.bias,
-        "beta": layer.beta,
-        "threshold": layer.threshold,
+        **layer.neurons.arrays,
         "table": layer.table,
         "geometry": np.array(geometry, np.uint32),
     }

@@ -19,17 +19,17 @@ from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
-from snnprune.export.sparse_net import read_layers
+from snnprune.export.sparse_layers import read_layers
 
 FILE, METADATA = "step.onnx", "metadata"
 OPSET = 17
-INSTALL = "is not installed; ONNX needs it: pip install onnx onnxruntime"
+INSTALL = "is not installed; ONNX needs it: pip install 'snnprune[onnx]'"
 
 
 def to_onnx(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
     """Inputs `input` [batch, ...] and `potential_<n>`, outputs `spikes` [batch, classes] and `next_potential_<n>`; the
-    batch may be of any size. Raises UserError: a layer as in `snnprune.export.sparse_net.read_layers`, or the package
-    onnx is not installed."""
+    batch may be of any size. Raises UserError: as `snnprune.export.sparse_layers.read_layers`, or the package onnx is
+    not installed."""
     helper, onnx = _package("onnx.helper"), _package("onnx")
     layers = read_layers(network)
     graph = _Graph(helper, _package("onnx.numpy_helper"))

@@ -14,16 +14,19 @@ from snnprune.sparse.runtime import fastest_form
 
 @dataclass(frozen=True)
 class Differences:
-    """Of how many samples; for how many the class of most spikes is another one, and for how many any class's count."""
+    """Of how many samples; for how many the class of most spikes is another one, and for how many any class's count.
+    accuracy: the share (0..1) that the export decides rightly."""
 
     samples: int
     decisions: int
     counts: int
+    accuracy: float
 
     def __str__(self) -> str:
-        return f"{self.decisions:,} of {self.samples:,} decisions differ, {self.counts:,} samples' counts of spikes"
+        differ = f"{self.decisions:,} of {self.samples:,} decisions differ, spike counts of {self.counts:,}"
+        return f"{differ}; accuracy {100 * self.accuracy:.2f} %"
 
-    def as_dict(self) -> dict[str, int]:
+    def as_dict(self) -> dict[str, int | float]:
         """As plain values."""
         return asdict(self)
 
@@ -32,12 +35,13 @@ class Differences:
 def differences(network: SpikingNetwork, target: Target, folder: Path, split: Split) -> Differences:
     """Run the target's files in `folder` and the network (compiled where that pays) on the same encoded input. Raises
     UserError: what it takes to run the files is not installed."""
-    decisions = counts = 0
+    decisions = counts = right = 0
     with evaluating(network):
         form = fastest_form(network)
-        for images, _, seed in evaluation_batches(split):
+        for images, labels, seed in evaluation_batches(split):
             own = form.spikes(images, seed=seed).sum(0).cpu()
             theirs = target.run(folder, encoded_input(network.spec, images, None, seed)[0]).to(own)
             decisions += int((own.argmax(1) != theirs.argmax(1)).sum())
             counts += int((own != theirs).any(1).sum())
-    return Differences(len(split.labels), decisions, counts)
+            right += int((theirs.argmax(1) == labels.cpu()).sum())
+    return Differences(len(split.labels), decisions, counts, right / len(split.labels))

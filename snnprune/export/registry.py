@@ -1,6 +1,6 @@
 """The targets that a network can be exported to, by name.
 
-A target is a module with two functions,
+A target is functions of a module,
 
 to_<target>(network, classes)   what is written, as `Exported`; it reads the network, touches no file, and gives the
                                 same bytes for the same network. UserError: the network has what the target cannot
@@ -34,11 +34,14 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "state-dict": "Weights by name, zeros in place, for torch (.pt) and safetensors.",
         "compact": "A smaller network of this library, without neurons that cannot matter.",
         "csr": "Compressed sparse rows in .npz and safetensors, with a reader in numpy alone.",
-        "c": "A C99 header and a small main, static memory only.",
+        "c": "A C99 header and a small main, static memory only, float32.",
+        "c-int8": "The same in whole numbers: weights of 8 bits, rounded after training.",
+        "c-int4": "The same with weights of 4 bits.",
         "onnx": "One time step with states in and out.",
         "nir": "The Neuromorphic Intermediate Representation, for simulators and chips.",
     }
 )
+MODULES = {"c-int8": "c", "c-int4": "c"}  # where it is not the target's name
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,6 @@ def load_target(name: str) -> Target:
     if name not in TARGETS:
         raise UserError(f"unknown target {name!r}; available are: {', '.join(TARGETS)}")
     stem = name.replace("-", "_")
-    module = importlib.import_module(f"snnprune.export.{stem}")
+    module = importlib.import_module(f"snnprune.export.{MODULES.get(name, stem)}")
     elsewhere = getattr(module, f"run_{stem}_elsewhere", None)
     return Target(name, getattr(module, f"to_{stem}"), getattr(module, f"run_{stem}"), elsewhere)

@@ -14,17 +14,19 @@ BYTES = 4  # of a float32, and of an int32
 
 @dataclass(frozen=True)
 class PackedFootprint:
-    """Bytes. csr: the values that are not zero, for each of them its column, and where each row begins, of as many bits
-    as the largest takes. bitmask: the values, and a bit for every synapse. neurons: biases and what else a row has."""
+    """Bytes. dense: every value. csr: the values that are not zero, for each of them its column, and where each row
+    begins, of as many bits as the largest takes. bitmask: these values, and a bit for every synapse. neurons: biases
+    and what else a row has."""
 
+    dense_bytes: int
     csr_bytes: int
     bitmask_bytes: int
     neuron_bytes: int
 
     @property
     def total_bytes(self) -> int:
-        """With the smaller of the two ways to say where the weights are."""
-        return min(self.csr_bytes, self.bitmask_bytes) + self.neuron_bytes
+        """With the weights in the form that takes least."""
+        return min(self.dense_bytes, self.csr_bytes, self.bitmask_bytes) + self.neuron_bytes
 
 
 def of_float(network: SpikingNetwork) -> PackedFootprint:
@@ -49,11 +51,12 @@ def of_integer(network: IntegerNetwork) -> PackedFootprint:
 
 def _packed(sizes: Iterable[tuple[int, int, int]], bits: int, neurons: int) -> PackedFootprint:
     """Of each layer's rows, columns and values that are not zero; rounded up to bytes layer by layer."""
-    csr = bitmask = 0
+    dense = csr = bitmask = 0
     for rows, columns, nnz in sizes:
+        dense += math.ceil(rows * columns * bits / 8)
         csr += math.ceil((nnz * (bits + _index_bits(columns)) + (rows + 1) * _index_bits(nnz + 1)) / 8)
         bitmask += math.ceil((nnz * bits + rows * columns) / 8)
-    return PackedFootprint(csr, bitmask, neurons)
+    return PackedFootprint(dense, csr, bitmask, neurons)
 
 
 def _index_bits(count: int) -> int:

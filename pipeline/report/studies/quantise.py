@@ -16,9 +16,9 @@ CAPTION = (
     "lines are fine-tuned with rounded weights."
 )
 TABLE_CAPTION = (
-    "Integer networks against the float32 ones that they come from. Kilobytes: weights with the bits of their indices "
-    "(or a bit mask, whichever is smaller), biases and thresholds. Energy: a constant input once, by the profile FP32 "
-    "for 32 bits and INT8 for the others; it counts an addition as one of 8 bits, though sums have 32."
+    "Integer networks against the float32 ones that they come from. Kilobytes: weights, with the bits of their indices "
+    "or a bit mask or all of them, whichever is smallest, biases and thresholds. Energy: a constant input once, by the "
+    "profile FP32 for 32 bits and INT8 for the others; it counts an addition as one of 8 bits, though sums have 32."
 )
 FLOAT = 32  # bits of the nets as they were
 MEASURED = ("accuracy", "differing", "silent", "total_bytes", "energy_once_pj")

@@ -1,10 +1,10 @@
-/* Reads samples, each SNN_INPUT_STEPS x SNN_INPUTS floats in the machine's own bytes, from a file or standard input.
- * Prints a line for each: its class, and how often each class's neuron fired. */
+/* Reads samples from a file or standard input, each SNN_INPUT_STEPS x SNN_INPUTS values of the type snn_input in the
+ * machine's own bytes. Prints a line for each: its class, and how often each class's neuron fired. */
 #include <stdio.h>
 
 #include "snn.h"
 
-static float input[SNN_INPUT_STEPS * SNN_INPUTS];
+static snn_input input[SNN_INPUT_STEPS * SNN_INPUTS];
 
 int main(int argc, char **argv)
 {

@@ -15,15 +15,17 @@
 
 @TYPES@
 
-/* A row is a neuron, or a convolution's channel of height x width currents, of which squares of pool x pool are reduced
- * to their maximum. The tables further rows, numbered after the others, fire as table[row * SNN_TIMESTEPS + t] says. */
+@ARITHMETIC@
+
+/* A row is a neuron, or a convolution's channel of height x width sums, of which squares of pool x pool are reduced to
+ * their maximum. The tables further rows, numbered after the others, fire as table[row * SNN_TIMESTEPS + t] says. */
 typedef struct {
     const snn_place *starts;
     const snn_column *columns;
-    const float *weights, *bias, *beta, *threshold;
+    const snn_weight *weights;
     const uint8_t *table;
+    SNN_NEURON_CONSTANTS
     uint32_t rows, tables, height, width, y_step, x_step, pool;
-    uint32_t each; /* 1: beta and threshold of every row; 0: one for all */
 } snn_layer;
 
 @ARRAYS@
@@ -32,45 +34,45 @@ static const snn_layer snn_layers[SNN_LAYERS] = {
 @LAYERS@
 };
 
-static float snn_potentials[SNN_NEURONS];
+static snn_number snn_potentials[SNN_NEURONS];
 #if SNN_KEPT_CURRENTS
-static float snn_currents[SNN_KEPT_CURRENTS];
+static snn_number snn_currents[SNN_KEPT_CURRENTS];
 #endif
 static uint8_t snn_spikes[2][SNN_SPIKES];
 static uint16_t snn_counts[SNN_CLASSES];
 
 /* The current of a row at a place, from the network's input or from spikes. */
-static inline float snn_sum(const snn_layer *layer, uint32_t row, uint32_t at, const float *input,
-                            const uint8_t *spikes)
+static inline snn_number snn_current(const snn_layer *layer, uint32_t row, uint32_t at, const snn_input *input,
+                                     const uint8_t *spikes)
 {
-    float sum = layer->bias[row];
+    snn_number sum = SNN_FIRST_SUM(layer, row);
     const uint32_t end = layer->starts[row + 1];
     uint32_t p;
     if (input != NULL) {
         for (p = layer->starts[row]; p < end; p++) {
-            sum += layer->weights[p] * input[layer->columns[p] + at];
+            sum += SNN_WEIGHT(layer, p) * input[layer->columns[p] + at];
         }
     } else {
         for (p = layer->starts[row]; p < end; p++) {
             if (spikes[layer->columns[p] + at]) {
-                sum += layer->weights[p];
+                sum += SNN_WEIGHT(layer, p);
             }
         }
     }
-    return sum;
+    return SNN_CURRENT(layer, row, sum);
 }
 
-static inline float snn_pooled(const snn_layer *layer, uint32_t row, uint32_t y, uint32_t x, const float *input,
-                               const uint8_t *spikes)
+static inline snn_number snn_pooled(const snn_layer *layer, uint32_t row, uint32_t y, uint32_t x,
+                                    const snn_input *input, const uint8_t *spikes)
 {
-    float most = 0;
+    snn_number most = 0;
     uint32_t down, right;
     for (down = 0; down < layer->pool; down++) {
         for (right = 0; right < layer->pool; right++) {
             const uint32_t at = (y * layer->pool + down) * layer->y_step + (x * layer->pool + right) * layer->x_step;
-            const float sum = snn_sum(layer, row, at, input, spikes);
-            if ((down == 0 && right == 0) || sum > most) {
-                most = sum;
+            const snn_number current = snn_current(layer, row, at, input, spikes);
+            if ((down == 0 && right == 0) || current > most) {
+                most = current;
             }
         }
     }
@@ -78,15 +80,15 @@ static inline float snn_pooled(const snn_layer *layer, uint32_t row, uint32_t y,
 }
 
 /* One step of a neuron; whether it fires. A spike resets it at the next step. */
-static inline uint8_t snn_fire(float *potential, float current, float beta, float threshold)
+static inline uint8_t snn_fire(const snn_layer *layer, uint32_t row, snn_number *potential, snn_number current)
 {
-    const float before = *potential;
+    const snn_number threshold = layer->threshold[row * layer->threshold_each];
+    const snn_number decayed = SNN_DECAYED(layer, row, *potential);
 #if SNN_RESET_TO_ZERO
-    const float decayed = beta * before;
-    *potential = (before > threshold ? 0.0f : decayed) + current;
+    *potential = (*potential > threshold ? 0 : decayed) + current;
 #else
-    const float driven = beta * before + current;
-    *potential = driven - (before > threshold ? threshold : 0.0f);
+    const snn_number reset = *potential > threshold ? threshold : 0;
+    *potential = SNN_SUBTRACTED(decayed, current, reset);
 #endif
     return *potential > threshold;
 }
@@ -103,10 +105,10 @@ static inline void snn_start(void)
 }
 
 /* Step t, 0 to SNN_TIMESTEPS - 1, on input[SNN_INPUTS]; where SNN_CONSTANT_INPUT is 1, only step 0 reads it. */
-static inline void snn_step(const float *input, uint32_t t)
+static inline void snn_step(const snn_input *input, uint32_t t)
 {
     const uint8_t *before = snn_spikes[1];
-    float *potential = snn_potentials;
+    snn_number *potential = snn_potentials;
     uint32_t number, row, y, x, i;
     for (number = 0; number < SNN_LAYERS; number++) {
         const snn_layer *layer = &snn_layers[number];
@@ -114,13 +116,12 @@ static inline void snn_step(const float *input, uint32_t t)
         uint8_t *spike = snn_spikes[number % 2];
         const uint8_t *own = spike;
 #if SNN_KEPT_CURRENTS
-        float *kept = number == 0 ? snn_currents : NULL;
+        snn_number *kept = number == 0 ? snn_currents : NULL;
 #endif
         for (row = 0; row < layer->rows; row++) {
-            const uint32_t one = layer->each * row;
             for (y = 0; y < height; y++) {
                 for (x = 0; x < width; x++) {
-                    float current;
+                    snn_number current;
 #if SNN_KEPT_CURRENTS
                     if (kept != NULL) {
                         if (t == 0) {
@@ -132,7 +133,7 @@ static inline void snn_step(const float *input, uint32_t t)
                     {
                         current = snn_pooled(layer, row, y, x, number == 0 ? input : NULL, before);
                     }
-                    *spike++ = snn_fire(potential++, current, layer->beta[one], layer->threshold[one]);
+                    *spike++ = snn_fire(layer, row, potential++, current);
                 }
             }
         }
@@ -149,7 +150,7 @@ static inline void snn_step(const float *input, uint32_t t)
 }
 
 /* The class of a sample input[SNN_INPUT_STEPS * SNN_INPUTS], step after step; its spikes are in snn_counts. */
-static inline uint32_t snn_classify(const float *input)
+static inline uint32_t snn_classify(const snn_input *input)
 {
     uint32_t t, i, best = 0;
     snn_start();

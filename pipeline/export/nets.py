@@ -1,0 +1,91 @@
+"""The nets that can be exported: of the project in this folder (`digits/cqp@0.90/seed0`), or a file."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.io import paths
+from pipeline.io.nets import net_name
+from snnprune.core.checkpoint import load_network
+from snnprune.core.dataset import Dataset
+from snnprune.core.errors import UserError
+from snnprune.core.network import SpikingNetwork
+from snnprune.energy.measure import Measurement, measure
+from snnprune.export.card import Accuracy
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net to be exported. argument: what names it in a command. dataset: whose test split it is measured on, seeds:
+    test accuracies of all nets of its method and level, where there are such."""
+
+    name: str
+    argument: str
+    network: SpikingNetwork
+    dataset: Dataset | None = None
+    seeds: tuple[float, ...] = ()
+
+    @cached_property
+    def measured(self) -> Measurement | None:
+        """On the test split."""
+        return None if self.dataset is None else measure(self.network, self.dataset.test)
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """On the test split, and over seeds where there are several."""
+        if self.measured is None:
+            return None
+        if len(self.seeds) < 2:
+            return Accuracy(self.measured.accuracy)
+        from pipeline.report.statistics import describe
+
+        found = describe(self.seeds)
+        return Accuracy(self.measured.accuracy, found.n, found.mean, found.low, found.high)
+
+
+def find(net: str) -> Net:
+    """A net of the project in this folder, or of a file. Raises UserError: there is none; the message lists what there
+    is."""
+    path = Path(net)
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise UserError(f"{net}: no such file")
+        return Net(path.stem, path.name, load_network(path))
+    experiment, _, name = net.partition("/")
+    if not (paths.RESULTS / experiment).is_dir() or not name:
+        there = ", ".join(sorted(folder.name for folder in paths.RESULTS.glob("*") if folder.is_dir())) or "none"
+        raise UserError(
+            f"{net}: neither a file .safetensors nor a net of a project here, such as digits/cqp@0.90/seed0; "
+            f"experiments with results: {there}"
+        )
+    return in_project(experiment, name)
+
+
+def in_project(experiment: str, name: str, dataset: Dataset | None = None) -> Net:
+    """A net of an experiment, such as `cqp@0.90/seed0`; its dataset is read unless it is given. Raises UserError: as
+    `find`, or a result is missing."""
+    from pipeline.io.finished import net_file, nets_of  # pandas: not needed for a file
+    from pipeline.io.params import load_matrix
+    from pipeline.io.store import load_dataset
+
+    nets = {
+        net_name(method, level, seed): (method, seed, level)
+        for method, seed, level in nets_of(experiment, load_matrix(experiment))
+    }
+    if name not in nets:
+        raise UserError(f"{experiment}: no net {name!r}; there are: {', '.join(nets)}")
+    method, seed, level = nets[name]
+    network = load_network(net_file(experiment, method, seed, level))
+    dataset = load_dataset(paths.data_folder(experiment)) if dataset is None else dataset
+    name = f"{experiment}/{name}"
+    return Net(name, name, network, dataset, _accuracies(experiment, method, level))
+
+
+def _accuracies(experiment: str, method: str, level: float) -> tuple[float, ...]:
+    """Test accuracies of all seeds of a method and level, where stage evaluate has run."""
+    from pipeline.io.tables import read_table
+
+    if not (file := paths.evaluate_table(experiment)).is_file():
+        return ()
+    table = read_table(file, f"evaluate@{experiment}")
+    return tuple(table[(table["method"] == method) & (table["level"] == level)]["accuracy"])
