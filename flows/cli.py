@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from flows.engine.stop import Interrupted
 from pipeline.io.entry import plainly
@@ -18,8 +19,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+class SeveralLevels(TyperCommand):
+    """A command whose option `--levels` takes all the numbers that follow it."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """`--levels 0.9 0.95` as `--levels 0.9 --levels 0.95`, which is what typer reads."""
+        given: list[str] = []
+        for arg in args:
+            is_next = len(given) > 1 and given[-2] == LEVELS and is_number(arg)
+            given += [LEVELS, arg] if is_next else [arg]
+        return super().parse_args(ctx, given)
+
+
+def is_number(text: str) -> bool:
+    """Whether it is written as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 Experiment = Annotated[str, typer.Argument(help="An entry of `matrix` in params.yaml.")]
 PROJECT_FILES = ("params.yaml", "dvc.yaml")
+LEVELS = "--levels"
 
 
 def main() -> None:
@@ -130,6 +155,49 @@ def export(
         print(line, flush=True)
 
 
+@app.command("prune", cls=SeveralLevels)
+def prune_network(
+    network: Annotated[str, typer.Argument(help="my_nets.py:build, a function that returns it, or a NIR file.")],
+    data: Annotated[str, typer.Option(help="idx:<folder>, events:<folder or file>, a .npz, or a dataset's name.")],
+    out: Annotated[Path, typer.Option(help="The folder for what is written.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Its state: .safetensors, .pt or .pth (default: as build() returns it).")
+    ] = None,
+    method: Annotated[str, typer.Option(help="How to choose what goes (snnprune list).")] = "cqp",
+    alpha: Annotated[
+        float | None, typer.Option(help="Weight of criticality, of methods that have one (default: 0.25).")
+    ] = None,
+    levels: Annotated[list[float], typer.Option(help="Sparsities one after the other: --levels 0.9 0.95.")] = [0.9],  # noqa: B006
+    epochs: Annotated[int, typer.Option(min=0, help="Of fine-tuning after each level.")] = 2,
+    lr: Annotated[float, typer.Option(help="Its highest learning rate.")] = 0.002,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 128,
+    timesteps: Annotated[int | None, typer.Option(help="T, unless its forward runs its own.")] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="direct, noisy_direct, rate, latency, frames (default: direct; events: frames)."),
+    ] = None,
+    readout: Annotated[str, typer.Option(help="count, mean-membrane, last-membrane.")] = "count",
+    normalize: Annotated[str | None, typer.Option(metavar="MEAN,STD", help="As in training: 0.1307,0.3081.")] = None,
+    reset: Annotated[str | None, typer.Option(help="subtract, zero, none (default: as it is).")] = None,
+    reset_delay: Annotated[
+        bool | None, typer.Option("--reset-delay/--no-reset-delay", help="Reset a step later, or at once.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of fine-tuning and criticality.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="CPU threads; the last digits depend on it.")] = 1,
+) -> None:
+    """Prune a trained network of your own, of snnTorch or a NIR file; needs no project (docs/your_network.md)."""
+    require()
+    from flows.engine.stop import interruptible
+    from pipeline.prune_net.prune import Job, prune
+
+    running = {"timesteps": timesteps, "readout": readout, "reset": reset, "reset_delay": reset_delay}
+    running |= {"normalize": mean_and_std(normalize)} | ({"encoding": {"name": encoding}} if encoding else {})
+    finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
+    pruning = {"levels": levels, "finetune": finetune}
+    with interruptible():
+        prune(Job(network, checkpoint, data, out, method, alpha, running, pruning, seed, threads))
+
+
 @app.command("list")
 def list_all() -> None:
     """List experiments, methods, datasets and studies; outside a project, methods and datasets."""
@@ -146,6 +214,17 @@ def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")])
 
     write_project(folder)
     print(f"{folder} is a project; next: cd {folder} && snnprune run digits")
+
+
+def mean_and_std(text: str | None) -> dict[str, float] | None:
+    """The two numbers of `0.1307,0.3081`. Raises UserError: they are none."""
+    if text is None:
+        return None
+    try:
+        mean, std = map(float, text.split(","))
+    except ValueError as error:
+        raise UserError(f"normalize: expected mean and deviation, such as 0.1307,0.3081; found {text!r}") from error
+    return {"mean": mean, "std": std}
 
 
 def require(*files: str) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "Training",
     "UserError",
     "accuracy",
+    "adapt",
     "build",
     "compile",
     "count_operations",

@@ -1,5 +1,5 @@
-"""The library in short: `snnprune.build`, `load`, `save`, `train`, `prune`, `compile`, `accuracy`, `count_operations`.
-No function changes a network it is given, prints anything, or moves torch's global random generators."""
+"""The library in short: `snnprune.build`, `load`, `adapt`, `save`, `train`, `prune`, `compile`, `accuracy`,
+`count_operations`. No function changes a network it is given, prints anything, or moves torch's global generators."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import torch
 
+from snnprune.adapters.adapt import adapt as adapt
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.checkpoint import load_network, save_network
 from snnprune.core.dataset import Data, Split, as_split
 from snnprune.core.errors import DataError
@@ -43,7 +45,7 @@ CRITICALITY = Criticality()
 class Pruned:
     """A pruned network, in evaluation mode, and the levels it went through (the last one is the network's)."""
 
-    network: SpikingNetwork
+    network: SpikingNetwork | AdaptedNetwork
     levels: list[PrunedLevel]
 
     @property
@@ -142,7 +144,7 @@ def train(
 
 
 def prune(
-    network: SpikingNetwork,
+    network: SpikingNetwork | AdaptedNetwork,
     data: Data,
     *,
     method: str = "cqp",
@@ -160,7 +162,8 @@ def prune(
 ) -> Pruned:
     """A copy of `network` with exactly `round((1 - level) * n)` of its n synapses (solver methods may miss that).
 
-    data, validation: as in `train`; criticality and fine-tuning read `data` alone.
+    network: the library's own, or one of `adapt`. data, validation: as in `train`; criticality and fine-tuning read
+        `data` alone.
     method: one of `list_methods()`. method_params: its own, such as {"alpha": 0.25} of cqp.
     level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned.
     finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
@@ -198,7 +201,7 @@ def prune(
     return Pruned(network.eval(), steps)
 
 
-def count_operations(network: SpikingNetwork, data: Data, steps: int | None = None) -> Measurement:
+def count_operations(network: SpikingNetwork | AdaptedNetwork, data: Data, steps: int | None = None) -> Measurement:
     """What the network computes for a sample: MACs and ACs whose weight and input are not zero, neuron updates.
 
     Means over `data`, counted from real spikes as NeuroBench does (arXiv 2304.04640), for the first `steps` time steps
@@ -212,14 +215,15 @@ def count_operations(network: SpikingNetwork, data: Data, steps: int | None = No
     return measure(network, _fitting(network, data), steps)
 
 
-def _fitting(network: SpikingNetwork, data: Data) -> Split:
+def _fitting(network: SpikingNetwork | AdaptedNetwork, data: Data) -> Split:
     """The data on the network's device. Raises DataError unless they fit its input and classes."""
-    split, architecture = as_split(data), network.spec.architecture
+    split, spec = as_split(data), network.spec
+    classes = spec.classes if isinstance(network, AdaptedNetwork) else spec.architecture.classes
     shape = tuple(split.images.shape[1:])
-    if not network.spec.takes(shape):
-        takes = network.spec.sample_shape
+    if not spec.takes(shape):
+        takes = spec.sample_shape
         raise DataError(f"images: the network takes {list(takes)} a sample; found {list(shape)}")
     low, high = int(split.labels.min()), int(split.labels.max())
-    if low < 0 or high >= architecture.classes:
-        raise DataError(f"labels: the network has the classes 0 to {architecture.classes - 1}; found {low} to {high}")
+    if low < 0 or high >= classes:
+        raise DataError(f"labels: the network has the classes 0 to {classes - 1}; found {low} to {high}")
     return split.to(next(network.parameters()).device)

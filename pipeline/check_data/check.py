@@ -40,9 +40,9 @@ def check(data: str, frames: FramesParams, picture: Path | None) -> Iterator[str
     """The lines to print, one after the other. data: a dataset's name, `idx:<folder>`, `events:<folder or file>`, or
     the path of an `.npz`. frames: how recordings become frames. picture: where to draw some samples. Raises DataError:
     the data cannot be used; UserError: the picture cannot be written."""
-    dataset = _dataset(data)
-    params = frames if _are_recordings(dataset) else None
-    with_test = _has_test(dataset)
+    dataset = dataset_name(data)
+    params = frames if are_recordings(dataset) else None
+    with_test = has_test(dataset)
     raw = load(dataset, {}, with_test, params)
     yield f"{raw.name} from {raw.source}{f' ({raw.about})' if raw.about else ''}"
     yield from describe(raw)
@@ -109,7 +109,7 @@ def _scalar(text: str) -> str:
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
-def _dataset(data: str) -> str:
+def dataset_name(data: str) -> str:
     """The dataset as params.yaml names it."""
     if own_prefix(data):
         return data
@@ -122,13 +122,13 @@ def _dataset(data: str) -> str:
     return name
 
 
-def _are_recordings(dataset: str) -> bool:
+def are_recordings(dataset: str) -> bool:
     """Whether it becomes frames: neither images nor frames already."""
     path = own_path(dataset)
     return is_events(dataset) and not (path and holds_frames(path))
 
 
-def _has_test(dataset: str) -> bool:
+def has_test(dataset: str) -> bool:
     """Whether there is a test split."""
     path = own_path(dataset)
     if path is None:

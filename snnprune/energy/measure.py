@@ -12,7 +12,7 @@ from snnprune.energy.operations import observe_operations
 from snnprune.energy.profiles import Profile, energy_pj
 from snnprune.pruning.mask import prunable_weights
 from snnprune.sparse.counts import LayerCounts
-from snnprune.sparse.runtime import Compiled, fastest_form
+from snnprune.sparse.runtime import fastest_form
 
 SUMS = ("synapses", "nnz", "macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")
 
@@ -23,7 +23,7 @@ class LayerMeans:
     and `acs`, and of `dense_macs` and `dense_acs`, one is 0 where the input is analogue, or spikes, for good; of frames
     of events it may be either by the step, and the dense ones are rounded to whole operations, which add up to all.
     macs_once: the MACs when those of a constant input are computed at the first step and kept; one that changes has
-    none to keep. spike_rate: spikes per neuron and step, 0..1."""
+    none to keep. spike_rate: spikes per neuron and step, 0..1, 0 of a layer that feeds no neurons."""
 
     layer: str
     synapses: int
@@ -97,7 +97,7 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
     """Run the split for `steps` time steps (None: all), a network with a sparse layer compiled. Random encodings are
     seeded per batch, as everywhere."""
     form = fastest_form(network)
-    observe = form.observe if isinstance(form, Compiled) else partial(observe_operations, network)
+    observe = getattr(form, "observe", None) or partial(observe_operations, network)
     correct = 0
     batches: list[list[LayerCounts]] = []
     for images, labels, seed in evaluation_batches(split):
@@ -105,7 +105,9 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
         correct += int((spikes.sum(0).argmax(1) == labels).sum())
         batches.append(counts)
     weights, samples = prunable_weights(network), len(split.labels)
-    constant = is_constant(network.spec.encoding)
+    constant = getattr(network, "constant", None)  # of an adapted network (`snnprune.adapters`): its layers
+    if constant is None and is_constant(network.spec.encoding):
+        constant = weights
     layers = []
     for parts in zip(*batches, strict=True):
         first = parts[0]
@@ -119,12 +121,12 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
                 synapses=weights[first.weight].numel(),
                 nnz=int(weights[first.weight].count_nonzero()),
                 macs=macs,
-                macs_once=macs / first.steps if constant else macs,
+                macs_once=macs / first.steps if constant and first.weight in constant else macs,
                 acs=sum(int(part.acs.sum()) for part in parts) / samples,
                 dense_macs=dense_macs,
                 dense_acs=first.dense - dense_macs,
                 neuron_updates=first.neuron_updates,
-                spike_rate=spikes_each / first.neuron_updates,
+                spike_rate=spikes_each / first.neuron_updates if first.neuron_updates else 0.0,
             )
         )
     return Measurement(accuracy=correct / samples, layers=layers)

@@ -118,7 +118,8 @@ def prune_levels(
 
 
 def _targets(teacher: SpikingNetwork, train: Split, params: Pruning, remember: Remember) -> Targets:
-    if not can_be_tabled(teacher, params.finetune, params.finetune.epochs * len(params.targets)):
+    epochs = params.finetune.epochs * len(params.targets)
+    if not isinstance(teacher, SpikingNetwork) or not can_be_tabled(teacher, params.finetune, epochs):
         return taught_by(teacher)
     table = remember(lambda: table_of(teacher, train, params.finetune))
     return looked_up(table, params.finetune)

@@ -1,6 +1,7 @@
 """What synapses are ranked by: criticality through the surrogate gradient, and CQP's combined importance."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import get_args
 
 import torch
@@ -22,15 +23,17 @@ def criticality(network: SpikingNetwork, batches: Batches, kind: CriticalityKind
 
     `sensitivity` and `taylor` are `gradient_criticality`; `membrane` is `membrane_criticality`, where every synapse has
     the number of the neuron that it feeds. `batches` are images [B, C, H, W] and labels [B]; `seed` fixes a random
-    encoding. The network is in evaluation mode meanwhile; weights, gradients and mode are left as they were. Raises
-    ValueError: unknown kind, or no batch.
+    encoding. The network is in evaluation mode meanwhile; weights, gradients and mode are left as they were. One
+    that has a `membrane_criticality` of its own (`snnprune.adapters`) is asked for that. Raises ValueError:
+    unknown kind, or no batch.
     """
     if kind not in get_args(CriticalityKind):
         raise ValueError(f"unknown criticality kind {kind!r}; allowed are: {', '.join(get_args(CriticalityKind))}")
     with evaluating(network):
         if kind != "membrane":
             return gradient_criticality(network, batches, kind, seed=seed)
-        neurons = membrane_criticality(network, batches, seed=seed)
+        measure = getattr(network, "membrane_criticality", None) or partial(membrane_criticality, network)
+        neurons = measure(batches, seed=seed)
         shapes = {name: weight.shape for name, weight in prunable_weights(network).items()}
         return {
             name: neurons[name].reshape(-1, *[1] * (len(shape) - 1)).expand(shape).contiguous()

@@ -36,7 +36,10 @@ def exits_of(spikes: Tensor, threshold: float) -> Exits:
 @torch.no_grad()
 def run_with_exits(network: SpikingNetwork, images: Tensor, threshold: float, *, seed: int | None = None) -> Exits:
     """Run images [B, C, H, W] step by step and drop every sample whose gap has reached `threshold`. A sample that has
-    stopped is computed no further. Evaluation mode; stops all at T."""
+    stopped is computed no further, unless the network runs the user's own forward (`snnprune.adapters`). Evaluation
+    mode; stops all at T."""
+    if not isinstance(network, SpikingNetwork):  # its own forward knows no single step: what is said is the same
+        return exits_of(network.spikes(images, seed=seed), threshold)
     steps = network.spec.timesteps
     encoded = encode(images, network.spec.encoding, steps, seed)
     constant = is_constant(network.spec.encoding)

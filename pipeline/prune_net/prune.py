@@ -1,0 +1,176 @@
+"""Prunes a network of the user's own, from its Python file and checkpoint, or a NIR file, to a folder of state dicts
+and NIR files."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.check_data.check import dataset_name
+from pipeline.data.datasets import is_events
+from pipeline.io.files import sha256
+from pipeline.io.nets import percent
+from pipeline.io.params import Runtime
+from pipeline.io.resume import fingerprint
+from pipeline.io.runtime import configure
+from pipeline.prune_net.data import OwnData, read
+from pipeline.prune_net.outputs import RESULTS, Levels, Tested, table, write_results
+from snnprune.adapters.adapt import Adapted, adapt
+from snnprune.adapters.checkpoint import load_checkpoint
+from snnprune.adapters.module_file import build_from, file_and_name
+from snnprune.adapters.neurons import set_reset
+from snnprune.adapters.params import RunningParams
+from snnprune.core.errors import UserError
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.params import Encoding, Frames
+from snnprune.core.schema import validate
+from snnprune.core.training.fit import ResumePoint
+from snnprune.nir.reading import read as read_nir
+from snnprune.pruning.iterate import prune_levels
+from snnprune.pruning.mask import prunable_weights
+from snnprune.pruning.params import Pruning
+from snnprune.pruning.problem import Method
+from snnprune.pruning.registry import load_method
+
+TRIED = 256  # training samples on which a plain form of the network is held against its own forward
+NEAR_CHANCE = 2.0  # times the share of the most frequent class
+CAUSES = (
+    "inputs other than in its training (--normalize, --encoding, --timesteps), another --readout or --reset, or a "
+    "checkpoint of another network"
+)
+RESUME = ".resume"
+FRAMES = {"name": "frames"}
+ALPHA = 0.25  # what validation chose on all sets of images but the smallest (docs/results.md)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to prune, and how. running, pruning: the fields of `RunningParams` and `Pruning`, checked by `prune`."""
+
+    network: str
+    checkpoint: Path | None
+    data: str
+    out: Path
+    method: str
+    alpha: float | None
+    running: Mapping[str, Any]
+    pruning: Mapping[str, Any]
+    seed: int
+    threads: int
+
+
+def prune(job: Job) -> None:
+    """Write `<out>/results.json`, and of every level `level-<level>.pt`, a state dict with the user's own names, and
+    `mask-<level>.pt`, of a NIR file `level-<level>.nir` too; print progress and a table. An interrupted run goes on
+    when it is started again. Raises UserError: anything that the user can put right."""
+    method = load_method(job.method)
+    method_params = validate(method.params, _alpha(job.alpha, method), "options")
+    are_frames = is_events(dataset_name(job.data))
+    running = validate(RunningParams, {**({"encoding": FRAMES} if are_frames else {}), **job.running}, "options")
+    pruning = validate(Pruning, dict(job.pruning), "options")
+    configure(Runtime(threads=job.threads, device="cpu"))
+    if job.out.exists() and not job.out.is_dir():
+        raise UserError(f"{job.out}: is a file; --out is a folder")
+    net = _net(job, running)
+    data = read(job.data, running.timesteps, running.normalize)
+    _require_encoding(running.encoding, are_frames)
+    adapted = adapt(
+        net, data.train.images[:TRIED], timesteps=running.timesteps, encoding=running.encoding, readout=running.readout
+    )
+    network = adapted.network
+    _say(adapted, data)
+    dense = Tested.of(network, data.test)
+    print(f"dense: test accuracy {100 * dense.accuracy:.2f} %", flush=True)
+    _warn_near_chance(dense.accuracy, data)
+    settings = {**asdict(job), "data": data.digest, "out": "", "network": "", "checkpoint": ""}
+    source = Path(job.network) if is_nir(job.network) else file_and_name(job.network)[0]
+    inputs = [source, *([job.checkpoint] if job.checkpoint else [])]
+    resume = job.out / RESUME / fingerprint(settings, inputs)
+    levels = Levels(job.out, adapted, data.test, method.name, job.seed)
+    prune_levels(
+        network,
+        data.train,
+        data.validation,
+        method,
+        method_params,
+        pruning,
+        seed=job.seed,
+        progress=levels,
+        point=lambda level: ResumePoint(resume / f"{level}.pt"),
+    )
+    about = {
+        "method": {"name": method.name, **method_params.model_dump()},
+        "seed": job.seed,
+        "finetune": None if pruning.finetune is None else pruning.finetune.model_dump(),
+        "timesteps": network.spec.timesteps,
+        "encoding": running.encoding.model_dump(),
+        "readout": running.readout,
+        "own_forward": not isinstance(network, SpikingNetwork),
+        "network": job.network,
+        "checkpoint": None
+        if job.checkpoint is None
+        else {"file": job.checkpoint.name, "sha256": sha256(job.checkpoint)},
+    }
+    write_results(job.out, dense, levels.rows, about)
+    shutil.rmtree(job.out / RESUME, ignore_errors=True)
+    print(f"\n{table(dense, _synapses(network), levels.rows)}\n\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
+
+
+def _net(job: Job, running: RunningParams) -> nn.Module:
+    """As it is to be run. Raises UserError: a file is missing or not usable."""
+    if is_nir(job.network):
+        if job.checkpoint is not None:
+            raise UserError(f"checkpoint: {job.network} holds its weights itself; found {job.checkpoint}")
+        return read_nir(job.network, reset=running.reset, reset_delay=running.reset_delay)
+    net = build_from(job.network)
+    if job.checkpoint is not None:
+        load_checkpoint(net, job.checkpoint)
+    set_reset(net, running.reset, running.reset_delay)
+    return net
+
+
+def is_nir(network: str) -> bool:
+    """Whether a network is given as a NIR file."""
+    return network.endswith(".nir")
+
+
+def _alpha(given: float | None, method: Method) -> dict[str, float]:
+    if given is None:
+        return {"alpha": ALPHA} if "alpha" in method.params.model_fields else {}
+    return {"alpha": given}
+
+
+def _require_encoding(encoding: Encoding, are_frames: bool) -> None:
+    if isinstance(encoding, Frames) != are_frames:
+        kind = "frames of events, whose encoding is frames" if are_frames else "images; frames is for events"
+        raise UserError(f"encoding: found {encoding.name}; the data are {kind}")
+
+
+def _say(adapted: Adapted, data: OwnData) -> None:
+    """Print what the network is taken for. Raises UserError: it has fewer classes than the data."""
+    network, spec = adapted.network, adapted.network.spec
+    is_plain = isinstance(network, SpikingNetwork)
+    classes = spec.architecture.classes if is_plain else spec.classes
+    if classes < len(data.names):
+        raise UserError(f"the network has {classes} classes; the data have {len(data.names)}: {', '.join(data.names)}")
+    form = "as a plain sequence of layers" if is_plain else f"by its own forward ({adapted.why})"
+    print(f"{type(adapted.net).__name__}: {_synapses(network):,} synapses, T {spec.timesteps}, run {form}")
+    counts = ", ".join(f"{len(getattr(data, part).labels):,} {part}" for part in ("train", "validation", "test"))
+    print(f"samples: {counts}")
+    for note in data.notes:
+        print(f"note: {note}")
+
+
+def _warn_near_chance(accuracy: float, data: OwnData) -> None:
+    chance = torch.bincount(data.test.labels).max().item() / len(data.test.labels)
+    if accuracy <= min(NEAR_CHANCE * chance, (1 + chance) / 2):
+        found, by_chance = f"{100 * accuracy:.2f} %", percent(chance)
+        print(f"warning: {found} is near chance ({by_chance}); likely causes: {CAUSES}", flush=True)
+
+
+def _synapses(network: nn.Module) -> int:
+    return sum(weight.numel() for weight in prunable_weights(network).values())

@@ -1,0 +1,97 @@
+"""A user's module, taken as it is: how it is run is found by running it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snnprune.adapters.convention import find
+from snnprune.adapters.network import AdaptedNetwork, Running
+from snnprune.adapters.params import Readout
+from snnprune.adapters.plain import NotPlain, as_plain
+from snnprune.adapters.wiring import wiring_of
+from snnprune.core.errors import UserError
+from snnprune.core.network import SpikingNetwork, evaluating
+from snnprune.core.params import Direct, Encoding
+from snnprune.pruning.mask import Mask
+
+DIRECT = Direct(name="direct")
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A user's network as the library's functions take one. network: the library's own where `net` is a plain sequence,
+    else one that runs net's own forward. names: its parameters' names -> those in `net`. why: what keeps `net` from
+    being a plain sequence; empty where it is one."""
+
+    network: SpikingNetwork | AdaptedNetwork
+    net: nn.Module
+    names: Mapping[str, str]
+    why: str = ""
+
+    def state_dict(self, network: SpikingNetwork | AdaptedNetwork | None = None) -> dict[str, Tensor]:
+        """The state of `network`, a pruned copy of `self.network` (None: that itself), by the names in `net`, which
+        loads it with strict=True."""
+        network = self.network if network is None else network
+        if isinstance(network, AdaptedNetwork):
+            return {name: tensor.detach().cpu().clone() for name, tensor in network.net.state_dict().items()}
+        found = {self.names[name]: parameter.detach().cpu() for name, parameter in network.named_parameters()}
+        return {name: found.get(name, tensor).detach().clone() for name, tensor in self.net.state_dict().items()}
+
+    def mask(self, mask: Mapping[str, Tensor]) -> Mask:
+        """A mask of `network` by the names in `net`."""
+        return Mask({self.names[name]: layer for name, layer in mask.items()})
+
+
+def adapt(
+    net: nn.Module,
+    images: Any,
+    *,
+    timesteps: int | None = None,
+    encoding: Encoding = DIRECT,
+    readout: Readout = "count",
+    fast: bool = True,
+) -> Adapted:
+    """A network of torch and snnTorch parts, to be pruned, fine-tuned and counted like the library's own.
+
+    net: it is called as it is; a copy is not made. See `snnprune.adapters.convention` for what its forward may be.
+    images: at least three samples, [N, C, H, W] or frames [N, T, C, H, W], prepared as in the training of `net`.
+    timesteps: T; None where its forward fixes it. encoding: what the caller does to an image before each step.
+    readout: the class with the most spikes (`count`), or the highest membrane potential of the last neurons, the mean
+        over the steps (`mean-membrane`) or the last one (`last-membrane`).
+    fast: let a plain sequence (`snnprune.adapters.plain`) run in the library's own forms; False: always net's forward.
+    Raises UserError: the forward takes no such samples, or returns none of the conventions, or is not differentiable.
+
+    >>> import snnprune, snntorch
+    >>> hidden = {"beta": 0.9, "init_hidden": True}
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), snntorch.Leaky(**hidden), nn.Linear(8, 2))
+    >>> net.append(snntorch.Leaky(**hidden, output=True)) is net
+    True
+    >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
+    >>> adapted = adapt(net, data[0], timesteps=5)
+    >>> pruned = snnprune.prune(adapted.network, data, level=0.75)
+    >>> net.load_state_dict(adapted.state_dict(pruned.network))
+    <All keys matched successfully>
+    >>> int(net[1].weight.count_nonzero() + net[3].weight.count_nonzero())
+    36
+    """
+    images = torch.as_tensor(images)
+    if len(images) < 3:
+        raise UserError(
+            f"images: at least three samples are needed to find out how the network is run; found {len(images)}"
+        )
+    convention, timesteps = find(net, images, encoding, timesteps)
+    network = AdaptedNetwork(net, Running(timesteps, encoding, readout, convention, tuple(images.shape[1:])))
+    with torch.no_grad(), evaluating(network):
+        network.spec = replace(network.spec, classes=network.spikes(images[:3], seed=0).shape[2])
+    network.wiring = wiring_of(network, images[:3])
+    why = "not asked for"
+    if fast:
+        try:
+            plain, names = as_plain(network, images)
+            return Adapted(plain, net, names)
+        except NotPlain as reason:
+            why = str(reason)
+    return Adapted(network, net, {name: name.removeprefix("net.") for name, _ in network.named_parameters()}, why)

@@ -1,0 +1,123 @@
+"""A network of the user's own, run by its own forward, with what pruning asks of a network (`AdaptedNetwork`)."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from snnprune.adapters import operations
+from snnprune.adapters.convention import Convention, call
+from snnprune.adapters.neurons import reset_states, watched
+from snnprune.adapters.params import Readout
+from snnprune.adapters.wiring import Wiring
+from snnprune.core.encoding import encode, is_constant
+from snnprune.core.errors import UserError
+from snnprune.core.params import Encoding
+from snnprune.sparse.counts import LayerCounts
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Running:
+    """How the network is run. sample_shape: of an image [C, H, W] or [N], or of frames [T, C, H, W]. readout: the class
+    with the most spikes, or with the highest membrane potential of the last neurons, in the mean over the steps or at
+    the last one."""
+
+    timesteps: int
+    encoding: Encoding
+    readout: Readout
+    convention: Convention
+    sample_shape: tuple[int, ...]
+    classes: int = 0
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether samples of this shape fit the network."""
+        return shape == self.sample_shape
+
+
+class AdaptedNetwork(nn.Module):
+    """`net`, a user's module of torch and snnTorch parts, as the library's functions take a network.
+
+    What they ask is `spec.timesteps` and `spec.encoding`; `forward`, the logits; `spikes`, of each step what it adds to
+    the logits; the parameters by name; and `layers` and `reads_rows`, which say that nothing in it runs in the compiled
+    forms of `snnprune.sparse`. `snnprune.core.network.SpikingNetwork` has the same.
+    """
+
+    layers: ClassVar[tuple[()]] = ()
+    reads_rows: ClassVar[bool] = False
+    wiring: Wiring  # given by `snnprune.adapters.adapt.adapt`
+
+    def __init__(self, net: nn.Module, spec: Running) -> None:
+        super().__init__()
+        self.net = net
+        self.spec = spec
+
+    def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
+        """The readout [B, classes], the logits: spike counts or membrane potentials."""
+        return self.spikes(images, seed=seed).sum(0)
+
+    def spikes(self, images: Tensor, *, steps: int | None = None, seed: int | None = None) -> Tensor:
+        """What each step adds to the readout, time-major [steps, B, classes], so that the sum of the first t steps is
+        the readout after t steps (mean-membrane: times t / T). Of a count these are the spikes. A network that sums up
+        itself gives one step, [1, B, classes].
+
+        images: [B, C, H, W], or frames [B, T, C, H, W]. steps: run only the first ones (None: all T). seed: fixes a
+        random encoding, and what else is drawn on the way.
+        Raises ValueError: `steps` is not within 1..T. Raises UserError: `steps` is less than T although the network's
+        forward loops by itself.
+        """
+        spec = self.spec
+        steps = spec.timesteps if steps is None else steps
+        if not 1 <= steps <= spec.timesteps:
+            raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
+        if steps < spec.timesteps and spec.convention.time == "inside":
+            raise UserError(
+                f"steps: found {steps}; the network's forward runs {spec.timesteps} steps of its own, and cannot be "
+                "stopped from outside: let build() return a network of fewer"
+            )
+        encoded, constant = encode(images, spec.encoding, spec.timesteps, seed), is_constant(spec.encoding)
+        membranes: list[Tensor] = []
+        last = {spec.convention.last: self.net.get_submodule(spec.convention.last)}
+        reads = spec.readout != "count"
+        watching = watched(last, lambda *seen: membranes.append(seen[1].mem)) if reads else nullcontext()
+        try:
+            with _drawing(seed, images.device), watching:
+                found = call(self.net, spec.convention, encoded if constant else encoded[:steps], constant, steps)
+        finally:
+            reset_states(self.net)
+        if not reads:
+            return found[0]
+        trace = found[-1]
+        if len(found) == 1 and membranes[-1].shape == trace.shape[1:]:
+            trace = torch.stack(membranes)
+        return trace / spec.timesteps if spec.readout == "mean-membrane" else trace.diff(dim=0, prepend=trace[:1] * 0)
+
+    @property
+    def constant(self) -> frozenset[str]:
+        """Weights whose input is the same at every step."""
+        return self.wiring.constant
+
+    def observe(
+        self, images: Tensor, steps: int | None = None, *, seed: int | None = None
+    ) -> tuple[Tensor, list[LayerCounts]]:
+        """`spikes`, and what each layer did for it (`snnprune.adapters.operations.observe`)."""
+        return operations.observe(self, images, steps, seed=seed)
+
+    def membrane_criticality(self, batches: Batches, *, seed: int) -> dict[str, Tensor]:
+        """See `snnprune.adapters.operations.membrane_criticality`."""
+        return operations.membrane_criticality(self, batches, seed=seed)
+
+
+@contextmanager
+def _drawing(seed: int | None, device: torch.device) -> Iterator[None]:
+    """While in here torch's generators are seeded; they are put back. None: nothing happens."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,140 @@
+"""What an adapted network computes, and how critical its neurons are: measured on its own forward."""
+
+import copy
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from snntorch import SpikingNeuron
+from torch import Tensor, nn
+
+from snnprune.adapters.neurons import neurons_of, surrogate_derivative, watched, watched_membranes
+from snnprune.core.errors import UserError
+from snnprune.core.network import evaluating
+from snnprune.core.seeds import derive_seed
+from snnprune.pruning.mask import prunable_weights
+from snnprune.sparse.counts import LayerCounts
+
+if TYPE_CHECKING:
+    from snnprune.adapters.network import AdaptedNetwork
+
+
+@torch.no_grad()
+def observe(
+    network: "AdaptedNetwork", images: Tensor, steps: int | None = None, *, seed: int | None = None
+) -> tuple[Tensor, list[LayerCounts]]:
+    """`snnprune.energy.operations.observe_operations` for an adapted network.
+
+    An input is spikes at a step where all its values are 0, 1 or -1, as NeuroBench has it; a constant one is a current.
+    A constant input counts at every step, wherever the network computes it. Of weights that feed the same neurons (a
+    residual sum) the first has their updates and spikes. What has no prunable weight (pooling, normalisation) is not
+    counted.
+    """
+    steps = network.spec.timesteps if steps is None else steps
+    weights, wiring = prunable_weights(network), network.wiring
+    layers = {name: network.get_submodule(name.removesuffix(".weight")) for name in weights}
+    kept = {name: _counting(layer, weights[name] != 0) for name, layer in layers.items()}
+    full = {name: _counting(layer, torch.ones_like(weights[name])) for name, layer in layers.items()}
+    zero = torch.zeros(len(images), dtype=torch.long, device=images.device)
+    macs, acs, analogue = (dict.fromkeys(weights, zero) for _ in range(3))
+    dense, neurons, spikes, calls = {}, {}, {}, dict.fromkeys(weights, 0)
+
+    def after_layer(name: str, layer: nn.Module, given: Tensor, output: Any) -> None:
+        operations = _count(kept[name], given != 0)
+        is_current = _is_current(given) | (name in wiring.constant)
+        macs[name] = macs[name] + operations * is_current
+        acs[name] = acs[name] + operations * ~is_current
+        analogue[name] = analogue[name] + is_current
+        dense[name] = dense.get(name, 0) + int(_count(full[name], torch.ones_like(given[:1], dtype=torch.bool)))
+        calls[name] += 1
+
+    def after_neurons(name: str, neuron: nn.Module, given: Tensor, output: Any) -> None:
+        fired = output[0] if isinstance(output, tuple) else output
+        neurons[name] = fired[0].numel()
+        spikes[name] = spikes.get(name, zero) + fired.flatten(1).count_nonzero(1)
+
+    with evaluating(network), watched(layers, after_layer), watched(neurons_of(network), after_neurons):
+        found = network.spikes(images, steps=steps, seed=seed)
+    charged = _charged(wiring.feeds, list(neurons))
+    counts = []
+    for name in weights:
+        times = steps if name in wiring.constant else calls[name]  # one computed before the loop is one for each step
+        counts.append(
+            LayerCounts(
+                weight=name,
+                macs=macs[name] * times // calls[name],
+                acs=acs[name],
+                analogue_steps=analogue[name] * steps // calls[name],
+                dense=dense[name] * times // calls[name],
+                neurons=sum(neurons[of] for of in charged[name]),
+                steps=steps,
+                spikes=sum((spikes[of] for of in charged[name]), zero),
+            )
+        )
+    return found, counts
+
+
+@torch.no_grad()
+def membrane_criticality(
+    network: "AdaptedNetwork", batches: Iterable[tuple[Tensor, Tensor]], *, seed: int
+) -> dict[str, Tensor]:
+    """`snnprune.pruning.scores.membrane_criticality` for an adapted network. Raises ValueError: no batch. Raises
+    UserError: a weight feeds no neurons, or these are not a whole number for each of its outputs."""
+    weights, feeds = prunable_weights(network), network.wiring.feeds
+    if loose := [name.removeprefix("net.") for name in weights if feeds[name] is None]:
+        raise UserError(f"membrane criticality: {', '.join(loose)} feeds no spiking neurons; choose another method")
+    neurons = {name: neuron for name, neuron in neurons_of(network).items() if name in feeds.values()}
+    sums: dict[str, Tensor] = {}
+    count = samples = 0
+
+    def seen(name: str, neuron: SpikingNeuron, membrane: Tensor) -> None:
+        sums[name] = sums.get(name, 0) + surrogate_derivative(neuron, membrane).sum(0)
+
+    with watched_membranes(neurons, seen):
+        for images, _ in batches:
+            network.spikes(images, seed=derive_seed(seed, count))
+            count, samples = count + 1, samples + len(images)
+    if count == 0:
+        raise ValueError("membrane criticality needs at least one batch")
+    steps = samples * network.spec.timesteps
+    return {name: _by_output(name, len(weight), sums[feeds[name]] / steps) for name, weight in weights.items()}
+
+
+def _by_output(name: str, outputs: int, values: Tensor) -> Tensor:
+    """Values of neurons [M, ...] as means [outputs], one for each output of the weight that feeds them."""
+    if values.numel() % outputs:
+        raise UserError(
+            f"membrane criticality: {name} has {outputs} outputs, the neurons it feeds are {values.numel()}"
+        )
+    return values.reshape(outputs, -1).mean(1).cpu()
+
+
+def _counting(layer: nn.Module, weight: Tensor) -> nn.Module:
+    """A layer that adds up how many entries of a 0/1 weight meet an input that is not zero."""
+    counting = copy.deepcopy(layer)
+    counting.weight = nn.Parameter(weight.to(layer.weight.dtype), requires_grad=False)
+    counting.bias = None
+    return counting
+
+
+def _count(counting: nn.Module, active: Tensor) -> Tensor:
+    """Operations of each sample [B], int64. Sums of one output stay below 2^24, where float32 is exact. The layer's own
+    hooks, which are a user's, see nothing of it."""
+    return counting.forward(active.to(counting.weight.dtype)).flatten(1).sum(1, dtype=torch.float64).round().long()
+
+
+def _is_current(values: Tensor) -> Tensor:
+    """Which samples [B] have a value that is none of 0, 1 and -1."""
+    return ((values != 0) & (values.abs() != 1)).flatten(1).any(1)
+
+
+def _charged(feeds: dict[str, str | None], neurons: list[str]) -> dict[str, list[str]]:
+    """Weight -> the neurons whose updates it has. Each is in one: the first that feeds it, else the first of all."""
+    first: dict[str, str] = {}
+    for weight, of in feeds.items():
+        if of is not None:
+            first.setdefault(of, weight)
+    charged: dict[str, list[str]] = {weight: [] for weight in feeds}
+    for of in neurons:
+        charged[first.get(of, next(iter(feeds)))].append(of)
+    return charged
