@@ -13,8 +13,10 @@ from pipeline.io import files
 from pipeline.io.nets import level_text, percent
 from pipeline.io.progress import TerminalProgress
 from snnprune.adapters.adapt import Adapted
+from snnprune.core.checkpoint import save_network
 from snnprune.core.dataset import Split
 from snnprune.core.files import replace
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy
 from snnprune.energy.measure import measure
 from snnprune.pruning.iterate import PrunedLevel
@@ -65,6 +67,8 @@ class Levels(TerminalProgress):
         name = level_text(level.level)
         save(self._out / f"level-{name}.pt", self._adapted.state_dict(self._network))
         save(self._out / f"mask-{name}.pt", dict(self._adapted.mask(level.mask)))
+        if isinstance(self._network, SpikingNetwork):
+            save_network(self._out / f"level-{name}.safetensors", self._network, level.mask)
 
 
 def save(path: Path, tensors: dict[str, Tensor]) -> None:
