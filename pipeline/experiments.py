@@ -73,7 +73,7 @@ def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
     if data is None or model is None:
         return []
     encoding, found = f"{where}.model.encoding.name", model.encoding.name
-    problems = _augment_problems(where, blocks, has_frames=data.events is not None)
+    problems = _augment_problems(where, blocks, data)
     if data.events is None:
         if isinstance(model.encoding, Frames):
             allowed = "allowed are direct, noisy_direct, rate, latency"
@@ -91,14 +91,25 @@ def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _augment_problems(where: str, blocks: Mapping[str, Any], has_frames: bool) -> list[str]:
-    """Frames are not rotated, and images have no time to be shifted in; in every block that trains, or its finetune."""
-    key, why = ("rotation", "frames are shifted, not rotated") if has_frames else ("jitter", "images have no time")
+def _augment_problems(where: str, blocks: Mapping[str, Any], data: DataParams) -> list[str]:
+    """Frames are not rotated, nor moved by their whole length or side, where that is known; images have no time to be
+    moved in. In every block that trains, or its finetune."""
+    if data.events is None:
+        most = {"jitter": (0, "images have no time; allowed is 0")}
+    else:
+        last = data.events.timesteps - 1
+        most = {
+            "rotation": (0, "frames are shifted, not rotated; allowed is 0"),
+            "jitter": (last, f"allowed is at most {last} for {data.events.timesteps} frames"),
+        }
+        if size := data.frame_size:
+            most["shift"] = (min(size) - 1, f"allowed is at most {min(size) - 1} for frames of {size[0]} x {size[1]}")
     problems = []
     for name, block in blocks.items():
         for place, part in ((name, block), (f"{name}.finetune", getattr(block, "finetune", None))):
-            if found := getattr(getattr(part, "augment", None), key, 0):
-                problems.append(f"{where}.{place}.augment.{key}: {why}; allowed is 0; found {found}")
+            for key, (limit, why) in most.items():
+                if (found := getattr(getattr(part, "augment", None), key, 0)) > limit:
+                    problems.append(f"{where}.{place}.augment.{key}: {why}; found {found}")
     return problems
 
 

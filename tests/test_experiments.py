@@ -211,6 +211,20 @@ DIGITS = {
             ["train.augment.jitter: images have no time; allowed is 0; found 1"],
         ),
         (
+            {
+                "experiments.digits.data.events.size": [4, 8],
+                "experiments.digits.train.augment": {"shift": 4, "jitter": 10},
+                "experiments.digits.prune.finetune.augment": {"jitter": 11},
+                "experiments.digits.paper.finetune.augment": {"shift": 5, "jitter": 9},
+            },
+            [
+                "train.augment.jitter: allowed is at most 9 for 10 frames; found 10",
+                "train.augment.shift: allowed is at most 3 for frames of 4 x 8; found 4",
+                "prune.finetune.augment.jitter: allowed is at most 9 for 10 frames; found 11",
+                "paper.finetune.augment.shift: allowed is at most 3 for frames of 4 x 8; found 5",
+            ],
+        ),
+        (
             {"experiments.digits.data.events.polarity": False},
             [
                 "model.layers: frames of events:mine are 1x4x8, so the input must be 1x4x8 or 32; "

@@ -1,11 +1,13 @@
 """Lets DVC parse params once: it does so eight times for each stage that runs, whatever became of the file."""
 
-import pickle
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
 from dvc.utils.serialize import LOADERS, parse_yaml
 from dvc.utils.serialize._common import _load_data
+
+_parse = lru_cache(maxsize=4)(parse_yaml)  # by text and path
 
 
 def remember_params() -> None:
@@ -14,9 +16,4 @@ def remember_params() -> None:
 
 
 def _load(path: str, fs: Any = None, **options: Any) -> Any:
-    return pickle.loads(_load_data(path, _parse, fs, **options))  # a copy of its own for each caller
-
-
-@lru_cache(maxsize=4)
-def _parse(text: str, path: str) -> bytes:
-    return pickle.dumps(parse_yaml(text, path))
+    return deepcopy(_load_data(path, _parse, fs, **options))  # each caller's own

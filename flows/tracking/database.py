@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow import MlflowClient
-from sqlalchemy import Engine, event
 
 from flows.tracking.location import local_uri
 from snnprune.core.files import replace
@@ -21,7 +20,6 @@ def create_database(path: Path) -> None:
     """Create MLflow's tables under another name first: it cannot use a database whose making was interrupted."""
     if path.exists():
         return
-    event.listen(Engine, "connect", _do_not_wait)
     unfinished = path.with_suffix(".unfinished")
     for left_over in path.parent.glob(f"{unfinished.name}*"):  # SQLite's journal, too
         left_over.unlink()
@@ -40,13 +38,6 @@ def make_empty() -> None:
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("DELETE FROM experiments")  # the default one names a folder; MLflow makes it anew
         replace(EMPTY, lambda partial: shutil.copyfile(path, partial))
-
-
-def _do_not_wait(connection: object, _: object) -> None:
-    """Let writes not wait for the disk: on a busy one that takes longer than all else. A killed process loses nothing
-    by it. A power cut may damage the database, but it holds nothing that was there before this process made it."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous = OFF")
 
 
 def _make(path: Path) -> None:

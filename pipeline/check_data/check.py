@@ -1,9 +1,12 @@
 """Reads a dataset as the data stage would, says what it holds, and tries to split it. Needs no project."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.data.datasets import DATASETS, is_events, load, registered
 from pipeline.data.events import losses
@@ -19,6 +22,18 @@ from snnprune.data.events.params import FramesParams
 from snnprune.data.events.ready_made import holds_frames
 
 SHARE = 0.2  # suggested for a part that is split off
+WHERE = "below the matrix: and experiments: that are there"
+MATRIX = ("matrix:", "  mine: {methods: [cqp, magnitude], seeds: [0, 1]}")
+TRAINING = (  # as `snnprune init` writes it
+    "    train: {epochs: 10, batch_size: 64, lr: 0.002}",
+    "    prune:",
+    "      levels: [0.8, 0.9, 0.95]",
+    "      criticality: {kind: sensitivity, batches: 10, batch_size: 128}",
+    "      finetune: {epochs: 4, batch_size: 64, lr: 0.002}",
+    "    methods:",
+    "      cqp: {alpha: 0.25}",
+    "      magnitude: {}",
+)
 
 
 def check(data: str, frames: FramesParams, picture: Path | None) -> Iterator[str]:
@@ -33,7 +48,8 @@ def check(data: str, frames: FramesParams, picture: Path | None) -> Iterator[str
     yield from describe(raw)
     yield f"memory       {_memory(raw)}"
     parts = split_dataset(raw, SHARE, None if with_test else SHARE, 0)
-    yield from ["", "for params.yaml, under experiments:", "", "  mine:", *suggest(dataset, raw, params, with_test)]
+    yield from ["", f"for params.yaml, {WHERE}; then: snnprune run mine", "", *MATRIX]
+    yield from ["experiments:", "  mine:", *suggest(dataset, raw, params, with_test), *TRAINING]
     if picture:
         from pipeline.check_data.picture import draw  # matplotlib takes a second
 
@@ -61,12 +77,12 @@ def describe(raw: RawDataset) -> Iterator[str]:
 
 
 def suggest(dataset: str, raw: RawDataset, params: FramesParams | None, with_test: bool) -> Iterator[str]:
-    """The blocks of params.yaml that name the dataset and fit it."""
+    """The blocks of params.yaml that name the dataset and fit it: data and model."""
     if (path := own_path(dataset)) and not PARAMS_FILE.is_file():
         dataset = f"{own_prefix(dataset)}{path.resolve()}"  # relative paths are the project's
     shape = raw.samples.images.shape[1:]
     yield "    data:"
-    yield f"      dataset: {dataset}"
+    yield f"      dataset: {_scalar(dataset)}"
     if is_events(dataset):
         given = (params or FramesParams(timesteps=shape[0])).model_dump(exclude_defaults=True)
         if params and own_prefix(dataset) and not params.crop and params.downsample == 1:
@@ -82,6 +98,15 @@ def suggest(dataset: str, raw: RawDataset, params: FramesParams | None, with_tes
     if is_events(dataset):
         yield f"      timesteps: {shape[0]}"
         yield "      encoding: {name: frames}"
+
+
+def _scalar(text: str) -> str:
+    """As YAML has it: quoted where it would be read as something else."""
+    try:
+        is_plain = YAML(typ="safe").load(f"key: {text}") == {"key": text}
+    except YAMLError:
+        is_plain = False
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def dataset_name(data: str) -> str:

@@ -24,6 +24,8 @@ def draw(samples: Samples, names: tuple[str, ...], path: Path) -> None:
     pictures = {1: _over_time, 2: _frames}[min(samples.images.shape[3], 2)] if samples.images.ndim == 5 else _still
     rows = {names[label]: pictures(samples, label) for label in np.unique(samples.labels)[:CLASSES].tolist()}
     figure = _figure(rows, wide=pictures is _over_time)
+    if samples.images.ndim == 5 and samples.images.shape[2] == 2:
+        figure.supxlabel("red: events of polarity 1, blue: of polarity 0, dark: of both", fontsize=8)
     try:
         figure.savefig(path, dpi=120, format="png")
     except OSError as error:
@@ -81,5 +83,5 @@ def _figure(rows: dict[str, dict[str, Picture]], wide: bool) -> Figure:
                 panel.set_title(title, fontsize=8)
             if column == 0:
                 panel.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
-    figure.tight_layout()
+    figure.set_layout_engine("tight")
     return figure

@@ -99,6 +99,17 @@ def _ready_made(path: Path, params: FramesParams | None) -> Frames:
     return found
 
 
+def how_made(raw: RawDataset, params: FramesParams) -> str:
+    """In words: what a frame is, and where the test samples come from."""
+    frames = f"{params.timesteps} frames, made elsewhere"
+    if raw.binning:
+        cut = " of equal numbers of events," if params.by == "count" else ""
+        mean = " on average" if params.window_ms is None else ""
+        each = "counts of events" if params.values == "counts" else "bits, 1 where there was an event"
+        frames = f"{params.timesteps} frames{cut} of {raw.step_ms:.4g} ms{mean}, {each}"
+    return f"{frames}; test: {'a split of its own' if raw.test else 'split off the same recordings'}"
+
+
 def losses(binning: Binning) -> str:
     """What of a split's events is not in its frames, in words."""
     lost = {

@@ -56,6 +56,15 @@ class DataParams(Block):
         is_known = self.events.size is not None and not self.events.polarity
         return self.events.shape(tuple(self.events.size), channels=1) if is_known else None
 
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """(height, width) of the frames, where it is known before they are read."""
+        if self.events is None:
+            return None
+        about = DATASETS[self.dataset].events if self.dataset in DATASETS else None
+        size = about.size if about else self.events.size
+        return self.events.shape((size[0], size[1]))[2:] if size else None
+
     @pydantic.field_validator("dataset")
     @classmethod
     def _known(cls, dataset: str) -> str:
@@ -100,8 +109,10 @@ class DataParams(Block):
     @pydantic.field_validator("sha256")
     @classmethod
     def _pins_fit(cls, sha256: dict[str, str], info: pydantic.ValidationInfo) -> dict[str, str]:
-        if info.data.get("dataset") in DATASETS and sha256:
-            raise ValueError(f"only for {IDX_PREFIX}<folder>; the digests of {info.data['dataset']} are built in")
+        dataset = info.data.get("dataset", IDX_PREFIX)
+        if sha256 and own_prefix(dataset) != IDX_PREFIX:
+            built_in = f"; the digests of {dataset} are built in" if dataset in DATASETS else ""
+            raise ValueError(f"only for {IDX_PREFIX}<folder>{built_in}")
         for stem, digest in sha256.items():
             if stem not in ALL_FILES:
                 raise ValueError(f"unknown file {stem}; allowed are {', '.join(ALL_FILES)}")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.events import losses
 from pipeline.data.raw import RawDataset, Samples
 from snnprune.core.errors import DataError
 
@@ -31,7 +32,9 @@ def split_dataset(raw: RawDataset, validation: float | int, test: float | int | 
     """
     _require_classes(raw)
     if (value := raw.samples.images.min()) == raw.samples.images.max():
-        raise DataError(f"{raw.name}: every pixel of every image is {value}; there is nothing to learn")
+        lost = f" (train: {losses(raw.binning['train'])})" if "train" in raw.binning else ""
+        values = "value of every frame" if raw.samples.images.ndim == 5 else "pixel of every image"
+        raise DataError(f"{raw.name}: every {values} is {value}{lost}; there is nothing to learn")
     labels = raw.samples.labels
     rest, tests = np.arange(len(labels)), []
     if raw.test is None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.data.datasets import load
-from pipeline.data.events import losses
+from pipeline.data.events import how_made, losses
 from pipeline.data.own import own_path
 from pipeline.data.params import DataParams
 from pipeline.data.splits import split_dataset
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         scale=raw.scale,
         names=raw.names,
         step_ms=raw.step_ms,
-        about=raw.about,
+        about="; ".join(filter(None, (raw.about, params.events and how_made(raw, params.events)))) or None,
         splits={split: (getattr(parts, split).images, getattr(parts, split).labels) for split in SPLITS},
     )
     counts = ", ".join(f"{part['count']} {split}" for split, part in summary["splits"].items())

@@ -17,12 +17,13 @@ from typing import Any
 import snntorch
 import torch
 from snntorch import surrogate as snntorch_surrogate
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from snnprune.core.params import Surrogate
 from snnprune.sparse import lif as compiled
+from snnprune.sparse.spikes import SpikeProduct
 
 
 @torch.no_grad()
@@ -61,6 +62,11 @@ class MultiStepLeaky(snntorch.Leaky):
             current, steps, self.beta.item(), self.threshold.item(), self.reset_mechanism == "zero", self.surrogate
         )
         return spikes * functional.dropout(torch.ones_like(spikes[0]), drop) if drop else spikes
+
+    def multi_step_into(self, linear: nn.Linear, current: Tensor, steps: int | None, drop: float) -> Tensor:
+        """The current [T, B, outputs] of the linear layer that these neurons feed, by `snnprune.sparse.spikes`; the
+        current is as there."""
+        return SpikeProduct.apply(current, steps, self.neurons(), drop, linear.weight, linear.bias)
 
     def surrogate_derivative(self, current: Tensor, steps: int | None = None) -> Tensor:
         """The surrogate's derivative at the membrane potential [T, B, ...], for a current as in `multi_step`."""

@@ -1,9 +1,10 @@
 """A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 from snnprune.core.architecture import Dense
@@ -12,7 +13,9 @@ from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.params import Frames, ModelParams
 from snnprune.sparse.events import EventLinear
+from snnprune.sparse.lif import lie_in_rows
 from snnprune.sparse.linear import SparseLinear, linear_in_rows, product_in_rows
+from snnprune.sparse.spikes import OUTPUTS_FROM
 
 ROWS_FROM = 16  # samples from which loops over a neuron's values are faster than loops over a sample's
 Observe = Callable[[nn.Module, Tensor, bool], None]
@@ -117,20 +120,30 @@ def run_fused(
 ) -> Tensor:
     """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...]. Each layer sees all
     steps at once; a constant input stays one step long up to the first spiking layer. Between linear layers values lie
-    in rows (`snnprune.sparse.lif`), and the neurons add the bias, which is faster. Before a layer runs, `observe` is
-    called with it, its input (that of neurons with the bias), and whether it is constant [B, ...], not [T, B, ...]."""
+    in rows (`snnprune.sparse.lif`), and the neurons add the bias, which is faster; in training, neurons and the dense
+    layer that they feed are one function (`snnprune.sparse.spikes`). Before a layer runs, `observe` is called with it,
+    its input (that of neurons with the bias), and whether it is constant [B, ...], not [T, B, ...]."""
     bias: Tensor | None = None
-    for before, layer, follower in zip((None, *layers[:-1]), layers, (*layers[1:], None), strict=True):
+    done: nn.Module | None = None  # has been computed with the neurons before it
+    every = list(layers)
+    fuses = observe is None and layers.training and torch.is_grad_enabled()
+    for index, (before, layer, follower) in enumerate(zip((None, *every[:-1]), every, (*every[1:], None), strict=True)):
         if observe is not None:
             observe(layer, values, constant)
         if isinstance(layer, MultiStepLeaky):
             drop = follower.probability if isinstance(follower, MultiStepDropout) else 0.0
-            values = layer.multi_step(values, steps if constant else None, drop, bias)
+            done = _fed_by_spikes(every[index:], values) if fuses else None
+            if done is None:
+                values = layer.multi_step(values, steps if constant else None, drop, bias)
+            else:
+                values = layer.multi_step_into(done, values, steps if constant else None, drop)
             constant, bias = False, None
-        elif isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky):
+        elif layer is done or (isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky)):
             continue  # it has happened
         elif type(layer) is nn.Linear and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
-            if observe is None and isinstance(follower, MultiStepLeaky):
+            if fuses and _fed_by_spikes(every[index + 1 :], values) is not None:
+                values = layer(values)
+            elif observe is None and isinstance(follower, MultiStepLeaky):
                 values, bias = product_in_rows(layer, values), layer.bias
             else:
                 values = linear_in_rows(layer, values)
@@ -139,3 +152,14 @@ def run_fused(
         else:
             values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))
     return values.expand(steps, *values.shape) if constant else values
+
+
+def _fed_by_spikes(layers: Sequence[nn.Module], values: Tensor) -> nn.Linear | None:
+    """The dense layer that the neurons, the first of `layers`, feed, through dropout at most, where both are to be one
+    function: if its outputs are enough and the values [..., B, N] do not lie in rows."""
+    fed = next((layer for layer in layers[1:] if not isinstance(layer, MultiStepDropout)), None)
+    if not layers or not isinstance(layers[0], MultiStepLeaky) or type(fed) is not nn.Linear:
+        return None
+    if not is_compiled(values) or values.dim() not in (2, 3) or values.shape[-2] < ROWS_FROM or lie_in_rows(values):
+        return None
+    return fed if fed.out_features >= OUTPUTS_FROM and layers[0].neurons().are_alike else None

@@ -109,7 +109,7 @@ def run(
     spikes, out = layout.empty(), layout.out
     scale = functional.dropout(torch.ones(out.rows, out.width), drop) if drop else torch.empty(0, 0)
     by_rows(
-        kernels.integrate, out.rows, *_driven_by(current, bias, neurons, layout), scale.numpy(), layout.shape[0],
+        kernels.integrate, out.rows, *driven_by(current, bias, neurons, layout), scale.numpy(), layout.shape[0],
         out.width, NONE if membrane is None else _flat(membrane), _flat(spikes), out.row, out.step,
     )  # fmt: skip
     return layout.time_major(spikes), scale
@@ -139,21 +139,28 @@ class Lif(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
-        (current, scale, bias), neurons = ctx.saved_tensors, ctx.neurons
-        layout = Layout.of(current, ctx.steps, neurons)
-        given, out = layout.given, layout.out
-        grad = torch.empty_like(in_memory(current, layout.in_rows))
-        grad_bias = None if bias is None else torch.empty_like(bias)
-        by_rows(
-            kernels.differentiate, out.rows, *_driven_by(current, bias, neurons, layout), scale.numpy(),
-            neurons.is_atan, neurons.slope, layout.shape[0], out.width,
-            _flat(in_memory(grad_spikes, layout.in_rows)), out.row, out.step, _flat(grad), given.row, given.step,
-            NONE if grad_bias is None else grad_bias.numpy(),
-        )  # fmt: skip
-        return layout.time_major(grad), None, None, None, grad_bias
+        current, scale, bias = ctx.saved_tensors
+        grad, grad_bias = gradients(current, ctx.steps, ctx.neurons, scale, bias, grad_spikes)
+        return grad, None, None, None, grad_bias
 
 
-def _driven_by(current: Tensor, bias: Tensor | None, neurons: Neurons, layout: Layout) -> tuple[Any, ...]:
+def gradients(
+    current: Tensor, steps: int | None, neurons: Neurons, scale: Tensor, bias: Tensor | None, grad_spikes: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Those of the current and the bias, from that of the spikes [T, B, ...] of `run`."""
+    layout = Layout.of(current, steps, neurons)
+    given, out = layout.given, layout.out
+    grad = torch.empty_like(in_memory(current, layout.in_rows))
+    grad_bias = None if bias is None else torch.empty_like(bias)
+    by_rows(
+        kernels.differentiate, out.rows, *driven_by(current, bias, neurons, layout), scale.numpy(), neurons.is_atan,
+        neurons.slope, layout.shape[0], out.width, _flat(in_memory(grad_spikes, layout.in_rows)), out.row, out.step,
+        _flat(grad), given.row, given.step, NONE if grad_bias is None else grad_bias.numpy(),
+    )  # fmt: skip
+    return layout.time_major(grad), grad_bias
+
+
+def driven_by(current: Tensor, bias: Tensor | None, neurons: Neurons, layout: Layout) -> tuple[Any, ...]:
     """What `integrate` and `differentiate` take first: current, row, step, bias, beta, threshold, to_zero."""
     rows = layout.out.rows
     return (

@@ -15,7 +15,7 @@ from snnprune.data.events.hdf5 import open_hdf5
 from snnprune.data.events.labels import sort_names
 from snnprune.data.events.packed import open_packed
 from snnprune.data.events.source import Recording, Source
-from snnprune.data.events.tree import Tree
+from snnprune.data.events.tree import Tree, unreadable
 
 PACKED = re.compile(r"\.(npz|h5|hdf5)(\.gz)?$", re.IGNORECASE)
 GESTURES = re.compile(r"user\d+_\w+")
@@ -47,7 +47,8 @@ def open_tree_of_split(tree: Tree) -> Source:
     """The recordings of a folder, on disk or in an archive: one folder per class with one file per recording (`.bin`,
     `.npy`); DVS Gesture's folders (`user01_fluorescent/0.npy`: a file's name is its class); or one packed `.npz` or
     HDF5 file. Classes are numbered in the order of `sort_names`; recordings are sorted by class and name, in a folder
-    as in an archive of it. Raises DataError: no recordings, a class without any, or both kinds."""
+    as in an archive of it. Raises DataError: no recordings, a class without any, recordings deeper down, or
+    both kinds."""
     tree = _unwrap(tree)
     folders, files = tree.top()
     packed = [name for name in files if PACKED.search(name)]
@@ -69,9 +70,11 @@ def open_packed_file(file: Path | bytes, where: str) -> Source:
     DataError: as its reader."""
     name = where.lower()
     if name.endswith(".gz"):
-        name, content = name.removesuffix(".gz"), file if isinstance(file, bytes) else file.read_bytes()
+        name = name.removesuffix(".gz")
         try:
-            file = gzip.decompress(content)
+            file = gzip.decompress(file if isinstance(file, bytes) else file.read_bytes())
+        except PermissionError as error:
+            raise unreadable(where, error) from error
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{where}: damaged gzip file ({error}); replace it by an intact copy") from error
     if name.endswith(".npz"):
@@ -91,6 +94,8 @@ def _open_folders(tree: Tree, folders: list[str]) -> Source:
             f"{tree.where(empty[0])}: no recordings; expected {' or '.join(READERS)} files in each class's folder; "
             f"found {inside}"
         )
+    if deeper := [name for name in tree.files if name.count("/") > 1 and _suffix(name) in READERS]:
+        raise DataError(f"{tree.name}: expected recordings in each class's folder itself; found {listed(deeper)}")
     classes = {name: PurePosixPath(name).stem if gestures else name.split("/")[0] for name in files}
     names = sort_names(classes.values())
     label_of = {name: label for label, name in enumerate(names)}

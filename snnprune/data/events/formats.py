@@ -12,6 +12,8 @@ from snnprune.core.errors import DataError
 BYTES_PER_EVENT = 5
 OVERFLOW_ROW, OVERFLOW_US = 240, 2**13
 FIELDS = ("t", "x", "y", "p")
+NUMBERS = "iubf"  # kinds of dtypes
+BELOW = 2**62  # of each value, so that the time between two events fits into 64 bits
 
 
 class Events(NamedTuple):
@@ -54,6 +56,8 @@ def read_npy(content: bytes, file: str) -> Events:
         raise DataError(
             f"{file}: field {', '.join(missing)} missing; expected t, x, y, p; found {', '.join(array.dtype.names)}"
         )
+    if wrong := [name for name in FIELDS if array[name].shape != array.shape]:
+        raise DataError(f"{file}: field {', '.join(wrong)}: expected one value an event; found several")
     return _whole({name: array[name].ravel() for name in FIELDS}, file)
 
 
@@ -61,7 +65,8 @@ def read_gesture(content: bytes, file: str) -> Events:
     """DVS Gesture as tonic publishes it: `.npy` rows of x, y, p and t in milliseconds. Raises DataError: as
     `read_npy`."""
     array = _load(content, file)
-    if array.ndim == 2 and array.shape[1] == len(FIELDS):  # to t, x, y, p, a microsecond rounded down as tonic does
+    if array.ndim == 2 and array.shape[1] == len(FIELDS) and array.dtype.kind in NUMBERS:
+        # to t, x, y, p, a microsecond rounded down as tonic does
         array = np.column_stack((np.floor(array[:, 3] * 1000.0), array[:, :3]))
     return _columns(array, file, "rows of x, y, p, t [n, 4]")
 
@@ -83,15 +88,20 @@ def _columns(array: NDArray, file: str, expected: str) -> Events:
 
 
 def _whole(values: dict[str, NDArray], file: str) -> Events:
-    """The columns as int64. Raises DataError: they are not."""
+    """The columns as int64. Raises DataError: they are not whole numbers, or too large."""
     for name, column in values.items():
-        if column.dtype.kind == "f":
-            whole = np.isfinite(column) & (column == np.floor(column))
-            if not whole.all():
-                at = int((~whole).argmax())
-                hint = "; t is in microseconds" if name == "t" else ""
-                raise DataError(f"{file}: {name} of event {at} is {column[at]}, expected a whole number{hint}")
-        elif column.dtype.kind not in "iub":
+        if column.dtype.kind not in NUMBERS:
             raise DataError(f"{file}: {name}: expected whole numbers; found {column.dtype}")
+        if column.dtype.kind == "f":
+            column = column.astype(np.float64)
+            whole = column == np.floor(column)
+        else:
+            whole = np.ones(len(column), np.bool_)
+        right = whole & (column > -BELOW) & (column < BELOW)
+        if not right.all():
+            at = int((~right).argmax())
+            allowed = "a whole number below 2^62" if whole[at] else "a whole number"
+            hint = "; t is in microseconds" if name == "t" else ""
+            raise DataError(f"{file}: {name} of event {at} is {column[at]}, expected {allowed}{hint}")
         values[name] = column.astype(np.int64)
     return Events(**values)

@@ -69,7 +69,10 @@ def to_frames(source: Source, params: FramesParams, progress: Callable[[int, int
         events[recording.index], durations[recording.index] = len(recording), recording.duration_ms
         _require_inside(recording, size)
         chosen = _choose(recording, params, box)
-        counts = count_events(recording, chosen.kept, params, shape, box)
+        try:
+            counts = count_events(recording, chosen.kept, params, shape, box)
+        except MemoryError as error:
+            raise _too_large(len(source), shape, source.path) from error
         if params.values == "counts":
             saturated += int((counts > MOST).sum())
         np.minimum(counts, MOST if params.values == "counts" else 1, out=counts)
@@ -87,11 +90,15 @@ def _reserve(recordings: int, shape: tuple[int, int, int, int], path: str) -> ND
     try:
         return np.zeros((recordings, *shape), np.uint8)
     except (MemoryError, ValueError) as error:  # ValueError: more than an array can address
-        size_gb = recordings * math.prod(shape) / 1e9
-        raise DataError(
-            f"{path}: {recordings} recordings as frames {list(shape)} need {size_gb:,.0f} GB, more than can be had; "
-            "take fewer timesteps, crop, downsample, or give the sensor's size if a coordinate is wrong"
-        ) from error
+        raise _too_large(recordings, shape, path) from error
+
+
+def _too_large(recordings: int, shape: tuple[int, int, int, int], path: str) -> DataError:
+    size_gb = recordings * math.prod(shape) / 1e9
+    return DataError(
+        f"{path}: {recordings} recordings as frames {list(shape)} need {size_gb:,.0f} GB, more than can be had; "
+        "take fewer timesteps, crop, downsample, or give the sensor's size if a coordinate is wrong"
+    )
 
 
 @dataclass(frozen=True)

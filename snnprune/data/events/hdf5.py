@@ -15,17 +15,19 @@ import numpy as np
 from snnprune.core.errors import DataError, UserError
 from snnprune.data.events.labels import number_labels
 from snnprune.data.events.source import Recording, Source
+from snnprune.data.events.tree import unreadable
 
 CHANNELS = 700
 ARRAYS = ("spikes/times", "spikes/units", "labels")
 KEYS = "extra/keys"
+MOST_SECONDS = 10**12  # in microseconds they fit into 64 bits
 
 
 def open_hdf5(file: Path | bytes, where: str) -> Source:
     """The recordings of an SHD or SSC file; a unit is x of a sensor of 1 x 700 with one polarity, a time is rounded
     down to a microsecond as tonic does. The file does not say that spikes are sorted: they are, by time, on reading.
     Without extra/keys the classes are named by their numbers. Raises DataError: it is damaged, an array is missing,
-    lengths differ, or a label has no name; UserError: h5py is not installed."""
+    lengths differ, or a label has no name of its own; UserError: h5py is not installed."""
     with _opened(file, where) as content:
         if missing := [name for name in ARRAYS if name not in content]:
             raise DataError(f"{where}: {', '.join(missing)} missing; expected {', '.join(ARRAYS)}")
@@ -37,6 +39,9 @@ def open_hdf5(file: Path | bytes, where: str) -> Source:
         keys = [_text(key) for key in content[KEYS][()]] if KEYS in content else []
     labels, names = number_labels(values, f"{where}: labels")
     if keys:
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise DataError(f"{where}: {KEYS} names {twice} {keys.count(twice)} times; expected each class once")
         if values.min() < 0 or values.max() >= len(keys):
             raise DataError(
                 f"{where}: labels {values.min()} to {values.max()}, but {KEYS} names {len(keys)} classes; "
@@ -57,8 +62,11 @@ def _recording(times: Any, units: Any, label: int, file: str, index: int) -> Rec
     seconds = times.astype(np.float64)
     if len(seconds) != len(units):
         raise DataError(f"{file}: {len(seconds)} times, but {len(units)} units; expected one a spike")
-    if not np.isfinite(seconds).all() or not np.issubdtype(units.dtype, np.integer):
-        raise DataError(f"{file}: expected finite times and whole numbers of units; found NaN, infinity or fractions")
+    if not (np.abs(seconds) < MOST_SECONDS).all() or not np.issubdtype(units.dtype, np.integer):
+        raise DataError(
+            f"{file}: expected finite times in seconds and whole numbers of units; found NaN, infinity, more than "
+            f"{MOST_SECONDS:,} s, or fractions"
+        )
     t = (seconds * 1e6).astype(np.int64)
     order = np.argsort(t, kind="stable")
     zeros = np.zeros(len(t), np.uint8)
@@ -74,6 +82,8 @@ def _opened(file: Path | bytes, where: str) -> Iterator[Any]:
     try:
         with h5py.File(BytesIO(file) if isinstance(file, bytes) else file, "r") as content:
             yield content
+    except PermissionError as error:
+        raise unreadable(where, error) from error
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise DataError(f"{where}: not a readable HDF5 file ({error}); replace it by an intact copy") from error
 

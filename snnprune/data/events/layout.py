@@ -13,7 +13,7 @@ from typing import Literal
 from snnprune.core.errors import DataError
 from snnprune.data.events.folders import PACKED, has_recordings, listed, open_packed_file, open_tree_of_split
 from snnprune.data.events.source import Source
-from snnprune.data.events.tree import TAR, ZIP, is_archive, is_hidden, open_tree
+from snnprune.data.events.tree import TAR, ZIP, is_archive, is_hidden, open_tree, require_no_link, unreadable
 
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
@@ -51,7 +51,10 @@ def open_source(path: Path, part: Part) -> Source:
         if is_archive(path):
             folders, files = open_tree(path).top()
             there = [*folders, *files]
-        raise DataError(f"{path}: no {part} split; looked for {KINDS} named {LOOKED_FOR[part]}; found {listed(there)}")
+        whole = ", or else a folder for each class with .bin or .npy recordings" if part == "train" else ""
+        raise DataError(
+            f"{path}: no {part} split; looked for {KINDS} named {LOOKED_FOR[part]}{whole}; found {listed(there)}"
+        )
     if place.path.is_file() and not is_archive(place.path):
         return open_packed_file(place.path, str(place.path))
     tree = open_tree(place.path)
@@ -80,6 +83,8 @@ def _candidates(path: Path, part: Part) -> list[_Place]:
         return _inside(path, part) if is_archive(path) else []
     children = _children(path)
     named = [child for child in children if _names(_stem(child.name), part) and _may_hold(child)]
+    for child in filter(Path.is_dir, named):
+        require_no_link(child)
     unpacked = {_stem(child.name).lower() for child in named if not is_archive(child)}
     found = [_Place(child) for child in named if not is_archive(child) or _stem(child.name).lower() not in unpacked]
     for child in children:
@@ -108,7 +113,10 @@ def _is_whole(path: Path, part: Part) -> bool:
 
 
 def _children(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if not is_hidden(child.name))
+    try:
+        return sorted(child for child in folder.iterdir() if not is_hidden(child.name))
+    except OSError as error:
+        raise unreadable(folder, error) from error
 
 
 def _may_hold(path: Path) -> bool:

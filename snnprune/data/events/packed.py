@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from snnprune.core.errors import DataError
 from snnprune.data.events.labels import number_labels
 from snnprune.data.events.source import Recording, Source
+from snnprune.data.events.tree import unreadable
 
 BYTES = ("x", "y", "p", "dt_lo", "dt_hi")
 ARRAYS = (*BYTES, "offsets", "labels")
@@ -89,10 +90,15 @@ def array_names(file: Path, where: str) -> list[str]:
 @contextmanager
 def _opened(file: Path | BinaryIO, where: str) -> Iterator[NpzFile]:
     try:
-        with np.load(file) as archive:
+        archive = np.load(file)
+        if not isinstance(archive, NpzFile):
+            raise DataError(f"{where}: not a readable .npz file but a single array, an .npy; save it with np.savez")
+        with archive:
             yield archive
     except DataError:
         raise
+    except PermissionError as error:
+        raise unreadable(where, error) from error
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{where}: not a readable .npz file ({error}); {REPLACE_IT}") from error
 

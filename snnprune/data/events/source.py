@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from snnprune.core.errors import DataError
 
+LONGEST_US = 10**14  # three years: so many times the most frames still fit into 64 bits
+LAST_PIXEL = 2**16 - 1  # of a row or column: coordinates have 16 bits at most in every format of events
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -62,8 +65,8 @@ class Source:
 
 
 def check(recording: Recording) -> None:
-    """Raises DataError: no events, times that fall, negative coordinates, a polarity that is not 0 or 1; names the
-    file and the first event (counted from 0) at fault."""
+    """Raises DataError: no events, times that fall or lie years apart, negative or huge coordinates, a polarity that is
+    not 0 or 1; names the file and the first event (counted from 0) at fault."""
     t, file = recording.t, recording.file
     if not len(t):
         raise DataError(f"{file}: no events; remove the recording or replace it by an intact copy")
@@ -74,10 +77,15 @@ def check(recording: Recording) -> None:
             f"{file}: not in the order of time: event {at} is at {t[at]} us, the one before at {t[at - 1]} us; "
             "sort the events by time"
         )
+    if (length := int(t[-1]) - int(t[0])) > LONGEST_US:
+        raise DataError(
+            f"{file}: {length:,} us from the first event to the last; allowed are up to {LONGEST_US:,}: "
+            "t is in microseconds"
+        )
     for name, values in (("x", recording.x), ("y", recording.y)):
-        if values.min() < 0:
-            at = int((values < 0).argmax())
-            raise DataError(f"{file}: {name} of event {at} is {values[at]}; allowed are 0 and more")
+        if values.min() < 0 or values.max() > LAST_PIXEL:
+            at = int(((values < 0) | (values > LAST_PIXEL)).argmax())
+            raise DataError(f"{file}: {name} of event {at} is {values[at]}; allowed are 0 to {LAST_PIXEL}")
     if recording.p.min() < 0 or recording.p.max() > 1:
         at = int(((recording.p < 0) | (recording.p > 1)).argmax())
         raise DataError(f"{file}: polarity of event {at} is {recording.p[at]}; allowed are 0 and 1")

@@ -70,7 +70,8 @@ def is_archive(path: Path) -> bool:
 
 
 def open_tree(path: Path) -> Tree:
-    """The tree of a folder or an archive. Raises DataError: the archive is damaged, or holds a file twice."""
+    """The tree of a folder or an archive. Raises DataError: the archive is damaged, or holds a file twice; a folder
+    cannot be read; or something is a link that would be left out or go unwatched."""
     if path.is_dir():
         return _tree(path, *_list_folder(path))
     status = path.stat()
@@ -91,12 +92,29 @@ def is_hidden(name: str) -> bool:
 
 def _list_folder(path: Path) -> tuple[list[str], list[str]]:
     files, folders = [], []
-    for folder, inside, names in os.walk(path):
+    for folder, inside, names in os.walk(path, onerror=_refuse):
         place = Path(folder).relative_to(path)
         inside[:] = [name for name in inside if not is_hidden(name)]
+        for name in inside:
+            require_no_link(path / place / name)
         files += [(place / name).as_posix() for name in names]
         folders += [(place / name).as_posix() for name in inside]
     return files, folders
+
+
+def require_no_link(folder: Path) -> None:
+    """Raises DataError: the folder is a link. DVC does not look behind one, so a change there would go unnoticed."""
+    if folder.is_symlink():
+        raise DataError(f"{folder}: a link to a folder, which is not followed; put the folder itself there")
+
+
+def _refuse(error: OSError) -> None:
+    raise unreadable(error.filename, error) from error
+
+
+def unreadable(where: Path | str, error: OSError) -> DataError:
+    """What to raise for a file or folder that the system does not give."""
+    return DataError(f"{where}: cannot be read ({os.strerror(error.errno)}); check it and its permissions")
 
 
 @lru_cache(maxsize=8)  # a compressed tar is decompressed for it; asked for again by each question about the archive
@@ -111,8 +129,14 @@ def _list_archive(path: Path, size: int, changed: int) -> tuple[tuple[str, ...],
         else:
             with tarfile.open(path) as archive:
                 for member in archive:
+                    name = _clean(member.name)
+                    if (member.issym() or member.islnk()) and not is_hidden(name):
+                        raise DataError(
+                            f"{path}: {name} is a link to {member.linkname}; expected files and folders alone: pack "
+                            "with tar --dereference --hard-dereference"
+                        )
                     if member.isdir() or member.isreg():
-                        (folders if member.isdir() else files).append(_clean(member.name))
+                        (folders if member.isdir() else files).append(name)
     if len(set(files)) < len(files):
         twice = next(name for name in files if files.count(name) > 1)
         raise DataError(f"{path}: holds {twice} {files.count(twice)} times; expected each file once")
@@ -133,7 +157,7 @@ def _read_folder(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
         try:
             yield name, (path / name).read_bytes()
         except OSError as error:
-            raise DataError(f"{path / name}: cannot be read ({error.strerror})") from error
+            raise unreadable(path / name, error) from error
 
 
 def _read_zip(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
@@ -164,5 +188,8 @@ def _clean(name: str) -> str:
 def _damage_named(where: Path | str) -> Iterator[None]:
     try:
         yield
+    except PermissionError as error:
+        raise unreadable(where, error) from error
     except DAMAGE as error:
-        raise DataError(f"{where}: damaged archive ({error}); replace it by an intact copy") from error
+        reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__  # tar's has many lines
+        raise DataError(f"{where}: damaged archive ({reason}); replace it by an intact copy") from error

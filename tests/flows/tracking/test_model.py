@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelStatus
+from mlflow.models import Model
 
 from flows.tracking import model
 from pipeline.io.files import write_json
@@ -70,6 +72,20 @@ def test_a_dense_and_a_sparse_net_predict_anywhere_as_on_disk(encoding: str, pro
         counts = np.load(elsewhere / f"{place}.npy")
         assert counts.shape == (6, 2) and counts.sum() > 0
         np.testing.assert_array_equal(counts, load_network(path)(torch.as_tensor(images)).detach().numpy())
+
+
+def test_each_model_is_that_of_its_own_run_and_shows_its_figures(project: Path) -> None:
+    log(project, "evaluate@tiny")
+    client = MlflowClient(store_of(project))
+    for name, path in NETS.items():
+        run = named(project, name)
+        logged = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+        assert (logged.source_run_id, logged.status) == (run.info.run_id, LoggedModelStatus.READY)
+        assert {metric.key: metric.value for metric in logged.metrics} == run.data.metrics != {}
+        about = Model.load(folder_of(project, name))
+        assert (about.run_id, about.model_id) == (run.info.run_id, logged.model_id)
+        assert about.model_size_bytes == path.stat().st_size
+        assert (folder_of(project, name) / "artifacts" / model.WEIGHTS).read_bytes() == path.read_bytes()
 
 
 def test_a_model_carries_no_more_code_than_it_needs_and_can_be_installed_elsewhere(project: Path) -> None:

@@ -1,6 +1,7 @@
 """What `check-data` says of a dataset, that what it suggests is accepted, and how it refuses."""
 
 import struct
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from ruamel.yaml import YAML
 from pipeline.check_data.check import check
 from pipeline.data.params import DataParams
 from pipeline.data.sources import ENVIRONMENT_VARIABLE
+from pipeline.experiments import validate_params
 from snnprune.core.errors import DataError
 from snnprune.core.params import ModelParams
 from snnprune.core.schema import validate
@@ -47,10 +49,16 @@ def write_idx(folder: Path, count: int = 20) -> None:
 
 
 def said(data: str, frames: FramesParams = TWO) -> tuple[list[str], dict]:
-    """The lines about the data, and the suggested blocks."""
+    """The lines about the data, and the experiment that is suggested."""
+    lines, suggested = all_said(data, frames)
+    return lines, suggested["experiments"]["mine"]
+
+
+def all_said(data: str, frames: FramesParams = TWO) -> tuple[list[str], dict]:
+    """The lines about the data, and what is suggested for params.yaml."""
     lines = list(check(data, frames, picture=None))
-    begin = lines.index("for params.yaml, under experiments:")
-    return lines[: begin - 1], YAML(typ="safe").load("\n".join(lines[begin + 1 :]))["mine"]
+    begin = lines.index("for params.yaml, below the matrix: and experiments: that are there; then: snnprune run mine")
+    return lines[: begin - 1], YAML(typ="safe").load("\n".join(lines[begin + 1 :]))
 
 
 def test_recordings_of_events(folder: Path) -> None:
@@ -75,15 +83,35 @@ def test_recordings_of_events(folder: Path) -> None:
         "time step    4.501 ms",
         "memory       0.000576 MB in every stage (a byte a value)",
     ]
-    assert blocks == {
-        "data": {
-            "dataset": f"events:{folder / 'mine'}",
-            "events": {"timesteps": 2, "size": [3, 2]},
-            "validation": 0.2,
-            "split_seed": 0,
-        },
-        "model": {"layers": [12, 128, 2], "timesteps": 2, "encoding": {"name": "frames"}},
+    assert blocks["data"] == {
+        "dataset": f"events:{folder / 'mine'}",
+        "events": {"timesteps": 2, "size": [3, 2]},
+        "validation": 0.2,
+        "split_seed": 0,
     }
+    assert blocks["model"] == {"layers": [12, 128, 2], "timesteps": 2, "encoding": {"name": "frames"}}
+
+
+def test_what_is_suggested_is_a_whole_experiment(folder: Path) -> None:
+    write_events(folder / "mine")
+    _, suggested = all_said("events:mine")
+    runtime = YAML(typ="safe").load(files("pipeline.project") / "params.yaml")["runtime"]
+    with Path("params.yaml").open("w") as file:
+        YAML(typ="safe").dump({**suggested, "runtime": runtime}, file)
+    validate_params()
+    initial = YAML(typ="safe").load(files("pipeline.project") / "params.yaml")
+    assert suggested["matrix"]["mine"] == initial["matrix"]["digits"]
+    mine, digits = suggested["experiments"]["mine"], initial["experiments"]["digits"]
+    assert {key: mine[key] for key in ("train", "prune", "methods")} == {
+        key: digits[key] for key in ("train", "prune", "methods")
+    }
+
+
+@pytest.mark.parametrize("name", ["two words", "a: b", "a #1", "{x}", "Zürich", 'quote"s', "it's", " ends "])
+def test_any_path_is_read_again_from_what_is_suggested(folder: Path, name: str) -> None:
+    write_events(folder / name)
+    Path("params.yaml").touch()
+    assert said(f"events:{name}")[1]["data"]["dataset"] == f"events:{name}"
 
 
 def test_in_a_project_a_relative_path_stays(folder: Path) -> None:

@@ -159,6 +159,10 @@ def test_allowed_params(change: dict[str, object]) -> None:
         ({"dataset": "nmnist", "events": T10}, "data.test: .*nmnist has an official test split; remove this key"),
         (NMNIST | {"events": T10 | {"size": [28, 28]}}, "data.events: .*nmnist has 34 x 34 pixels; remove this key"),
         (NMNIST | {"events": T10 | {"crop": [0, 0, 34, 35]}}, "data.events: crop: .* beyond the sensor of 34 x 34"),
+        (
+            {"dataset": "events:mine", "events": T10, "sha256": {idx.TRAIN_IMAGES: "0" * 64}},
+            r"data.sha256: only for idx:<folder>; found",
+        ),
         (NMNIST | {"sha256": {idx.TRAIN_IMAGES: "0" * 64}}, "data.sha256: .*digests of nmnist are built in"),
     ],
 )

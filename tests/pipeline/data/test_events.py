@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.data.datasets import DATASETS, is_events, load, registered
 from pipeline.data.event_sets import EventSet, event_sets
-from pipeline.data.events import load_event_set, losses
+from pipeline.data.events import how_made, load_event_set, losses
 from pipeline.data.raw import RawDataset
 from pipeline.data.splits import split_dataset
 from snnprune.core.errors import DataError
@@ -208,6 +208,36 @@ def test_6789_says_where_its_test_recordings_come_from(project: Path) -> None:
     raw = load_event_set(small("nmnist-6789", 4, 4), FOUR)
     assert raw.names == ("6", "7", "8", "9")
     assert "both from N-MNIST's Train files" in raw.about
+
+
+@pytest.mark.parametrize(
+    ("params", "has_test", "words"),
+    [
+        ({}, True, "4 frames of 10 ms on average, counts of events; test: a split of its own"),
+        (
+            {"window_ms": 20.0, "values": "bits"},
+            True,
+            "4 frames of 5 ms, bits, 1 where there was an event; test: a split",
+        ),
+        (
+            {"by": "count"},
+            False,
+            "4 frames of equal numbers of events, of 10 ms on average, counts of events; test: spl",
+        ),
+    ],
+)
+def test_what_a_frame_is_and_where_the_test_samples_come_from_is_said(
+    project: Path, params: dict, has_test: bool, words: str
+) -> None:
+    write_own(project / "mine", ("a", "b"), test=("a", "b") if has_test else ())
+    made = FramesParams(timesteps=4, **params)
+    assert how_made(own("mine", made, with_test=has_test), made).startswith(words)
+
+
+def test_of_frames_made_elsewhere_is_said_that_they_are(project: Path) -> None:
+    np.savez("ready.npz", frames=np.arange(96).reshape(12, 4, 2) % 3, labels=np.arange(12) % 2)
+    said = how_made(own("ready.npz", with_test=False), FOUR)
+    assert said == "4 frames, made elsewhere; test: split off the same recordings"
 
 
 def test_what_was_lost_is_said_in_words() -> None:

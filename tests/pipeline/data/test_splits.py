@@ -6,6 +6,7 @@ import pytest
 from pipeline.data.raw import RawDataset, Samples, numbered
 from pipeline.data.splits import split_dataset
 from snnprune.core.errors import DataError
+from snnprune.data.events.frames import Binning
 
 
 def dataset(per_class: list[int], test: Samples | None = None) -> RawDataset:
@@ -112,6 +113,15 @@ def test_test_size_must_fit_the_dataset() -> None:
         split_dataset(dataset([20, 20], OFFICIAL), validation=0.2, test=0.2, seed=0)
     with pytest.raises(DataError, match="made: has no official test split; give the parameter test"):
         split_dataset(dataset([20, 20]), validation=0.2, test=None, seed=0)
+
+
+def test_frames_without_an_event_left_are_refused_with_what_was_lost() -> None:
+    samples = Samples(np.zeros((40, 2, 1, 2, 2), np.uint8), np.arange(40) % 2)
+    binning = Binning(np.ones(40), np.ones(40), late=0, outside=0, isolated=80, saturated=0, blank=40)
+    raw = RawDataset("made", samples, None, 1, numbered(2), source="a test", binning={"train": binning})
+    lost = r"\(train: 80 isolated events, 40 recordings without an event left\)"
+    with pytest.raises(DataError, match=f"^made: every value of every frame is 0 {lost}; there is nothing to learn$"):
+        split_dataset(raw, 0.2, 0.2, seed=0)
 
 
 @pytest.mark.parametrize("value", [0, 255])

@@ -107,6 +107,7 @@ def test_own_recordings_are_stored_as_counts_with_the_names_of_their_classes(
         5.0,
         [4, 2, 6, 5],
     )
+    assert about["about"] == "4 frames of 5 ms, counts of events; test: a split of its own"
     assert (dataset.names, dataset.step_ms, dataset.train.images.dtype) == (("a", "b"), 5.0, torch.uint8)
     assert [len(part.labels) for part in (dataset.train, dataset.validation, dataset.test)] == [4, 2, 6]
     kept = {n: int((random_events(200, n).t < 20_000).sum()) for n in (1, 2, 3)}

@@ -21,10 +21,15 @@ ENCODINGS = [
     Frames(name="frames"),
 ]
 STEPS = 6
+WIDE = "1x4x4-24-40-33-5"  # wide enough for `snnprune.sparse.spikes`
 DENSE, CONVOLUTIONAL, TUTORIAL = "1x4x4-24-12-5", "1x12x10-4C3-MP2-6C2-MP2-5", "28x28-12C5-MP2-64C5-MP2-10"
 # The modules of each network, without its neurons, as one writes them by hand; `None` is where the neurons are.
 WRITTEN: dict[str, Callable[[], list[nn.Module | None]]] = {
     DENSE: lambda: [nn.Flatten(), nn.Linear(16, 24), None, nn.Linear(24, 12), None, nn.Linear(12, 5), None],
+    WIDE: lambda: [
+        *(nn.Flatten(), nn.Linear(16, 24), None, nn.Linear(24, 40), None),
+        *(nn.Linear(40, 33), None, nn.Linear(33, 5), None),
+    ],
     CONVOLUTIONAL: lambda: [
         *(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), None),
         *(nn.Conv2d(4, 6, 2), nn.MaxPool2d(2), None),
@@ -87,7 +92,7 @@ def test_spikes_and_gradients_are_those_of_a_network_written_in_snntorch(
     with torch.no_grad():
         for parameter, own in zip(written.parameters(), network.parameters(), strict=True):
             parameter.copy_(own)
-    images = images_for(network)
+    images = images_for(network, 20 if layers == WIDE else 8)
     encoded = encode(images, encoding, STEPS, seed=1)
     expected, _ = snntorch_loop.run(written, [encoded] * STEPS if is_constant(encoding) else encoded)
     found = network.spikes(images, seed=1)

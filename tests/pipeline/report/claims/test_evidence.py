@@ -129,6 +129,8 @@ def test_savings_of_a_pruned_net_by_count_and_by_formula() -> None:
     table.loc[table["method"] == "cqp", columns] *= 2
     formula, counted = (one(method="cqp", level=0.7).read(found) for one in (read.formula_saving, read.counted_saving))
     assert formula.interval.mean == pytest.approx(73.0)  # 1 - 0.3 * 9 / 10
+    whole = with_study("energy", table.assign(synapses=234_752, nnz=70_426))  # of 70,425.6: 69.9998 %
+    assert read.formula_saving(method="cqp", level=0.7).read(whole).interval.mean == pytest.approx(73.0, abs=1e-10)
     assert counted.every_step.mean == pytest.approx(46.0)  # twice as much is left
     assert counted.interval.mean == pytest.approx(100 - 2 * 30 * 19 / 20)
     with pytest.raises(NotMeasured, match="no net of cqp at 90 %"):

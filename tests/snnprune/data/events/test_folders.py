@@ -53,6 +53,10 @@ def test_a_damaged_recording_is_named_with_its_place_in_the_archive(tmp_path: Pa
             {"a/1.bin": BIN, "b/1.txt": b"", "b/c/1.bin": BIN},
             "/b: no recordings; expected .bin or .npy files in each class",
         ),
+        (
+            {"a/1.bin": BIN, "b/1.bin": BIN, "b/c/2.bin": BIN},
+            ": expected recordings in each class's folder itself; found b/c/2.bin",
+        ),
         ({"1.bin": BIN, "2.bin": BIN}, ": expected one folder per class; found recordings without: 1.bin, 2.bin"),
         ({"1.txt": b""}, ": no recordings; expected one folder per class; found 1.txt"),
         ({"a.npz": b"", "b.h5": b""}, ": expected one packed file, or class folders; found a.npz, b.h5"),

@@ -33,7 +33,7 @@ def test_what_is_written_is_read_again() -> None:
     assert columns(read_npy(as_npy(rows(events)), "a.npy")) == columns(events)
 
 
-@pytest.mark.parametrize("kind", [np.uint64, np.int32, np.float64])
+@pytest.mark.parametrize("kind", [np.uint64, np.int32, np.float64, np.float16, np.int8])
 def test_rows_of_whole_numbers_may_have_any_type(kind: type) -> None:
     read = read_npy(as_npy(rows(EVENTS).astype(kind)), "a.npy")
     assert columns(read) == columns(EVENTS)
@@ -56,6 +56,11 @@ def test_rows_of_dvs_gesture_are_x_y_p_and_milliseconds(kind: type) -> None:
 def test_a_record_of_dvs_gesture_is_an_error_as_its_unit_of_time_is_not_known() -> None:
     with pytest.raises(DataError, match=r"^0.npy: expected rows of x, y, p, t \[n, 4\]; found "):
         read_gesture(as_npy(np.zeros(3, RECORD)), "0.npy")
+
+
+def test_text_instead_of_dvs_gestures_numbers_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"^0.npy: t: expected whole numbers; found <U1"):
+        read_gesture(as_npy([["1", "1", "1", "0"]]), "0.npy")
 
 
 def test_a_fraction_of_a_millisecond_of_dvs_gesture_is_kept_to_the_microsecond() -> None:
@@ -83,6 +88,10 @@ def test_a_file_cut_short_is_an_error() -> None:
         (as_npy([[1, 1, 1, 0], [2, 1.5, 1, 0]]), "x of event 1 is 1.5, expected a whole number"),
         (as_npy([[np.nan, 1, 1, 0]]), "t of event 0 is nan, expected a whole number"),
         (as_npy([["1", "1", "1", "0"]]), "t: expected whole numbers; found <U1"),
+        (as_npy([[1, 1, 1, 0], [1e300, 1, 1, 0]]), "t of event 1 is 1e+300, expected a whole number below 2^62; t is"),
+        (as_npy(np.array([[2**63, 1, 1, 0]], np.uint64)), "t of event 0 is 9223372036854775808, expected a whole"),
+        (as_npy([[-np.inf, 1, 1, 0]]), "t of event 0 is -inf, expected a whole number below 2^62"),
+        (as_npy(np.zeros(2, [("t", int), ("x", int, 2), ("y", int), ("p", int)])), "field x: expected one value an"),
     ],
 )
 def test_a_damaged_npy_is_an_error_with_its_file(content: bytes, message: str) -> None:

@@ -45,6 +45,12 @@ def test_a_recordings_own_length_is_cut_into_equal_frames_that_lose_nothing() ->
     assert steps(frames_of(recording([7, 7]))) == [2, 0]
 
 
+@pytest.mark.parametrize("first", [0, -(10**14), 2**61])
+def test_the_longest_recording_is_cut_into_the_most_frames_without_an_overflow(first: int) -> None:
+    found = frames_of(recording([first, first + 10**14 // 2, first + 10**14]), timesteps=10_000).frames
+    assert np.flatnonzero(found[0].sum((1, 2, 3))).tolist() == [0, 5_000 - 1, 9_999]  # the middle: 1 us is added
+
+
 def test_a_window_begins_at_the_first_event_and_drops_what_comes_after() -> None:
     frames = frames_of(recording([500, 1499, 1500, 2499, 2500, 9000]), window_ms=2.0)
     assert steps(frames) == [2, 2]
@@ -130,6 +136,15 @@ def test_recordings_are_put_in_their_place_whatever_the_order_they_are_read_in()
     assert frames.frames.ravel().tolist() == [1, 0, 2, 0, 3, 0]
     assert frames.binning.events.tolist() == [1, 2, 3]
     assert (frames.labels.tolist(), frames.names) == ([0, 1, 1], ("a", "b"))
+
+
+def test_bins_that_do_not_fit_into_memory_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "bincount", full)
+    with pytest.raises(DataError, match=r"^made-up: 1 recordings as frames \[1, 2, 1, 1\] need 0 GB, more than can be"):
+        frames_of(recording([0, 1]), timesteps=1)
 
 
 def test_progress_is_said_after_each_recording() -> None:

@@ -87,6 +87,7 @@ def test_it_is_found_plain_and_as_it_is_published(tmp_path: Path, name: str) -> 
         ({"units": None}, "shd: spikes/units missing; expected spikes/times, spikes/units, labels"),
         ({"labels": [0]}, "shd: expected arrays of equal length; found spikes/times 2, spikes/units 2, labels 1"),
         ({"labels": [0, 3]}, "shd: labels 0 to 3, but extra/keys names 3 classes; expected 0 to 2"),
+        ({"keys": ["one", "two", "one"]}, "shd: extra/keys names one 2 times; expected each class once"),
         ({"labels": [0.5, 1.0]}, "shd: labels: expected whole numbers [N]"),
     ],
 )

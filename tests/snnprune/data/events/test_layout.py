@@ -1,6 +1,8 @@
 """Where the recordings of a split may lie, and what is said when they are not found."""
 
+import errno
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -111,6 +113,25 @@ def test_a_folder_that_is_the_test_split_is_no_train_split(tmp_path: Path) -> No
     assert found(path, "test") == [5, 6, 7]
 
 
+def test_a_linked_split_is_an_error_but_what_is_no_split_may_be_a_link(tmp_path: Path) -> None:
+    write_folder(tmp_path / "elsewhere", CLASSES)
+    write_folder(tmp_path / "mine", under("train"))
+    (tmp_path / "mine/videos").symlink_to(tmp_path / "elsewhere")
+    assert found(tmp_path / "mine", "train") == [5, 6, 7]
+    (tmp_path / "mine/test").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"mine/test: a link to a folder, which is not followed; put the folder itself"):
+        has_part(tmp_path / "mine", "test")
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> NoReturn:
+        raise PermissionError(errno.EACCES, "", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=rf"^{tmp_path}: cannot be read \(Permission denied\); check it"):
+        has_part(tmp_path, "train")
+
+
 def test_the_test_split_is_never_taken_for_train(tmp_path: Path) -> None:
     write_folder(tmp_path, under("Test"))
     assert not has_part(tmp_path, "train")
@@ -118,7 +139,7 @@ def test_the_test_split_is_never_taken_for_train(tmp_path: Path) -> None:
         open_source(tmp_path, "train")
     assert str(caught.value) == (
         f"{tmp_path}: no train split; looked for a folder, .tar.*, .zip, .npz or .h5 named train, Train, *_train, "
-        "*-train, *Train; found Test"
+        "*-train, *Train, or else a folder for each class with .bin or .npy recordings; found Test"
     )
 
 

@@ -1,7 +1,8 @@
 """Many recordings in one .npz."""
 
+import errno
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -79,6 +80,15 @@ def test_a_damaged_file_is_an_error(tmp_path: Path, damage: Any) -> None:
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match="^a.npz: not a readable .npz file"):
         open_packed(path, "a.npz")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        raise PermissionError(errno.EACCES, "")
+
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(DataError, match=r"^a.npz: cannot be read \(Permission denied\); check it and its permissions$"):
+        open_packed(tmp_path / "a.npz", "a.npz")
 
 
 def test_a_changed_byte_is_an_error(tmp_path: Path) -> None:

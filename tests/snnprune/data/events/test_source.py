@@ -18,8 +18,11 @@ def test_a_recordings_duration_covers_the_microsecond_of_its_last_event() -> Non
     [
         (recording([]), "no events; remove the recording"),
         (recording([3, 4, 4, 2, 5]), "not in the order of time: event 3 is at 2 us, the one before at 4 us; sort"),
-        (recording([1, 2, 3], x=[0, -1, 0]), "x of event 1 is -1; allowed are 0 and more"),
-        (recording([1, 2, 3], y=[0, 0, -7]), "y of event 2 is -7; allowed are 0 and more"),
+        (recording([1, 2, 3], x=[0, -1, 0]), "x of event 1 is -1; allowed are 0 to 65535"),
+        (recording([1, 2, 3], y=[0, 0, -7]), "y of event 2 is -7; allowed are 0 to 65535"),
+        (recording([1, 2, 3], x=[0, 65_536, 0]), "x of event 1 is 65536; allowed are 0 to 65535"),
+        (recording([7, 10**14 + 8]), "100,000,000,000,001 us from the first event to the last; allowed are up to 100,"),
+        (recording([-(2**62) + 1, 2**62 - 1]), "9,223,372,036,854,775,806 us from the first event to the last"),
         (recording([1, 2, 3], p=[0, 1, 2]), "polarity of event 2 is 2; allowed are 0 and 1"),
         (recording([1, 2, 3], p=[0, -1, 1]), "polarity of event 1 is -1; allowed are 0 and 1"),
     ],

@@ -1,7 +1,13 @@
 """A folder and the archives of it are the same tree."""
 
+import builtins
+import errno
+import io
+import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -94,6 +100,51 @@ def test_a_changed_byte_in_a_zip_is_an_error_with_its_place(tmp_path: Path) -> N
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a.zip: a/1.bin: damaged archive \("):
         list(open_tree(path).read(["a/1.bin"]))
+
+
+def test_an_archives_error_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(
+        DataError, match=r"^\S+/a.tar.gz: damaged archive \(file could not be opened successfully\); rep"
+    ):
+        open_tree(tmp_path / "a.tar.gz")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_link_in_an_archive_is_an_error_and_not_left_out(tmp_path: Path, kind: bytes) -> None:
+    path = write_archive(tmp_path / "a.tar", {"a/1.bin": b"one"})
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("b/2.bin")
+        link.type, link.linkname = kind, "a/1.bin"
+        archive.addfile(link)
+    with pytest.raises(DataError, match=r"a.tar: b/2.bin is a link to a/1.bin; expected files and folders alone: pack"):
+        open_tree(path)
+
+
+def test_a_linked_folder_is_an_error_and_a_linked_file_or_root_is_read(tmp_path: Path) -> None:
+    write_folder(tmp_path / "made", {"a/1.bin": b"one"})
+    (tmp_path / "made/a/2.bin").symlink_to(tmp_path / "made/a/1.bin")
+    (tmp_path / "root").symlink_to(tmp_path / "made")
+    tree = open_tree(tmp_path / "root")
+    assert dict(tree.read(tree.files)) == {"a/1.bin": b"one", "a/2.bin": b"one"}
+    (tmp_path / "made/b").symlink_to(tmp_path / "made/a")
+    with pytest.raises(DataError, match=r"root/b: a link to a folder, which is not followed; put the folder itself"):
+        open_tree(tmp_path / "root")
+
+
+def test_what_may_not_be_read_is_not_called_empty_or_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(tmp_path / "made", {"a/1.bin": b"one"})
+    archives = [write_archive(tmp_path / f"a{ending}", FILES) for ending in ENDINGS]
+
+    def refuse(path: Any, *_: Any) -> NoReturn:
+        raise PermissionError(errno.EACCES, "", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(builtins, "open", refuse)
+    monkeypatch.setattr(io, "open", refuse)
+    for path in (folder, *archives):
+        with pytest.raises(DataError, match=rf"^{path}: cannot be read \(Permission denied\); check it and its perm"):
+            open_tree(path)
 
 
 def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
