@@ -183,6 +183,7 @@ def prune_network(
         bool | None, typer.Option("--reset-delay/--no-reset-delay", help="Reset a step later, or at once.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of fine-tuning and criticality.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, auto.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, max=256, help="CPU threads; the last digits depend on it.")] = 1,
 ) -> None:
     """Prune a trained network of your own, of snnTorch or a NIR file; needs no project (docs/your_network.md)."""
@@ -193,9 +194,10 @@ def prune_network(
     running = {"timesteps": timesteps, "readout": readout, "reset": reset, "reset_delay": reset_delay}
     running |= {"normalize": mean_and_std(normalize)} | ({"encoding": {"name": encoding}} if encoding else {})
     finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
-    pruning = {"levels": levels, "finetune": finetune}
+    criticality = {"batches": 40, "batch_size": batch_size}  # no more memory than fine-tuning
+    pruning = {"levels": levels, "finetune": finetune, "criticality": criticality}
     with interruptible():
-        prune(Job(network, checkpoint, data, out, method, alpha, running, pruning, seed, threads))
+        prune(Job(network, checkpoint, data, out, method, alpha, running, pruning, seed, device, threads))
 
 
 @app.command("list")

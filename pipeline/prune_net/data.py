@@ -1,7 +1,7 @@
 """The data that a network of the user's own is pruned and tested on: read, scaled, split, normalised."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from pipeline.data.datasets import is_events, load
 from pipeline.data.raw import Samples
 from pipeline.data.splits import split_dataset
 from snnprune.adapters.params import Normalize
-from snnprune.core.dataset import Split
+from snnprune.core.dataset import SPLITS, Split
 from snnprune.core.errors import UserError
 from snnprune.data.events.params import FramesParams
 
@@ -28,6 +28,10 @@ class OwnData:
     names: tuple[str, ...]
     digest: str
     notes: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> "OwnData":
+        """The same on another device."""
+        return replace(self, **{part: getattr(self, part).to(device) for part in SPLITS})
 
 
 def read(data: str, timesteps: int | None, normalize: Normalize | None) -> OwnData:

@@ -13,8 +13,10 @@ from pipeline.io import files
 from pipeline.io.nets import level_text, percent
 from pipeline.io.progress import TerminalProgress
 from snnprune.adapters.adapt import Adapted
+from snnprune.core.checkpoint import save_network
 from snnprune.core.dataset import Split
 from snnprune.core.files import replace
+from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy
 from snnprune.energy.measure import measure
 from snnprune.nir.network import StepNetwork
@@ -69,6 +71,8 @@ class Levels(TerminalProgress):
         save(self._out / f"mask-{name}.pt", dict(self._adapted.mask(level.mask)))
         if isinstance(net := getattr(self._network, "net", None), StepNetwork):
             write_nir(net, self._out / f"level-{name}.nir")
+        if isinstance(self._network, SpikingNetwork):
+            save_network(self._out / f"level-{name}.safetensors", self._network, level.mask)
 
 
 def save(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -60,23 +60,26 @@ class Job:
     running: Mapping[str, Any]
     pruning: Mapping[str, Any]
     seed: int
+    device: str
     threads: int
 
 
 def prune(job: Job) -> None:
-    """Write `<out>/results.json`, and of every level `level-<level>.pt`, a state dict with the user's own names, and
-    `mask-<level>.pt`, of a NIR file `level-<level>.nir` too; print progress and a table. An interrupted run goes on
-    when it is started again. Raises UserError: anything that the user can put right."""
+    """Write `<out>/results.json`, and of every level `level-<level>.pt`, a state dict with the user's own names,
+    `mask-<level>.pt`, of a plain sequence of layers `level-<level>.safetensors`, the library's own file, and of a NIR
+    file `level-<level>.nir`. Print progress and a table. An interrupted run goes on when it is started again. Raises
+    UserError: anything that the user can put right."""
     method = load_method(job.method)
     method_params = validate(method.params, _alpha(job.alpha, method), "options")
     are_frames = is_events(dataset_name(job.data))
     running = validate(RunningParams, {**({"encoding": FRAMES} if are_frames else {}), **job.running}, "options")
     pruning = validate(Pruning, dict(job.pruning), "options")
-    configure(Runtime(threads=job.threads, device="cpu"))
+    runtime = {"threads": job.threads, "device": job.device}
+    device = configure(validate(Runtime, runtime, "options"))
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: is a file; --out is a folder")
-    net = _net(job, running)
-    data = read(job.data, running.timesteps, running.normalize)
+    net = _net(job, running).to(device)
+    data = read(job.data, running.timesteps, running.normalize).to(device)
     _require_encoding(running.encoding, are_frames)
     adapted = adapt(
         net, data.train.images[:TRIED], timesteps=running.timesteps, encoding=running.encoding, readout=running.readout

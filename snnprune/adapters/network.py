@@ -54,6 +54,7 @@ class AdaptedNetwork(nn.Module):
     def __init__(self, net: nn.Module, spec: Running) -> None:
         super().__init__()
         self.net = net
+        self.training = net.training
         self.spec = spec
 
     def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:

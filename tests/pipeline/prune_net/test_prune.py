@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import snnprune
 from flows import cli
 from pipeline.prune_net import outputs
 from snnprune.adapters.module_file import build_from
@@ -78,6 +79,7 @@ def test_the_page_from_the_script_and_back(user: Path) -> None:
     assert "cqp@0.95/seed0 epoch 2/2: loss " in said
     assert {path.name for path in (user / "pruned").iterdir()} == {
         "results.json", "level-0.90.pt", "level-0.95.pt", "mask-0.90.pt", "mask-0.95.pt",
+        "level-0.90.safetensors", "level-0.95.safetensors",
     }  # fmt: skip
     assert run(sys.executable, "-c", back) == "3970 synapses\n"
     prepared = "import torch; from my_nets import build; net = build(); images = torch.rand(300, 1, 28, 28); labels = torch.arange(300) % 10\n"  # noqa: E501
@@ -95,6 +97,8 @@ def test_the_page_from_the_script_and_back(user: Path) -> None:
         assert (row["level"], row["sparsity"], row["nnz"]) == (level, level, nnz)
         assert row["accuracy"] == accuracy_of(net, user / "mnist") > 0.7
         assert sum(int(layer.count_nonzero()) for layer in mask.values()) == nnz
+        own = snnprune.load(f"pruned/level-{level:.2f}.safetensors")
+        assert snnprune.accuracy(own, load_idx(user / "mnist", "test")) == row["accuracy"]
         assert all(torch.equal(state[name] != 0, layer) for name, layer in mask.items())
         if level == 0.9:
             with torch.no_grad():
@@ -161,7 +165,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(user: Path, monkeypatch: p
         patched.setattr("pipeline.io.progress.TerminalProgress.epoch_done", interrupt)
         assert prune(patched, *command) == 128 + 15
     assert "interrupted; the same command goes on from here" in capsys.readouterr().err
-    assert set(files()) == {"level-0.80.pt", "mask-0.80.pt"}
+    assert set(files()) == {"level-0.80.pt", "level-0.80.safetensors", "mask-0.80.pt"}
     assert prune(monkeypatch, *command) == 0
     said = capsys.readouterr().out
     assert said.count(" epoch ") == 1 and "cqp@0.90/seed0 epoch 2/2" in said
@@ -199,6 +203,7 @@ def test_frames_of_events(user: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         ({"--readout": "guess"}, "options.readout: Input should be 'count', 'mean-membrane' or 'last-membrane'"),
         ({"--normalize": "0.5"}, "normalize: expected mean and deviation, such as 0.1307,0.3081; found '0.5'"),
         ({"--normalize": "0.5,0"}, "options.normalize.std: Input should be greater than 0; found 0.0"),
+        ({"--device": "tpu"}, "options.device: Input should be 'auto', 'cpu' or 'cuda'; found 'tpu'"),
         ({"--reset": "up"}, "options.reset: Input should be 'subtract', 'zero' or 'none'; found 'up'"),
         ({"--method": "magnitude", "--alpha": "0.5"}, "options.alpha: unknown key; allowed here: no keys"),
         ({"pruned": "my.pt"}, "my.pt: is a file; --out is a folder"),

@@ -42,7 +42,7 @@ def chain(*modules: nn.Module, **neuron: object) -> Callable[[], nn.Module]:
 )
 def test_no_count_differs_and_the_names_are_the_users(kind: Callable, encoding: object, layers: str) -> None:
     torch.manual_seed(0)
-    net, samples = kind(), 2 * images()
+    net, samples = kind().eval(), 2 * images()
     if encoding.name == "frames":
         samples = torch.poisson(samples[:, None].expand(-1, STEPS, -1, -1, -1)).byte()
     options = {"timesteps": STEPS, "encoding": encoding}
