@@ -1,6 +1,7 @@
 """The command: `python -m benchmarks.speed --help`."""
 
 import argparse
+import itertools
 import json
 import platform
 from collections.abc import Sequence
@@ -115,18 +116,20 @@ def _measure(net: str, options: argparse.Namespace, effort: Effort) -> list[Cell
 
 
 def _crossings(options: argparse.Namespace, effort: Effort) -> dict[str, Any]:
-    """Printed, and by net and batch."""
-    print("\ntraining step, sparse layers / dense ones by density of every layer, and where they are equal")
-    print(f"{'net':>16} {'batch':>6} " + " ".join(f"{density:>6g}" for density in DENSITIES) + "   equal")
+    """Printed, and by net, layer and batch."""
+    print("\ntraining step, one layer sparse / dense by its density, and where they are equal")
+    print(f"{'net':>16} {'layer':>8} {'batch':>6} " + " ".join(f"{density:>6g}" for density in DENSITIES) + "   equal")
     found: dict[str, Any] = {}
     for net in options.nets:
-        for batch in (batch for batch in options.batches if batch > 1):
-            ratios = speed_ups(_sizes(net), batch, effort, DENSITIES)
+        sizes, batches = _sizes(net), [batch for batch in options.batches if batch > 1]
+        for layer, batch in itertools.product(range(len(sizes) - 1), batches):
+            name = f"{sizes[layer]}-{sizes[layer + 1]}"
+            ratios = speed_ups(sizes, layer, batch, effort, DENSITIES)
             equal = crossing(ratios)
             medians = " ".join(f"{ratio.median:>6.2f}" for ratio in ratios.values())
-            print(f"{net:>16} {batch:>6} {medians}   {'-' if equal is None else f'{equal:.2f}'}", flush=True)
+            print(f"{net:>16} {name:>8} {batch:>6} {medians}   {'-' if equal is None else f'{equal:.2f}'}", flush=True)
             by_density = {density: asdict(ratio) for density, ratio in ratios.items()}
-            found.setdefault(net, {})[batch] = {"ratios": by_density, "equal": equal}
+            found.setdefault(net, {}).setdefault(name, {})[batch] = {"ratios": by_density, "equal": equal}
     print(f"fine-tuning trains a layer sparse below {DENSE_FROM:g} (DENSE_FROM, snnprune/pruning/finetune.py)")
     return found
 

@@ -45,17 +45,20 @@ class Case:
         )
 
 
-def make_case(layers: Sequence[int], sparsity: float, batch: int, *, evenly: bool = False, timesteps: int = 10) -> Case:
+def make_case(layers: Sequence[int], sparsity: float | Sequence[float], batch: int, *, timesteps: int = 10) -> Case:
     """The same case at each call. The smallest weights of all layers are pruned together, so that layers differ as in
-    trained nets, or those of each layer alone (`evenly`)."""
+    trained nets, or each layer alone to a sparsity of its own."""
     torch.manual_seed(0)
     network = build_network(ModelParams(layers=list(layers), timesteps=timesteps))
     weights = prunable_weights(network)
     with torch.no_grad():
         for weight in weights.values():  # few large ones and many small ones, by the layer's inputs
             weight.copy_(Laplace(0.0, weight.shape[1] ** -0.5).sample(weight.shape))
-    together = [weights] if not evenly else [{name: weight} for name, weight in weights.items()]
-    mask = Mask({name: kept for part in together for name, kept in _largest(part, sparsity).items()})
+    if isinstance(sparsity, Sequence):
+        alone = zip(weights.items(), sparsity, strict=True)
+        mask = Mask({name: _largest({name: weight}, own)[name] for (name, weight), own in alone})
+    else:
+        mask = _largest(weights, sparsity)
     mask.apply(weights)
     images, labels = make_batch(layers[0], layers[-1], max(batch, SAMPLES))
     return Case(network, mask, Split(images, labels), set_rates(network, images[:SAMPLES])).of(batch)

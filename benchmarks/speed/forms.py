@@ -59,16 +59,19 @@ def inference_forms(case: Case) -> dict[str, Step]:
     return {**{name: inferring(form, images) for name, form in forms.items()}, PRODUCTS: products(case)}
 
 
-def either_form(case: Case) -> dict[str, Step]:
-    """Training steps with all layers sparse and with all of them dense, under the mask."""
-    sparse, dense = case.copy(), case.copy()
-    for name, layer in case.mask.items():
+def either_form(case: Case, layer: int = 0) -> dict[str, Step]:
+    """Training steps with that layer sparse and with it dense, under the mask; the layers before it are sparse, those
+    after it dense."""
+    return {"sparse": _first_sparse(case, layer + 1), "dense": _first_sparse(case, layer)}
+
+
+def _first_sparse(case: Case, count: int) -> Step:
+    network, masks = case.copy(), list(case.mask.items())
+    for name, layer in masks[:count]:
         linear = name.removesuffix(".weight")
-        sparse.set_submodule(linear, SparseLinear(sparse.get_submodule(linear), layer))
-    return {
-        "sparse": trainer(sparse, sparse, case, as_fit_does=True),
-        "dense": trainer(dense, dense, case, case.mask, as_fit_does=True),
-    }
+        network.set_submodule(linear, SparseLinear(network.get_submodule(linear), layer))
+    pruned = {name: layer for name, layer in masks[count:] if not layer.all()}
+    return trainer(network, network, case, Mask(pruned) if pruned else None, as_fit_does=True)
 
 
 def trainer(

@@ -13,7 +13,6 @@ from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.params import Frames, ModelParams
 from snnprune.sparse.events import EventLinear
-from snnprune.sparse.lif import lie_in_rows
 from snnprune.sparse.linear import SparseLinear, linear_in_rows, product_in_rows
 from snnprune.sparse.spikes import OUTPUTS_FROM
 
@@ -132,7 +131,7 @@ def run_fused(
             observe(layer, values, constant)
         if isinstance(layer, MultiStepLeaky):
             drop = follower.probability if isinstance(follower, MultiStepDropout) else 0.0
-            done = _fed_by_spikes(every[index:], values) if fuses else None
+            done = _fed_by_spikes(every[index:]) if fuses and _is_batch(values) else None
             if done is None:
                 values = layer.multi_step(values, steps if constant else None, drop, bias)
             else:
@@ -141,7 +140,7 @@ def run_fused(
         elif layer is done or (isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky)):
             continue  # it has happened
         elif type(layer) is nn.Linear and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
-            if fuses and _fed_by_spikes(every[index + 1 :], values) is not None:
+            if fuses and _fed_by_spikes(every[index + 1 :]) is not None and _is_batch(values):
                 values = layer(values)
             elif observe is None and isinstance(follower, MultiStepLeaky):
                 values, bias = product_in_rows(layer, values), layer.bias
@@ -154,12 +153,15 @@ def run_fused(
     return values.expand(steps, *values.shape) if constant else values
 
 
-def _fed_by_spikes(layers: Sequence[nn.Module], values: Tensor) -> nn.Linear | None:
-    """The dense layer that the neurons, the first of `layers`, feed, through dropout at most, where both are to be one
-    function: if its outputs are enough and the values [..., B, N] do not lie in rows."""
+def _fed_by_spikes(layers: Sequence[nn.Module]) -> nn.Linear | None:
+    """The dense layer that neurons, the first of `layers`, feed, through dropout at most, where both are one function
+    in training: if its outputs are enough."""
     fed = next((layer for layer in layers[1:] if not isinstance(layer, MultiStepDropout)), None)
     if not layers or not isinstance(layers[0], MultiStepLeaky) or type(fed) is not nn.Linear:
         return None
-    if not is_compiled(values) or values.dim() not in (2, 3) or values.shape[-2] < ROWS_FROM or lie_in_rows(values):
-        return None
     return fed if fed.out_features >= OUTPUTS_FROM and layers[0].neurons().are_alike else None
+
+
+def _is_batch(values: Tensor) -> bool:
+    """Whether the compiled loops take values [B, N], or [T, B, N], and gain by it."""
+    return is_compiled(values) and values.dim() in (2, 3) and values.shape[-2] >= ROWS_FROM

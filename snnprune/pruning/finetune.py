@@ -18,8 +18,8 @@ from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.sparse.events import EventLinear
 from snnprune.sparse.linear import SparseLinear
 
-# Density from which a dense layer trains as fast: 0.5 to above 0.7 by net and batch (`python -m benchmarks.speed`). One
-# whose cost follows the events of its input is as fast from 0.2 to 0.23 (`python -m benchmarks.speed.events`).
+# Density from which a dense layer trains as fast: 0.4 to above 0.7 by layer and batch (`python -m benchmarks.speed`).
+# One whose cost follows the events of its input is as fast from 0.2 to 0.23 (`python -m benchmarks.speed.events`).
 DENSE_FROM = 0.5
 DENSE_FROM_ON_EVENTS = 0.22
 

@@ -35,7 +35,8 @@ def infer(
     if len(columns):
         room = max(room, (np.int64(columns[-1]) + 1) * given)
     source, target = np.empty(room * block, np.float32), np.empty(room * block, np.float32)
-    current, state = np.empty(steps * block, np.float32), np.empty(block, np.float32)
+    current, state = np.empty(steps * block, np.float32), np.empty(max(block, widest), np.float32)
+    currents = np.zeros(widest * steps, np.float32)
     for part in range(first, last):
         begin = part * block
         width = min(block, samples - begin)
@@ -46,13 +47,26 @@ def infer(
                 for c in range(width):
                     source[to + c] = inputs[at + c * at_sample]
         for layer in range(layers):
-            for j in rows[run_bounds[layer] : run_bounds[layer + 1]]:
-                at, to = bounds[layer] + j, j * steps * width
-                add(PLACE(starts[at]), PLACE(starts[at + 1]), indices, values, bias[at], source, PLACE(length), current)
-                fire(
-                    current, PLACE(length), PLACE(steps), PLACE(width), beta[at], threshold[at], to_zero[layer], state,
-                    target, PLACE(to),
+            run, at_layer = rows[run_bounds[layer] : run_bounds[layer + 1]], PLACE(bounds[layer])
+            if width == 1:
+                neurons = PLACE(bounds[layer + 1]) - at_layer
+                add_for_one(
+                    run, at_layer, neurons, PLACE(steps), starts, indices, values, bias, source, PLACE(length), current,
+                    currents,
                 )  # fmt: skip
+                fire_for_one(
+                    currents, PLACE(length), PLACE(steps), neurons, beta, threshold, at_layer, to_zero[layer], state,
+                    target,
+                )  # fmt: skip
+            for j in run:
+                at, to = bounds[layer] + j, j * steps * width
+                if width > 1:
+                    p, end = PLACE(starts[at]), PLACE(starts[at + 1])
+                    add(p, end, indices, values, bias[at], source, PLACE(length), current)
+                    fire(
+                        current, PLACE(length), PLACE(steps), PLACE(width), beta[at], threshold[at], to_zero[layer],
+                        state, target, PLACE(to),
+                    )  # fmt: skip
                 if len(fired):
                     tally(target, PLACE(to), PLACE(steps), PLACE(width), state)
                     for c in range(width):
@@ -104,6 +118,47 @@ def fire(current, length, steps, width, decay, limit, to_zero, state, spikes, to
                 potential = (decay * state[c] + current[now + c]) - (limit if state[c] > limit else ZERO)
                 state[c] = potential
                 spikes[at + c] = ONE if potential > limit else ZERO
+
+
+@njit(**SUMS, forceinline=True)
+def add_for_one(run, first, neurons, steps, starts, indices, values, bias, source, length, current, out):
+    """For one sample, out = the currents [steps, neurons], or [neurons] where `length` is 1, of the neurons `run` of
+    the layer that begins at the place `first`."""
+    for j in run:
+        at = first + PLACE(j)
+        p, end = PLACE(starts[at]), PLACE(starts[at + PLACE(1)])
+        if length == PLACE(1):
+            total = bias[at]
+            while p < end:
+                total += values[p] * source[PLACE(indices[p])]
+                p += PLACE(1)
+            out[PLACE(j)] = total
+        else:
+            add(p, end, indices, values, bias[at], source, length, current)
+            for t in range(steps):
+                out[t * neurons + PLACE(j)] = current[t]
+
+
+@njit(**EXACT, forceinline=True)
+def fire_for_one(currents, length, steps, neurons, beta, threshold, first, to_zero, state, spikes):
+    """For one sample, a layer's spikes [neurons, steps] of its currents: as `fire`, but all neurons at once; one after
+    the other would wait for its sum at every step."""
+    stride = neurons if length > PLACE(1) else PLACE(0)
+    for j in range(neurons):
+        state[j] = currents[j]
+        spikes[j * steps] = ONE if state[j] > threshold[first + j] else ZERO
+    for t in range(PLACE(1), steps):
+        now = t * stride
+        if to_zero:
+            for j in range(neurons):
+                decay, limit = beta[first + j], threshold[first + j]
+                state[j] = (ZERO if state[j] > limit else decay * state[j]) + currents[now + j]
+        else:
+            for j in range(neurons):
+                decay, limit = beta[first + j], threshold[first + j]
+                state[j] = (decay * state[j] + currents[now + j]) - (limit if state[j] > limit else ZERO)
+        for j in range(neurons):
+            spikes[j * steps + t] = ONE if state[j] > threshold[first + j] else ZERO
 
 
 @njit(**EXACT, forceinline=True)

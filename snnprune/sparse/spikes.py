@@ -91,12 +91,13 @@ def spread(first, last, indices, counts, width, value, out):
 
 class SpikeProduct(torch.autograd.Function):
     """Current [T, B, outputs] of a linear layer fed by neurons, whose own current is [T, B, N], or [B, N] with `steps`:
-    the same at every step; it does not lie in rows. The neurons are alike. drop: see `snnprune.sparse.lif.run`."""
+    the same at every step. The neurons are alike. drop: see `snnprune.sparse.lif.run`."""
 
     @staticmethod
     def forward(
         ctx: Any, current: Tensor, steps: int | None, neurons: Neurons, drop: float, weight: Tensor, bias: Tensor | None
     ) -> Tensor:
+        current = current.contiguous()  # one that lies in rows is copied, which costs less than dense products
         layout = Layout.of(current, steps, neurons)
         total, samples, width = layout.shape
         scale = functional.dropout(torch.ones(samples, width), drop) if drop else torch.empty(0, 0)

@@ -41,8 +41,8 @@ def test_a_case_is_pruned_to_its_sparsity_and_spikes(case: Case) -> None:
         assert torch.equal(one, other)
 
 
-def test_layers_pruned_evenly_have_the_same_density() -> None:
-    assert make_case(SIZES, 0.75, 4, evenly=True).densities == pytest.approx([0.25] * 3)
+def test_each_layer_pruned_alone() -> None:
+    assert make_case(SIZES, [0.75, 0.5, 0.0], 4).densities == pytest.approx([0.25, 0.5, 1.0])
 
 
 @pytest.mark.parametrize("sparsity", [0, 0.8])
@@ -117,7 +117,8 @@ def test_where_both_forms_are_equal() -> None:
     at = {0.2: 2.0, 0.4: 1.5, 0.6: 0.5}
     assert crossing({density: Ratio(one, one, one) for density, one in at.items()}) == pytest.approx(0.5)
     assert crossing({0.2: Ratio(2, 2, 2), 0.4: Ratio(1.5, 1, 2)}) is None
-    assert list(speed_ups(SIZES, 8, BRIEF, [0.3, 0.6])) == [0.3, 0.6]
+    for layer in range(3):
+        assert list(speed_ups(SIZES, layer, 8, BRIEF, [0.3, 0.6])) == [0.3, 0.6]
 
 
 def test_targets_beside_what_was_measured() -> None:
@@ -149,5 +150,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [(one["task"], one["sparsity"]) for one in content["cells"]] == [
         ("train", 0), ("train", 0.9), ("infer", 0), ("infer", 0.9),
     ]  # fmt: skip
-    assert list(content["equal_density"][NAME]) == ["4"]
+    assert {layer: list(by_batch) for layer, by_batch in content["equal_density"][NAME].items()} == {
+        "40-16": ["4"], "16-12": ["4"], "12-3": ["4"],
+    }  # fmt: skip
     assert "<svg" in figure.read_text()

@@ -89,14 +89,14 @@ def report_page() -> str:
     return (paths.report_folder("tiny") / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("step_ms", "told"), [(30.0, True), (None, False)])
+@pytest.mark.parametrize(("step_ms", "has_milliseconds"), [(30.0, True), (None, False)])
 def test_recordings_have_milliseconds_where_the_data_stage_knows_them(
-    step_ms: float | None, told: bool, project: Path
+    step_ms: float | None, has_milliseconds: bool, project: Path
 ) -> None:
     add_studies("temporal")
     file = paths.data_folder("tiny") / "dataset.json"
     write_json(file, {**read_json(file), "step_ms": step_ms})
-    assert ("4 to 5 of 6 steps (120 to 150 ms of 180 ms)" in Parsed(report_page()).text) is told
+    assert ("4 to 5 of 6 steps (120 to 150 ms of 180 ms)" in Parsed(report_page()).text) is has_milliseconds
 
 
 def test_the_files_of_a_comparison(project: Path) -> None:

@@ -49,6 +49,14 @@ def test_it_is_the_neurons_and_then_the_layer(
         assert expected[1].abs().max() > 0
 
 
+@pytest.mark.parametrize("constant", [True, False])
+def test_a_current_that_lies_in_rows_is_the_same_current(constant: bool) -> None:
+    current, neurons = inputs_of(constant), Neurons(0.9, 1.0, False, True, 2.0)
+    in_rows = current.movedim(-1, 0).contiguous().movedim(0, -1)
+    for one, other in zip(both(in_rows, neurons, drop=0.4), both(current, neurons, drop=0.4), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_a_layer_without_a_bias() -> None:
     neurons = Neurons(0.9, 1.0, False, True, 2.0)
     for one, other in zip(
