@@ -13,7 +13,7 @@ from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
 from pipeline.io.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
 from pipeline.io.params import PARAMS_FILE, Problems, matrix_of, read_params
-from pipeline.slots import slots_of, source_of
+from pipeline.slots import own_of, slots_of, source_of
 from pipeline.studies import __all__ as STUDIES
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
@@ -38,6 +38,8 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
         studies = [name for name in blocks if name in STUDIES]  # in params.yaml's order
         once = {experiment: {"experiment": experiment}}
         about = {study: slots_of(experiment, study, entry.seeds[0], with_code=with_code) for study in studies}
+        nets, own = nets_of(experiment, entry), own_of(experiment, blocks.get("model"), with_code=with_code)
+        nets["train"] = {name: item | own for name, item in nets["train"].items()}
         block = f"experiments.{experiment}.compare" if "compare" in blocks else f"matrix.{experiment}"
         found = {
             **dict.fromkeys(STAGES, once),
@@ -45,7 +47,7 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
                 experiment: once[experiment]
                 | {"source": source_of(experiment, blocks.get("data"), with_code=with_code)}
             },
-            **nets_of(experiment, entry),
+            **nets,
             "study": {
                 f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots}
                 for study, slots in about.items()

@@ -1,4 +1,4 @@
-"""What one experiment's `data` stage, or one study's, depends on beside what all of them do. DVC takes no list by
+"""What one experiment's `data` or `train` stage, or one study's, depends on beside what all of them do. DVC takes no list by
 template, so dvc.yaml has a slot of one path or params key for each kind of thing in which stages differ. A slot without
 use names a part of what the stage depends on anyway: DVC would list a path that is named twice twice. A study's file is
 parsed and not imported: a study imports torch, which takes seconds."""
@@ -9,11 +9,14 @@ from typing import Any
 
 from pipeline.data.own import own_path
 from pipeline.io import paths
+from pipeline.io.matrix_file import OWN
 from snnprune.core.errors import DataError, UserError
 
 FOLDER = Path(__file__).with_name("studies")
 SHARED = ("core", "pruning")  # what every study imports of snnprune
 LOADERS = "pipeline/data/datasets.py"
+BUILDERS = ("snnprune/core/architecture.py", "snnprune/core/network.py", "snnprune/core/params.py")
+ADAPTERS, NIR = "snnprune/adapters", "snnprune/nir"
 IGNORED = ".dvcignore"  # in a project that holds no code; it says what of a folder is data
 
 
@@ -25,6 +28,25 @@ def source_of(experiment: str, data: Any, *, with_code: bool = True) -> str:
     except DataError as error:
         raise UserError(f"experiments.{experiment}.data.dataset: {error}") from error
     return path.as_posix() if path else (LOADERS if with_code else IGNORED)
+
+
+def own_of(experiment: str, model: Any, *, with_code: bool = True) -> dict[str, str]:
+    """What a block `model` takes its network from, by slot: the code that runs it (in a project that has it), the user's
+    module, and the weights; else the code that builds it."""
+    module = model.get("module") if isinstance(model, dict) else None
+    found = dict(zip(OWN, BUILDERS, strict=True))
+    if not with_code:
+        found = {"module": IGNORED, "weights": str(paths.data_folder(experiment) / "dataset.json")}
+    if not isinstance(module, str):
+        return found
+    is_nir = module.endswith(".nir")
+    found |= {"code": ADAPTERS} if with_code else {}
+    found["module"] = Path(module if is_nir else module.rpartition(":")[0]).as_posix()
+    if is_nir and with_code:
+        found["weights"] = NIR
+    elif isinstance(checkpoint := model.get("checkpoint"), str):
+        found["weights"] = Path(checkpoint).as_posix()
+    return found
 
 
 def slots_of(

@@ -1,5 +1,6 @@
 """What matrix.yaml says of an experiment; `pipeline/matrix.py` makes the file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from snnprune.core.errors import UserError
 
 MATRIX_FILE = Path("matrix.yaml")
 COMMAND = "python -m pipeline.matrix"
+OWN = ("code", "module", "weights")  # what of a train stage's item is of the user's own network
 
 Items = dict[str, dict[str, Any]]
 
@@ -36,7 +38,8 @@ def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) ->
     Raises UserError: it does not; the message says which command puts it right."""
     stages = read_stages(path) if path.is_file() else {}
     for stage, items in nets_of(experiment, entry).items():
-        if _items(experiment, stage, stages) != items:
+        found = _items(experiment, stage, stages)
+        if {name: {key: item[key] for key in item if key not in OWN} for name, item in found.items()} != items:
             raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
 
 
@@ -47,6 +50,16 @@ def require_source(experiment: str, source: Path, path: Path = MATRIX_FILE) -> N
     for item in _items(experiment, "data", stages).values():
         if item.get("source") != source.as_posix():
             found = f"experiments.{experiment}.data.dataset of params.yaml"
+            raise UserError(f"{path} does not fit {found}; bring it up to date: {COMMAND}")
+
+
+def require_own(experiment: str, files: Sequence[Path], path: Path = MATRIX_FILE) -> None:
+    """Check that DVC watches the files of which an experiment's network is made, where there is a matrix.yaml and they
+    are a user's own. Raises UserError: matrix.yaml names others; the message says which command puts it right."""
+    stages = read_stages(path) if path.is_file() else {}
+    for item in _items(experiment, "train", stages).values():
+        if {file.as_posix() for file in files} - {item.get(key) for key in OWN}:
+            found = f"experiments.{experiment}.model of params.yaml"
             raise UserError(f"{path} does not fit {found}; bring it up to date: {COMMAND}")
 
 

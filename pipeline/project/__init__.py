@@ -15,7 +15,7 @@ from snnprune.core.errors import UserError
 
 HERE = Path(__file__).parent
 PIN = "requirements.txt"  # what stages depend on instead of code: the version of the package that holds it
-CODE = re.compile("(snnprune|pipeline|flows)(/|$)")
+CODE = re.compile(r"(snnprune|pipeline|flows)(/|$)|\$\{item\.code\}$")  # and the slot that names some
 
 
 def write_project(folder: Path) -> None:

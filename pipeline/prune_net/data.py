@@ -10,9 +10,9 @@ from pipeline.check_data.check import are_recordings, dataset_name, has_test
 from pipeline.data.datasets import is_events, load
 from pipeline.data.raw import Samples
 from pipeline.data.splits import split_dataset
-from snnprune.adapters.params import Normalize
 from snnprune.core.dataset import SPLITS, Split
 from snnprune.core.errors import UserError
+from snnprune.core.own_model import Normalize
 from snnprune.data.events.params import FramesParams
 
 VALIDATION, TEST = 0.1, 0.2  # shares that are split off; the latter where the data have no test set
@@ -66,5 +66,5 @@ def _split(part: Samples, scale: int, normalize: Normalize | None) -> Split:
         return Split(images, labels)
     images = (images[:, None] if images.dim() == 3 else images).float() / scale
     if normalize:
-        images = (images - normalize.mean) / normalize.std
+        images = normalize.of(images)
     return Split(images, labels)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from pipeline.check_data.check import dataset_name
@@ -20,28 +19,19 @@ from pipeline.io.runtime import configure
 from pipeline.prune_net.data import OwnData, read
 from pipeline.prune_net.outputs import RESULTS, Levels, Tested, table, write_results
 from snnprune.adapters.adapt import Adapted, adapt
-from snnprune.adapters.checkpoint import load_checkpoint
-from snnprune.adapters.module_file import build_from, file_and_name
-from snnprune.adapters.neurons import set_reset
-from snnprune.adapters.params import RunningParams
+from snnprune.adapters.own import CAUSES, TRIED, file_of, load_own, near_chance, require_classes
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
+from snnprune.core.own_model import RunningParams
 from snnprune.core.params import Encoding, Frames
 from snnprune.core.schema import validate
 from snnprune.core.training.fit import ResumePoint
-from snnprune.nir.reading import read as read_nir
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Pruning
 from snnprune.pruning.problem import Method
 from snnprune.pruning.registry import load_method
 
-TRIED = 256  # training samples on which a plain form of the network is held against its own forward
-NEAR_CHANCE = 2.0  # times the share of the most frequent class
-CAUSES = (
-    "inputs other than in its training (--normalize, --encoding, --timesteps), another --readout or --reset, or a "
-    "checkpoint of another network"
-)
 RESUME = ".resume"
 FRAMES = {"name": "frames"}
 ALPHA = 0.25  # what validation chose on all sets of images but the smallest (docs/results.md)
@@ -78,7 +68,7 @@ def prune(job: Job) -> None:
     device = configure(validate(Runtime, runtime, "options"))
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: is a file; --out is a folder")
-    net = _net(job, running).to(device)
+    net = load_own(job.network, job.checkpoint, running.reset, running.reset_delay).to(device)
     data = read(job.data, running.timesteps, running.normalize).to(device)
     _require_encoding(running.encoding, are_frames)
     adapted = adapt(
@@ -90,8 +80,7 @@ def prune(job: Job) -> None:
     print(f"dense: test accuracy {100 * dense.accuracy:.2f} %", flush=True)
     _warn_near_chance(dense.accuracy, data)
     settings = {**asdict(job), "data": data.digest, "out": "", "network": "", "checkpoint": ""}
-    source = Path(job.network) if is_nir(job.network) else file_and_name(job.network)[0]
-    inputs = [source, *([job.checkpoint] if job.checkpoint else [])]
+    inputs = [file_of(job.network), *([job.checkpoint] if job.checkpoint else [])]
     resume = job.out / RESUME / fingerprint(settings, inputs)
     levels = Levels(job.out, adapted, data.test, method.name, job.seed)
     prune_levels(
@@ -123,24 +112,6 @@ def prune(job: Job) -> None:
     print(f"\n{table(dense, _synapses(network), levels.rows)}\n\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
 
 
-def _net(job: Job, running: RunningParams) -> nn.Module:
-    """As it is to be run. Raises UserError: a file is missing or not usable."""
-    if is_nir(job.network):
-        if job.checkpoint is not None:
-            raise UserError(f"checkpoint: {job.network} holds its weights itself; found {job.checkpoint}")
-        return read_nir(job.network, reset=running.reset, reset_delay=running.reset_delay)
-    net = build_from(job.network)
-    if job.checkpoint is not None:
-        load_checkpoint(net, job.checkpoint)
-    set_reset(net, running.reset, running.reset_delay)
-    return net
-
-
-def is_nir(network: str) -> bool:
-    """Whether a network is given as a NIR file."""
-    return network.endswith(".nir")
-
-
 def _alpha(given: float | None, method: Method) -> dict[str, float]:
     if given is None:
         return {"alpha": ALPHA} if "alpha" in method.params.model_fields else {}
@@ -157,9 +128,7 @@ def _say(adapted: Adapted, data: OwnData) -> None:
     """Print what the network is taken for. Raises UserError: it has fewer classes than the data."""
     network, spec = adapted.network, adapted.network.spec
     is_plain = isinstance(network, SpikingNetwork)
-    classes = spec.architecture.classes if is_plain else spec.classes
-    if classes < len(data.names):
-        raise UserError(f"the network has {classes} classes; the data have {len(data.names)}: {', '.join(data.names)}")
+    require_classes(adapted, data.names)
     form = "as a plain sequence of layers" if is_plain else f"by its own forward ({adapted.why})"
     print(f"{type(adapted.net).__name__}: {_synapses(network):,} synapses, T {spec.timesteps}, run {form}")
     counts = ", ".join(f"{len(getattr(data, part).labels):,} {part}" for part in ("train", "validation", "test"))
@@ -169,8 +138,7 @@ def _say(adapted: Adapted, data: OwnData) -> None:
 
 
 def _warn_near_chance(accuracy: float, data: OwnData) -> None:
-    chance = torch.bincount(data.test.labels).max().item() / len(data.test.labels)
-    if accuracy <= min(NEAR_CHANCE * chance, (1 + chance) / 2):
+    if (chance := near_chance(accuracy, data.test.labels)) is not None:
         found, by_chance = f"{100 * accuracy:.2f} %", percent(chance)
         print(f"warning: {found} is near chance ({by_chance}); likely causes: {CAUSES}", flush=True)
 

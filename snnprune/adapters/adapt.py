@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from snnprune.adapters.convention import find
 from snnprune.adapters.network import AdaptedNetwork, Running
-from snnprune.adapters.params import Readout
 from snnprune.adapters.plain import NotPlain, as_plain
 from snnprune.adapters.wiring import wiring_of
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork, evaluating
+from snnprune.core.own_model import Normalize, Readout
 from snnprune.core.params import Direct, Encoding
 from snnprune.pruning.mask import Mask
 
@@ -52,15 +52,18 @@ def adapt(
     timesteps: int | None = None,
     encoding: Encoding = DIRECT,
     readout: Readout = "count",
+    normalize: Normalize | None = None,
     fast: bool = True,
 ) -> Adapted:
     """A network of torch and snnTorch parts, to be pruned, fine-tuned and counted like the library's own.
 
     net: it is called as it is; a copy is not made. See `snnprune.adapters.convention` for what its forward may be.
-    images: at least three samples, [N, C, H, W] or frames [N, T, C, H, W], prepared as in the training of `net`.
+    images: at least three samples, [N, C, H, W] or frames [N, T, C, H, W], prepared as in the training of `net`, but
+        for what `normalize` does.
     timesteps: T; None where its forward fixes it. encoding: what the caller does to an image before each step.
     readout: the class with the most spikes (`count`), or the highest membrane potential of the last neurons, the mean
         over the steps (`mean-membrane`) or the last one (`last-membrane`).
+    normalize: what is done to images of 0..1 first, where they are not given so; None: nothing.
     fast: let a plain sequence (`snnprune.adapters.plain`) run in the library's own forms; False: always net's forward.
     Raises UserError: the forward takes no such samples, or returns none of the conventions, or is not differentiable.
 
@@ -82,8 +85,10 @@ def adapt(
         raise UserError(
             f"images: at least three samples are needed to find out how the network is run; found {len(images)}"
         )
-    convention, timesteps = find(net, images, encoding, timesteps)
-    network = AdaptedNetwork(net, Running(timesteps, encoding, readout, convention, tuple(images.shape[1:])))
+    given = images if normalize is None else normalize.of(images)
+    convention, timesteps = find(net, given, encoding, timesteps)
+    shape = tuple(images.shape[1:])
+    network = AdaptedNetwork(net, Running(timesteps, encoding, readout, convention, shape, normalize=normalize))
     with torch.no_grad(), evaluating(network):
         network.spec = replace(network.spec, classes=network.spikes(images[:3], seed=0).shape[2])
     network.wiring = wiring_of(network, images[:3])

@@ -1,6 +1,6 @@
 """A network of the user's own, run by its own forward, with what pruning asks of a network (`AdaptedNetwork`)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,21 +11,22 @@ from torch import Tensor, nn
 from snnprune.adapters import operations
 from snnprune.adapters.convention import Convention, call
 from snnprune.adapters.neurons import reset_states, watched
-from snnprune.adapters.params import Readout
 from snnprune.adapters.wiring import Wiring
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
+from snnprune.core.own_model import Normalize, Readout, Reset
 from snnprune.core.params import Encoding
 from snnprune.sparse.counts import LayerCounts
 
 Batches = Iterable[tuple[Tensor, Tensor]]
+NET = "net."  # with which the names of all that is in it begin
 
 
 @dataclass(frozen=True)
 class Running:
     """How the network is run. sample_shape: of an image [C, H, W] or [N], or of frames [T, C, H, W]. readout: the class
     with the most spikes, or with the highest membrane potential of the last neurons, in the mean over the steps or at
-    the last one."""
+    the last one. normalize: what is done to an image before it is encoded (None: nothing)."""
 
     timesteps: int
     encoding: Encoding
@@ -33,10 +34,22 @@ class Running:
     convention: Convention
     sample_shape: tuple[int, ...]
     classes: int = 0
+    normalize: Normalize | None = None
 
     def takes(self, shape: tuple[int, ...]) -> bool:
         """Whether samples of this shape fit the network."""
         return shape == self.sample_shape
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network comes from: `module` (`snnprune.core.own_model.OwnModel`), the SHA-256 of its file, and the reset
+    that its neurons were given (None: their own)."""
+
+    module: str
+    sha256: str
+    reset: Reset | None
+    reset_delay: bool | None
 
 
 class AdaptedNetwork(nn.Module):
@@ -50,6 +63,7 @@ class AdaptedNetwork(nn.Module):
     layers: ClassVar[tuple[()]] = ()
     reads_rows: ClassVar[bool] = False
     wiring: Wiring  # given by `snnprune.adapters.adapt.adapt`
+    source: Source | None = None  # given by `snnprune.adapters.own.bring`
 
     def __init__(self, net: nn.Module, spec: Running) -> None:
         super().__init__()
@@ -80,7 +94,9 @@ class AdaptedNetwork(nn.Module):
                 f"steps: found {steps}; the network's forward runs {spec.timesteps} steps of its own, and cannot be "
                 "stopped from outside: let build() return a network of fewer"
             )
-        encoded, constant = encode(images, spec.encoding, spec.timesteps, seed), is_constant(spec.encoding)
+        given = images if spec.normalize is None else spec.normalize.of(images)
+        encoded = encode(given, spec.encoding, spec.timesteps, seed)
+        constant = is_constant(spec.encoding)
         membranes: list[Tensor] = []
         last = {spec.convention.last: self.net.get_submodule(spec.convention.last)}
         reads = spec.readout != "count"
@@ -96,6 +112,11 @@ class AdaptedNetwork(nn.Module):
         if len(found) == 1 and membranes[-1].shape == trace.shape[1:]:
             trace = torch.stack(membranes)
         return trace / spec.timesteps if spec.readout == "mean-membrane" else trace.diff(dim=0, prepend=trace[:1] * 0)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The names of its state here -> in the user's state dict."""
+        return {name: name.removeprefix(NET) for name in self.state_dict()}
 
     @property
     def constant(self) -> frozenset[str]:

@@ -8,8 +8,8 @@ import torch
 from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
-from snnprune.adapters.params import Reset
 from snnprune.core.errors import UserError
+from snnprune.core.own_model import Reset
 
 STATE_FUNCTIONS = {"subtract": "_base_sub", "zero": "_base_zero", "none": "_base_int"}  # of snnTorch's neurons
 DELAYED = "reset_delay"  # an attribute of the neurons that know an immediate reset

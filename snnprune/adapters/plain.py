@@ -36,6 +36,8 @@ def as_plain(network: AdaptedNetwork, images: Tensor) -> tuple[SpikingNetwork, N
     `images` [B, ...] are run through both. Raises NotPlain: it is no plain sequence, or a spike count differs."""
     if network.spec.readout != "count":
         raise NotPlain(f"its readout is {network.spec.readout}")
+    if network.spec.normalize is not None:
+        raise NotPlain("its images are normalised")
     modules = _chain(network, images[:2])
     with torch.random.fork_rng():  # building draws weights
         plain = build_network(_spec(network, [module for _, module in modules])).eval()

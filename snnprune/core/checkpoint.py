@@ -1,7 +1,11 @@
-"""Saves a network as safetensors together with the `model` block that rebuilds it; a pruned one sparse."""
+"""Saves a network as safetensors together with what rebuilds it, the `model` block; a pruned one sparse. The tensors of
+a network of the user's own have the names in the user's state dict."""
 
+import importlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,10 +16,17 @@ from torch import Tensor, nn
 
 from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.files import replace
-from snnprune.core.network import SpikingNetwork, build_network
+from snnprune.core.network import Origin, SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 
+if TYPE_CHECKING:
+    from snnprune.adapters.network import AdaptedNetwork
+
+    Network = SpikingNetwork | AdaptedNetwork
+
 MASK, KEPT = ".mask", ".kept"  # endings of the two tensors of a weight that is stored sparse
+MODEL, NAMES, OWN = "model", "names", "own"  # keys of the header
+ADAPTERS = "snnprune.adapters.stored"  # imported by name: only who reads such a net depends on it
 
 Masks = Mapping[str, Tensor]
 
@@ -24,15 +35,16 @@ class NetworkFileError(UserError, ValueError):
     """A file holds no network, or is damaged."""
 
 
-def copy_parameters(network: SpikingNetwork) -> dict[str, Tensor]:
-    """A copy of all weights and biases, name -> tensor on the CPU."""
-    return {name: parameter.detach().cpu().clone() for name, parameter in network.named_parameters()}
+def copy_parameters(network: "Network") -> dict[str, Tensor]:
+    """A copy of all weights and biases, name -> tensor on the CPU; of a network that runs the user's own forward of its
+    whole state, for training changes buffers, too (BatchNorm)."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in _trained(network).items()}
 
 
-def load_parameters(network: SpikingNetwork, tensors: Mapping[str, Tensor]) -> None:
-    """Put `tensors` into the network's weights and biases. Raises ValueError: names or shapes differ from the
+def load_parameters(network: "Network", tensors: Mapping[str, Tensor]) -> None:
+    """Put what `copy_parameters` took into the network. Raises ValueError: names or shapes differ from the
     network's."""
-    parameters = dict(network.named_parameters())
+    parameters = _trained(network)
     found, expected = ({n: list(t.shape) for n, t in layers.items()} for layers in (tensors, parameters))
     if found != expected:
         raise ValueError(f"weights do not fit the network: found {found}, expected {expected}")
@@ -41,34 +53,47 @@ def load_parameters(network: SpikingNetwork, tensors: Mapping[str, Tensor]) -> N
             parameter.copy_(tensors[name])
 
 
-def save_network(path: Path, network: SpikingNetwork, mask: Masks | None = None) -> None:
+def own_state(network: "Network") -> dict[str, Tensor]:
+    """The state dict of a user's network by its own names, which loads with strict=True; of one of the library's own
+    its weights and biases."""
+    tensors = {network.names.get(name, name): tensor for name, tensor in copy_parameters(network).items()}
+    rest = getattr(network, "origin", None)
+    return tensors | ({name: tensor.clone() for name, tensor in rest.rest.items()} if rest else {})
+
+
+def save_network(path: Path, network: "Network", mask: Masks | None = None) -> None:
     """Write weights and biases, and the spec as JSON in the header; byte-identical for equal networks and masks.
 
     A weight that `mask` names (name -> boolean tensor of the weight's shape, True = kept) is stored sparse: its mask in
     bits as `<name>.mask`, its kept values row by row as `<name>.kept`. Everything else is stored whole. Raises
     ValueError: a mask does not fit the network, or a pruned weight is not zero. Raises NotFiniteError: a weight is NaN
-    or infinite.
+    or infinite. Raises UserError: the network runs a forward that no file holds.
     """
-    tensors = copy_parameters(network)
+    tensors = own_state(network)
+    header = (
+        network.header if isinstance(network, SpikingNetwork) else importlib.import_module(ADAPTERS).header(network)
+    )
     if wrong := _not_finite(tensors):
         raise NotFiniteError(f"{path}: not written, as values of {wrong} are NaN or infinite")
-    for name, layer in (mask or {}).items():
+    for own, layer in (mask or {}).items():
+        name = network.names.get(own, own)
         if name not in tensors or tensors[name].shape != layer.shape:
             raise ValueError(f"mask of {name}, {list(layer.shape)}: the network has no weight of this name and shape")
         weight, kept = tensors.pop(name), layer.detach().cpu()
         if weight[~kept].any():
             raise ValueError(f"{name}: {int(weight[~kept].count_nonzero())} weights outside the mask are not zero")
         tensors |= {name + MASK: _packed(kept), name + KEPT: weight[kept]}
-    metadata = {"model": network.spec.model_dump_json()}
-    replace(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+    replace(path, lambda partial: save_file(tensors, partial, metadata=header))
 
 
-def load_network(path: Path) -> SpikingNetwork:
-    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0. Raises NetworkFileError: the file
-    is damaged, or no network written by `save_network`, or its weights do not fit its spec or are not finite."""
+def load_network(path: Path) -> "Network":
+    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0. One that runs the user's own
+    forward is built by the file that it came from. Raises NetworkFileError: the file is damaged, or no network written
+    by `save_network`, or its weights do not fit its spec or are not finite. Raises UserError: the user's file is
+    missing, or another than it was."""
     network, tensors = _read(path)
     shapes = _shapes(network)
-    for name in _masked(tensors):
+    for name in _masked(tensors, shapes):
         kept = _unpacked(tensors.pop(name + MASK), shapes, name, path)
         values = tensors.pop(name + KEPT, None)
         if values is None or len(values) != kept.count_nonzero():
@@ -87,7 +112,8 @@ def load_mask(path: Path) -> dict[str, Tensor]:
     """The mask that a network was saved with: weight -> boolean tensor; empty when it was saved without one. Raises
     NetworkFileError: see `load_network`."""
     network, tensors = _read(path)
-    return {name: _unpacked(tensors[name + MASK], _shapes(network), name, path) for name in _masked(tensors)}
+    shapes = _shapes(network)
+    return {name: _unpacked(tensors[name + MASK], shapes, name, path) for name in _masked(tensors, shapes)}
 
 
 def save_masks(path: Path, masks: Mapping[str, Masks]) -> None:
@@ -107,15 +133,36 @@ def load_masks(path: Path, network: nn.Module) -> dict[str, dict[str, Tensor]]:
     return {key: {name: mask[name] for name in shapes if name in mask} for key, mask in masks.items()}
 
 
-def _read(path: Path) -> tuple[SpikingNetwork, dict[str, Tensor]]:
-    """A network of the spec in a file, with weights that mean nothing yet, and the file's tensors."""
+def _read(path: Path) -> tuple["Network", dict[str, Tensor]]:
+    """A network as a file's header says, with weights that mean nothing yet, and the file's tensors by its names."""
     metadata, tensors = _tensors(path)
-    if "model" not in metadata:
+    network = _built(metadata, path)
+    ours = {theirs + ending: own + ending for own, theirs in network.names.items() for ending in ("", MASK, KEPT)}
+    if NAMES in metadata:
+        rest = {name: tensors.pop(name) for name in [*tensors] if name not in ours}
+        network.origin = Origin(network.names, rest)
+    return network, {ours.get(name, name): tensor for name, tensor in tensors.items()}
+
+
+def _built(metadata: Mapping[str, str], path: Path) -> "Network":
+    if OWN in metadata:
+        return importlib.import_module(ADAPTERS).rebuild(metadata[OWN], path)
+    if MODEL not in metadata:
         raise NetworkFileError(f"{path}: no network in this file (its header has no 'model' entry)")
     try:
-        return build_network(ModelParams.model_validate_json(metadata["model"])), tensors
+        network = build_network(ModelParams.model_validate_json(metadata[MODEL]))
     except ValidationError as error:
         raise NetworkFileError(f"{path}: its model is none that this version allows: {error}") from error
+    if NAMES in metadata:
+        network.origin = Origin(json.loads(metadata[NAMES]), {})
+    return network
+
+
+def _trained(network: nn.Module) -> dict[str, Tensor]:
+    """What training changes: name -> tensor, not copied."""
+    if isinstance(network, SpikingNetwork):
+        return dict(network.named_parameters())
+    return network.state_dict(keep_vars=True)
 
 
 def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -136,8 +183,9 @@ def _shapes(network: nn.Module) -> dict[str, torch.Size]:
     return {name: parameter.shape for name, parameter in network.named_parameters()}
 
 
-def _masked(tensors: Mapping[str, Tensor]) -> list[str]:
-    return [name.removesuffix(MASK) for name in tensors if name.endswith(MASK)]
+def _masked(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> list[str]:
+    """The weights that are stored sparse; a user's own buffer may be called `mask`, too."""
+    return [name for name in shapes if name + MASK in tensors]
 
 
 def _packed(mask: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """A feed-forward spiking network: a plain sequence of torch and snnTorch modules, run over time in one pass."""
 
+import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -31,15 +33,36 @@ class MultiStepDropout(nn.Dropout):
         return self.p if self.training else 0.0
 
 
+@dataclass(frozen=True)
+class Origin:
+    """A network of the user's own that was a plain sequence. names: parameters here -> in the user's state dict.
+    rest: what else is in that, such as the neurons' constants, by the user's names."""
+
+    names: Mapping[str, str]
+    rest: Mapping[str, Tensor]
+
+
 class SpikingNetwork(nn.Module):
     """Encoding, a sequence of layers, and the readout (spike counts over time). `layers` may hold any module: a
     `MultiStepLeaky` runs over time, every other one acts on each step alike. So another architecture is another
-    sequence, and nothing outside this package needs to know."""
+    sequence, and nothing outside this package needs to know. `origin`: the user's network that it was (None: none)."""
 
-    def __init__(self, spec: ModelParams, layers: Iterable[nn.Module]) -> None:
+    def __init__(self, spec: ModelParams, layers: Iterable[nn.Module], origin: Origin | None = None) -> None:
         super().__init__()
         self.spec = spec
         self.layers = nn.Sequential(*layers)
+        self.origin = origin
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Parameters here -> in the user's own state dict; empty where there is none."""
+        return self.origin.names if self.origin else {}
+
+    @property
+    def header(self) -> dict[str, str]:
+        """What rebuilds it, beside its tensors (`snnprune.core.checkpoint`)."""
+        origin = {"names": json.dumps(dict(self.origin.names))} if self.origin else {}
+        return {"model": self.spec.model_dump_json(), **origin}
 
     @property
     def reads_rows(self) -> bool:

@@ -23,6 +23,11 @@ class Block(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    @classmethod
+    def schema_of(cls, value: Any) -> "type[Block]":
+        """The schema by which `value` is validated: this one; where several are possible, the value says which."""
+        return cls
+
 
 def _rise(values: list[Any]) -> list[Any]:
     if values != sorted(set(values)):
@@ -38,6 +43,7 @@ Rising = Annotated[list[Item], pydantic.Field(min_length=1), pydantic.AfterValid
 def validate(schema: type[Schema], value: Any, key: str) -> Schema:
     """`value` as a `schema` instance; every problem found is listed under its full key. Raises ParamsError: with one
     line per problem: the key, what was found and what is allowed."""
+    schema = schema.schema_of(value)
     try:
         return schema.model_validate(value)
     except pydantic.ValidationError as error:
