@@ -9,9 +9,11 @@ from pipeline.data.params import DataParams
 from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
+from pipeline.own_nets import own_problems
 from pipeline.report.comparison.params import CompareParams, baseline_of
 from pipeline.study import DENSE, NETS, Experiment, Study, available, load_study
-from snnprune.core.params import Frames, ModelParams
+from snnprune.core.own_model import Model, OwnModel
+from snnprune.core.params import Frames
 from snnprune.core.schema import Block, ParamsError, validate
 from snnprune.core.training.params import FitParams
 from snnprune.pruning import registry
@@ -19,7 +21,7 @@ from snnprune.pruning.params import PruneParams
 
 SCHEMAS: dict[str, type[Block]] = {
     "data": DataParams,
-    "model": ModelParams,
+    "model": Model,
     "train": FitParams,
     "prune": PruneParams,
     "compare": CompareParams,
@@ -54,7 +56,7 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
             for method, values in (problems.of(params.load_methods, name, path) or {}).items():
                 problems.of(_check_method, method, values, f"{where}.methods.{method}")
         valid = {block: value for block, value in found.items() if value is not None}
-        problems += _frames_problems(where, valid)
+        problems += _frames_problems(where, valid) or own_problems(where, valid, there)
         if name in matrix:
             problems += _study_problems(there, Experiment(name, matrix[name], valid), blocks)
             problems.of(baseline_of, name, valid.get("compare"), matrix[name].methods)
@@ -82,9 +84,11 @@ def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
             )
     elif not isinstance(model.encoding, Frames):
         problems.append(f"{encoding}: {data.dataset} are events; allowed is frames; found {found!r}")
+    elif isinstance(model, OwnModel) and model.timesteps is None:
+        pass  # as many as there are frames
     elif (steps := data.events.timesteps) != model.timesteps:
         problems.append(f"{where}.data.events.timesteps: allowed is {model.timesteps}, model.timesteps; found {steps}")
-    elif (shape := data.sample_shape) and not model.takes(shape):
+    elif not isinstance(model, OwnModel) and (shape := data.sample_shape) and not model.takes(shape):
         size = "x".join(map(str, shape[1:]))
         allowed = f"frames of {data.dataset} are {size}, so the input must be {size} or {math.prod(shape[1:])}"
         problems.append(f"{where}.model.layers: {allowed}; found {model.layers!r}")

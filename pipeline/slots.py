@@ -1,7 +1,7 @@
-"""What one experiment's `data` or `train` stage, or one study's, depends on beside what all of them do. DVC takes no list by
-template, so dvc.yaml has a slot of one path or params key for each kind of thing in which stages differ. A slot without
-use names a part of what the stage depends on anyway: DVC would list a path that is named twice twice. A study's file is
-parsed and not imported: a study imports torch, which takes seconds."""
+"""What one experiment's `data` or `train` stage, or one study's, depends on beside what all of them do. DVC takes no
+list by template, so dvc.yaml has a slot of one path or params key for each kind of thing in which stages differ. A slot
+without use names a part of what the stage depends on anyway: DVC would list a path that is named twice twice. A study's
+file is parsed and not imported: a study imports torch, which takes seconds."""
 
 import ast
 from pathlib import Path
@@ -31,8 +31,8 @@ def source_of(experiment: str, data: Any, *, with_code: bool = True) -> str:
 
 
 def own_of(experiment: str, model: Any, *, with_code: bool = True) -> dict[str, str]:
-    """What a block `model` takes its network from, by slot: the code that runs it (in a project that has it), the user's
-    module, and the weights; else the code that builds it."""
+    """What a block `model` takes its network from, by slot: the code that runs it (in a project that has it), the
+    user's module, and the weights; else the code that builds it."""
     module = model.get("module") if isinstance(model, dict) else None
     found = dict(zip(OWN, BUILDERS, strict=True))
     if not with_code:

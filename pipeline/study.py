@@ -30,6 +30,10 @@ from snnprune.pruning.problem import Problem
 
 P = TypeVar("P", bound=Block)
 NETS = "nets"
+# What a study may ask of a network, and one of the user's own may lack: that it runs for fewer steps, that its outputs
+# are known step by step, that it is a plain sequence of layers, that its first layer has columns to drop, that it was
+# trained here.
+FEWER_STEPS, EVERY_STEP, PLAIN, COLUMNS, TRAINED = "fewer steps", "every step", "plain", "columns", "trained"
 NO_NEURON_MEANS = (
     "all synapses of a neuron have the same criticality, so its mean over presynaptic neurons says nothing; "
     "use sensitivity or taylor"
@@ -60,6 +64,7 @@ class Study:
         needs: `dense` (nothing more), `nets` (all pruned nets), or a study's name (all pruned nets and its table).
         reads: further blocks of the experiment and their schemas, such as `train` or `methods.cqp`.
         files: further files that its rows depend on.
+        asks: what it needs of the network, of the five above.
         beside: methods whose pruned nets the report puts beside its rows, which do not depend on them.
         rows: (inputs, seed) -> what it measures of one seed; a row's keys are the columns of the table.
         problems: (params, experiment) -> one line for everything that does not fit the experiment.
@@ -71,6 +76,7 @@ class Study:
     rows: "Callable[[Inputs[Any], int], list[Row]]"
     reads: Mapping[str, type[Block]]
     files: tuple[Path, ...]
+    asks: tuple[str, ...]
     beside: tuple[str, ...]
     problems: Callable[[Any, Experiment], list[str]]
 
@@ -93,6 +99,7 @@ def load_study(name: str) -> Study:
         rows=module.rows,
         reads=getattr(module, "READS", {}),
         files=getattr(module, "FILES", ()),
+        asks=getattr(module, "ASKS", ()),
         beside=getattr(module, "BESIDE", ()),
         problems=getattr(module, "problems", lambda params, experiment: []),
     )
@@ -137,7 +144,9 @@ class Inputs(Generic[P]):
     def optimizer_state(self, seed: int) -> dict[str, Tensor]:
         """The state in which the dense training of one seed left its optimiser."""
         file = paths.train_folder(self.experiment, seed) / "optimizer.safetensors"
-        return load_file(required(file, f"train@{self.experiment}-{seed}"))
+        if not (state := load_file(required(file, f"train@{self.experiment}-{seed}"))):
+            raise UserError(f"{file}: is empty, as the network came trained; this study needs one that is trained here")
+        return state
 
     def nets(self, seed: int) -> Iterator[Net]:
         """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""

@@ -22,11 +22,12 @@ STEP = 1 / 4096  # of the synthetic features
 @dataclass(frozen=True)
 class Entry:
     """One dataset of the registry. `official_test` says whether it comes with a test split; `events` is what it is as a
-    set of events, whose loader takes how they become frames (None: images)."""
+    set of events, whose loader takes how they become frames (None: images); `size` is height and width of images."""
 
     load: Callable[..., RawDataset]
     official_test: bool
     events: EventSet | None = None
+    size: tuple[int, int] | None = None
 
 
 def load_digits() -> RawDataset:
@@ -69,9 +70,9 @@ def load_public(public: sources.PublicSet) -> RawDataset:
 
 
 DATASETS: dict[str, Entry] = {
-    "digits": Entry(load_digits, official_test=False),
-    **{one.name: Entry(partial(load_public, one), official_test=True) for one in sources.public_sets()},
-    "synthetic": Entry(load_synthetic, official_test=False),
+    "digits": Entry(load_digits, official_test=False, size=(8, 8)),
+    **{one.name: Entry(partial(load_public, one), official_test=True, size=(28, 28)) for one in sources.public_sets()},
+    "synthetic": Entry(load_synthetic, official_test=False, size=(1, 784)),
     **{one.name: Entry(partial(load_event_set, one), official_test=True, events=one) for one in event_sets().values()},
 }
 CHOICES = ", ".join([*DATASETS, *FORMS.values()])

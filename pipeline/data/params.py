@@ -9,7 +9,7 @@ from pipeline.data.datasets import CHOICES, DATASETS, is_events, registered
 from pipeline.data.own import FORMS, IDX_PREFIX, own_path, own_prefix
 from snnprune.core.schema import Block
 from snnprune.data.events.params import FramesParams
-from snnprune.data.idx import ALL_FILES
+from snnprune.data.idx import ALL_FILES, image_size
 
 
 def _size(value: Any) -> Any:
@@ -47,10 +47,11 @@ class DataParams(Block):
 
     @property
     def sample_shape(self) -> tuple[int, ...] | None:
-        """[T, C, H, W] of the frames, where it is known before they are read: of your own recordings the sensor's size
-        may be, but not whether there are two polarities."""
+        """[C, H, W] of images or [T, C, H, W] of frames, where it is known before they are read: of your own recordings
+        the sensor's size may be, but not whether there are two polarities."""
         if self.events is None:
-            return None
+            size = DATASETS[self.dataset].size if self.dataset in DATASETS else image_size(own_path(self.dataset))
+            return size and (1, *size)
         if about := DATASETS[self.dataset].events if self.dataset in DATASETS else None:
             return self.events.shape(about.size, about.channels)
         is_known = self.events.size is not None and not self.events.polarity

@@ -34,6 +34,13 @@ def milliseconds_text(steps: Sequence[float], step_ms: float) -> str:
     return f"{low} ms" if low == high else f"{low} to {high} ms"
 
 
+class OwnLayers(dict[str, str]):
+    """What people call the layers of a network of the user's own: by the user's names, without `.weight`."""
+
+    def __missing__(self, weight: str) -> str:
+        return weight.removesuffix(".weight")
+
+
 def layer_names(weights: Mapping[str, Any]) -> dict[str, str]:
     """By the name of its weight [out, in, ...], in the network's order: `1st hidden (64x128)`, `output (128x10)`."""
     names = {}

@@ -11,9 +11,8 @@ from pipeline.io.params import load_block, load_matrix, read_params
 from pipeline.io.tables import read_table, write_table
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.params import CompareParams, baseline_of
-from pipeline.report.comparison.summary import headlines, summarize, tidy_table
+from pipeline.report.comparison.summary import headlines, summarize, tidy_table, to_json
 from pipeline.report.comparison.tables import best_text
-from pipeline.report.statistics import plain
 from pipeline.report.words import percent
 
 
@@ -33,10 +32,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = tidy_table(experiment, dense, levels, evaluated)
     has_block = "compare" in read_params()["experiments"][experiment]
     params = load_block(experiment, "compare", CompareParams) if has_block else None
-    summary = summarize(table, baseline_of(experiment, params, matrix.methods))
+    is_one = all(metrics.get("epochs") == 0 for metrics in dense.values())
+    summary = summarize(table, baseline_of(experiment, params, matrix.methods), one_dense_net=is_one)
     folder = paths.compare_folder(experiment)
     write_table(folder / "comparison.csv", table)
-    write_json(folder / "summary.json", plain(summary))
+    write_json(folder / "summary.json", to_json(summary))
     for method, means in headlines(summary).items():
         write_json(folder / "metrics" / f"{method}.json", means)
     for figure in FIGURES:

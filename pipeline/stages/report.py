@@ -17,9 +17,9 @@ from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.page import render_page
 from pipeline.report.page.sections import page_of
 from pipeline.report.studies import Context, Studied, load_report
-from pipeline.report.words import layer_names
+from pipeline.report.words import OwnLayers, layer_names
 from snnprune.core.network import build_network
-from snnprune.core.params import ModelParams
+from snnprune.core.own_model import Model, OwnModel
 from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.mask import prunable_weights
 
@@ -28,13 +28,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write `index.html`, `claims.json`, the figures, and every study's summary, metrics and tables. Raises
     UserError: a block, a result or matrix.yaml is missing or not as allowed, or a study has no report."""
     experiment = experiment_parser("Report one experiment.").parse_args(argv).experiment
-    model = load_block(experiment, "model", ModelParams)
+    model = load_block(experiment, "model", Model)
     summary = required(paths.compare_folder(experiment) / "summary.json", f"compare@{experiment}")
     comparison = from_json(summary.read_text(encoding="utf-8"))
     dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
     evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     profiles = load_profiles()
-    layers = layer_names(prunable_weights(build_network(model)))
+    is_own = isinstance(model, OwnModel)
+    layers = OwnLayers() if is_own else layer_names(prunable_weights(build_network(model)))
     best = comparison.best(comparison.levels[-1])
     studies: dict[str, Studied] = {}
     for study in studies_of(experiment):
@@ -45,9 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         context = Context(*about)
         studies[study] = Studied(report, table, report.summarize(table, context))
     judgement = judge(Evidence(comparison, dataset["name"], studies), experiment)
+    timesteps = int(evaluated["timesteps"].iloc[0])
     drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
     svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
-    page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
+    page = render_page(page_of(experiment, dataset, model, timesteps, comparison, studies, judgement, svgs))
     folder = paths.report_folder(experiment)
     if not studies:  # the folders are outputs all the same, and git keeps no empty ones
         for name in ("studies", "metrics", "figures"):

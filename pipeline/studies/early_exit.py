@@ -3,13 +3,14 @@ against mean steps and the choice of the threshold are of validation; the chosen
 sample that has stopped is computed no further."""
 
 from pipeline.io.files import Row
-from pipeline.study import NETS, Inputs, Net
+from pipeline.study import EVERY_STEP, NETS, Inputs, Net
 from snnprune.core.dataset import Dataset, Split
 from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.core.training.evaluate import accuracy, accuracy_by_step, evaluation_batches, spikes_of
 from snnprune.temporal.early_exit import exits_of, run_with_exits
 
 NEEDS = NETS
+ASKS = (EVERY_STEP,)
 
 
 class Params(Block):

@@ -2,17 +2,17 @@
 (study `temporal`) and for the steps of a grid, on validation, where settings are chosen, and on test."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pydantic
 
 from pipeline.io.files import Row
 from pipeline.io.finished import study_table
 from pipeline.io.nets import net_name
-from pipeline.study import Experiment, Inputs, Net
+from pipeline.study import FEWER_STEPS, Experiment, Inputs, Net
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
-from snnprune.core.params import ModelParams
+from snnprune.core.own_model import Model
 from snnprune.core.schema import Block, Fraction, Rising
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import measure
@@ -20,7 +20,8 @@ from snnprune.energy.profiles import FILE, Profile, load_profiles
 from snnprune.pruning.mask import prunable_weights
 
 NEEDS = "temporal"
-READS = {"model": ModelParams}
+ASKS = (FEWER_STEPS,)
+READS = {"model": Model}
 FILES = (FILE,)
 
 
@@ -36,7 +37,7 @@ class Params(Block):
 def problems(params: Params, experiment: Experiment) -> list[str]:
     """No net runs for more steps than it has."""
     model = experiment.blocks.get("model")
-    if model is None or max(params.steps) <= model.timesteps:
+    if model is None or model.timesteps is None or max(params.steps) <= model.timesteps:
         return []
     return [
         f"experiments.{experiment.name}.energy.steps: at most {model.timesteps} are allowed, model.timesteps; "
@@ -68,7 +69,7 @@ def rows_of_net(
     is the net's T'; its rows say so. Counts are means over samples. `accuracy` and the footprints stand in the rows of
     all layers only."""
     found: list[Row] = []
-    timesteps = net.network.spec.timesteps
+    timesteps, names = net.network.spec.timesteps, net.network.names
     size = asdict(footprint(prunable_weights(net.network)))
     for steps in sorted({*params.steps, truncated, timesteps}):
         about = {"method": net.method, "level": net.level, "steps": steps, "timesteps": timesteps}
@@ -78,7 +79,8 @@ def rows_of_net(
             whole = {"accuracy": measured.accuracy, **size}
             layers = [(measured.total, whole)]
             if split == "test":
-                layers += [(layer, dict.fromkeys(whole)) for layer in measured.layers]
+                own = [replace(layer, layer=names.get(layer.layer, layer.layer)) for layer in measured.layers]
+                layers += [(layer, dict.fromkeys(whole)) for layer in own]
             found += [
                 {**about, "split": split, **asdict(layer), **layer.energies(profiles), **only_whole}
                 for layer, only_whole in layers

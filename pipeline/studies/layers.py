@@ -35,7 +35,7 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
             pruned = accuracy_under(network, mask, validation)
             found.append(
                 {
-                    "layer": name,
+                    "layer": network.names.get(name, name),
                     "synapses": weight.numel(),
                     "level": level,
                     "nnz": mask.nnz,

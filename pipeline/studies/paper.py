@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.io.files import Row
 from pipeline.io.nets import net_name
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import DENSE, NO_NEURON_MEANS, Experiment, Inputs
+from pipeline.study import COLUMNS, DENSE, NO_NEURON_MEANS, Experiment, Inputs
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork
@@ -36,6 +36,7 @@ from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 
 METHODS = ("cqp", "magnitude", "gradient", "random")
 NEEDS = DENSE
+ASKS = (COLUMNS,)
 BESIDE = ("cqp", "magnitude")
 
 

@@ -9,9 +9,10 @@ import pydantic
 
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import NETS, Experiment, Inputs, Net
+from pipeline.study import NETS, PLAIN, Experiment, Inputs, Net
 from snnprune.core.dataset import Split
-from snnprune.core.params import ModelParams, NoisyDirect
+from snnprune.core.own_model import Model
+from snnprune.core.params import NoisyDirect
 from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.loss import CROSS_ENTROPY, distilled, taught_by
@@ -25,7 +26,8 @@ from snnprune.quantise.quantise import Quantised, quantise
 from snnprune.quantise.rounding import PER
 
 NEEDS = NETS
-READS = {"model": ModelParams, "prune": PruneParams}
+ASKS = (PLAIN,)
+READS = {"model": Model, "prune": PruneParams}
 FILES = (FILE,)
 FLOAT_BITS = 32
 FLOAT_PROFILE, INTEGER_PROFILE = "horowitz_45nm_fp32", "horowitz_45nm_int8"

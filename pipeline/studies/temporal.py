@@ -5,13 +5,14 @@ and for all T, on test."""
 import pydantic
 
 from pipeline.io.files import Row
-from pipeline.study import NETS, Inputs, Net
+from pipeline.study import EVERY_STEP, FEWER_STEPS, NETS, Inputs, Net
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Block, Fraction
 from snnprune.core.training.evaluate import accuracy_by_step, spikes_of
 from snnprune.temporal.divergence import authors_steps, enough_steps, kl_by_step, kl_of_mean_by_step
 
 NEEDS = NETS
+ASKS = (FEWER_STEPS, EVERY_STEP)
 
 
 class Params(Block):

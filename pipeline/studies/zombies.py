@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.io.files import Row
-from pipeline.study import DENSE, Inputs
+from pipeline.study import DENSE, TRAINED, Inputs
 from snnprune.core.finite import FiniteSteps
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block, Count
@@ -31,6 +31,7 @@ SETTINGS = {
     "+ weights": Guards(),
 }
 NEEDS = DENSE
+ASKS = (TRAINED,)
 READS = {"train": FitParams}
 
 

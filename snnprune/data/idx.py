@@ -85,6 +85,18 @@ def read_pair(
     return images, labels
 
 
+def image_size(folder: Path) -> tuple[int, int] | None:
+    """Height and width of a folder's training images, from the header alone; None where that cannot be read."""
+    if (path := find(folder, TRAIN_IMAGES)) is None:
+        return None
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            _, height, width = struct.unpack(">3I", stream.read(16)[4:])
+    except (OSError, EOFError, struct.error, zlib.error):
+        return None
+    return height, width
+
+
 def load_idx(folder: str | Path, part: Literal["train", "test"] = "train") -> "Split":
     """The images [N, 1, H, W] in 0..1 and labels [N] of a folder of IDX files, plain or gzipped, named as MNIST's.
     part: `train` (train-images-idx3-ubyte, train-labels-idx1-ubyte) or `test` (t10k-...). Raises DataError: a file is

@@ -35,7 +35,10 @@ class Evidence:
     studies: Mapping[str, Studied] = field(default_factory=dict)
 
     def of(self, source: str) -> Any:
-        """The comparison, or what a study found. Raises NotMeasured when the experiment has no such study."""
+        """The comparison, or what a study found. Raises NotMeasured when the experiment has no such study, or one dense
+        net: claims are about networks and their training, which its intervals do not cover."""
+        if self.comparison.one_dense_net:
+            raise NotMeasured("one dense net, of a user, so that no interval covers its training")
         if source == COMPARE:
             return self.comparison
         if source not in self.studies:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.io.nets import DENSE, level_text, net_name
-from pipeline.report.statistics import Difference, Interval, describe, over_seeds, paired_difference
+from pipeline.report.statistics import Difference, Interval, describe, over_seeds, paired_difference, plain
 from snnprune.core.errors import UserError
 
 KEY = ["method", "seed", "level"]
@@ -27,7 +27,8 @@ class Comparison:
     and `results`, a row per method and level. Its columns: method, level, keep, nnz (of every seed), empty_layers (of
     the seed with most), `MEASURED` (intervals over seeds; accuracies are of test if not said otherwise, as fractions of
     1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus the baseline's,
-    paired; None without a baseline, for itself, and where one of both is no rival."""
+    paired; None without a baseline, for itself, and where one of both is no rival. one_dense_net: all seeds pruned the
+    same one, a trained network of the user's own, so that they vary fine-tuning alone."""
 
     experiment: str
     protocol: str
@@ -36,6 +37,7 @@ class Comparison:
     dense: Interval
     baseline: str | None
     results: pd.DataFrame
+    one_dense_net: bool = False
 
     def best(self, level: float) -> Any | None:
         """The row of the rival with the highest mean validation accuracy at a level, the first of equal ones; None
@@ -100,8 +102,9 @@ def tidy_table(
     ]
 
 
-def summarize(table: pd.DataFrame, baseline: str | None = None) -> Comparison:
-    """The tidy table over seeds, with margins over the method `baseline`."""
+def summarize(table: pd.DataFrame, baseline: str | None = None, *, one_dense_net: bool = False) -> Comparison:
+    """The tidy table over seeds, with margins over the method `baseline`. Of `one_dense_net` the accuracy is a number
+    without an interval."""
     methods = [method for method in table["method"].unique() if method != DENSE]
     table = table.sort_values(["level", "seed"])
     dense, pruned = table[table["method"] == DENSE], table[table["method"] != DENSE]
@@ -127,10 +130,17 @@ def summarize(table: pd.DataFrame, baseline: str | None = None) -> Comparison:
         protocol=str(table["protocol"].iloc[0]),
         seeds=sorted(table["seed"].unique().tolist()),
         synapses=int(table["synapses"].iloc[0]),
-        dense=describe(dense["accuracy"]),
+        dense=describe(dense["accuracy"][:1] if one_dense_net else dense["accuracy"]),
         baseline=baseline,
         results=pd.concat([results[results["method"] == method] for method in methods], ignore_index=True),
+        one_dense_net=one_dense_net,
     )
+
+
+def to_json(summary: Comparison) -> dict[str, Any]:
+    """The content of `summary.json`; that there is one dense net stands in it where it is so."""
+    content = plain(summary)
+    return content if summary.one_dense_net else {key: content[key] for key in content if key != "one_dense_net"}
 
 
 def headlines(summary: Comparison) -> dict[str, dict[str, float]]:

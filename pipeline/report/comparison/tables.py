@@ -48,7 +48,8 @@ def table(summary: Comparison) -> PageTable:
 def seeds_text(summary: Comparison) -> str:
     """What accuracies are: of how many seeds, and with an interval if there are several."""
     count = len(summary.seeds)
-    return f"mean ± 95 % t-interval over {count} seeds" if count > 1 else "of one seed, so without an interval"
+    text = f"mean ± 95 % t-interval over {count} seeds" if count > 1 else "of one seed, so without an interval"
+    return f"{text} of fine-tuning one dense net (no variance of its training)" if summary.one_dense_net else text
 
 
 def by_level(summary: Comparison) -> list[PageTable]:

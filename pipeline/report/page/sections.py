@@ -11,6 +11,7 @@ from pipeline.report.page.content import PageFigure, Section, Source
 from pipeline.report.page.page import Page
 from pipeline.report.studies import Studied
 from pipeline.report.style import Drawing
+from snnprune.core.own_model import OwnModel
 from snnprune.core.params import ModelParams
 
 # First on the page, in this order; studies that are not listed follow.
@@ -20,17 +21,24 @@ ORDER = (
 )  # fmt: skip
 
 
+ONE_DENSE_NET = (
+    "The network came trained: it is one dense net, and seeds vary its fine-tuning alone, so the intervals cover no "
+    "variance of training."
+)
+
+
 def page_of(
     experiment: str,
     dataset: Mapping[str, Any],
-    model: ModelParams,
+    model: ModelParams | OwnModel,
+    timesteps: int,
     comparison: Comparison,
     studies: Mapping[str, Studied],
     judgement: Judgement,
     svgs: Mapping[str, str],
 ) -> Page:
-    """The whole page; a study that the experiment lacks has no section. dataset: the content of dataset.json. svgs: the
-    figures of the comparison and the studies, by name."""
+    """The whole page; a study that the experiment lacks has no section. dataset: the content of dataset.json.
+    timesteps: T. svgs: the figures of the comparison and the studies, by name."""
 
     def source(stage: str, *files: str) -> Source:
         return Source(f"{stage}@{experiment}", files)
@@ -58,9 +66,9 @@ def page_of(
     ordered = [*(study for study in ORDER if study in studies), *(study for study in studies if study not in ORDER)]
     splits = ", ".join(f"{entry['count']:,} {name}" for name, entry in dataset["splits"].items())
     about = f"; {dataset['about']}" if "about" in dataset else ""
-    layers = model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers))
-    network = f"{layers}, {comparison.synapses:,} prunable synapses, {model.timesteps} time steps"
+    network = f"{_network(model)}, {comparison.synapses:,} prunable synapses, {timesteps} time steps"
     seeds = f"{len(comparison.seeds)} ({', '.join(map(str, comparison.seeds))}), protocol {comparison.protocol}"
+    seeds += f". {ONE_DENSE_NET}" if comparison.one_dense_net else ""
     return Page(
         experiment=experiment,
         lead=_lead(comparison, judgement),
@@ -84,6 +92,12 @@ def page_of(
             Section("numbers", "All numbers of the comparison", [everything], tables=[table(comparison)]),
         ],
     )
+
+
+def _network(model: ModelParams | OwnModel) -> str:
+    if isinstance(model, OwnModel):
+        return f"{model.module} with {model.checkpoint}" if model.checkpoint else model.module
+    return model.layers if isinstance(model.layers, str) else "-".join(map(str, model.layers))
 
 
 def _lead(comparison: Comparison, judgement: Judgement) -> str:
