@@ -17,6 +17,7 @@ from snnprune.export.registry import Target, load_target
 from snnprune.pruning.mask import prunable_weights
 
 FOLDER = Path("export")
+STATE_DICT = "state-dict"
 
 
 def export(net: str, targets: Sequence[str], out: Path | None = None, license: str = UNKNOWN) -> Iterator[str]:
@@ -35,10 +36,15 @@ def export(net: str, targets: Sequence[str], out: Path | None = None, license: s
 def write(net: Net, target: str, folder: Path, license: str = UNKNOWN) -> Card:
     """Write a net for one target, and its card. Raises UserError: the target cannot express the net."""
     network, dataset, loaded = net.network, net.dataset, load_target(target)
+    is_own = not isinstance(network, SpikingNetwork)
+    if is_own and target != STATE_DICT:
+        raise UserError(
+            f"{net.name}: runs by the user's own forward, which {target} cannot express; possible is {STATE_DICT}"
+        )
     names = () if dataset is None else dataset.names
     exported = loaded.export(network, names)
     _write_files(folder, exported.files)
-    differing, notes = (None, []) if dataset is None else _run(network, loaded, folder, dataset.test)
+    differing, notes = (None, []) if dataset is None or is_own else _run(network, loaded, folder, dataset.test)
     command = ["snnprune", "export", net.argument, "--to", target]
     command += [] if license == UNKNOWN else ["--license", license]
     weights = prunable_weights(network).values()

@@ -14,6 +14,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safetensors import safe_open
+
 from pipeline.io.files import read_json
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
@@ -114,7 +116,14 @@ def _net(row: Row, weights: Path | None, dataset: Mapping[str, str] | None) -> C
     numbers, texts = _split({name: value for name, value in row.items() if name not in about})
     name, labels = net_name(row["method"], float(row["level"]), int(row["seed"])), {"stage": EVALUATE, "kind": "net"}
     points = [Point(key, value) for key, value in numbers.items()]
-    return Content(name, labels | about, about | texts, points, weights=weights, dataset=dataset)
+    kept = {"artifacts": [weights]} if weights and _is_own(weights) else {"weights": weights}
+    return Content(name, labels | about, about | texts, points, dataset=dataset, **kept)
+
+
+def _is_own(weights: Path) -> bool:
+    """Whether a net runs the user's own forward, which needs the user's file: it is no model that loads anywhere."""
+    with safe_open(weights, framework="numpy") as stored:
+        return "own" in (stored.metadata() or {})
 
 
 def _series(rows: Sequence[Row], dataset: Mapping[str, str] | None) -> list[Content]:

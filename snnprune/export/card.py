@@ -42,6 +42,9 @@ def operations_of(measured: Measurement) -> dict[str, float]:
     return dict(zip(OPERATIONS, (total.macs_once, total.acs, total.neuron_updates), strict=True))
 
 
+READOUTS = {"count": "the class of most output spikes, the first of several"}
+
+
 @dataclass(frozen=True)
 class Card:
     """net: its name. network: `snnprune.export.metadata.metadata`. sizes: file -> bytes. about: the export's own.
@@ -122,20 +125,28 @@ class Card:
     def _what(self) -> dict[str, str]:
         network = self.network
         encoding = ", ".join(f"{key} {value}" for key, value in network["encoding"].items() if key != "name")
-        delay = "one step after the spike" if network["reset_delay"] else "at once"
         license = "not stated (`--license` says it)" if self.license == UNKNOWN else self.license
         return {
             "data": "not known" if self.data is None else f"{self.data}, SHA-256 {self.digest}",
             "test accuracy of the network": "not known" if self.accuracy is None else str(self.accuracy),
-            "layers": str(network["model"]["layers"]),
-            "neurons": f"leaky integrate-and-fire, beta {network['beta']}, threshold {network['threshold']}",
-            "reset": f"{network['reset']}, {delay}",
+            **self._layers(),
             "time steps": str(network["timesteps"]),
             "encoding": network["encoding"]["name"] + (f" ({encoding})" if encoding else ""),
-            "read-out": "the class of most output spikes, the first of several",
+            "read-out": READOUTS.get(network["readout"], network["readout"]),
             "classes": ", ".join(network["classes"]),
             "sparsity": f"{100 * self.sparsity:.2f} %: {self.nnz:,} of {self.synapses:,} synapses are left",
             "licence": license,
+        }
+
+    def _layers(self) -> dict[str, str]:
+        network = self.network
+        if "model" not in network:
+            return {"network": f"built by {network['module']}, which the state dict is for"}
+        delay = "one step after the spike" if network["reset_delay"] else "at once"
+        return {
+            "layers": str(network["model"]["layers"]),
+            "neurons": f"leaky integrate-and-fire, beta {network['beta']}, threshold {network['threshold']}",
+            "reset": f"{network['reset']}, {delay}",
         }
 
     def _costs(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from snnprune.core.checkpoint import load_parameters, own_state
 from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork, build_network, run_fused
 from snnprune.core.params import ModelParams
@@ -19,8 +20,12 @@ PT, SAFETENSORS, METADATA = "weights.pt", "weights.safetensors", "metadata.json"
 
 
 def to_state_dict(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
-    """Weights, biases and the neurons' constants; time steps, encoding and the rest are in `metadata.json`."""
-    tensors = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+    """Weights, biases and the neurons' constants, of a user's network by the user's own names; time steps, encoding and
+    the rest are in `metadata.json`."""
+    if network.names:
+        tensors = own_state(network)
+    else:
+        tensors = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
     about = metadata(network, classes)
     stream = io.BytesIO()
     torch.save(tensors, stream)
@@ -38,6 +43,10 @@ def run_state_dict(folder: Path, inputs: Tensor) -> Tensor:
     """Spike counts [B, classes] of a new network that has loaded the .pt file."""
     about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     network = build_network(ModelParams.model_validate(about["model"])).eval()
-    network.load_state_dict(torch.load(folder / PT, weights_only=True, map_location="cpu"), strict=True)
+    tensors = torch.load(folder / PT, weights_only=True, map_location="cpu")
+    if names := about.get("names"):
+        load_parameters(network, {own: tensors[theirs] for own, theirs in names.items()})
+    else:
+        network.load_state_dict(tensors, strict=True)
     spec = network.spec
     return run_fused(network.layers, inputs.float(), spec.timesteps, is_constant(spec.encoding)).sum(0)

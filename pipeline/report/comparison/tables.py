@@ -48,8 +48,10 @@ def table(summary: Comparison) -> PageTable:
 def seeds_text(summary: Comparison) -> str:
     """What accuracies are: of how many seeds, and with an interval if there are several."""
     count = len(summary.seeds)
-    text = f"mean ± 95 % t-interval over {count} seeds" if count > 1 else "of one seed, so without an interval"
-    return f"{text} of fine-tuning one dense net (no variance of its training)" if summary.one_dense_net else text
+    if count == 1:
+        return "of one seed, so without an interval"
+    of = " of fine-tuning one dense net (no variance of its training)" if summary.one_dense_net else ""
+    return f"mean ± 95 % t-interval over {count} seeds{of}"
 
 
 def by_level(summary: Comparison) -> list[PageTable]:
