@@ -36,7 +36,8 @@ def own_of(experiment: str, model: Any, *, with_code: bool = True) -> dict[str, 
     module = model.get("module") if isinstance(model, dict) else None
     found = dict(zip(OWN, BUILDERS, strict=True))
     if not with_code:
-        found = {"module": IGNORED, "weights": str(paths.data_folder(experiment) / "dataset.json")}
+        data = paths.data_folder(experiment) / "dataset.json"
+        found = {"code": IGNORED, "module": IGNORED, "weights": str(data)}  # its dvc.yaml has no slot for code
     if not isinstance(module, str):
         return found
     is_nir = module.endswith(".nir")

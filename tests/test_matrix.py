@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from pipeline import matrix
 from pipeline.io import matrix_file
 from pipeline.io.params import Matrix, read_params
-from pipeline.slots import slots_of
+from pipeline.slots import own_of, slots_of
 from snnprune.core.errors import UserError
 from tests.imports import PROJECT
 from tests.tiny import run
@@ -26,6 +26,13 @@ TREE = {
         "big": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "sweep": {}},
         "unused": {"methods": {"cqp": {}}, "layers": {}, "paper": {}},
     },
+}
+
+
+BUILT_HERE = {  # a part of what the stage depends on anyway
+    "code": "snnprune/core/architecture.py",
+    "module": "snnprune/core/network.py",
+    "weights": "snnprune/core/params.py",
 }
 
 
@@ -47,9 +54,9 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
     stages = matrix.stages_of(TREE)
     small, big = {"experiment": "small"}, {"experiment": "big"}
     assert stages["train"] == {
-        "small-0": small | {"seed": 0},
-        "small-7": small | {"seed": 7},
-        "big-0": big | {"seed": 0},
+        "small-0": small | {"seed": 0} | BUILT_HERE,
+        "small-7": small | {"seed": 7} | BUILT_HERE,
+        "big-0": big | {"seed": 0} | BUILT_HERE,
     }
     assert stages["prune"] == {
         "small-cqp-0": small | {"method": "cqp", "seed": 0},
@@ -143,6 +150,32 @@ def test_a_study_that_does_not_fit_the_slots_is_an_error(folder: Path, text: str
     Path("study.py").write_text(text)
     with pytest.raises(UserError, match=message):
         slots_of("e", "study", 7, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("model", "slots"),
+    [
+        ({"layers": [4, 2]}, list(BUILT_HERE.values())),
+        ({"module": "./nets/my.py:build", "checkpoint": "my.pt"}, ["snnprune/adapters", "nets/my.py", "my.pt"]),
+        ({"module": "my.py:build"}, ["snnprune/adapters", "my.py", "snnprune/core/params.py"]),
+        ({"module": "my.nir"}, ["snnprune/adapters", "my.nir", "snnprune/nir"]),
+        ({"module": 3, "checkpoint": []}, list(BUILT_HERE.values())),  # an error, but of another check
+    ],
+)
+def test_a_train_stage_depends_on_the_files_of_a_users_network(model: dict, slots: list[str]) -> None:
+    assert list(own_of("e", model).values()) == slots
+
+
+def test_the_files_of_a_users_network_must_be_those_that_dvc_watches(folder: Path) -> None:
+    tree = json.loads(json.dumps(TREE))
+    tree["experiments"]["big"]["model"] = {"module": "my.py:build", "checkpoint": "my.pt"}
+    Path("params.yaml").write_text(json.dumps(tree))
+    matrix.update()
+    matrix_file.require_current("big", Matrix(**TREE["matrix"]["big"]))
+    matrix_file.require_own("big", [Path("my.py"), Path("my.pt")])
+    matrix_file.require_own("small", [])
+    with pytest.raises(UserError, match=r"^matrix\.yaml does not fit experiments\.big\.model of params\.yaml; bring"):
+        matrix_file.require_own("big", [Path("my.py"), Path("other.pt")])
 
 
 def test_the_report_of_an_experiment_without_studies_names_what_it_reads_anyway() -> None:

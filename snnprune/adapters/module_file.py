@@ -70,7 +70,7 @@ def _line_in(path: Path, error: BaseException) -> str:
     """Where in the file the error came from."""
     lines, trace = [], error.__traceback__
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
+        if Path(trace.tb_frame.f_code.co_filename) == path.resolve():
             lines.append(trace.tb_lineno)
         trace = trace.tb_next
     return f" (line {lines[-1]})" if lines else ""

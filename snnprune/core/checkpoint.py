@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     Network = SpikingNetwork | AdaptedNetwork
 
 MASK, KEPT = ".mask", ".kept"  # endings of the two tensors of a weight that is stored sparse
-MODEL, NAMES, OWN = "model", "names", "own"  # keys of the header
+MODEL, PLAIN, OWN = "model", "plain", "own"  # keys of the header: a network of the library's, of a user's, its forward
 ADAPTERS = "snnprune.adapters.stored"  # imported by name: only who reads such a net depends on it
 
 Masks = Mapping[str, Tensor]
@@ -138,7 +137,7 @@ def _read(path: Path) -> tuple["Network", dict[str, Tensor]]:
     metadata, tensors = _tensors(path)
     network = _built(metadata, path)
     ours = {theirs + ending: own + ending for own, theirs in network.names.items() for ending in ("", MASK, KEPT)}
-    if NAMES in metadata:
+    if PLAIN in metadata:
         rest = {name: tensors.pop(name) for name in [*tensors] if name not in ours}
         network.origin = Origin(network.names, rest)
     return network, {ours.get(name, name): tensor for name, tensor in tensors.items()}
@@ -147,14 +146,16 @@ def _read(path: Path) -> tuple["Network", dict[str, Tensor]]:
 def _built(metadata: Mapping[str, str], path: Path) -> "Network":
     if OWN in metadata:
         return importlib.import_module(ADAPTERS).rebuild(metadata[OWN], path)
-    if MODEL not in metadata:
+    if not {MODEL, PLAIN} & metadata.keys():
         raise NetworkFileError(f"{path}: no network in this file (its header has no 'model' entry)")
     try:
-        network = build_network(ModelParams.model_validate_json(metadata[MODEL]))
-    except ValidationError as error:
+        if MODEL in metadata:
+            return build_network(ModelParams.model_validate_json(metadata[MODEL]))
+        plain = json.loads(metadata[PLAIN])
+        network = build_network(ModelParams.model_validate(plain["model"]))
+        network.origin = Origin(dict(plain["names"]), {})
+    except (ValueError, KeyError, TypeError) as error:
         raise NetworkFileError(f"{path}: its model is none that this version allows: {error}") from error
-    if NAMES in metadata:
-        network.origin = Origin(json.loads(metadata[NAMES]), {})
     return network
 
 

@@ -60,9 +60,11 @@ class SpikingNetwork(nn.Module):
 
     @property
     def header(self) -> dict[str, str]:
-        """What rebuilds it, beside its tensors (`snnprune.core.checkpoint`)."""
-        origin = {"names": json.dumps(dict(self.origin.names))} if self.origin else {}
-        return {"model": self.spec.model_dump_json(), **origin}
+        """What rebuilds it, beside its tensors (`snnprune.core.checkpoint`): one key, as safetensors does not promise an
+        order of several."""
+        if self.origin is None:
+            return {"model": self.spec.model_dump_json()}
+        return {"plain": json.dumps({"model": self.spec.model_dump(), "names": dict(self.names)})}
 
     @property
     def reads_rows(self) -> bool:
