@@ -60,8 +60,8 @@ class SpikingNetwork(nn.Module):
 
     @property
     def header(self) -> dict[str, str]:
-        """What rebuilds it, beside its tensors (`snnprune.core.checkpoint`): one key, as safetensors does not promise an
-        order of several."""
+        """What rebuilds it, beside its tensors (`snnprune.core.checkpoint`): one key, for safetensors promises no order
+        of several."""
         if self.origin is None:
             return {"model": self.spec.model_dump_json()}
         return {"plain": json.dumps({"model": self.spec.model_dump(), "names": dict(self.names)})}
