@@ -70,7 +70,7 @@ def test_the_projects_own_file_is_accepted() -> None:
         (
             "experiments.digits.trian",
             {},
-            "unknown key; allowed here: data, model, train, prune, methods, compare, alpha, .*",
+            "unknown key; allowed here: data, model, train, prune, methods, compare, export, alpha, .*",
         ),
         ("runtime.device", None, "missing; required are: threads, device"),
         ("experiments.digits.export.targets", ["c", "tflite"], "unknown target 'tflite'; available are: state-dict, "),
