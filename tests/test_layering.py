@@ -15,7 +15,9 @@ ONLY_IN = {  # library -> the files and folders of flows that may import it
     "dvc": ["flows/engine/dvc.py", "flows/engine/parsed.py"],
     "dvc_data": ["flows/engine/dvc.py"],
     "distributed": ["flows/engine/dask.py"],
-    "mlflow": [f"flows/tracking/{name}.py" for name in ("store", "database", "runs", "model", "served_model")],
+    "mlflow": [
+        f"flows/tracking/{name}.py" for name in ("store", "database", "exports", "runs", "model", "served_model")
+    ],
     "prefect": ["flows/scheduled", "flows/engine/dask.py"],
 }
 SERVED = Path("flows/tracking/served_model.py")  # copied into MLflow: it runs without the project
