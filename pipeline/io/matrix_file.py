@@ -31,11 +31,6 @@ def studies_of(experiment: str, path: Path = MATRIX_FILE) -> list[str]:
     return [item["study"] for item in _items(experiment, "study", read_stages(path)).values()]
 
 
-def has_exports(experiment: str, path: Path = MATRIX_FILE) -> bool:
-    """Whether matrix.yaml gives the experiment a stage `export` (raises UserError when there is no such file)."""
-    return bool(_items(experiment, "export", read_stages(path)))
-
-
 def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) -> None:
     """Check that matrix.yaml trains and prunes what an experiment's `entry` in params.yaml lists, and nothing else.
     Raises UserError: it does not; the message says which command puts it right."""

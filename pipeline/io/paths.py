@@ -42,21 +42,6 @@ def evaluate_table(experiment: str) -> Path:
     return RESULTS / experiment / "evaluate" / "levels.csv"
 
 
-def export_folder(experiment: str) -> Path:
-    """`nets/<net>/<target>/...` and `table.csv`."""
-    return RESULTS / experiment / "export"
-
-
-def exported_nets(experiment: str) -> Path:
-    """Of each exported net (`net_name`, with its seed) a folder for each target."""
-    return export_folder(experiment) / "nets"
-
-
-def export_table(experiment: str) -> Path:
-    """A row for each exported net and target."""
-    return export_folder(experiment) / "table.csv"
-
-
 def compare_folder(experiment: str) -> Path:
     """`comparison.csv`, `summary.json`, `metrics/<method>.json` and the figures."""
     return RESULTS / experiment / "compare"

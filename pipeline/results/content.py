@@ -15,9 +15,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.export.paths import export_table, exported_nets
 from pipeline.io.files import read_json
 from pipeline.io.nets import DENSE, level_text, net_name
-from pipeline.io.paths import RESULTS, dense_file, evaluate_table, export_table, exported_nets, net_file
+from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
 from pipeline.results.md5 import require_content
 from pipeline.results.place import Place
 

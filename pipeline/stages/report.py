@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from pipeline.export.paths import export_table
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.finished import study_table
-from pipeline.io.matrix_file import has_exports, studies_of
+from pipeline.io.matrix_file import read_stages, studies_of
 from pipeline.io.params import load_block
 from pipeline.io.tables import read_table, write_table
 from pipeline.report.claims.evidence import Evidence
@@ -49,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
     svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
     exports = None
-    if has_exports(experiment):
-        exports = exports_section(experiment, read_table(paths.export_table(experiment), f"export@{experiment}"))
+    if experiment in read_stages().get("export", {}):
+        exports = exports_section(experiment, read_table(export_table(experiment), f"export@{experiment}"))
     page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs, exports))
     folder = paths.report_folder(experiment)
     if not studies:  # the folders are outputs all the same, and git keeps no empty ones

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from flows.engine.lockfile import key_of
 from flows.tracking.tracking import Tracking
-from pipeline.io import paths
+from pipeline.export.paths import export_table, exported_nets
 from pipeline.results import md5
 from tests.flows.conftest import store_of
 from tests.flows.tracking.conftest import log, named
@@ -19,7 +19,7 @@ OTHER = "dense/seed0"
 
 def export(nets: dict[str, dict[str, str]], cmd: str = "export") -> dict[str, Any]:
     """Write files (net -> target/file -> content) as the stage does; their entry in dvc.lock."""
-    folder, table = paths.exported_nets("tiny"), paths.export_table("tiny")
+    folder, table = exported_nets("tiny"), export_table("tiny")
     for net, files in nets.items():
         for name, content in files.items():
             file = folder / net / name
@@ -71,7 +71,7 @@ def test_they_are_uploaded_once(project: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_another_result_takes_the_place_of_the_old_one(project: Path) -> None:
     log(project, "evaluate@tiny")
     log_export(export({NET: {"csr/net.npz": "rows"}, OTHER: {"csr/net.npz": "rows"}}))
-    (paths.exported_nets("tiny") / NET / "csr/net.npz").unlink()
+    (exported_nets("tiny") / NET / "csr/net.npz").unlink()
     log_export(export({NET: {"c/snn.h": "arrays"}}, cmd="export anew"))
     assert artifacts(project, NET) == ["export/c/snn.h"]
     assert artifacts(project, OTHER) == []
@@ -89,7 +89,7 @@ def test_nets_that_are_logged_later_get_their_files_when_the_export_is_looked_at
 def test_files_that_dvc_lock_does_not_name_are_left_out(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log(project, "evaluate@tiny")
     entry = export({NET: {"csr/net.npz": "rows"}})
-    (paths.exported_nets("tiny") / NET / "csr/net.npz").write_text("other rows")
+    (exported_nets("tiny") / NET / "csr/net.npz").write_text("other rows")
     assert log_export(entry).counts == {"left out": 1}
     assert "export@tiny is left out" in capsys.readouterr().out
     assert artifacts(project, NET) == []

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from pipeline import matrix
+from pipeline.export.paths import export_table
 from pipeline.io import paths
 from pipeline.io.files import read_json, write_json
 from pipeline.io.tables import read_table, write_table
@@ -190,7 +191,7 @@ def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
         (report, paths.compare_folder("tiny") / "summary.json", "compare@tiny"),
         (report, paths.data_folder("tiny") / "dataset.json", "data@tiny"),
         (report, paths.table_file("tiny", "sweep"), "study@tiny-sweep"),
-        (report, paths.export_table("tiny"), "export@tiny"),
+        (report, export_table("tiny"), "export@tiny"),
     ],
 )
 def test_a_missing_result_names_the_stage_that_makes_it(
@@ -289,7 +290,7 @@ def test_exports_have_a_section_with_bytes_and_other_decisions(project: Path) ->
         for seed in SEEDS
         for target, held, more in (("c", 1500, run[seed]), ("onnx", None, {}))
     ]
-    write_table(paths.export_table("tiny"), rows)
+    write_table(export_table("tiny"), rows)
     page = Parsed(report_page())
     assert [row for row in page.cells if row[0] == "cqp@0.90"] == [
         ["cqp@0.90", "c", "1.50 ± 0.00", "5.00 ± 0.00", "3 of 600", "15 of 600", "80.00 ± 0.00"],
