@@ -3,10 +3,10 @@
 import shutil
 from collections.abc import Sequence
 
-from pipeline.export.export import write
 from pipeline.export.nets import in_project
 from pipeline.export.params import ExportParams, names_of
 from pipeline.export.paths import export_folder, export_table, exported_nets
+from pipeline.export.write import write
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage
 from pipeline.io.finished import nets_of
