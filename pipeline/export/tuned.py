@@ -49,5 +49,5 @@ def export_tuned(net: Found, target: str, params: Params) -> Exported:
     quantised = quantise(network, bits, best, how)
     exported = of_integer_network(quantised.integer, metadata(net.network.cpu(), dataset.names))
     resume.clear()
-    note = f"fine-tuned with weights of {bits} bits for {params.finetune.epochs} epochs, one scale a {best}"
+    note = f"fine-tuned with weights of {bits} bits (epochs: {params.finetune.epochs}), one scale a {best}"
     return Exported(exported.files, {**exported.about, "notes": [note, *exported.about["notes"]]})

@@ -123,7 +123,7 @@ def test_a_fine_tuned_net_is_that_of_the_study(project: Path, target: str, bits:
     found = card["differences"]
     assert (found["accuracy"], found["decisions"] / found["samples"]) == (row.accuracy, row.differing)
     assert card["command"] == f"snnprune export tiny/cqp@0.90/seed1 --to {target} --tuned"
-    assert card["about"]["notes"][0] == f"fine-tuned with weights of {bits} bits for 1 epochs, one scale a {row.per}"
+    assert card["about"]["notes"][0] == f"fine-tuned with weights of {bits} bits (epochs: 1), one scale a {row.per}"
 
 
 @pytest.mark.parametrize(
