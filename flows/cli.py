@@ -147,11 +147,14 @@ def export(
     ],
     out: Annotated[Path | None, typer.Option(help="A folder for each target's folder (default: export/NET).")] = None,
     license: Annotated[str, typer.Option(help="Of the net, for its card, such as mit.")] = "unknown",
+    tuned: Annotated[
+        bool, typer.Option("--tuned", help="Fine-tune c-int8 and c-int4 first, as the study quantise does.")
+    ] = False,
 ) -> None:
     """Write a net for other tools, with a card: what it is, what it costs, how often it decides otherwise."""
     from pipeline.export.export import export as export_net
 
-    for line in export_net(net, to, out, license):
+    for line in export_net(net, to, out, license, tuned=tuned):
         print(line, flush=True)
 
 
