@@ -27,7 +27,8 @@ HALVINGS = 60  # of the interval in which the price lies
 
 @dataclass(frozen=True)
 class Choice:
-    """score: the summed score of the mask. bound: what no mask within the budget can pass."""
+    """score: the summed score of the mask. bound: what no mask within the budget can pass; where the choice is exact, the
+    same."""
 
     mask: Mask
     score: float
@@ -59,12 +60,15 @@ def within_budget(
         kept = best_of(unflatten(worth.masked_fill(worth <= 0, -torch.inf), scores)).vector() & (worth > 0)
         return kept, float(worth[kept].sum()) + price * limit
 
-    def choice(kept: Tensor, bound: float) -> Choice:
-        return Choice(Mask(unflatten(kept, scores)), float(score[kept].sum()), bound)
+    def choice(kept: Tensor, bound: float | None = None) -> Choice:
+        reached = float(score[kept].sum())
+        return Choice(Mask(unflatten(kept, scores)), reached, reached if bound is None else bound)
 
     free, bound = at(0.0)
     if cost[free].sum() <= limit:
-        return choice(free, bound)
+        return choice(free)
+    if (cost[free] == cost[free][0]).all():
+        return choice(_first(free, score, cost, limit))
     low, high, over, fits = 0.0, float(ratio.max()), free, torch.zeros_like(free)
     for _ in range(HALVINGS):
         price = (low + high) / 2

@@ -13,15 +13,16 @@ from snnprune.pruning.problem import Layers, Method, Pick, Problem
 
 @dataclass(frozen=True)
 class _Asking(Problem):
-    """A problem that notes what a method gives to `keep_top`."""
+    """A problem that notes what a method gives to `keep_top`, and None where it chooses by a rule of its own."""
 
-    given: list[tuple[Layers, Layers | None]] = field(default_factory=list)
+    given: list[tuple[Layers, Layers | None] | None] = field(default_factory=list)
 
     def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
         self.given.append((scores, protected))
         return self.mask
 
     def choose(self, rule: Callable[[Pick, int], Tensor]) -> Mask:
+        self.given.append(None)
         return self.mask
 
 
@@ -30,12 +31,12 @@ def scores_of(method: Method, problem: Problem, params: Block) -> Layers:
     alone, or one of a synapse in the mask is not finite."""
     asking = _Asking(**{part.name: getattr(problem, part.name) for part in fields(Problem)})
     method.prune(asking, params)
-    if not asking.given:
+    if len(asking.given) != 1 or asking.given[0] is None:
         raise UserError(
             f"method: limits need one that gives every synapse a score, such as cqp, magnitude, gradient or random; "
             f"found {method.name!r}, which chooses in another way"
         )
-    scores, protected = asking.given[-1]
+    scores, protected = asking.given[0]
     if protected is not None:
         raise UserError(f"method: limits allow no protected synapses; {method.name} protects some (tau)")
     if not flatten(scores)[problem.mask.vector()].isfinite().all():
