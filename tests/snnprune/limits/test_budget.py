@@ -19,8 +19,8 @@ def drawn(seed: int, low: int = 1, high: int = 10) -> tuple[dict[str, Tensor], d
 
 
 def test_by_hand() -> None:
-    """Scores 5.9, 5, 4 at costs 3, 2, 2 and a budget of 4: by score only the first fits (the second would be 5), by ratio
-    the second and third do, which is the optimum. The fractional optimum is 5 + 4 = 9 too."""
+    """Scores 5.9, 5, 4 at costs 3, 2, 2 and a budget of 4: by score only the first fits (with the second it is 5),
+    by ratio the second and third do, which is the optimum. The fractional optimum is 5 + 4 = 9 too."""
     scores, costs = {"w": torch.tensor([[5.9, 5.0, 4.0]])}, {"w": torch.tensor([[3.0, 2.0, 2.0]])}
     by_score, by_ratio = within_budget(scores, costs, 4), within_budget(scores, costs, 4, per_cost=True)
     assert by_score.mask["w"].tolist() == [[True, False, False]]
@@ -30,7 +30,7 @@ def test_by_hand() -> None:
 
 
 def test_greedy_is_not_exact_and_says_by_how_much() -> None:
-    """Scores 3, 4 at costs 1, 2 and a budget of 2: the ratio takes the first, 3 of 4 that are possible; fractional 5."""
+    """Scores 3, 4 at costs 1, 2 and a budget of 2: the ratio takes the first, though 4 is possible; fractional 5."""
     found = within_budget({"w": torch.tensor([[3.0, 4.0]])}, {"w": torch.tensor([[1.0, 2.0]])}, 2, per_cost=True)
     assert (found.score, found.bound) == (3, pytest.approx(5))
 

@@ -1,6 +1,6 @@
 """Whole neurons: worked by hand, and how far the heuristic is from the best of all sets of neurons."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def ones(scores: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_a_neuron_goes_with_its_inputs_and_outputs() -> None:
-    """2-3-1: the neurons' means are (1 + 2 + 3) / 3, (5 + 5 + 5) / 3 and (1 + 1 + 1) / 3; six synapses are two neurons."""
+    """2-3-1: the neurons' means are (1 + 2 + 3) / 3, (5 + 5 + 5) / 3 and (1 + 1 + 1) / 3; six synapses are two."""
     scores = {"a": torch.tensor([[1.0, 2.0], [5.0, 5.0], [1.0, 1.0]]), "b": torch.tensor([[3.0, 5.0, 1.0]])}
     mask = whole_neurons(scores, Mask.dense(scores), ones(scores), 6)
     assert mask["a"].tolist() == [[True, True], [True, True], [False, False]]
@@ -58,7 +58,7 @@ def test_against_every_set_of_neurons(seed: int) -> None:
     quality = [torch.rand(size, generator=generator) for size in sizes]
     scores = {
         str(index): torch.rand((after, before), generator=generator) * quality[index + 1][:, None] * quality[index]
-        for index, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        for index, (before, after) in enumerate(pairwise(sizes))
     }
     limit = 22
     best = 0.0

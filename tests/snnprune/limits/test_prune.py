@@ -129,11 +129,11 @@ def test_own_forwards_too() -> None:
     [
         ({"max_bytes": 5}, r"max_bytes: found 5; the least that is possible is 133, with one synapse \(128 are"),
         ({"max_energy_pj": 10}, r"max_energy_pj: found 10; the least .* \(534 are the net's whatever it keeps\)"),
-        ({"max_bytes": 300, "neurons": True}, "the least that is possible is 333, with one neuron in each hidden layer"),
+        ({"max_bytes": 300, "neurons": True}, "the least .* is 333, with one neuron in each hidden layer"),
         ({"max_bytes": 1e6}, "max_bytes: the network takes 3,638 as it is; there is nothing to prune"),
         ({"max_bytes": 900, "level": 0.5}, "level: cannot be given with max_bytes"),
         ({"max_bytes": 900, "max_operations": 4}, "prune: give one budget; found max_bytes, max_operations"),
-        ({"fan_in": 2, "level": 0.5}, "351 synapses are to be kept, but the limits leave 58: the lowest level is 0.9174"),
+        ({"fan_in": 2, "level": 0.5}, "351 synapses are to be kept, but .* leave 58: the lowest level is 0.9174"),
         ({"neurons": True}, "neurons: how many go is said by a level or a budget; found neither"),
         ({"neurons": True, "level": 0.95}, "35 synapses are to be kept; one neuron in each hidden layer has 41"),
         ({"neurons": True, "level": 0.5, "scope": "layer"}, "scope: neurons are ranked over .*; found 'layer'"),
@@ -142,7 +142,7 @@ def test_own_forwards_too() -> None:
         ({"pattern": (2, 4, 8)}, "prune.pattern: .* at most 2 items"),
         ({"max_bytes": -1}, "prune.max_bytes: .* greater than 0; found -1"),
         ({"max_energy_pj": 1e4, "profile": "tpu"}, "prune.profile: allowed are horowitz_45nm_fp32, .*; found 'tpu'"),
-        ({"fan_in": 5, "method": "cqp", "method_params": {"tau": 0.9}}, "limits allow no protected synapses; cqp protects"),
+        ({"fan_in": 5, "method": "cqp", "method_params": {"tau": 0.9}}, "allow no protected synapses; cqp protects"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said(options: dict[str, Any], message: str) -> None:

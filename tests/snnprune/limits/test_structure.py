@@ -50,7 +50,7 @@ def test_a_level_within_both_is_the_optimum_of_the_integer_program(seed: int) ->
     allowed = within_structure({"w": scores}, Mask.dense({"w": scores}), Limits(fan_in=3, pattern=[2, 4]))
     left = scores[allowed["w"]]
     found = float(left[keep_top(left, 5)].sum())
-    assert found == pytest.approx(optimum(scores, groups(scores, 3, 2, 4) + [(torch.ones_like(scores), 5.0)]))
+    assert found == pytest.approx(optimum(scores, [*groups(scores, 3, 2, 4), (torch.ones_like(scores), 5.0)]))
 
 
 def groups(scores: Tensor, k: int, n: int, m: int) -> list[tuple[Tensor, float]]:
