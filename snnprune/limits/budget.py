@@ -27,7 +27,7 @@ HALVINGS = 60  # of the interval in which the price lies
 
 @dataclass(frozen=True)
 class Choice:
-    """score: the summed score of the mask. bound: what no mask within the budget can pass, the same where it is exact."""
+    """score: the summed score of the mask. bound: what no mask within the budget can pass; the same where exact."""
 
     mask: Mask
     score: float
