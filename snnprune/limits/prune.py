@@ -28,6 +28,10 @@ ROUNDS = 10  # of pruning and fine-tuning until a budget of operations or energy
 SAMPLES = 10_000  # of the training data, on which these are counted
 
 
+class Impossible(UserError):
+    """Nothing comes within a budget."""
+
+
 @dataclass(frozen=True)
 class Achieved:
     """What a net takes. bytes: of its weights (`costs.byte_costs`). operations, energy_pj: of a sample, a constant
@@ -119,7 +123,13 @@ def prune_limited(
                 if (now := costs.of(mask)) <= limit:
                     break
                 limit -= (now - limit) * (limit - costs.fixed) / (now - costs.fixed)  # it will rise again in proportion
-            mask, choice = _chosen(scores_of(method, problem, method_params), mask, costs, limit, limits)
+            scores = scores_of(method, problem, method_params)
+            try:
+                mask, choice = _chosen(scores, mask, costs, limit, limits)
+            except Impossible:
+                if not levels:
+                    raise
+                break  # what was fine-tuned is not lost; it says that it is over the budget
         step = params.model_copy(update={"levels": [_level(mask)], "schedule": None})
         fixed = replace(method, prune=lambda problem, _, mask=mask: mask, exact=True)
         levels += prune_levels(*given, fixed, method_params, step, seed=seed, **others)
@@ -145,7 +155,7 @@ def _achieved(network: Network, mask: Mask, sample: Split, limits: Limits, choic
 
 
 def _chosen(scores: Layers, mask: Mask, costs: Costs, limit: float, limits: Limits) -> tuple[Mask, Choice | None]:
-    """Raises UserError: nothing comes within the limit, or everything does."""
+    """Raises Impossible: nothing comes within the limit. Raises UserError: everything does."""
     key = f"max_{limits.budget[0]}"
     allowed = within_structure(scores, mask, limits)
     if allowed.nnz == mask.size and costs.of(mask) <= limit:
@@ -165,8 +175,8 @@ def _chosen(scores: Layers, mask: Mask, costs: Costs, limit: float, limits: Limi
     return choice.mask, choice
 
 
-def _impossible(key: str, limit: float, fixed: float, least: float, what: str) -> UserError:
-    return UserError(
+def _impossible(key: str, limit: float, fixed: float, least: float, what: str) -> Impossible:
+    return Impossible(
         f"{key}: found {limit:,.0f}; the least that is possible is {least:,.0f}, with {what} ({fixed:,.0f} are "
         "the net's whatever it keeps)"
     )

@@ -9,6 +9,7 @@ from torch import Tensor
 import snnprune
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
+from snnprune.limits import prune as limits_prune
 from snnprune.limits.params import Limits
 from snnprune.limits.prune import _level
 from snnprune.pruning.mask import Mask
@@ -174,3 +175,20 @@ def test_without_limits_nothing_is_said_and_the_level_is_0_9() -> None:
 @pytest.mark.parametrize(("kept", "size", "level"), [(1, 2, 0.5), (1, 3, 0.67), (70, 702, 0.9), (999, 1000, 0.001)])
 def test_a_mask_s_level_has_as_few_digits_as_give_its_count(kept: int, size: int, level: float) -> None:
     assert _level(Mask({"w": torch.arange(size)[None] < kept})) == level
+
+
+def test_a_later_round_that_finds_nothing_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The net that was fine-tuned is returned, and says that it is over its budget."""
+    chosen = limits_prune._chosen
+    rounds: list[Mask] = []
+
+    def once(scores: Any, mask: Mask, costs: Any, limit: float, limits: Limits) -> Any:
+        if rounds:
+            raise limits_prune.Impossible("nothing")
+        rounds.append(mask)
+        return chosen(scores, mask, costs, 2 * limit, limits)
+
+    monkeypatch.setattr(limits_prune, "_chosen", once)
+    pruned = prune(method="magnitude", max_operations=400)
+    assert len(pruned.levels) == 1
+    assert pruned.achieved.within is False and pruned.achieved.operations > 400
