@@ -1,21 +1,23 @@
 """What a network's files must say besides weights, so that a reader in another tool feeds and reads it alike."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 
+if TYPE_CHECKING:
+    from snnprune.adapters.network import AdaptedNetwork
 
-def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> dict[str, Any]:
+
+def metadata(network: "SpikingNetwork | AdaptedNetwork", classes: Sequence[str] = ()) -> dict[str, Any]:
     """Of a network, as plain values for JSON. classes: their names by label (none: their numbers). reset_delay: a
     spike's reset acts one step later, as `snntorch.Leaky` does by default. readout `count`: the class of the most
     output spikes, the first of several. names: parameters here -> in the state dict of a user's network. One that
     runs the user's own forward has its module in the place of layers and neurons. Raises UserError: as many names
     as classes are needed."""
     spec = network.spec
-    is_own = isinstance(network, AdaptedNetwork)
+    is_own = not isinstance(network, SpikingNetwork)
     count = spec.classes if is_own else spec.architecture.classes
     names = list(classes) or [str(label) for label in range(count)]
     if len(names) != count:
