@@ -9,13 +9,14 @@ of a net belongs to that net's run.
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from pipeline.export.paths import export_table, exported_nets
 from pipeline.io.files import read_json
@@ -139,9 +140,11 @@ def _net(row: Row, weights: Path | None, dataset: Mapping[str, str] | None) -> C
 
 
 def _is_own(weights: Path) -> bool:
-    """Whether a net runs the user's own forward, which needs the user's file: it is no model that loads anywhere."""
-    with safe_open(weights, framework="numpy") as stored:
+    """Whether a net runs the user's own forward, which needs the user's file: it is no model that loads anywhere. What
+    cannot be read is not: who loads it says what is wrong."""
+    with suppress(SafetensorError), safe_open(weights, framework="numpy") as stored:
         return "own" in (stored.metadata() or {})
+    return False
 
 
 def _series(rows: Sequence[Row], dataset: Mapping[str, str] | None) -> list[Content]:
