@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.export.nets import Net, find
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
@@ -62,7 +63,9 @@ def write(net: Net, target: str, folder: Path, license: str = UNKNOWN) -> Card:
     return card
 
 
-def _run(network: SpikingNetwork, target: Target, folder: Path, test: Split) -> tuple[Differences | None, list[str]]:
+def _run(
+    network: SpikingNetwork | AdaptedNetwork, target: Target, folder: Path, test: Split
+) -> tuple[Differences | None, list[str]]:
     """How what was written differs from the network, None where it cannot be run here, and what else is to be said."""
     try:
         differing = differences(network, target, folder, test)

@@ -25,7 +25,7 @@ class StepNeurons:
     beta, threshold: float32, one value or one for each neuron, in their shape; alpha: the same, or None.
     reset, where u[t-1] > threshold: `subtract` the threshold; `zero`: u[t-1] counts as 0; `whole`: u[t] is 0 (what
     snnTorch's RLeaky, Synaptic and RSynaptic do when they reset to zero); `none`.
-    delayed: it acts at the next step only; else u[t] also loses s[t] times as much at once, less what was taken already.
+    delayed: it acts at the next step only; else u[t] also loses s[t] times as much at once, less what it lost already.
     """
 
     beta: np.ndarray

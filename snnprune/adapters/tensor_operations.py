@@ -1,5 +1,5 @@
-"""What torch's own operations, between the modules of a network, make of a `Value`: sums, changes of shape, selecting and
-collecting time steps, pooling. Everything else has no meaning in a graph of one step, and is named."""
+"""What torch's own operations, between the modules of a network, make of a `Value`: sums, changes of shape, pooling,
+selecting and collecting time steps. Everything else has no place in a graph of one step, and is named."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -189,9 +189,7 @@ class _Trace(TorchDispatchMode):
         if states := [name for name in value.names if name.endswith(STATE)]:
             raise UserError(f"{where} a state of {states[0].removesuffix(STATE)}; only spikes can be exported")
 
-    def _stateless(
-        self, key: tuple[str, ...], name: str, module: nn.Module, value: Value, output: Tensor
-    ) -> Value:
+    def _stateless(self, key: tuple[str, ...], name: str, module: nn.Module, value: Value, output: Tensor) -> Value:
         """A module's value; of a further place in the step where it is called a node of its own."""
         known = self._names.get((*key, value.names))
         if known is None:

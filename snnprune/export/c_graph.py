@@ -1,4 +1,4 @@
-"""The text of the C header of a network that is no plain sequence: `templates/graph.h` filled with its nodes' arrays."""
+"""The text of the C header of a network that is no plain sequence: `templates/graph.h` filled with its arrays."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -79,7 +79,9 @@ def _arrays(node: FlatNode, net: FlatNet) -> Arrays:
 def _node(number: int, node: FlatNode, arrays: Arrays, fields: dict[str, int]) -> str:
     """The initialiser of an `snn_node`."""
     what, layout = node.what, _layout(node)
-    pointers = {key: f"snn_{key}_{number}" if key in arrays else "NULL" for key in ("starts", "columns", "weights", "bias")}
+    pointers = {
+        key: f"snn_{key}_{number}" if key in arrays else "NULL" for key in ("starts", "columns", "weights", "bias")
+    }
     pointers |= {key: f"snn_{key}_{number}" if key in arrays else "NULL" for key in CONSTANTS}
     fields |= {key: getattr(layout, key) for key in GEOMETRY}
     if isinstance(what, Taps):

@@ -1,4 +1,4 @@
-"""A network that is no plain sequence as nodes on flat arrays, in the order of one step: what its CSR and C files hold."""
+"""A network that is no plain sequence as nodes on flat arrays, in the order of a step: what CSR and C files hold."""
 
 import math
 from dataclasses import dataclass

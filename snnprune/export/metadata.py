@@ -57,7 +57,12 @@ def _told(neuron: SpikingNeuron) -> dict[str, Any]:
     """A constant of several values is told by the lowest and the highest."""
     constants = {key: getattr(neuron, key) for key in ("alpha", "beta", "threshold") if hasattr(neuron, key)}
     told = {key: _range(torch.as_tensor(value)) for key, value in constants.items()}
-    return {"kind": type(neuron).__name__, **told, "reset": reset_of(neuron), "reset_delay": getattr(neuron, DELAYED, True)}
+    return {
+        "kind": type(neuron).__name__,
+        **told,
+        "reset": reset_of(neuron),
+        "reset_delay": getattr(neuron, DELAYED, True),
+    }
 
 
 def _range(values: Tensor) -> float | list[float]:

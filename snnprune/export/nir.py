@@ -63,7 +63,11 @@ def adapted_graph(network: AdaptedNetwork) -> Any:
     """The `nir.NIRGraph` of a network of the user's own; nodes are called by their modules' names there. A residual sum
     is several edges, recurrent weights are a node behind their neurons and lead back to them."""
     graph = simplified(trace(network))
-    recurrent = {name for name, node in graph.nodes.items() if name.endswith(RECURRENT) and name[: -len(RECURRENT)] in graph.nodes}
+    recurrent = {
+        name
+        for name, node in graph.nodes.items()
+        if name.endswith(RECURRENT) and name[: -len(RECURRENT)] in graph.nodes
+    }
     names = [name for name in graph.nodes if name not in recurrent]
     for name in recurrent:
         names.insert(names.index(name.removesuffix(RECURRENT)) + 1, name)

@@ -26,6 +26,7 @@ from typing import Any
 
 from torch import Tensor
 
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 
@@ -58,7 +59,7 @@ class Target:
     """The functions of a target, as described at the top of this file."""
 
     name: str
-    export: Callable[[SpikingNetwork, Sequence[str]], Exported]
+    export: Callable[[SpikingNetwork | AdaptedNetwork, Sequence[str]], Exported]
     run: Callable[[Path, Tensor], Tensor]
     run_elsewhere: Callable[[Path, Tensor], Tensor] | None = None
 

@@ -47,7 +47,9 @@ def plain(network: SpikingNetwork | AdaptedNetwork) -> SpikingNetwork:
     """The same network. Raises UserError: it is no plain sequence, such as one with a residual sum."""
     if isinstance(network, AdaptedNetwork):
         takes = "state-dict, csr, c, nir and onnx take others"
-        raise UserError(f"{type(network.net).__name__} is no plain sequence of layers, which this target needs; {takes}")
+        raise UserError(
+            f"{type(network.net).__name__} is no plain sequence of layers, which this target needs; {takes}"
+        )
     return network
 
 

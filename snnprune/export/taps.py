@@ -1,4 +1,4 @@
-"""Linear, Conv and pooling layers as taps: which input each output reads, at what weight, for one loop over all of them.
+"""Linear, Conv and pooling layers as taps: which input each output reads, at what weight, for one loop over all.
 
 The input lies in memory as channels with a border (`Layout`); row j of the output is, at (y, x),
 
@@ -36,7 +36,7 @@ class Layout:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], border: tuple[Sides, Sides] = NO_BORDER) -> "Layout":
-        """Of values [C, H, W], or [C, L] and [N] as [C, 1, L] and [1, 1, N]. border: above and below, left and right."""
+        """Of values [C, H, W], or [C, L] and [N] as [C, 1, L] and [1, 1, N]. border: above, below; left, right."""
         channels, height, width = (shape[0] if len(shape) > 1 else 1, shape[1] if len(shape) > 2 else 1, shape[-1])
         (top, bottom), (left, right) = border
         return cls(channels, height, width, top, left, height + top + bottom, width + left + right)

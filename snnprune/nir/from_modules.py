@@ -34,8 +34,9 @@ def graph_of(
 ) -> Any:
     """The `nir.NIRGraph` of modules as they are in evaluation mode, for steps of `dt` seconds.
 
-    modules: by name, each after those that it reads, but for recurrent weights, which come after their neurons. edges: (source, target); what a module reads is added up, so that
-        a residual sum is two edges. The ends are called `input` and `output`. input_shape: of a sample at one step.
+    modules: by name, each after those that it reads, but for recurrent weights, which come after their neurons.
+    edges: (source, target); what a module reads is added up, so that a residual sum is two edges. The ends are called
+        `input` and `output`. input_shape: of a sample at one step.
     Neurons say in their node's metadata what their `reset` is and whether it acts one step later (`reset_delay`); NIR
     itself knows only a reset at once, to v_reset (0 here). Normalisation is folded into the weights before it.
     Raises NirError: a module that NIR cannot express; names it and says what is allowed.
@@ -116,7 +117,7 @@ def _neurons(nir: Any, neurons: StepNeurons, shape: tuple[int, ...], dt: float) 
     reset = "zero" if neurons.reset == "whole" and not neurons.delayed else neurons.reset
     if reset not in RESETS:
         found = "to zero, the new current too" if reset == "whole" else reset
-        raise ValueError(f"found a reset {found}; allowed is {' or '.join(RESETS)}")
+        raise ValueError(f"allowed is a reset {' or '.join(RESETS)}; found {found}")
     beta, threshold = (np.broadcast_to(each.astype(float), shape).copy() for each in (neurons.beta, neurons.threshold))
     metadata = {"reset": reset, "reset_delay": neurons.delayed}
     rest = {"v_threshold": threshold, "v_reset": np.zeros(shape), "metadata": metadata}
