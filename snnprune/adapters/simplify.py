@@ -61,7 +61,11 @@ def constants(graph: StepGraph) -> frozenset[str]:
 def fused(weighted: nn.Module, norm: nn.Module) -> nn.Module:
     """One module that does what both do, one after the other, in evaluation mode."""
     fuse = fuse_linear_bn_eval if isinstance(weighted, nn.Linear) else fuse_conv_bn_eval
-    return fuse(copy.deepcopy(weighted).eval(), copy.deepcopy(norm).eval())
+    norm = copy.deepcopy(norm).eval()
+    if norm.weight is None:  # for Linear torch asks for them
+        norm.weight = nn.Parameter(torch.ones_like(norm.running_mean))
+        norm.bias = nn.Parameter(torch.zeros_like(norm.running_mean))
+    return fuse(copy.deepcopy(weighted).eval(), norm)
 
 
 def _folded(graph: StepGraph) -> StepGraph:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from snnprune.adapters.values import Value, added
 
 SAME = ("clone", "detach", "alias", "_to_copy", "lift_fresh", "contiguous", "positive")
+NEW = ("zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_empty", "new_full")
 RESHAPED = ("view", "_unsafe_view", "reshape", "_reshape_copy", "unsqueeze", "squeeze", "expand")
 
 
@@ -32,7 +33,7 @@ def follow(trace: Operations, name: str, args: Sequence[Any], output: Any) -> Va
     name: of torch's operation, without namespace and overload; args: what it was given."""
     tensors = [item for arg in args for item in (arg if isinstance(arg, list | tuple) else [arg])]
     values = [value for value in map(trace.value, tensors) if value is not None]
-    if not values:
+    if not values or name in NEW:
         return None
     rule = RULES.get(name)
     found = None if rule is None else rule(trace, args, output)
