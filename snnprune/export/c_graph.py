@@ -8,8 +8,8 @@ import numpy as np
 from snnprune.adapters.step_graph import INPUT
 from snnprune.adapters.step_neurons import StepNeurons
 from snnprune.export.c_header import definition, filled
-from snnprune.export.csr import smallest_unsigned
 from snnprune.export.flat_net import FlatNet, FlatNode
+from snnprune.export.sparse_net import smallest_unsigned
 from snnprune.export.taps import Layout, Taps
 
 Arrays = dict[str, np.ndarray]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from snnprune.export.csr import figures, smallest_unsigned
+from snnprune.export.csr import figures
 from snnprune.export.neurons import IntegerNeurons
-from snnprune.export.sparse_net import SparseLayer, SparseNet
+from snnprune.export.sparse_net import SparseLayer, SparseNet, smallest_unsigned
 
 TEMPLATES = Path(__file__).with_name("templates")
 INTEGER_TYPES = {"bias": np.int32, "threshold": np.int32, "multiplier": np.int32, "shift": np.int8}

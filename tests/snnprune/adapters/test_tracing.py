@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import snntorch as snn
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnprune.adapters.adapt import adapt
@@ -79,7 +79,7 @@ def test_pooling_by_functions_and_a_module_called_twice_are_nodes_of_their_own()
 def test_a_sum_that_the_network_makes_over_time_itself() -> None:
     class Total(own_nets.Static):
         def forward(self, x: Tensor) -> Tensor:
-            spikes, membranes = super().forward(x)
+            spikes, _ = super().forward(x)
             total = torch.zeros_like(spikes[0])
             for step in spikes:
                 total = total + step
