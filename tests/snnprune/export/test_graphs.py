@@ -28,7 +28,8 @@ NEEDS = {"onnx": "onnxruntime", "nir": "nir"}
 FRAMES = {"timesteps": STEPS, "encoding": Frames(name="frames")}
 NETS: dict[str, Callable[[], AdaptedNetwork]] = {
     "residual, average": lambda: adapted(Residual(nn.AvgPool2d(2, 1, padding=1))),
-    "residual, sum": lambda: adapted(Residual(nn.AvgPool2d(3, 1, divisor_override=1))),
+    "residual, sum": lambda: adapted(Residual(nn.AvgPool2d(3, 1, divisor_override=1), nn.Conv2d(4, 4, 3, padding=1))),
+    "vectors": lambda: adapted(Recurrent("subtract", True, conv=False), timesteps=STEPS),
     "subtract": lambda: adapted(Recurrent("subtract", True), timesteps=STEPS),
     "zero at once": lambda: adapted(Recurrent("zero", False), timesteps=STEPS),
     "currents": lambda: adapted(Currents(), **FRAMES),
@@ -37,7 +38,7 @@ NETS: dict[str, Callable[[], AdaptedNetwork]] = {
     "zero": lambda: adapted(Recurrent("zero", True), timesteps=STEPS),
     "no reset": lambda: adapted(Recurrent("none", True), timesteps=STEPS),
 }
-NIRS = ("residual, average", "residual, sum", "subtract", "currents")
+NIRS = ("residual, sum", "vectors", "currents")
 
 
 def needed(target: str) -> None:
@@ -67,11 +68,9 @@ def test_spikes_are_the_networks(kind: str, target: str, tmp_path: Path) -> None
     network = NETS[kind]()
     images = frames() if kind == "currents" else samples()
     own = counts(network, images)
-    assert len(own.unique(dim=0)) > 8  # otherwise equality says little
+    assert len(own.unique(dim=0)) >= 8  # otherwise equality says little
     written(tmp_path, network, target)
     found = load_target(target).run(tmp_path, encoded_input(network.spec, images, None, 0)[0])
-    if kind.startswith("residual") and target == "onnx":
-        torch.testing.assert_close(found, own, atol=0, rtol=0)
     assert torch.equal(found.float(), own)
 
 
@@ -118,7 +117,7 @@ def test_taps_are_torchs_layers(layer: nn.Module, shape: tuple[int, ...]) -> Non
     values, taps = torch.randn(shape), taps_of("layer", layer.eval(), shape)
     expected = layer(values[None])[0].detach()
     layout, at = taps.layout, np.arange(taps.height)[:, None] * taps.y_step + np.arange(taps.width) * taps.x_step
-    laid = np.full((layout.channels, layout.padded_height, layout.padded_width), -np.inf if taps.highest else 0)
+    laid = np.full((layout.channels, layout.padded_height, layout.padded_width), -np.inf if taps.highest else 0.0)
     inner = slice(layout.top, layout.top + layout.height), slice(layout.left, layout.left + layout.width)
     laid[:, *inner] = values.reshape(layout.channels, layout.height, layout.width)
     found = []
