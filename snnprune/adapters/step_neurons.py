@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from snnprune.adapters.neurons import DELAYED, reset_of
 from snnprune.core.errors import NotFiniteError, UserError
+from snnprune.core.lif import MultiStepLeaky
 
 StepReset = Literal["subtract", "zero", "whole", "none"]
 ALLOWED = (snntorch.Leaky, snntorch.Synaptic, snntorch.RLeaky, snntorch.RSynaptic)
@@ -39,7 +40,7 @@ def step_neurons(name: str, neuron: nn.Module, shape: tuple[int, ...]) -> StepNe
     """Of a neuron of snnTorch, without the recurrent weights it may have. shape: of its spikes, without the batch.
     Raises UserError: a neuron of another class, or with inhibition, quantised states or graded spikes. Raises
     NotFiniteError: a constant is NaN or infinite."""
-    if type(neuron) not in ALLOWED:
+    if type(neuron) not in (*ALLOWED, MultiStepLeaky):  # the latter is the library's own Leaky
         allowed = ", ".join(kind.__name__ for kind in ALLOWED)
         raise UserError(f"{name}: {type(neuron).__name__} cannot be exported; of neurons these can: {allowed}")
     if neuron.inhibition or neuron.state_quant or neuron.graded_spikes_factor.ne(1).any():
@@ -55,7 +56,7 @@ def step_neurons(name: str, neuron: nn.Module, shape: tuple[int, ...]) -> StepNe
         beta=arrays["beta"],
         threshold=arrays["threshold"],
         alpha=arrays["alpha"] if has_synapse else None,
-        reset="whole" if reset == "zero" and type(neuron) is not snntorch.Leaky else reset,
+        reset="whole" if reset == "zero" and not isinstance(neuron, snntorch.Leaky) else reset,
         delayed=bool(getattr(neuron, DELAYED, True)),
     )
 

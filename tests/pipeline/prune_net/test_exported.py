@@ -41,6 +41,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "residual.py").write_text(blocks("python")[0], encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("OMP_NUM_THREADS", "1")
         subprocess.run([sys.executable, "residual.py"], check=True)
         for line in blocks("bash")[0].splitlines()[1:]:
             run(patch, line.replace(" --to nir", ""))
