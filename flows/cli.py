@@ -153,11 +153,14 @@ def export(
     ],
     out: Annotated[Path | None, typer.Option(help="A folder for each target's folder (default: export/NET).")] = None,
     license: Annotated[str, typer.Option(help="Of the net, for its card, such as mit.")] = "unknown",
+    tuned: Annotated[
+        bool, typer.Option("--tuned", help="Fine-tune c-int8 and c-int4 first, as the study quantise does.")
+    ] = False,
 ) -> None:
     """Write a net for other tools, with a card: what it is, what it costs, how often it decides otherwise."""
     from pipeline.export.export import export as export_net
 
-    for line in export_net(net, to, out, license):
+    for line in export_net(net, to, out, license, tuned=tuned):
         print(line, flush=True)
 
 
@@ -173,7 +176,18 @@ def prune_network(
     alpha: Annotated[
         float | None, typer.Option(help="Weight of criticality, of methods that have one (default: 0.25).")
     ] = None,
-    levels: Annotated[list[float], typer.Option(help="Sparsities one after the other: --levels 0.9 0.95.")] = [0.9],  # noqa: B006
+    levels: Annotated[
+        list[float] | None,
+        typer.Option(help="Sparsities one after the other: --levels 0.9 0.95 (default: 0.9, or what limits ask for)."),
+    ] = None,
+    max_bytes: Annotated[float | None, typer.Option(help="Of the weights, instead of levels (docs/limits.md).")] = None,
+    max_operations: Annotated[float | None, typer.Option(help="Of a sample, instead of levels.")] = None,
+    max_energy_pj: Annotated[float | None, typer.Option(help="Of a sample, instead of levels.")] = None,
+    profile: Annotated[str, typer.Option(help="The hardware of the energy.")] = "horowitz_45nm_fp32",
+    per_cost: Annotated[bool, typer.Option("--per-cost", help="A budget goes to the best score for its cost.")] = False,
+    fan_in: Annotated[int | None, typer.Option(help="Inputs of a neuron at most.")] = None,
+    pattern: Annotated[str | None, typer.Option(metavar="N:M", help="Of any M neighbouring inputs N at most.")] = None,
+    neurons: Annotated[bool, typer.Option("--neurons", help="Remove whole neurons, or channels.")] = False,
     epochs: Annotated[int, typer.Option(min=0, help="Of fine-tuning after each level.")] = 2,
     lr: Annotated[float, typer.Option(help="Its highest learning rate.")] = 0.002,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 128,
@@ -201,9 +215,12 @@ def prune_network(
     running |= {"normalize": mean_and_std(normalize)} | ({"encoding": {"name": encoding}} if encoding else {})
     finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
     criticality = {"batches": 40, "batch_size": batch_size}  # no more memory than fine-tuning
-    pruning = {"levels": levels, "finetune": finetune, "criticality": criticality}
+    pruning = {"levels": levels or None, "finetune": finetune, "criticality": criticality}
+    limits = {"max_bytes": max_bytes, "max_operations": max_operations, "max_energy_pj": max_energy_pj}
+    limits |= {"profile": profile, "per_cost": per_cost, "fan_in": fan_in, "neurons": neurons}
+    limits |= {"pattern": n_and_m(pattern)}
     with interruptible():
-        prune(Job(network, checkpoint, data, out, method, alpha, running, pruning, seed, device, threads))
+        prune(Job(network, checkpoint, data, out, method, alpha, running, pruning, seed, device, threads, limits))
 
 
 @app.command("list")
@@ -233,6 +250,17 @@ def mean_and_std(text: str | None) -> dict[str, float] | None:
     except ValueError as error:
         raise UserError(f"normalize: expected mean and deviation, such as 0.1307,0.3081; found {text!r}") from error
     return {"mean": mean, "std": std}
+
+
+def n_and_m(text: str | None) -> list[int] | None:
+    """The two numbers of `2:4`. Raises UserError: they are none."""
+    if text is None:
+        return None
+    try:
+        n, m = map(int, text.split(":"))
+    except ValueError as error:
+        raise UserError(f"pattern: expected two whole numbers, such as 2:4; found {text!r}") from error
+    return [n, m]
 
 
 def require(*files: str) -> None:

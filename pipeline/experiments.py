@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.params import DataParams
+from pipeline.export.params import ExportParams, names_of
 from pipeline.io import params
 from pipeline.io.params import PARAMS_FILE, Problems
 from pipeline.matrix import REQUIRED, unknown_blocks
@@ -23,6 +24,7 @@ SCHEMAS: dict[str, type[Block]] = {
     "train": FitParams,
     "prune": PruneParams,
     "compare": CompareParams,
+    "export": ExportParams,
 }
 
 
@@ -58,7 +60,15 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
         if name in matrix:
             problems += _study_problems(there, Experiment(name, matrix[name], valid), blocks)
             problems.of(baseline_of, name, valid.get("compare"), matrix[name].methods)
+            if "export" in valid and "prune" in valid:
+                problems.of(names_of, name, valid["export"], _nets_to_be(matrix[name], valid["prune"]))
     problems.raise_any()
+
+
+def _nets_to_be(matrix: params.Matrix, prune: PruneParams) -> list[tuple[str, int, float]]:
+    """Method, seed and level of every net that the experiment will have."""
+    pruned = [(method, seed, level) for method in matrix.methods for seed in matrix.seeds for level in prune.targets]
+    return [(DENSE, seed, 0.0) for seed in matrix.seeds] + pruned
 
 
 def _check_method(name: str, values: Any, where: str) -> None:

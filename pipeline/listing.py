@@ -1,4 +1,4 @@
-"""What there is to choose from: experiments, methods, datasets, studies. Reads files; imports no method."""
+"""What there is to choose from: experiments, methods, datasets, targets, studies. Reads files; imports no method."""
 
 import ast
 from importlib.util import find_spec
@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pipeline.data.datasets import DATASETS
 from pipeline.data.own import EVENTS_PREFIX, IDX_PREFIX
+from snnprune.export.registry import TARGETS
 
 
 def listing(in_project: bool) -> str:
     """One paragraph a kind, a line an entry; experiments and studies only in a project."""
-    parts = {"methods": _described("snnprune.methods"), "datasets": _datasets()}
+    parts = {"methods": _described("snnprune.methods"), "datasets": _datasets(), "export targets": TARGETS}
     if in_project:
         from pipeline.io.params import matrix_of, read_params
 

@@ -19,8 +19,8 @@ from pipeline.studies import __all__ as STUDIES
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
 REPORTED = ("energy", "staleness")  # the studies whose blocks the report reads
 REQUIRED = ("data", "model", "train", "prune", "methods")  # blocks that every experiment has
-OPTIONAL = ("compare",)
-STAGES = ("data", "train", "prune", "evaluate", "study", "compare", "report", "track")
+OPTIONAL = ("compare", "export")
+STAGES = ("data", "train", "prune", "evaluate", "export", "study", "compare", "report", "track")
 
 Stages = dict[str, Items]
 
@@ -38,6 +38,7 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
         studies = [name for name in blocks if name in STUDIES]  # in params.yaml's order
         once = {experiment: {"experiment": experiment}}
         about = {study: slots_of(experiment, study, entry.seeds[0], with_code=with_code) for study in studies}
+        table = "export/table.csv" if "export" in blocks else "compare/comparison.csv"
         block = f"experiments.{experiment}.compare" if "compare" in blocks else f"matrix.{experiment}"
         found = {
             **dict.fromkeys(STAGES, once),
@@ -46,6 +47,7 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
                 | {"source": source_of(experiment, blocks.get("data"), with_code=with_code)}
             },
             **nets_of(experiment, entry),
+            "export": once if "export" in blocks else {},
             "study": {
                 f"{experiment}-{study}": {"experiment": experiment, "study": study, **slots}
                 for study, slots in about.items()
@@ -56,6 +58,7 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
                 experiment: once[experiment]
                 | {study: f"experiments.{experiment}.{study if study in studies else 'model'}" for study in REPORTED}
                 | {"studies": f"results/{experiment}/{'studies' if studies else 'compare/summary.json'}"}
+                | {"exports": f"results/{experiment}/{table}"}
             },
         }
         for stage, items in found.items():

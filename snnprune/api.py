@@ -28,7 +28,9 @@ from snnprune.core.training.params import FitParams as Training
 from snnprune.data.events.load import load_events as load_events
 from snnprune.data.idx import load_idx as load_idx
 from snnprune.energy.measure import Measurement, measure
-from snnprune.pruning.iterate import PrunedLevel, prune_levels
+from snnprune.limits.params import PROFILE, Limits
+from snnprune.limits.prune import Achieved, prune_limited
+from snnprune.pruning.iterate import PrunedLevel
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams as Criticality
 from snnprune.pruning.params import Pruning
@@ -39,14 +41,17 @@ from snnprune.sparse.runtime import compile as compile
 
 TRAINING = Training(epochs=20)
 CRITICALITY = Criticality()
+DEFAULT_LEVEL = 0.9
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """A pruned network, in evaluation mode, and the levels it went through (the last one is the network's)."""
+    """A pruned network, in evaluation mode, the levels it went through (the last one is the network's), and, where
+    limits were asked for, what it takes: synapses, bytes, operations and energy."""
 
     network: SpikingNetwork | AdaptedNetwork
     levels: list[PrunedLevel]
+    achieved: Achieved | None
 
     @property
     def mask(self) -> Mask:
@@ -148,7 +153,15 @@ def prune(
     data: Data,
     *,
     method: str = "cqp",
-    level: float | Sequence[float] = 0.9,
+    level: float | Sequence[float] | None = None,
+    max_bytes: float | None = None,
+    max_operations: float | None = None,
+    max_energy_pj: float | None = None,
+    profile: str = PROFILE,
+    fan_in: int | None = None,
+    pattern: Sequence[int] | None = None,
+    neurons: bool = False,
+    per_cost: bool = False,
     finetune: Finetune | None = None,
     validation: Data | None = None,
     method_params: Mapping[str, Any] | None = None,
@@ -165,19 +178,41 @@ def prune(
     network: the library's own, or one of `adapt`. data, validation: as in `train`; criticality and fine-tuning read
         `data` alone.
     method: one of `list_methods()`. method_params: its own, such as {"alpha": 0.25} of cqp.
-    level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned.
+    level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned. None: what the limits below
+        ask for; without any, 0.9.
+    max_bytes, max_operations, max_energy_pj: a budget instead of a level: of the weights in sparse rows, or of a sample
+        of `data` (on the hardware `profile`). per_cost: it goes to the highest score for each unit of cost.
+    fan_in: inputs of a neuron at most. pattern: (n, m), of any m neighbours along the inputs n at most. neurons: whole
+        neurons go. All these need a method that gives every synapse a score.
     finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
     on_epoch(level, epoch): called after each epoch. loss, progress: as in `train`. resume: a folder, one file a level.
-    Raises UserError: unknown method, an impossible value, data that do not fit, or constraints that cannot be met.
+    Raises UserError: unknown method, an impossible value, data that do not fit, or limits that cannot be met; it says
+        what is possible.
 
     >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
     >>> pruned = prune(build([16, 8, 2]), data, method="magnitude", level=[0.5, 0.75])
     >>> pruned.sparsity, [step.mask.nnz for step in pruned.levels]
     (0.75, [72, 36])
+    >>> print(prune(build([16, 8, 2]), data, method="magnitude", max_bytes=200, fan_in=4).achieved)
+    30 synapses, 198 bytes of weights, 28 operations, 574 pJ; 100.00 % of the summed score that is possible
     """
     network, chosen = copy.deepcopy(network), load_method(method)
-    levels = [level] if isinstance(level, int | float) else list(level)
+    levels = [level] if isinstance(level, int | float) else list(level or [DEFAULT_LEVEL])
     own = validate(chosen.params, dict(method_params or {}), "method_params")
+    limits = validate(
+        Limits,
+        {
+            "max_bytes": max_bytes,
+            "max_operations": max_operations,
+            "max_energy_pj": max_energy_pj,
+            "profile": profile,
+            "fan_in": fan_in,
+            "pattern": None if pattern is None else list(pattern),
+            "neurons": neurons,
+            "per_cost": per_cost,
+        },
+        "prune",
+    )
     blocks = {"scope": scope, "criticality": criticality, "finetune": finetune}
     params = validate(Pruning, {"levels": levels, **blocks}, "prune")
     train_split, validation_split = (
@@ -185,20 +220,22 @@ def prune(
         None if validation is None else _fitting(network, validation),
     )
     with torch.random.fork_rng():
-        steps = prune_levels(
+        steps, achieved = prune_limited(
             network,
             train_split,
             validation_split,
             chosen,
             own,
             params,
+            limits,
+            to_levels=level is not None or not limits.any,
             seed=seed,
             loss=loss,
             on_epoch=on_epoch,
             progress=progress,
             point=None if resume is None else lambda level: ResumePoint(Path(resume) / f"level-{level}.pt"),
         )
-    return Pruned(network.eval(), steps)
+    return Pruned(network.eval(), steps, achieved)
 
 
 def count_operations(network: SpikingNetwork | AdaptedNetwork, data: Data, steps: int | None = None) -> Measurement:

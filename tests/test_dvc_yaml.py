@@ -22,7 +22,7 @@ PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
 STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
 # Loaded by name: the module that the stage's second argument names, or all of a folder.
 BY_ARGUMENT = {"prune": "snnprune.methods", "study": "pipeline.studies"}
-BY_STAGE = {"report": "pipeline.report.studies"}
+BY_STAGE = {"report": "pipeline.report.studies", "export": "snnprune.export"}
 FILES = {"track": {Path("flows/tracking/served_model.py")}}  # used as a file: it is logged into MLflow
 
 
@@ -69,7 +69,7 @@ def test_no_path_is_named_twice_heavy_outs_are_dvcs_and_the_run_cache_takes_them
 def test_what_trains_depends_on_no_method_or_study_but_its_own() -> None:
     for address in STAGES:
         stage, _, name = address.partition("@")
-        if stage in ("train", "prune", "evaluate", "study"):
+        if stage in ("train", "prune", "evaluate", "export", "study"):
             deps = {dep.as_posix() for dep in code_deps(address)}
             assert not deps & {"snnprune", "snnprune/methods", "pipeline", "pipeline/studies"}
             methods = {dep for dep in deps if dep.startswith("snnprune/methods/")}
@@ -135,7 +135,7 @@ def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
     prunes = [f"prune@digits-{method}-0" for method in METHODS]
     studies = [f"study@digits-{study}" for study in sorted(available(), key=lambda study: study == "energy")]
     first, last = ["data@digits", "train@digits-0"], ["compare@digits", "report@digits"]
-    for address in (*first, *prunes, "evaluate@digits", *studies, *last):
+    for address in (*first, *prunes, "evaluate@digits", "export@digits", *studies, *last):
         module, *arguments = STAGES[address].cmd.split()[2:]
         read_keys.clear()
         importlib.import_module(module).main(arguments)

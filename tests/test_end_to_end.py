@@ -45,11 +45,11 @@ pytestmark = pytest.mark.slow
 
 PRUNE = "prune@digits-cqp-0"
 PRUNE_FOLDER = Path("results/digits/prune/cqp/seed0")
-LAST = ["evaluate@digits", "compare@digits", "report@digits"]
+LAST = ["evaluate@digits", "export@digits", "compare@digits", "report@digits"]
 CLEAN = "Data and pipelines are up to date."
 FLOW = ("python", "-m", "flows.cli", "run", "digits")
-# data, a train and METHODS prune stages per seed, evaluate, compare, the study layers, report
-STAGES = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) + 4
+# data, a train and METHODS prune stages per seed, evaluate, compare, export, the study layers, report
+STAGES = 1 + len(SEEDS) + len(METHODS) * len(SEEDS) + 5
 # a run for each, and of the nets: one per dense net, per method and seed, and per level
 MLFLOW_RUNS = STAGES + len(SEEDS) * (1 + len(METHODS) * (1 + len(LEVELS)))
 
@@ -111,6 +111,8 @@ def test_dvc_repro_builds_a_complete_comparison_and_shows_it_in_mlflow(finished:
     assert list(pd.read_csv(finished / "results/digits/evaluate/levels.csv")["accuracy"]) == list(table["accuracy"])
     assert '<img alt="Accuracy against sparsity' in (finished / "results/digits/report/index.html").read_text()
     assert len(mlflow_runs(finished)) == MLFLOW_RUNS
+    exported = [run.info.run_name for run in mlflow_runs(finished, "tags.exports != ''")]
+    assert sorted(exported) == [f"dense/seed{seed}" for seed in SEEDS]
 
 
 def test_dvc_repro_again_has_nothing_to_do(project: Path) -> None:

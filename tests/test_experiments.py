@@ -70,9 +70,11 @@ def test_the_projects_own_file_is_accepted() -> None:
         (
             "experiments.digits.trian",
             {},
-            "unknown key; allowed here: data, model, train, prune, methods, compare, alpha, .*",
+            "unknown key; allowed here: data, model, train, prune, methods, compare, export, alpha, .*",
         ),
         ("runtime.device", None, "missing; required are: threads, device"),
+        ("experiments.digits.export.targets", ["c", "tflite"], "unknown target 'tflite'; available are: state-dict, "),
+        ("experiments.digits.export.nets", ["cqp@0.90/seed9"], "no net 'cqp@0.90/seed9'; there are: dense, cqp@0.50, "),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: level, steps, every, lr"),
         ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),
         ("matrix.digits.methods", ["cqp", "cpq"], "'cpq' is none of those in experiments.digits.methods: cqp, .*"),
@@ -130,6 +132,8 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
                 "paper: needs magnitude in matrix.digits.methods; found ['random']",
                 "quantise.finetune.methods: no net is of cqp; there are: random",
                 "staleness: needs cqp in matrix.digits.methods; found ['random']",
+                "export.nets: no net 'cqp@0.90'; there are: dense, random@0.50, random@0.80, random@0.90, random@0.95, "
+                "random@0.98",
             ],
         ),
         (
@@ -145,6 +149,7 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
                 "experiments.digits.prune.schedule": {"name": "linear", "final": 0.75, "rounds": 3},
                 "experiments.digits.paper.levels": [0.25, 0.5, 0.6],
                 "experiments.digits.quantise": None,
+                "experiments.digits.export": None,
             },
             [
                 "paper.levels: 0.6 is none of the levels in experiments.digits.prune: 0.25, 0.5, 0.75",

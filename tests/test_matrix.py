@@ -23,7 +23,7 @@ TREE = {
     },
     "experiments": {
         "small": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "energy": {}},
-        "big": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "sweep": {}},
+        "big": {"methods": {"cqp": {}, "random": {}}, "layers": {}, "sweep": {}, "export": {}},
         "unused": {"methods": {"cqp": {}}, "layers": {}, "paper": {}},
     },
 }
@@ -61,6 +61,7 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
     for stage in ("data", "evaluate", "compare", "report", "track"):
         found = {name: item["experiment"] for name, item in stages[stage].items()}
         assert found == {"small": "small", "big": "big"}
+    assert stages["export"] == {"big": big}
     assert {item["studies"] for item in stages["report"].values()} == {"results/small/studies", "results/big/studies"}
     assert {name: (item["experiment"], item["study"]) for name, item in stages["study"].items()} == {
         "small-layers": ("small", "layers"),
@@ -74,6 +75,8 @@ def test_what_an_experiment_lacks_is_a_slot_that_names_what_the_stage_reads_anyw
     stages = matrix.stages_of(TREE)
     assert stages["compare"]["small"] == {"experiment": "small", "block": "matrix.small"}
     assert stages["report"]["small"]["studies"] == "results/small/studies"
+    exports = {name: item["exports"] for name, item in stages["report"].items()}
+    assert exports == {"small": "results/small/compare/comparison.csv", "big": "results/big/export/table.csv"}
     alone = {"methods": {"cqp": {}}, "compare": {"baseline": None}}
     without = {"matrix": {"big": TREE["matrix"]["big"]}, "experiments": {"big": alone}}
     stages = matrix.stages_of(without)
@@ -84,6 +87,7 @@ def test_what_an_experiment_lacks_is_a_slot_that_names_what_the_stage_reads_anyw
         "energy": "experiments.big.model",
         "staleness": "experiments.big.model",
         "studies": "results/big/compare/summary.json",
+        "exports": "results/big/compare/comparison.csv",
     }
 
 

@@ -41,6 +41,7 @@ def tiny_params(
     digits["train"].update(epochs=3)
     digits["prune"].update(levels=LEVELS, criticality={"kind": "sensitivity", "batches": 2, "batch_size": 64})
     digits["prune"]["finetune"].update(epochs=2)
+    digits["export"].update(targets=["csr"], nets=["dense"])
     blocks = {name: block for name, block in digits.items() if name not in STUDIES}
     params["experiments"] = {"digits": blocks | {study: STUDY_BLOCKS[study] for study in studies}}
     params["matrix"] = {"digits": {"methods": methods, "seeds": seeds}}

@@ -27,7 +27,8 @@ def track(experiment: str | None = None, receipt: Path | None = None) -> None:
     set_defaults()
     stages = read_stages()
     owners = {f"{stage}@{name}": item["experiment"] for stage in stages for name, item in stages[stage].items()}
-    entries = {address: entry for address, entry in read_lock(Path.cwd()).items() if address in owners}
+    lock = read_lock(Path.cwd())
+    entries = {address: lock[address] for address in owners if address in lock}  # exports after the nets' own runs
     there = sorted({owners[address] for address in entries})
     if experiment not in (None, *there):
         names = ", ".join(there) or "none yet"

@@ -17,6 +17,7 @@ class Tag:
     PARENT = "mlflow.parentRunId"
     CHILDREN = "children"  # how many a stage's run is given
     WEIGHTS = "weights"  # "absent"
+    EXPORTS = "exports"  # of a net's run: the key of the export stage's result whose files of this net it holds
 
 
 @dataclass(frozen=True)

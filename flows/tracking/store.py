@@ -18,13 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
 from flows.tracking.database import create_database
+from flows.tracking.exports import attach
 from flows.tracking.ledger import Logged, stamp_of, write_ledger
 from flows.tracking.lineage import lineage_note, result_tags
 from flows.tracking.location import local_database, store_folder, store_uri, trouble_with
 from flows.tracking.model import log_model
 from flows.tracking.runs import GROWING, Tag, judge
 from flows.tracking.views import NOTE_TAG, colour_tag, experiment_tags
-from pipeline.results.content import Content, Point, are_weights_here, read_result
+from pipeline.results.content import EVALUATE, EXPORT, Content, Point, are_weights_here, read_result
 from pipeline.results.place import Place
 
 # What says that the store cannot be used. A full disk is an OSError, a server that refuses a file its subclass
@@ -64,7 +65,8 @@ class Store:
         """Log the result of one dvc.lock entry, unless it is there: "logged" or "present", its run, and the run's page.
         `tags` say how the result came about. What followed the stage while it ran is deleted, and so is a run that was
         left half written, or was written without weights once the weights are there: these are logged again. Raises
-        ContentChanged: the result files are not those that dvc.lock names."""
+        ContentChanged: the result files are not those that dvc.lock names. What was exported goes to the runs of the
+        nets; new ones of these have none yet, so the export counts as not whole until it is logged again."""
         key = key_of(entry)
         with self._lock():
             experiment = self._experiment_id(place.experiment)
@@ -80,6 +82,12 @@ class Store:
                 logged = Logged(key, self._write(experiment, result, own), result.is_whole)
             for run_id, is_current in found.relabel.items():
                 self._client.set_tag(run_id, Tag.CURRENT, is_current)
+            if place.labels["stage"] == EXPORT and with_weights:
+                exports = (result or read_result(self._root, place, entry)).exports
+                attach(self._client, experiment, exports, key)
+            if place.labels["stage"] == EVALUATE and result:
+                for run in self._runs(experiment, f"{EXPORT}@{place.experiment}"):
+                    self._client.set_tag(run.info.run_id, Tag.WEIGHTS, "absent")
         uri = self._client.tracking_uri
         page = f"{uri}/#/experiments/{experiment}/runs/{logged.run_id}" if uri.startswith("http") else logged.run_id
         return "logged" if result else "present", logged, page

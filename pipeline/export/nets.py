@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.io import paths
 from pipeline.io.nets import net_name
@@ -17,16 +18,26 @@ from snnprune.energy.measure import Measurement, measure
 from snnprune.export.card import Accuracy
 
 
+class Place(NamedTuple):
+    """Which net of a project it is."""
+
+    experiment: str
+    method: str
+    seed: int
+    level: float
+
+
 @dataclass(frozen=True)
 class Net:
     """A net to be exported. argument: what names it in a command. dataset: whose test split it is measured on, seeds:
-    test accuracies of all nets of its method and level, where there are such."""
+    test accuracies of all nets of its method and level, place: in its project, where there are such."""
 
     name: str
     argument: str
     network: SpikingNetwork | AdaptedNetwork
     dataset: Dataset | None = None
     seeds: tuple[float, ...] = ()
+    place: Place | None = None
 
     @cached_property
     def measured(self) -> Measurement | None:
@@ -85,7 +96,8 @@ def in_project(experiment: str, name: str, dataset: Dataset | None = None) -> Ne
     network = load_network(net_file(experiment, method, seed, level))
     dataset = load_dataset(paths.data_folder(experiment)) if dataset is None else dataset
     name = f"{experiment}/{name}"
-    return Net(name, name, network, dataset, _accuracies(experiment, method, level))
+    place = Place(experiment, method, seed, level)
+    return Net(name, name, network, dataset, _accuracies(experiment, method, level), place)
 
 
 def _accuracies(experiment: str, method: str, level: float) -> tuple[float, ...]:

@@ -1,10 +1,12 @@
 """The block `export` of an experiment: which nets a stage writes for which targets."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import pydantic
 
-from snnprune.core.schema import Block
+from pipeline.io.nets import net_name
+from snnprune.core.schema import Block, ParamsError
 from snnprune.export.registry import TARGETS
 
 
@@ -28,3 +30,13 @@ class ExportParams(Block):
         if unknown := [name for name in targets if name not in TARGETS]:
             raise ValueError(f"unknown target {unknown[0]!r}; available are: {', '.join(TARGETS)}")
         return targets
+
+
+def names_of(experiment: str, params: ExportParams, nets: Iterable[tuple[str, int, float]]) -> list[str]:
+    """Those of the experiment's nets (method, seed and level) that the block asks for, one a seed, in their order.
+    Raises ParamsError: it asks for one that is none of them."""
+    there = {net_name(method, level, seed): net_name(method, level) for method, seed, level in nets}
+    if unknown := [net for net in params.nets if net not in {*there, *there.values()}]:
+        known = ", ".join(dict.fromkeys(there.values()))
+        raise ParamsError(f"experiments.{experiment}.export.nets: no net {unknown[0]!r}; there are: {known}")
+    return [name for name, every_seed in there.items() if {name, every_seed} & set(params.nets)]

@@ -3,7 +3,7 @@ and NIR files."""
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.core.params import Encoding, Frames
 from snnprune.core.schema import validate
 from snnprune.core.training.fit import ResumePoint
+from snnprune.limits.params import Limits
+from snnprune.limits.prune import prune_limited
 from snnprune.nir.reading import read as read_nir
-from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Pruning
 from snnprune.pruning.problem import Method
@@ -44,12 +45,14 @@ CAUSES = (
 )
 RESUME = ".resume"
 FRAMES = {"name": "frames"}
+LEVEL = 0.9
 ALPHA = 0.25  # what validation chose on all sets of images but the smallest (docs/results.md)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to prune, and how. running, pruning: the fields of `RunningParams` and `Pruning`, checked by `prune`."""
+    """What to prune, and how. running, pruning, limits: the fields of `RunningParams`, `Pruning` and `Limits`,
+    checked by `prune`; without levels in `pruning` the limits say how much goes, and without limits 0.9 does."""
 
     network: str
     checkpoint: Path | None
@@ -62,6 +65,7 @@ class Job:
     seed: int
     device: str
     threads: int
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 def prune(job: Job) -> None:
@@ -73,7 +77,9 @@ def prune(job: Job) -> None:
     method_params = validate(method.params, _alpha(job.alpha, method), "options")
     are_frames = is_events(dataset_name(job.data))
     running = validate(RunningParams, {**({"encoding": FRAMES} if are_frames else {}), **job.running}, "options")
-    pruning = validate(Pruning, dict(job.pruning), "options")
+    limits = validate(Limits, dict(job.limits), "options")
+    levels = job.pruning.get("levels")
+    pruning = validate(Pruning, {**job.pruning, "levels": levels or [LEVEL]}, "options")
     runtime = {"threads": job.threads, "device": job.device}
     device = configure(validate(Runtime, runtime, "options"))
     if job.out.exists() and not job.out.is_dir():
@@ -93,21 +99,24 @@ def prune(job: Job) -> None:
     source = Path(job.network) if is_nir(job.network) else file_and_name(job.network)[0]
     inputs = [source, *([job.checkpoint] if job.checkpoint else [])]
     resume = job.out / RESUME / fingerprint(settings, inputs)
-    levels = Levels(job.out, adapted, data.test, method.name, job.seed)
-    prune_levels(
+    progress = Levels(job.out, adapted, data.test, method.name, job.seed)
+    _, achieved = prune_limited(
         network,
         data.train,
         data.validation,
         method,
         method_params,
         pruning,
+        limits,
+        to_levels=bool(levels) or not limits.any,
         seed=job.seed,
-        progress=levels,
+        progress=progress,
         point=lambda level: ResumePoint(resume / f"{level}.pt"),
     )
     about = {
         "method": {"name": method.name, **method_params.model_dump()},
         "seed": job.seed,
+        "limits": None if achieved is None else {**limits.model_dump(), "achieved": asdict(achieved)},
         "finetune": None if pruning.finetune is None else pruning.finetune.model_dump(),
         "timesteps": network.spec.timesteps,
         "encoding": running.encoding.model_dump(),
@@ -120,9 +129,14 @@ def prune(job: Job) -> None:
         if job.checkpoint is None
         else {"file": job.checkpoint.name, "sha256": sha256(job.checkpoint)},
     }
-    write_results(job.out, dense, levels.rows, about)
+    write_results(job.out, dense, progress.rows, about)
     shutil.rmtree(job.out / RESUME, ignore_errors=True)
-    print(f"\n{table(dense, _synapses(network), levels.rows)}\n\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
+    print(f"\n{table(dense, _synapses(network), progress.rows)}")
+    if achieved is not None:
+        print(f"\nof a training sample, at the end: {achieved}")
+        if achieved.within is False:
+            print("warning: that is over the budget: fine-tuning brings back more than pruning takes away")
+    print(f"\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
 
 
 def _net(job: Job, running: RunningParams) -> nn.Module:

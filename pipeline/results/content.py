@@ -2,7 +2,8 @@
 
 Everything comes from the stage's dvc.lock entry and the files that it lists as outputs (`pipeline.io.paths` says where
 they lie). By name: `metrics.json` and `dataset.json` are numbers, `metrics/<name>.json` the same for one method or
-study each, `curve.csv` has a row an epoch, `levels.csv` one a level, and in `evaluate` one a net.
+study each, `curve.csv` has a row an epoch, `levels.csv` one a level, and in `evaluate` one a net. What `export` wrote
+of a net belongs to that net's run.
 """
 
 import csv
@@ -14,13 +15,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.export.paths import export_table, exported_nets
 from pipeline.io.files import read_json
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
 from pipeline.results.md5 import require_content
 from pipeline.results.place import Place
 
-EVALUATE = "evaluate"
+EVALUATE, EXPORT = "evaluate", "export"
 CURVE_FILE = "curve.csv"
 LEVELS_FILE = "levels.csv"
 NUMBER_FILES = ("metrics.json", "dataset.json")
@@ -44,7 +46,8 @@ class Point(NamedTuple):
 @dataclass(frozen=True)
 class Content:
     """What one run shows: files and folders as artifacts, the dataset as MLflow takes it, `children` as runs below it.
-    `is_whole`: the weights of its nets were there to log."""
+    `exports`: for the runs of other nets, by their names, the folders of what was exported of them. `is_whole`: the
+    weights of its nets were there to log."""
 
     name: str
     labels: Mapping[str, str]
@@ -54,6 +57,7 @@ class Content:
     weights: Path | None = None
     dataset: Mapping[str, str] | None = None
     children: Sequence["Content"] = ()
+    exports: Mapping[str, Path] = field(default_factory=dict)
     is_whole: bool = True
 
 
@@ -75,9 +79,12 @@ def read_result(root: Path, place: Place, entry: Entry) -> Content:
         points += [Point(key, value) for key, value in numbers.items()]
     dataset, rows = _dataset(root, place, entry), _rows(files.get(LEVELS_FILE))
     about = {"params": params, "artifacts": list(files.values()), "dataset": dataset}
+    is_whole = are_weights_here(root, place)
+    if place.labels["stage"] == EXPORT:
+        exports = _exports(root, place, entry) if is_whole else {}
+        return Content(place.name, place.labels, exports=exports, is_whole=is_whole, **about)
     if place.labels["stage"] != EVALUATE:
         return Content(place.name, place.labels, points=points + _by_level(rows) + _at_levels(rows), **about)
-    is_whole = are_weights_here(root, place)
     trees = [RESULTS / place.experiment / name for name in ("train", "prune")]
     for dep in entry["deps"]:
         if is_whole and Path(dep["path"]) in trees:
@@ -88,7 +95,9 @@ def read_result(root: Path, place: Place, entry: Entry) -> Content:
 
 
 def are_weights_here(root: Path, place: Place) -> bool:
-    """Whether the workspace has the weights of every net that the result names."""
+    """Whether the workspace has the weights of every net that the result names, or what was exported of them."""
+    if place.labels["stage"] == EXPORT:
+        return (root / exported_nets(place.experiment)).is_dir()
     if place.labels["stage"] != EVALUATE:
         return True
     table = root / evaluate_table(place.experiment)
@@ -99,6 +108,15 @@ def growing_curve(path: Path) -> list[Point]:
     """The points of a curve that a stage is still writing: its whole lines so far."""
     text = path.read_text(encoding="utf-8")
     return _curves("curve", csv.DictReader(text[: text.rfind("\n") + 1].splitlines()), over="epoch")
+
+
+def _exports(root: Path, place: Place, entry: Entry) -> dict[str, Path]:
+    """The folder of each net that was exported, by the net's name. Raises ContentChanged."""
+    folder = exported_nets(place.experiment)
+    for out in entry["outs"]:
+        if Path(out["path"]) == folder:
+            require_content(root / folder, out["md5"])
+    return {row["net"]: root / folder / row["net"] for row in _rows(root / export_table(place.experiment))}
 
 
 def _params(place: Place, entry: Entry) -> dict[str, str]:

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from pipeline.export.paths import export_table
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, required, run_stage
 from pipeline.io.files import read_json, write_json, write_text
 from pipeline.io.finished import study_table
-from pipeline.io.matrix_file import studies_of
+from pipeline.io.matrix_file import read_stages, studies_of
 from pipeline.io.params import load_block
 from pipeline.io.tables import read_table, write_table
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
 from pipeline.report.comparison.figures import FIGURES
 from pipeline.report.comparison.summary import from_json
+from pipeline.report.page.exports import exports_section
 from pipeline.report.page.page import render_page
 from pipeline.report.page.sections import page_of
 from pipeline.report.studies import Context, Studied, load_report
@@ -47,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     judgement = judge(Evidence(comparison, dataset["name"], studies), experiment)
     drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
     svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
-    page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs))
+    exports = None
+    if experiment in read_stages().get("export", {}):
+        exports = exports_section(experiment, read_table(export_table(experiment), f"export@{experiment}"))
+    page = render_page(page_of(experiment, dataset, model, comparison, studies, judgement, svgs, exports))
     folder = paths.report_folder(experiment)
     if not studies:  # the folders are outputs all the same, and git keeps no empty ones
         for name in ("studies", "metrics", "figures"):

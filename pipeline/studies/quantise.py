@@ -2,6 +2,7 @@
 layer or a row, and some are fine-tuned with straight-through rounding; which scales, validation says. Test accuracy,
 silent neurons and operations are those of the integer network itself (`snnprune.quantise.integer`)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -22,7 +23,7 @@ from snnprune.quantise.activity import Activity, activity
 from snnprune.quantise.finetune import Finetuning
 from snnprune.quantise.footprint import PackedFootprint, of_float, of_integer
 from snnprune.quantise.quantise import Quantised, quantise
-from snnprune.quantise.rounding import PER
+from snnprune.quantise.rounding import PER, Per
 
 NEEDS = NETS
 READS = {"model": ModelParams, "prune": PruneParams}
@@ -87,18 +88,24 @@ def rows_of_net(net: Net, inputs: Inputs[Params], seed: int) -> list[Row]:
     found = [row(FLOAT_BITS, "none", False, accuracy(net.network, inputs.dataset.validation), whole)]
     for bits in inputs.params.bits:
         rounded = {per: quantise(net.network, bits, per) for per in PER}
-        validation = {per: quantised.accuracy(inputs.dataset.validation) for per, quantised in rounded.items()}
-        best = max(PER, key=validation.get)
+        validation, best = best_scales(rounded, inputs.dataset.validation)
         tested = _of_integer(rounded[best], before, test)
         found += [row(bits, per, False, validation[per], tested if per == best else None) for per in PER]
         if is_tuned:
-            quantised = quantise(net.network, bits, best, _finetuning(net, bits, tuned, inputs, seed))
+            quantised = quantise(net.network, bits, best, finetuning(net, bits, tuned, inputs, seed))
             there = quantised.accuracy(inputs.dataset.validation)
             found.append(row(bits, best, True, there, _of_integer(quantised, before, test)))
     return found
 
 
-def _finetuning(net: Net, bits: int, params: Tuned, inputs: Inputs[Params], seed: int) -> Finetuning:
+def best_scales(rounded: Mapping[Per, Quantised], validation: Split) -> tuple[dict[Per, float], Per]:
+    """The validation accuracy of a net rounded with each kind of scales, and the kind that is best."""
+    found = {per: quantised.accuracy(validation) for per, quantised in rounded.items()}
+    return found, max(PER, key=found.get)
+
+
+def finetuning(net: Net, bits: int, params: FinetuneParams, inputs: Inputs[Params], seed: int) -> Finetuning:
+    """How a net of `seed` is fine-tuned with weights of so many bits."""
     loss = CROSS_ENTROPY
     if params.distillation is not None:
         loss = distilled(taught_by(inputs.dense(seed)), params.distillation)

@@ -41,10 +41,10 @@ def observe(
 
     def after_layer(name: str, layer: nn.Module, given: Tensor, output: Any) -> None:
         operations = _count(kept[name], given != 0)
-        is_current = _is_current(given) | (name in wiring.constant)
-        macs[name] = macs[name] + operations * is_current
-        acs[name] = acs[name] + operations * ~is_current
-        analogue[name] = analogue[name] + is_current
+        current = is_current(given) | (name in wiring.constant)
+        macs[name] = macs[name] + operations * current
+        acs[name] = acs[name] + operations * ~current
+        analogue[name] = analogue[name] + current
         dense[name] = dense.get(name, 0) + int(_count(full[name], torch.ones_like(given[:1], dtype=torch.bool)))
         calls[name] += 1
 
@@ -123,7 +123,7 @@ def _count(counting: nn.Module, active: Tensor) -> Tensor:
     return counting.forward(active.to(counting.weight.dtype)).flatten(1).sum(1, dtype=torch.float64).round().long()
 
 
-def _is_current(values: Tensor) -> Tensor:
+def is_current(values: Tensor) -> Tensor:
     """Which samples [B] have a value that is none of 0, 1 and -1."""
     return ((values != 0) & (values.abs() != 1)).flatten(1).any(1)
 

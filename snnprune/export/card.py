@@ -70,6 +70,11 @@ class Card:
         """Zero synapses / prunable synapses."""
         return 1 - self.nnz / self.synapses
 
+    @property
+    def net_bytes(self) -> int | None:
+        """Of the arrays that are the net, in flash or in a file; None where the target does not say."""
+        return next((size for key, size in self.about.items() if key in ("flash_bytes", "array_bytes")), None)
+
     def files(self) -> dict[str, bytes]:
         """The two files."""
         return {MARKDOWN: self.markdown().encode(), JSON: (json.dumps(self.plain(), indent=2) + "\n").encode()}

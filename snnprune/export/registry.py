@@ -22,13 +22,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.errors import UserError
-from snnprune.core.network import SpikingNetwork
+
+if TYPE_CHECKING:  # the names of the targets are read where torch is not needed
+    from torch import Tensor
+
+    from snnprune.adapters.network import AdaptedNetwork
+    from snnprune.core.network import SpikingNetwork
 
 TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -59,9 +61,9 @@ class Target:
     """The functions of a target, as described at the top of this file."""
 
     name: str
-    export: Callable[[SpikingNetwork | AdaptedNetwork, Sequence[str]], Exported]
-    run: Callable[[Path, Tensor], Tensor]
-    run_elsewhere: Callable[[Path, Tensor], Tensor] | None = None
+    export: "Callable[[SpikingNetwork | AdaptedNetwork, Sequence[str]], Exported]"
+    run: "Callable[[Path, Tensor], Tensor]"
+    run_elsewhere: "Callable[[Path, Tensor], Tensor] | None" = None
 
 
 def load_target(name: str) -> Target:

@@ -99,7 +99,7 @@ def test_list_names_what_there_is_and_imports_none_of_it(monkeypatch: pytest.Mon
     monkeypatch.chdir(PROJECT)
     paragraphs = listing.listing(in_project=True).split("\n\n")
     found = {kind: [line.split()[0] for line in lines] for kind, *lines in (p.splitlines() for p in paragraphs)}
-    assert list(found) == ["experiments:", "methods:", "datasets:", "studies:"]
+    assert list(found) == ["experiments:", "methods:", "datasets:", "export targets:", "studies:"]
     assert found["methods:"] == available()
     assert {"digits", "mnist"} <= set(found["experiments:"]) & set(found["datasets:"])
     described = [line.split(maxsplit=1) for line in "\n".join(paragraphs[1:]).splitlines() if line[0] == " "]

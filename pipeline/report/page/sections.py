@@ -28,9 +28,10 @@ def page_of(
     studies: Mapping[str, Studied],
     judgement: Judgement,
     svgs: Mapping[str, str],
+    exports: Section | None = None,
 ) -> Page:
     """The whole page; a study that the experiment lacks has no section. dataset: the content of dataset.json. svgs: the
-    figures of the comparison and the studies, by name."""
+    figures of the comparison and the studies, by name. exports: None where the experiment exports none."""
 
     def source(stage: str, *files: str) -> Source:
         return Source(f"{stage}@{experiment}", files)
@@ -80,6 +81,7 @@ def page_of(
         sections=[
             compared("accuracy", "Accuracy against sparsity", accuracy),
             *map(studied, ordered),
+            *([] if exports is None else [exports]),
             compared("sparsity", "Does the mask hit its target?", sparsity),
             Section("numbers", "All numbers of the comparison", [everything], tables=[table(comparison)]),
         ],

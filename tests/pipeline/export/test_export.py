@@ -115,3 +115,32 @@ def test_a_block_that_is_wrong(project: Path, block: dict, message: str) -> None
     write_params(("export", block))
     with pytest.raises(ParamsError, match=message):
         stage.main(["tiny"])
+
+
+@pytest.mark.parametrize(("target", "bits"), [("c-int8", 8), ("c-int4", 4)])
+def test_a_fine_tuned_net_is_that_of_the_study(project: Path, target: str, bits: int) -> None:
+    list(export("tiny/cqp@0.90/seed1", [target], tuned=True))
+    card = json.loads((project / f"export/tiny/cqp@0.90/seed1/{target}-tuned/card.json").read_text())
+    table = pd.read_csv(paths.table_file("tiny", "quantise"))
+    (row,) = table.query("method == 'cqp' and level == 0.9 and seed == 1 and bits == @bits and finetuned").itertuples()
+    found = card["differences"]
+    assert (found["accuracy"], found["decisions"] / found["samples"]) == (row.accuracy, row.differing)
+    assert card["command"] == f"snnprune export tiny/cqp@0.90/seed1 --to {target} --tuned"
+    assert card["about"]["notes"][0] == f"fine-tuned with weights of {bits} bits (epochs: 1), one scale a {row.per}"
+
+
+@pytest.mark.parametrize(
+    ("net", "target", "quantise", "message"),
+    [
+        (NET, "csr", {"finetune": None}, "--tuned is of the targets c-int8 and c-int4; found csr"),
+        ("mine.safetensors", "c-int8", {"finetune": None}, "mine: --tuned needs a net of a project"),
+        (NET, "c-int8", {}, "experiments.tiny.quantise.finetune: missing; --tuned fine-tunes as it says"),
+        (NET, "c-int8", None, "experiments.tiny.quantise: missing; there are: data, "),
+    ],
+)
+def test_what_cannot_be_fine_tuned(project: Path, net: str, target: str, quantise: dict | None, message: str) -> None:
+    snnprune.save(snnprune.build([16, 8, 2]), project / "mine.safetensors")
+    write_params(("quantise", quantise))
+    with pytest.raises(UserError, match=message):
+        list(export(net, [target], Path("out"), tuned=True))
+    assert not (project / "out").exists()

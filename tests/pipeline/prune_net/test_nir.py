@@ -30,7 +30,7 @@ def job(folder: Path, **others: object) -> Job:
     values = {
         "network": str(folder / "net.nir"), "checkpoint": None, "data": f"events:{folder / 'data.npz'}",
         "out": folder / "out", "method": "magnitude", "alpha": None, "running": {"timesteps": 6, "reset": "subtract"},
-        "pruning": {"levels": [0.5], "finetune": None}, "seed": 0, "threads": 1,
+        "pruning": {"levels": [0.5], "finetune": None}, "seed": 0, "device": "cpu", "threads": 1,
     }  # fmt: skip
     return Job(**values | others)
 

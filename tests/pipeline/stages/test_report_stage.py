@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from pipeline import matrix
+from pipeline.export.paths import export_table
 from pipeline.io import paths
 from pipeline.io.files import read_json, write_json
 from pipeline.io.tables import read_table, write_table
@@ -190,13 +191,16 @@ def test_only_the_methods_and_seeds_of_the_matrix_count(project: Path) -> None:
         (report, paths.compare_folder("tiny") / "summary.json", "compare@tiny"),
         (report, paths.data_folder("tiny") / "dataset.json", "data@tiny"),
         (report, paths.table_file("tiny", "sweep"), "study@tiny-sweep"),
+        (report, export_table("tiny"), "export@tiny"),
     ],
 )
 def test_a_missing_result_names_the_stage_that_makes_it(
     project: Path, stage: ModuleType, missing: Path, maker: str
 ) -> None:
     add_studies("sweep")
-    missing.unlink()
+    write_matrix(["sweep"], export={})
+    matrix.update()
+    missing.unlink(missing_ok=True)
     with pytest.raises(UserError, match=f"{missing}: no such file; stage {maker} makes it"):
         stage.main(ARGUMENTS)
     assert not paths.report_folder("tiny").exists()
@@ -275,6 +279,28 @@ def test_every_study_is_reported(project: Path) -> None:
     assert not [file for file in parsed.files if not (folder / file).is_file()]
     report.main(ARGUMENTS)
     assert contents(folder) == first
+
+
+def test_exports_have_a_section_with_bytes_and_other_decisions(project: Path) -> None:
+    write_matrix(export={"targets": ["c", "onnx"], "nets": ["cqp@0.90"]})
+    matrix.update()
+    run = [{"samples": 200, "decisions": seed, "counts": 5, "accuracy": 0.8} for seed in SEEDS]
+    rows = [
+        {"net": f"cqp@0.90/seed{seed}", "target": target, "bytes": 5000, "net_bytes": held, **more}
+        for seed in SEEDS
+        for target, held, more in (("c", 1500, run[seed]), ("onnx", None, {}))
+    ]
+    write_table(export_table("tiny"), rows)
+    page = Parsed(report_page())
+    assert [row for row in page.cells if row[0] == "cqp@0.90"] == [
+        ["cqp@0.90", "c", "1.50 ± 0.00", "5.00 ± 0.00", "3 of 600", "15 of 600", "80.00 ± 0.00"],
+        ["cqp@0.90", "onnx", "-", "5.00 ± 0.00", "not run", "not run", "-"],
+    ]
+    assert "../export/table.csv" in page.files
+    assert page.referred <= set(page.ids)
+    write_matrix()
+    matrix.update()
+    assert "Exports" not in Parsed(report_page()).text  # its table is still there
 
 
 def test_a_study_taken_out_leaves_the_page_although_its_files_are_still_there(project: Path) -> None:

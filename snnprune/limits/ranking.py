@@ -1,0 +1,44 @@
+"""The scores that a method ranks synapses by, asked of the method itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+from torch import Tensor
+
+from snnprune.core.errors import NotFiniteError, UserError
+from snnprune.core.schema import Block
+from snnprune.pruning.mask import Mask, flatten
+from snnprune.pruning.problem import Layers, Method, Pick, Problem
+
+
+@dataclass(frozen=True)
+class _Asking(Problem):
+    """A problem that notes what a method gives to `keep_top`, and None where it chooses by a rule of its own."""
+
+    given: list[tuple[Layers, Layers | None] | None] = field(default_factory=list)
+
+    def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
+        self.given.append((scores, protected))
+        return self.mask
+
+    def choose(self, rule: Callable[[Pick, int], Tensor]) -> Mask:
+        self.given.append(None)
+        return self.mask
+
+
+def scores_of(method: Method, problem: Problem, params: Block) -> Layers:
+    """The method's score of every synapse, in the weights' shapes. Raises UserError: it does not choose by one score
+    alone, or one of a synapse in the mask is not finite."""
+    asking = _Asking(**{part.name: getattr(problem, part.name) for part in fields(Problem)})
+    method.prune(asking, params)
+    if len(asking.given) != 1 or asking.given[0] is None:
+        raise UserError(
+            f"method: limits need one that gives every synapse a score, such as cqp, magnitude, gradient or random; "
+            f"found {method.name!r}, which chooses in another way"
+        )
+    scores, protected = asking.given[0]
+    if protected is not None:
+        raise UserError(f"method: limits allow no protected synapses; {method.name} protects some (tau)")
+    if not flatten(scores)[problem.mask.vector()].isfinite().all():
+        raise NotFiniteError(f"{method.name}: scores are not finite")
+    return scores

@@ -1,0 +1,64 @@
+"""Limits on the command line of `snnprune prune`."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from flows import cli
+from snnprune.adapters.module_file import build_from
+
+COMMAND = ["my_nets.py:build", "--checkpoint", "my.pt", "--data", "idx:mnist", "--out", "pruned", "--epochs", "1"]
+
+
+def prune(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    """The exit code of the command in this process."""
+    monkeypatch.setattr(sys, "argv", ["snnprune", "prune", *COMMAND, *options])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+def test_a_budget_and_a_structure(user: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """The last level is within the budget, and its state dict in the user's class keeps to the structure."""
+    assert prune(monkeypatch, "--max-operations", "1500", "--fan-in", "40", "--pattern", "2:4") == 0
+    assert "\nof a training sample, at the end: " in (said := capsys.readouterr().out) and "warning" not in said
+    found = json.loads((user / "pruned/results.json").read_text())
+    limits, last = found["limits"], found["levels"][-1]
+    assert (limits["max_operations"], limits["fan_in"], limits["pattern"]) == (1500, 40, [2, 4])
+    assert limits["achieved"]["within"] and 0 < limits["achieved"]["operations"] <= 1500
+    assert limits["achieved"]["nnz"] == last["nnz"]
+    (name,) = [path for path in (user / "pruned").glob("level-*.pt") if float(path.stem[6:]) == last["level"]]
+    net = build_from("my_nets.py:build")
+    net.load_state_dict(torch.load(name, weights_only=True), strict=True)
+    for layer in (net.fc1, net.fc2):
+        kept = layer.weight != 0
+        assert kept.sum(1).max() <= 40
+        assert kept.unflatten(1, (-1, 4)).sum(2).max() <= 2
+
+
+def test_levels_within_a_structure(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert prune(monkeypatch, "--levels", "0.9", "0.95", "--fan-in", "100", "--method", "magnitude") == 0
+    found = json.loads((user / "pruned/results.json").read_text())
+    assert [row["nnz"] for row in found["levels"]] == [7940, 3970]
+    assert found["limits"]["achieved"]["within"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pattern", "2/4"], "pattern: expected two whole numbers, such as 2:4; found '2/4'"),
+        (["--pattern", "4:2"], "options: pattern: n must be smaller than m"),
+        (["--max-bytes", "100"], "max_bytes: found 100; the least that is possible is 453, with one synapse"),
+        (["--max-bytes", "9000", "--levels", "0.9"], "level: cannot be given with max_bytes"),
+        (["--fan-in", "9", "--method", "osqp"], "method: limits need one that gives every synapse a score"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    user: Path, monkeypatch: pytest.MonkeyPatch, capsys, options: list[str], message: str
+) -> None:
+    assert prune(monkeypatch, *options) == 1
+    assert message in capsys.readouterr().err
+    assert not (user / "pruned").exists()

@@ -1,0 +1,194 @@
+"""Pruning within limits, by every method of the registry: what holds of the masks, the nets and the errors."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import snnprune
+from snnprune.core.errors import UserError
+from snnprune.core.schema import ParamsError
+from snnprune.limits import prune as limits_prune
+from snnprune.limits.params import Limits
+from snnprune.limits.prune import _level
+from snnprune.pruning.mask import Mask
+from snnprune.pruning.registry import available
+from tests.snnprune.adapters.own_nets import Residual
+
+SCORED = ["cqp", "gradient", "magnitude", "random"]
+OTHERS = sorted(set(available()) - set(SCORED))
+DENSE, CONV = [36, 14, 11, 4], "6x6-4C3-6C2-4"  # of 504 + 154 + 44 and 36 + 96 + 216 synapses
+STRUCTURES: list[dict[str, Any]] = [{"fan_in": 5}, {"pattern": (2, 4)}, {"fan_in": 7, "pattern": (1, 3)}]
+BUDGETS = [{"max_bytes": 900}, {"max_operations": 400}, {"max_energy_pj": 2500}]
+
+
+def data(count: int = 60) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % 4
+    images = 0.2 * torch.rand((count, 1, 6, 6), generator=generator)
+    return images + (labels[:, None, None, None] == torch.arange(36).reshape(6, 6) % 4), labels
+
+
+def net(layers: Any = DENSE) -> snnprune.SpikingNetwork:
+    return snnprune.build(layers, timesteps=4, threshold=0.2)
+
+
+def prune(layers: Any = DENSE, **options: Any) -> snnprune.Pruned:
+    return snnprune.prune(net(layers), data(), **options)
+
+
+def require_structure(mask: Mask, fan_in: int | None = None, pattern: tuple[int, int] | None = None) -> None:
+    for layer in mask.values():
+        rows = layer.flatten(1)
+        assert fan_in is None or rows.sum(1).max() <= fan_in
+        if pattern is not None:
+            n, m = pattern
+            assert all(rows[:, at : at + m].sum(1).max() <= n for at in range(0, rows.shape[1], m))
+
+
+@pytest.mark.parametrize("layers", [DENSE, CONV])
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("method", SCORED)
+def test_levels_within_a_structure_are_exact_and_nested(method: str, structure: dict[str, Any], layers: Any) -> None:
+    pruned = prune(layers, method=method, level=[0.9, 0.95], finetune=snnprune.Finetune(epochs=1), **structure)
+    size = pruned.mask.size
+    assert [step.mask.nnz for step in pruned.levels] == [round(0.1 * size), round(0.05 * size)]
+    assert pruned.levels[1].mask.inside(pruned.levels[0].mask)
+    for step in pruned.levels:
+        require_structure(step.mask, **structure)
+    for name, layer in pruned.mask.items():
+        assert not pruned.network.get_parameter(name)[~layer].any()
+
+
+@pytest.mark.parametrize("layers", [DENSE, CONV])
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_a_structure_alone_leaves_all_that_it_allows(structure: dict[str, Any], layers: Any) -> None:
+    pruned = prune(layers, method="magnitude", **structure)
+    rows = [layer.flatten(1) for layer in pruned.mask.values()]
+    k = structure.get("fan_in", 10_000)
+    n, m = structure.get("pattern", (1, 1))
+    allowed = [len(row) * min(k, row.shape[1] // m * n + min(n, row.shape[1] % m)) for row in rows]
+    assert [int(row.sum()) for row in rows] == allowed
+    assert pruned.levels[0].keep == pruned.nnz
+
+
+@pytest.mark.parametrize("structure", [{}, {"fan_in": 6, "pattern": (2, 4)}, {"neurons": True}, {"per_cost": True}])
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("method", SCORED)
+def test_a_budget_holds_after_fine_tuning(method: str, budget: dict[str, float], structure: dict[str, Any]) -> None:
+    pruned = prune(method=method, finetune=snnprune.Finetune(epochs=2), **budget, **structure)
+    (key, limit), found = next(iter(budget.items())), pruned.achieved
+    assert found.within and getattr(found, key.removeprefix("max_")) <= limit
+    assert (found.nnz, found.sparsity) == (pruned.nnz, pruned.sparsity)
+    counted = snnprune.count_operations(pruned.network, data())
+    assert found.operations == pytest.approx(counted.macs_once + counted.acs)
+    assert all(later.mask.inside(step.mask) for step, later in zip(pruned.levels[:-1], pruned.levels[1:], strict=True))
+    if "neurons" not in structure:
+        assert 0 < found.of_bound <= 1 + 1e-9
+        require_structure(pruned.mask, *(structure.get(key) for key in ("fan_in", "pattern")))
+
+
+def test_bytes_are_used_up_to_less_than_a_synapse() -> None:
+    assert 900 - 5 < prune(method="magnitude", max_bytes=900).achieved.bytes <= 900
+
+
+@pytest.mark.parametrize("layers", [DENSE, CONV])
+@pytest.mark.parametrize("method", SCORED)
+def test_whole_neurons_leave_no_half_ones(method: str, layers: Any) -> None:
+    """What the kept rows of a layer and the kept rows before it join is kept whole; at most as much as the level."""
+    pruned = prune(layers, method=method, level=0.6, neurons=True)
+    assert pruned.nnz <= round(0.4 * pruned.mask.size) < pruned.nnz + 60
+    before = torch.ones(1 if layers == CONV else 36, dtype=torch.bool)
+    for layer in pruned.mask.values():
+        rows = layer.flatten(1).any(1)
+        channels = layer.reshape(len(layer), len(before), -1)
+        assert torch.equal(channels, (rows[:, None] & before)[:, :, None].expand_as(channels))
+        before = rows
+    assert before.all()
+
+
+@pytest.mark.parametrize("method", OTHERS)
+@pytest.mark.parametrize("limit", [{"fan_in": 5}, {"max_bytes": 900}, {"neurons": True, "level": 0.5}])
+def test_methods_that_score_no_synapses_are_refused(method: str, limit: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"method: limits need one that gives every synapse a score.* '{method}'"):
+        prune(method=method, **limit)
+
+
+def test_own_forwards_too() -> None:
+    adapted = snnprune.adapt(Residual(), data()[0], fast=False)
+    options = {"method": "magnitude", "finetune": snnprune.Finetune(epochs=1)}
+    pruned = snnprune.prune(adapted.network, data(), max_operations=300, fan_in=6, **options)
+    require_structure(pruned.mask, 6)
+    assert pruned.achieved.within
+    with pytest.raises(UserError, match="neurons: whole ones can be removed of a plain sequence of layers; this runs"):
+        snnprune.prune(adapted.network, data(), level=0.5, neurons=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_bytes": 5}, r"max_bytes: found 5; the least that is possible is 133, with one synapse \(128 are"),
+        ({"max_energy_pj": 10}, r"max_energy_pj: found 10; the least .* \(534 are the net's whatever it keeps\)"),
+        ({"max_bytes": 300, "neurons": True}, "the least .* is 333, with one neuron in each hidden layer"),
+        ({"max_bytes": 1e6}, "max_bytes: the network takes 3,638 as it is; there is nothing to prune"),
+        ({"max_bytes": 900, "level": 0.5}, "level: cannot be given with max_bytes"),
+        ({"max_bytes": 900, "max_operations": 4}, "prune: give one budget; found max_bytes, max_operations"),
+        ({"fan_in": 2, "level": 0.5}, "351 synapses are to be kept, but .* leave 58: the lowest level is 0.9174"),
+        ({"neurons": True}, "neurons: how many go is said by a level or a budget; found neither"),
+        ({"neurons": True, "level": 0.95}, "35 synapses are to be kept; one neuron in each hidden layer has 41"),
+        ({"neurons": True, "level": 0.5, "scope": "layer"}, "scope: neurons are ranked over .*; found 'layer'"),
+        ({"fan_in": 0}, "prune.fan_in: .* greater than or equal to 1; found 0"),
+        ({"pattern": (4, 2)}, r"pattern: n must be smaller than m, such as \[2, 4\]; found \[4, 2\]"),
+        ({"pattern": (2, 4, 8)}, "prune.pattern: .* at most 2 items"),
+        ({"max_bytes": -1}, "prune.max_bytes: .* greater than 0; found -1"),
+        ({"max_energy_pj": 1e4, "profile": "tpu"}, "prune.profile: allowed are horowitz_45nm_fp32, .*; found 'tpu'"),
+        ({"fan_in": 5, "method": "cqp", "method_params": {"tau": 0.9}}, "allow no protected synapses; cqp protects"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        prune(**{"method": "magnitude", **options})
+
+
+def test_schema_errors_are_of_the_params() -> None:
+    with pytest.raises(ParamsError):
+        prune(fan_in=0)
+
+
+def test_the_same_again_and_nothing_else_is_touched() -> None:
+    network, drawn = net(), torch.get_rng_state()
+    before = {name: parameter.clone() for name, parameter in network.named_parameters()}
+    options = {"method": "cqp", "max_operations": 400, "finetune": snnprune.Finetune(epochs=1)}
+    first, second = (snnprune.prune(network, data(), **options) for _ in range(2))
+    assert torch.equal(first.mask.vector(), second.mask.vector()) and first.achieved == second.achieved
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(torch.equal(parameter, before[name]) for name, parameter in network.named_parameters())
+
+
+def test_without_limits_nothing_is_said_and_the_level_is_0_9() -> None:
+    pruned = prune(method="magnitude")
+    assert (pruned.achieved, pruned.nnz) == (None, round(0.1 * 702))
+    assert not Limits().any
+
+
+@pytest.mark.parametrize(("kept", "size", "level"), [(1, 2, 0.5), (1, 3, 0.67), (70, 702, 0.9), (999, 1000, 0.001)])
+def test_a_mask_s_level_has_as_few_digits_as_give_its_count(kept: int, size: int, level: float) -> None:
+    assert _level(Mask({"w": torch.arange(size)[None] < kept})) == level
+
+
+def test_a_later_round_that_finds_nothing_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The net that was fine-tuned is returned, and says that it is over its budget."""
+    chosen = limits_prune._chosen
+    rounds: list[Mask] = []
+
+    def once(scores: Any, mask: Mask, costs: Any, limit: float, limits: Limits) -> Any:
+        if rounds:
+            raise limits_prune.Impossible("nothing")
+        rounds.append(mask)
+        return chosen(scores, mask, costs, 1.7 * limit, limits)
+
+    monkeypatch.setattr(limits_prune, "_chosen", once)
+    pruned = prune(method="magnitude", max_operations=200)
+    assert len(pruned.levels) == 1
+    assert pruned.achieved.within is False and pruned.achieved.operations > 200
