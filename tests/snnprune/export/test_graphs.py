@@ -187,3 +187,32 @@ def test_what_cannot_be_expressed_is_named(layer: nn.Module, message: str, targe
     network = adapt(Odd(layer), torch.rand(4, 1, 6, 6), timesteps=3, fast=False).network
     with pytest.raises(UserError, match=message):
         load_target(target).export(network, ())
+
+
+def test_the_equations_of_nir_give_the_same_spikes_where_the_reset_is_nirs_own(tmp_path: Path) -> None:
+    """A residual sum, recurrent and synaptic neurons that reset to zero at once, by a second interpreter."""
+    nir = pytest.importorskip("nir")
+    from tests.snnprune.nir.equations import interpret
+
+    class NirsOwn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            options = {"init_hidden": True, "reset_mechanism": "zero", "reset_delay": False, "threshold": 0.5}
+            self.fc1, self.lif = nn.Linear(64, 12), snn.Leaky(beta=torch.linspace(0.25, 0.75, 12), **options)
+            self.fc2, self.norm = nn.Linear(12, 12), nn.BatchNorm1d(12)
+            self.rec = snn.RLeaky(beta=0.5, linear_features=12, learn_beta=True, **options)
+            self.fc3, self.syn = nn.Linear(12, 8), snn.Synaptic(alpha=0.5, beta=0.5, **options)
+
+        def forward(self, x: Tensor) -> Tensor:
+            spikes = self.lif(self.fc1(x.flatten(1)))
+            return self.syn(self.fc3(self.rec(self.norm(self.fc2(spikes)) + spikes)))
+
+    torch.manual_seed(0)
+    network, images = adapted(NirsOwn(), timesteps=STEPS), samples()
+    own = counts(network, images)
+    assert len(own.unique(dim=0)) >= 8
+    about = written(tmp_path, network, "nir")
+    assert about["notes"] == ["resets to zero, which is NIR's own reset: every reader has the same neurons"]
+    values = images.expand(STEPS, *images.shape).numpy()
+    found = interpret(nir.read(tmp_path / "network.nir"), values, 1e-4).sum(0)
+    assert np.array_equal(found, own.numpy())
