@@ -43,8 +43,9 @@ class SpikingJelly(Package):
             neuron.surrogate_function = own
 
     def surrogate(self, neuron: BaseNode | SimpleBaseNode, distance: Tensor) -> Tensor:
-        """The neuron's `surrogate_function`."""
-        return neuron.surrogate_function(distance)
+        """The neuron's `surrogate_function`, its own also inside `distances`."""
+        function = neuron.surrogate_function
+        return (function.own if isinstance(function, _Listening) else function)(distance)
 
     def potential(self, neuron: BaseNode | SimpleBaseNode, output: Any) -> Tensor:
         """`v`, after the step's reset, as a script of the package's users reads it; of all steps `v_seq`."""
