@@ -12,8 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from snnprune.adapters.neurons import neurons_of
-from snnprune.adapters.packages.snntorch import reset_of
+from snnprune.adapters.neurons import neurons_of, reset_of
 from snnprune.core.errors import UserError
 
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel, and of torch.compile

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from snnprune.adapters.packages.package import Package
 from snnprune.adapters.packages.snntorch import DELAYED, STATE_FUNCTIONS, SnnTorch
+from snnprune.adapters.packages.snntorch import reset_of as reset_of
 from snnprune.adapters.params import Reset
 from snnprune.core.errors import UserError
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from snnprune.adapters.network import AdaptedNetwork
-from snnprune.adapters.neurons import neurons_of, package_of, watched
-from snnprune.adapters.packages.snntorch import DELAYED, SnnTorch, reset_of
+from snnprune.adapters.neurons import DELAYED, neurons_of, package_of, reset_of, watched
+from snnprune.adapters.packages.snntorch import SnnTorch
 from snnprune.core.architecture import Conv, Dense, MaxPool
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky
