@@ -108,7 +108,8 @@ def _by_output(name: str, outputs: int, values: Tensor) -> Tensor:
     """Values of neurons [M, ...] as means [outputs], one for each output of the weight that feeds them."""
     if values.numel() % outputs:
         raise UserError(
-            f"membrane criticality: {name.removeprefix('net.')} has {outputs} outputs, the neurons it feeds are {values.numel()}"
+            f"membrane criticality: {name.removeprefix('net.')} has {outputs} outputs, the neurons it feeds are "
+            f"{values.numel()}"
         )
     return values.reshape(outputs, -1).mean(1).cpu()
 
