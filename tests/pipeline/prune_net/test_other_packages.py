@@ -50,7 +50,7 @@ def test_the_section_on_other_packages(
     torch.manual_seed(0)
     source, data = f"{tmp_path / name}.py:build", load_idx(tmp_path / "mnist")
     adapted = snnprune.adapt(build_from(source), data.images[:64], timesteps=None if name == "jelly" else 10)
-    own = snnprune.train(adapted.network, data, training=snnprune.Training(epochs=8, batch_size=32, lr=0.005))
+    own = snnprune.train(adapted.network, data, training=snnprune.Training(epochs=5, batch_size=32, lr=0.005))
     torch.save(adapted.state_dict(own), tmp_path / f"{name}.pt")
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
 
