@@ -23,6 +23,8 @@ from torch.nn import functional
 
 from snnprune.core.params import Surrogate
 from snnprune.sparse import lif as compiled
+from snnprune.sparse.linear import SparseLinear
+from snnprune.sparse.sparse_spikes import SparseSpikeProduct
 from snnprune.sparse.spikes import SpikeProduct
 
 
@@ -63,9 +65,15 @@ class MultiStepLeaky(snntorch.Leaky):
         )
         return spikes * functional.dropout(torch.ones_like(spikes[0]), drop) if drop else spikes
 
-    def multi_step_into(self, linear: nn.Linear, current: Tensor, steps: int | None, drop: float) -> Tensor:
-        """The current [T, B, outputs] of the linear layer that these neurons feed, by `snnprune.sparse.spikes`; the
-        current is as there."""
+    def multi_step_into(
+        self, linear: nn.Linear | SparseLinear, current: Tensor, steps: int | None, drop: float, bias: Tensor | None
+    ) -> Tensor:
+        """The current [T, B, outputs] of the linear layer that these neurons feed, both as one function; the rest is as
+        in `multi_step`, for a current [T, B, N] or [B, N]. A dense layer takes no bias."""
+        if isinstance(linear, SparseLinear):
+            return SparseSpikeProduct.apply(
+                current, steps, self.neurons(), drop, bias, linear.values, linear.bias, linear.synapses
+            )
         return SpikeProduct.apply(current, steps, self.neurons(), drop, linear.weight, linear.bias)
 
     def surrogate_derivative(self, current: Tensor, steps: int | None = None) -> Tensor:

@@ -119,9 +119,9 @@ def run_fused(
 ) -> Tensor:
     """Output [T, B, ...] of the layers for an input [T, B, ...], or for a `constant` one [B, ...]. Each layer sees all
     steps at once; a constant input stays one step long up to the first spiking layer. Between linear layers values lie
-    in rows (`snnprune.sparse.lif`), and the neurons add the bias, which is faster; in training, neurons and the dense
-    layer that they feed are one function (`snnprune.sparse.spikes`). Before a layer runs, `observe` is called with it,
-    its input (that of neurons with the bias), and whether it is constant [B, ...], not [T, B, ...]."""
+    in rows (`snnprune.sparse.lif`), and the neurons add the bias, which is faster; in training, neurons and the linear
+    layer that they feed are one function (`MultiStepLeaky.multi_step_into`). Before a layer runs, `observe` is called
+    with it, its input (that of neurons with the bias), and whether it is constant [B, ...], not [T, B, ...]."""
     bias: Tensor | None = None
     done: nn.Module | None = None  # has been computed with the neurons before it
     every = list(layers)
@@ -135,12 +135,12 @@ def run_fused(
             if done is None:
                 values = layer.multi_step(values, steps if constant else None, drop, bias)
             else:
-                values = layer.multi_step_into(done, values, steps if constant else None, drop)
+                values = layer.multi_step_into(done, values, steps if constant else None, drop, bias)
             constant, bias = False, None
         elif layer is done or (isinstance(layer, MultiStepDropout) and isinstance(before, MultiStepLeaky)):
             continue  # it has happened
         elif type(layer) is nn.Linear and is_compiled(values) and values.shape[-2] >= ROWS_FROM:
-            if fuses and _fed_by_spikes(every[index + 1 :]) is not None and _is_batch(values):
+            if fuses and type(_fed_by_spikes(every[index + 1 :])) is nn.Linear and _is_batch(values):
                 values = layer(values)
             elif observe is None and isinstance(follower, MultiStepLeaky):
                 values, bias = product_in_rows(layer, values), layer.bias
@@ -153,13 +153,16 @@ def run_fused(
     return values.expand(steps, *values.shape) if constant else values
 
 
-def _fed_by_spikes(layers: Sequence[nn.Module]) -> nn.Linear | None:
-    """The dense layer that neurons, the first of `layers`, feed, through dropout at most, where both are one function
-    in training: if its outputs are enough."""
+def _fed_by_spikes(layers: Sequence[nn.Module]) -> nn.Linear | SparseLinear | None:
+    """The layer that neurons, the first of `layers`, feed, through dropout at most, where both are one function in
+    training: a sparse one, or a dense one if its outputs are enough."""
     fed = next((layer for layer in layers[1:] if not isinstance(layer, MultiStepDropout)), None)
-    if not layers or not isinstance(layers[0], MultiStepLeaky) or type(fed) is not nn.Linear:
+    if not layers or not isinstance(layers[0], MultiStepLeaky):
         return None
-    return fed if fed.out_features >= OUTPUTS_FROM and layers[0].neurons().are_alike else None
+    if isinstance(fed, SparseLinear):
+        return fed
+    follows = type(fed) is nn.Linear and fed.out_features >= OUTPUTS_FROM and layers[0].neurons().are_alike
+    return fed if follows else None
 
 
 def _is_batch(values: Tensor) -> bool:
