@@ -1,4 +1,5 @@
-"""The nets that can be exported: of the project in this folder (`digits/cqp@0.90/seed0`), or a file."""
+"""The nets that can be exported: of the project in this folder (`digits/cqp@0.90/seed0`), a file, or a level that
+`snnprune prune` wrote."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,6 +8,8 @@ from typing import NamedTuple
 
 from pipeline.io import paths
 from pipeline.io.nets import net_name
+from pipeline.prune_net.outputs import RESULTS
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.checkpoint import load_network
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
@@ -31,7 +34,7 @@ class Net:
 
     name: str
     argument: str
-    network: SpikingNetwork
+    network: SpikingNetwork | AdaptedNetwork
     dataset: Dataset | None = None
     seeds: tuple[float, ...] = ()
     place: Place | None = None
@@ -55,19 +58,23 @@ class Net:
 
 
 def find(net: str) -> Net:
-    """A net of the project in this folder, or of a file. Raises UserError: there is none; the message lists what there
-    is."""
+    """A net of the project in this folder, of a file, or of a folder of `snnprune prune`. Raises UserError: there is
+    none; the message lists what there is."""
     path = Path(net)
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise UserError(f"{net}: no such file")
         return Net(path.stem, path.name, load_network(path))
+    if path.suffix == ".pt" or (path / RESULTS).is_file():
+        from pipeline.export.pruned import find_level  # needs Net
+
+        return find_level(path)
     experiment, _, name = net.partition("/")
     if not (paths.RESULTS / experiment).is_dir() or not name:
         there = ", ".join(sorted(folder.name for folder in paths.RESULTS.glob("*") if folder.is_dir())) or "none"
         raise UserError(
-            f"{net}: neither a file .safetensors nor a net of a project here, such as digits/cqp@0.90/seed0; "
-            f"experiments with results: {there}"
+            f"{net}: neither a file .safetensors, nor a level that snnprune prune wrote, such as pruned/level-0.90.pt, "
+            f"nor a net of a project here, such as digits/cqp@0.90/seed0; experiments with results: {there}"
         )
     return in_project(experiment, name)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.export.nets import Net
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
@@ -51,7 +52,9 @@ def write(
     return card
 
 
-def _run(network: SpikingNetwork, target: Target, folder: Path, test: Split) -> tuple[Differences | None, list[str]]:
+def _run(
+    network: SpikingNetwork | AdaptedNetwork, target: Target, folder: Path, test: Split
+) -> tuple[Differences | None, list[str]]:
     """How what was written differs from the network, None where it cannot be run here, and what else is to be said."""
     try:
         differing = differences(network, target, folder, test)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from snnprune.energy.measure import Measurement
+from snnprune.export.metadata import described
 from snnprune.export.parity import Differences
 
 UNKNOWN = "unknown"  # as Hugging Face names it
@@ -127,14 +128,11 @@ class Card:
     def _what(self) -> dict[str, str]:
         network = self.network
         encoding = ", ".join(f"{key} {value}" for key, value in network["encoding"].items() if key != "name")
-        delay = "one step after the spike" if network["reset_delay"] else "at once"
         license = "not stated (`--license` says it)" if self.license == UNKNOWN else self.license
         return {
             "data": "not known" if self.data is None else f"{self.data}, SHA-256 {self.digest}",
             "test accuracy of the network": "not known" if self.accuracy is None else str(self.accuracy),
-            "layers": str(network["model"]["layers"]),
-            "neurons": f"leaky integrate-and-fire, beta {network['beta']}, threshold {network['threshold']}",
-            "reset": f"{network['reset']}, {delay}",
+            **described(network),
             "time steps": str(network["timesteps"]),
             "encoding": network["encoding"]["name"] + (f" ({encoding})" if encoding else ""),
             "read-out": "the class of most output spikes, the first of several",
