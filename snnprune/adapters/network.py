@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snnprune.adapters import operations
 from snnprune.adapters.convention import Convention, call
-from snnprune.adapters.neurons import reset_states, watched
+from snnprune.adapters.neurons import reset_states, watched_potentials
 from snnprune.adapters.params import Readout
 from snnprune.adapters.wiring import Wiring
 from snnprune.core.encoding import encode, is_constant
@@ -40,7 +40,7 @@ class Running:
 
 
 class AdaptedNetwork(nn.Module):
-    """`net`, a user's module of torch and snnTorch parts, as the library's functions take a network.
+    """`net`, a user's module of spiking neurons and torch's layers, as the library's functions take a network.
 
     What they ask is `spec.timesteps` and `spec.encoding`; `forward`, the logits; `spikes`, of each step what it adds to
     the logits; the parameters by name; and `layers` and `reads_rows`, which say that nothing in it runs in the compiled
@@ -81,20 +81,18 @@ class AdaptedNetwork(nn.Module):
                 "stopped from outside: let build() return a network of fewer"
             )
         encoded, constant = encode(images, spec.encoding, spec.timesteps, seed), is_constant(spec.encoding)
-        membranes: list[Tensor] = []
-        last = {spec.convention.last: self.net.get_submodule(spec.convention.last)}
-        reads = spec.readout != "count"
-        watching = watched(last, lambda *seen: membranes.append(seen[1].mem)) if reads else nullcontext()
+        last, reads = self.net.get_submodule(spec.convention.last), spec.readout != "count"
+        watching = watched_potentials(last) if reads else nullcontext()
         try:
-            with _drawing(seed, images.device), watching:
+            with _drawing(seed, images.device), watching as potentials:
                 found = call(self.net, spec.convention, encoded if constant else encoded[:steps], constant, steps)
         finally:
             reset_states(self.net)
         if not reads:
             return found[0]
         trace = found[-1]
-        if len(found) == 1 and membranes[-1].shape == trace.shape[1:]:
-            trace = torch.stack(membranes)
+        if len(found) == 1 and potentials[-1].shape[1:] == trace.shape[1:]:
+            trace = torch.cat(potentials)
         return trace / spec.timesteps if spec.readout == "mean-membrane" else trace.diff(dim=0, prepend=trace[:1] * 0)
 
     @property
