@@ -31,9 +31,9 @@ def trace(network: AdaptedNetwork) -> StepGraph:
     network (a module that is called in two places has two nodes); what torch's functions do without a module is called
     after what it reads, such as `conv1.flatten`.
 
-    Raises UserError: neurons of another kind; something between the modules that has no place in such a graph (anything but sums, changes of
-    shape and pooling), a state that is not the neuron's own of the step before, or recurrence outside RLeaky and
-    RSynaptic; names it.
+    Raises UserError: neurons of another kind; something between the modules that has no place in such a graph (anything
+    but sums, changes of shape and pooling); a state that is not the neuron's own of the step before; recurrence outside
+    RLeaky and RSynaptic. Names it.
     """
     spec = network.spec
     for name, neuron in neurons_of(network.net).items():
