@@ -40,9 +40,7 @@ def step_neurons(name: str, neuron: nn.Module, shape: tuple[int, ...]) -> StepNe
     """Of a neuron of snnTorch, without the recurrent weights it may have. shape: of its spikes, without the batch.
     Raises UserError: a neuron of another class, or with inhibition, quantised states or graded spikes. Raises
     NotFiniteError: a constant is NaN or infinite."""
-    if type(neuron) not in (*ALLOWED, MultiStepLeaky):  # the latter is the library's own Leaky
-        allowed = ", ".join(kind.__name__ for kind in ALLOWED)
-        raise UserError(f"{name}: {type(neuron).__name__} cannot be exported; of neurons these can: {allowed}")
+    require_known(name, neuron)
     if neuron.inhibition or neuron.state_quant or neuron.graded_spikes_factor.ne(1).any():
         raise UserError(
             f"{name}: neurons with inhibition, quantised states or graded spikes cannot be exported; found one of them"
@@ -59,6 +57,13 @@ def step_neurons(name: str, neuron: nn.Module, shape: tuple[int, ...]) -> StepNe
         reset="whole" if reset == "zero" and not isinstance(neuron, snntorch.Leaky) else reset,
         delayed=bool(getattr(neuron, DELAYED, True)),
     )
+
+
+def require_known(name: str, neuron: nn.Module) -> None:
+    """Raises UserError: it is a neuron of another class."""
+    if type(neuron) not in (*ALLOWED, MultiStepLeaky):  # the latter is the library's own Leaky
+        allowed = ", ".join(kind.__name__ for kind in ALLOWED)
+        raise UserError(f"{name}: {type(neuron).__name__} cannot be exported; possible are snnTorch's {allowed}")
 
 
 def _constants(name: str, value: Tensor, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from snnprune.adapters.convention import call
 from snnprune.adapters.network import AdaptedNetwork
+from snnprune.adapters.neurons import neurons_of
 from snnprune.adapters.step_graph import INPUT, Node, StepGraph
+from snnprune.adapters.step_neurons import require_known
 from snnprune.adapters.tensor_operations import changes_its_input, follow, is_zero, name_of
 from snnprune.adapters.values import STATE, Value
 from snnprune.core.encoding import encode, is_constant
@@ -29,11 +31,13 @@ def trace(network: AdaptedNetwork) -> StepGraph:
     network (a module that is called in two places has two nodes); what torch's functions do without a module is called
     after what it reads, such as `conv1.flatten`.
 
-    Raises UserError: something between the modules that has no place in such a graph (anything but sums, changes of
-    shape and pooling), a state that is not the neuron's own of the step before, or recurrence outside RLeaky and
-    RSynaptic; names it.
+    Raises UserError: neurons of another kind; something between the modules that has no place in such a graph (anything
+    but sums, changes of shape and pooling); a state that is not the neuron's own of the step before; recurrence outside
+    RLeaky and RSynaptic. Names it.
     """
     spec = network.spec
+    for name, neuron in neurons_of(network.net).items():
+        require_known(name, neuron)
     generator = torch.Generator().manual_seed(0)
     device = next(network.parameters()).device
     images = torch.rand(SAMPLES, *spec.sample_shape, generator=generator).to(device)

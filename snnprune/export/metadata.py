@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from snntorch import SpikingNeuron
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.adapters.neurons import DELAYED, neurons_of, reset_of
+from snnprune.adapters.step_neurons import ALLOWED
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.params import Frames
@@ -53,8 +53,10 @@ def described(about: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _told(neuron: SpikingNeuron) -> dict[str, Any]:
-    """A constant of several values is told by the lowest and the highest."""
+def _told(neuron: nn.Module) -> dict[str, Any]:
+    """A constant of several values is told by the lowest and the highest; neurons of other packages by their kind."""
+    if type(neuron) not in ALLOWED:
+        return {"kind": type(neuron).__name__}
     constants = {key: getattr(neuron, key) for key in ("alpha", "beta", "threshold") if hasattr(neuron, key)}
     told = {key: _range(torch.as_tensor(value)) for key, value in constants.items()}
     return {

@@ -106,7 +106,11 @@ def test_constants_of_neurons() -> None:
 @pytest.mark.parametrize(
     ("neuron", "error", "message"),
     [
-        (snn.Lapicque(0.5), UserError, "n: Lapicque cannot be exported; of neurons these can: Leaky, Synaptic, RLeaky"),
+        (
+            snn.Lapicque(0.5),
+            UserError,
+            "n: Lapicque cannot be exported; possible are snnTorch's Leaky, Synaptic, RLeaky",
+        ),
         (snn.Leaky(0.5, graded_spikes_factor=2.0), UserError, "n: neurons with inhibition, quantised states or graded"),
         (snn.Leaky(torch.tensor(torch.nan)), NotFiniteError, "n.beta: values are NaN"),
     ],

@@ -12,6 +12,7 @@ from snnprune.adapters.adapt import adapt
 from snnprune.adapters.step_graph import StepGraph
 from snnprune.adapters.tracing import trace
 from snnprune.core.errors import UserError
+from snnprune.export.metadata import metadata
 from tests.snnprune.adapters import own_nets
 
 LOOPS = ("Static", "Vector", "Lists", "ListOfSpikes", "ListOfPairs", "Summed")
@@ -129,3 +130,10 @@ def test_other_states_and_read_outs_are_named() -> None:
     adapted = adapt(own_nets.Static(), torch.rand(4, 1, 6, 6), readout="mean-membrane")
     with pytest.raises(UserError, match=r"the read-out mean-membrane cannot be exported; possible is count"):
         trace(adapted.network)
+
+
+def test_neurons_of_another_kind_are_named_before_anything_runs() -> None:
+    adapted = adapt(own_nets.Kinds(), torch.rand(4, 1, 6, 6), timesteps=3)
+    with pytest.raises(UserError, match=r"lap: Lapicque cannot be exported; possible are snnTorch's Leaky"):
+        trace(adapted.network)
+    assert metadata(adapted.network)["neurons"]["lap"] == {"kind": "Lapicque"}
