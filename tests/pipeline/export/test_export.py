@@ -9,7 +9,7 @@ import torch
 
 import snnprune
 from pipeline.export.export import export
-from pipeline.export.nets import find
+from pipeline.export.find import find
 from pipeline.io import paths
 from pipeline.stages import export as stage
 from snnprune.core.errors import UserError

@@ -13,7 +13,7 @@ import torch
 
 from flows import cli
 from pipeline.export.export import export
-from pipeline.export.nets import find
+from pipeline.export.find import find
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
