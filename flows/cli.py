@@ -137,7 +137,13 @@ def check_data(
 
 @app.command()
 def export(
-    net: Annotated[str, typer.Argument(help="A net of this project (digits/cqp@0.90/seed0), or a file .safetensors.")],
+    net: Annotated[
+        str,
+        typer.Argument(
+            help="A net of this project (digits/cqp@0.90/seed0), one that `snnprune prune` wrote "
+            "(pruned/level-0.90.pt), or a file .safetensors."
+        ),
+    ],
     to: Annotated[
         list[str],
         typer.Option(

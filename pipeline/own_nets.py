@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from pipeline.export.write import STATE_DICT
 from pipeline.study import COLUMNS, EVERY_STEP, FEWER_STEPS, PLAIN, TRAINED, Study
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.adapters.own import bring, load_model
@@ -37,11 +36,7 @@ def own_problems(where: str, blocks: Mapping[str, Any], there: Sequence[Study]) 
                 lacking |= _lacking(model, torch.rand(SAMPLES, *data.sample_shape))
     except UserError as error:
         return [f"{where}.model: {error}"]
-    others = [target for target in getattr(blocks.get("export"), "targets", ()) if target != STATE_DICT]
-    problems = []
-    if others and PLAIN in lacking:
-        problems = [f"{where}.export.targets: {others[0]} is not possible here: the network {lacking[PLAIN]}"]
-    return problems + [
+    return [
         f"{where}.{study.name}: is not possible here: the network {reason}"
         for study in there
         for asked, reason in lacking.items()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from pipeline.export.nets import find
+from pipeline.export.find import find
 from pipeline.export.write import write
 from snnprune.export.card import JSON, MARKDOWN, UNKNOWN, Card
 from snnprune.export.registry import load_target

@@ -1,12 +1,12 @@
-"""The nets that can be exported: of the project in this folder (`digits/cqp@0.90/seed0`), or a file."""
+"""A net to be exported, and those of the project in this folder (`digits/cqp@0.90/seed0`)."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.io import paths
 from pipeline.io.nets import net_name
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.checkpoint import load_network
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
@@ -31,7 +31,7 @@ class Net:
 
     name: str
     argument: str
-    network: SpikingNetwork
+    network: SpikingNetwork | AdaptedNetwork
     dataset: Dataset | None = None
     seeds: tuple[float, ...] = ()
     place: Place | None = None
@@ -54,27 +54,9 @@ class Net:
         return Accuracy(self.measured.accuracy, found.n, found.mean, found.low, found.high)
 
 
-def find(net: str) -> Net:
-    """A net of the project in this folder, or of a file. Raises UserError: there is none; the message lists what there
-    is."""
-    path = Path(net)
-    if path.suffix == ".safetensors":
-        if not path.is_file():
-            raise UserError(f"{net}: no such file")
-        return Net(path.stem, path.name, load_network(path))
-    experiment, _, name = net.partition("/")
-    if not (paths.RESULTS / experiment).is_dir() or not name:
-        there = ", ".join(sorted(folder.name for folder in paths.RESULTS.glob("*") if folder.is_dir())) or "none"
-        raise UserError(
-            f"{net}: neither a file .safetensors nor a net of a project here, such as digits/cqp@0.90/seed0; "
-            f"experiments with results: {there}"
-        )
-    return in_project(experiment, name)
-
-
 def in_project(experiment: str, name: str, dataset: Dataset | None = None) -> Net:
-    """A net of an experiment, such as `cqp@0.90/seed0`; its dataset is read unless it is given. Raises UserError: as
-    `find`, or a result is missing."""
+    """A net of an experiment, such as `cqp@0.90/seed0`; its dataset is read unless it is given. Raises UserError:
+    there is none, or a result is missing."""
     from pipeline.io.finished import net_file, nets_of  # pandas: not needed for a file
     from pipeline.io.params import load_matrix
     from pipeline.io.store import load_dataset

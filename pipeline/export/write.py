@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.export.nets import Net
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
@@ -16,8 +17,6 @@ from snnprune.export.parity import Differences, differences
 from snnprune.export.registry import Exported, Target, load_target
 from snnprune.pruning.mask import prunable_weights
 
-STATE_DICT = "state-dict"  # the one target of a network that runs the user's own forward
-
 
 def write(
     net: Net, target: str, folder: Path, license: str = UNKNOWN, make: Callable[[Net, str], Exported] | None = None
@@ -25,15 +24,10 @@ def write(
     """Write a net for one target, and its card. make: what exports a fine-tuned form of it (None: the target, as it
     is). Raises UserError: the target cannot express the net."""
     network, dataset, loaded = net.network, net.dataset, load_target(target)
-    is_own = not isinstance(network, SpikingNetwork)
-    if is_own and target != STATE_DICT:
-        raise UserError(
-            f"{net.name}: runs by the user's own forward, which {target} cannot express; possible is {STATE_DICT}"
-        )
     names = () if dataset is None else dataset.names
     exported = loaded.export(network, names) if make is None else make(net, target)
     _write_files(folder, exported.files)
-    differing, notes = (None, []) if dataset is None or is_own else _run(network, loaded, folder, dataset.test)
+    differing, notes = (None, []) if dataset is None else _run(network, loaded, folder, dataset.test)
     command = ["snnprune", "export", net.argument, "--to", target]
     command += [] if make is None else ["--tuned"]
     command += [] if license == UNKNOWN else ["--license", license]
@@ -58,7 +52,9 @@ def write(
     return card
 
 
-def _run(network: SpikingNetwork, target: Target, folder: Path, test: Split) -> tuple[Differences | None, list[str]]:
+def _run(
+    network: SpikingNetwork | AdaptedNetwork, target: Target, folder: Path, test: Split
+) -> tuple[Differences | None, list[str]]:
     """How what was written differs from the network, None where it cannot be run here, and what else is to be said."""
     try:
         differing = differences(network, target, folder, test)

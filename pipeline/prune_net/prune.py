@@ -110,6 +110,8 @@ def prune(job: Job) -> None:
         "timesteps": network.spec.timesteps,
         "encoding": running.encoding.model_dump(),
         "readout": running.readout,
+        "data": job.data,
+        **running.model_dump(include={"normalize", "reset", "reset_delay"}),
         "own_forward": not isinstance(network, SpikingNetwork),
         "network": job.network,
         "checkpoint": None

@@ -1,1 +1,1 @@
-"""Networks of the user's own: any module of torch and snnTorch parts, pruned through its own forward."""
+"""Networks of the user's own: any module of torch's layers and known spiking neurons, run by its own forward."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from snnprune.adapters.convention import find
 from snnprune.adapters.network import AdaptedNetwork, Running
+from snnprune.adapters.neurons import packages_of
 from snnprune.adapters.plain import NotPlain, as_plain
 from snnprune.adapters.wiring import wiring_of
 from snnprune.core.errors import UserError
@@ -55,9 +56,11 @@ def adapt(
     normalize: Normalize | None = None,
     fast: bool = True,
 ) -> Adapted:
-    """A network of torch and snnTorch parts, to be pruned, fine-tuned and counted like the library's own.
+    """A network of torch's layers and the neurons of snnTorch, SpikingJelly or norse, to be pruned, fine-tuned and
+    counted like the library's own.
 
-    net: it is called as it is; a copy is not made. See `snnprune.adapters.convention` for what its forward may be.
+    net: it is called as it is; a copy is not made. The weights of norse's recurrent neurons become layers in it; its
+        state dict stays as it is. See `snnprune.adapters.convention` for what its forward may be.
     images: at least three samples, [N, C, H, W] or frames [N, T, C, H, W], prepared as in the training of `net`, but
         for what `normalize` does.
     timesteps: T; None where its forward fixes it. encoding: what the caller does to an image before each step.
@@ -85,6 +88,8 @@ def adapt(
         raise UserError(
             f"images: at least three samples are needed to find out how the network is run; found {len(images)}"
         )
+    for package in packages_of(net):
+        package.prepare(net)
     given = images if normalize is None else normalize.of(images)
     convention, timesteps = find(net, given, encoding, timesteps)
     shape = tuple(images.shape[1:])
@@ -99,4 +104,7 @@ def adapt(
             return Adapted(plain, net, names)
         except NotPlain as reason:
             why = str(reason)
-    return Adapted(network, net, {name: name.removeprefix("net.") for name, _ in network.named_parameters()}, why)
+    own = net.state_dict()
+    names = {name: name.removeprefix("net.") for name, _ in network.named_parameters()}
+    names |= {name: found.removesuffix(".weight") for name, found in names.items() if found not in own}
+    return Adapted(network, net, names, why)

@@ -6,7 +6,9 @@
 
 It returns spikes, or (spikes, ..., membranes); each is a tensor [T, B, classes] or a list of T tensors [B, classes] (of
 one step: [B, classes]), or the network has summed them up itself, [B, classes]. These are the conventions of snnTorch's
-tutorials.
+tutorials, and of SpikingJelly's (step_mode "m" takes a sequence). norse's networks may take and return states, too:
+forward(x, state) gives (spikes, state); then the caller that loops passes them on, and a sequence's last ones are
+dropped.
 """
 
 from collections import Counter
@@ -17,7 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from snnprune.adapters.neurons import neurons_of, reset_states, watched
+from snnprune.adapters.neurons import neurons_of, package_of, packages_of, reset_states, watched
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.network import evaluating
@@ -29,11 +31,12 @@ PROBED = (2, 3)  # samples of the two calls: a loop over samples is told from a 
 @dataclass(frozen=True)
 class Convention:
     """Who loops over time (see above), whether a sample is a vector [N] rather than an image [C, H, W], and the name of
-    the neurons that are called last."""
+    the neurons that are called last. state: whether states are passed on."""
 
     time: Literal["inside", "sequence", "outside"]
     flat: bool
     last: str
+    state: bool
 
 
 class Unreadable(Exception):
@@ -48,13 +51,26 @@ def call(net: nn.Module, convention: Convention, values: Tensor, constant: bool,
     values = values.flatten(1 if constant else 2) if convention.flat else values
     samples = values.shape[0 if constant else 1]
     if convention.time == "outside":
-        outputs = [_parts(net(values if constant else values[step])) for step in range(steps)]
+        outputs, states = [], None
+        for step in range(steps):
+            output, states = _output(net, convention.state, values if constant else values[step], states)
+            outputs.append(_parts(output))
         found = [torch.stack(column) for column in zip(*outputs, strict=True)]
     else:
         if convention.time == "sequence" and constant:
             values = values.expand(steps, *values.shape)
-        found = traces(net(values), steps)
+        found = traces(_output(net, convention.state, values)[0], steps)
     return [_by_step(trace, steps, samples) for trace in found]
+
+
+def _output(net: nn.Module, state: bool, values: Tensor, states: Any = None) -> tuple[Any, Any]:
+    """What forward returns, and the states that it returns beside it; None where it knows none. Raises Unreadable."""
+    if not state:
+        return net(values), None
+    found = net(values, states)
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise Unreadable(f"forward takes a state, but returned {type(found).__name__} instead of (spikes, state)")
+    return found
 
 
 def traces(output: Any, steps: int) -> list[Tensor]:
@@ -100,8 +116,8 @@ def find(net: nn.Module, images: Tensor, encoding: Encoding, timesteps: int | No
         for flat in flats:
             values = encoded.flatten(2) if flat else encoded
             for time in ("sequence", "outside"):
-                if last := _over_time(net, values, Convention(time, False, ""), tried):
-                    return Convention(time, flat, last), timesteps
+                if last := _over_time(net, values, Convention(time, False, "", _passes_state(net)), tried):
+                    return Convention(time, flat, last, _passes_state(net)), timesteps
     raise UserError(f"{type(net).__name__}.forward takes none of: {'; '.join(tried)}")
 
 
@@ -122,7 +138,7 @@ def _static(net: nn.Module, images: Tensor, flat: bool, tried: list[str]) -> tup
         tried.append(_problem(images[: PROBED[0]], error))
         return None
     called = found[0][0]
-    return Convention("inside" if calls[0] > 1 else "outside", flat, list(called)[-1]), calls[0]
+    return Convention("inside" if calls[0] > 1 else "outside", flat, list(called)[-1], _passes_state(net)), calls[0]
 
 
 def _over_time(net: nn.Module, values: Tensor, convention: Convention, tried: list[str]) -> str | None:
@@ -143,17 +159,21 @@ def _over_time(net: nn.Module, values: Tensor, convention: Convention, tried: li
 
 
 def _counted(net: nn.Module, values: Tensor) -> tuple[Counter[str], Any]:
-    """How often forward called each of its neurons, the one called last being last, and what it returned."""
+    """How many steps forward ran each of its neurons, the one called last being last, and what it returned."""
     called: Counter[str] = Counter()
 
-    def count(name: str, *_: object) -> None:
-        called[name] = called.pop(name, 0) + 1
+    def count(name: str, neuron: nn.Module, given: Tensor, _: Any) -> None:
+        called[name] = called.pop(name, 0) + (len(given) if package_of(neuron).takes_all_steps(neuron) else 1)
 
     with watched(neurons_of(net), count):
-        output = net(values)
+        output, _ = _output(net, _passes_state(net), values)
     if not called:
         raise Unreadable("no spiking neuron was called")
     return called, output
+
+
+def _passes_state(net: nn.Module) -> bool:
+    return any(package.passes_state(net) for package in packages_of(net))
 
 
 def _agreed(convention: Convention, own: int, timesteps: int | None) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from snnprune.adapters.neurons import PACKAGES
 from snnprune.core.errors import UserError
 
 
@@ -28,6 +29,10 @@ def build_from(source: str) -> nn.Module:
         net = getattr(module, name)()
     except UserError:
         raise
+    except ModuleNotFoundError as error:
+        root = str(error.name).partition(".")[0]
+        remedy = f"; install it: pip install {root}" if root in PACKAGES else ""
+        raise UserError(f"{source}: {error}{_line_in(path, error)}{remedy}") from error
     except Exception as error:  # of the user's own code, whatever it is
         raise UserError(f"{source}: {type(error).__name__}: {error}{_line_in(path, error)}") from error
     finally:

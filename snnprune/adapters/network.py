@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from snnprune.adapters import operations
 from snnprune.adapters.convention import Convention, call
-from snnprune.adapters.neurons import reset_states, watched
+from snnprune.adapters.neurons import reset_states, watched_potentials
 from snnprune.adapters.wiring import Wiring
+from snnprune.core.checkpoint import trained_state
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.own_model import Normalize, Readout, Reset
@@ -53,7 +54,7 @@ class Source:
 
 
 class AdaptedNetwork(nn.Module):
-    """`net`, a user's module of torch and snnTorch parts, as the library's functions take a network.
+    """`net`, a user's module of spiking neurons and torch's layers, as the library's functions take a network.
 
     What they ask is `spec.timesteps` and `spec.encoding`; `forward`, the logits; `spikes`, of each step what it adds to
     the logits; the parameters by name; and `layers` and `reads_rows`, which say that nothing in it runs in the compiled
@@ -95,28 +96,28 @@ class AdaptedNetwork(nn.Module):
                 "stopped from outside: let build() return a network of fewer"
             )
         given = images if spec.normalize is None else spec.normalize.of(images)
-        encoded = encode(given, spec.encoding, spec.timesteps, seed)
-        constant = is_constant(spec.encoding)
-        membranes: list[Tensor] = []
-        last = {spec.convention.last: self.net.get_submodule(spec.convention.last)}
-        reads = spec.readout != "count"
-        watching = watched(last, lambda *seen: membranes.append(seen[1].mem)) if reads else nullcontext()
+        encoded, constant = encode(given, spec.encoding, spec.timesteps, seed), is_constant(spec.encoding)
+        last, reads = self.net.get_submodule(spec.convention.last), spec.readout != "count"
+        watching = watched_potentials(last) if reads else nullcontext()
         try:
-            with _drawing(seed, images.device), watching:
+            with _drawing(seed, images.device), watching as potentials:
                 found = call(self.net, spec.convention, encoded if constant else encoded[:steps], constant, steps)
         finally:
             reset_states(self.net)
         if not reads:
             return found[0]
         trace = found[-1]
-        if len(found) == 1 and membranes[-1].shape == trace.shape[1:]:
-            trace = torch.stack(membranes)
+        if len(found) == 1 and potentials[-1].shape[1:] == trace.shape[1:]:
+            trace = torch.cat(potentials)
         return trace / spec.timesteps if spec.readout == "mean-membrane" else trace.diff(dim=0, prepend=trace[:1] * 0)
 
     @property
     def names(self) -> Mapping[str, str]:
-        """The names of its state here -> in the user's state dict."""
-        return {name: name.removeprefix(NET) for name in self.state_dict()}
+        """The names of its parameters and buffers here -> in the user's state dict, in which the weight of a layer that
+        was made for a neuron's parameter has that one's name."""
+        stored = self.state_dict()
+        names = {name: name.removeprefix(NET) for name in trained_state(self)}
+        return {name: own if name in stored else own.removesuffix(".weight") for name, own in names.items()}
 
     @property
     def constant(self) -> frozenset[str]:

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
-from snnprune.adapters.neurons import neurons_of, surrogate_derivative, watched, watched_membranes
+from snnprune.adapters.layout import by_step
+from snnprune.adapters.neurons import neurons_of, package_of, surrogate_derivative, watched, watched_distances
 from snnprune.core.errors import UserError
 from snnprune.core.network import evaluating
 from snnprune.core.seeds import derive_seed
-from snnprune.pruning.mask import prunable_weights
+from snnprune.pruning.mask import PRUNABLE, prunable_weights
 from snnprune.sparse.counts import LayerCounts
 
 if TYPE_CHECKING:
@@ -40,18 +40,20 @@ def observe(
     dense, neurons, spikes, calls = {}, {}, {}, dict.fromkeys(weights, 0)
 
     def after_layer(name: str, layer: nn.Module, given: Tensor, output: Any) -> None:
-        operations = _count(kept[name], given != 0)
-        current = is_current(given) | (name in wiring.constant)
-        macs[name] = macs[name] + operations * current
-        acs[name] = acs[name] + operations * ~current
-        analogue[name] = analogue[name] + current
-        dense[name] = dense.get(name, 0) + int(_count(full[name], torch.ones_like(given[:1], dtype=torch.bool)))
-        calls[name] += 1
+        for now in by_step(given, wiring.layouts[name], len(images)):
+            operations = _count(kept[name], now != 0)
+            current = is_current(now) | (name in wiring.constant)
+            macs[name] = macs[name] + operations * current
+            acs[name] = acs[name] + operations * ~current
+            analogue[name] = analogue[name] + current
+            dense[name] = dense.get(name, 0) + int(_count(full[name], torch.ones_like(now[:1], dtype=torch.bool)))
+            calls[name] += 1
 
     def after_neurons(name: str, neuron: nn.Module, given: Tensor, output: Any) -> None:
         fired = output[0] if isinstance(output, tuple) else output
-        neurons[name] = fired[0].numel()
-        spikes[name] = spikes.get(name, zero) + fired.flatten(1).count_nonzero(1)
+        for now in fired if package_of(neuron).takes_all_steps(neuron) else (fired,):
+            neurons[name] = now[0].numel()
+            spikes[name] = spikes.get(name, zero) + now.flatten(1).count_nonzero(1)
 
     with evaluating(network), watched(layers, after_layer), watched(neurons_of(network), after_neurons):
         found = network.spikes(images, steps=steps, seed=seed)
@@ -78,8 +80,10 @@ def observe(
 def membrane_criticality(
     network: "AdaptedNetwork", batches: Iterable[tuple[Tensor, Tensor]], *, seed: int
 ) -> dict[str, Tensor]:
-    """`snnprune.pruning.scores.membrane_criticality` for an adapted network. Raises ValueError: no batch. Raises
-    UserError: a weight feeds no neurons, or these are not a whole number for each of its outputs."""
+    """`snnprune.pruning.scores.membrane_criticality` for an adapted network: the surrogate's derivative at the distance
+    of the potential from the threshold as the neuron fires or not, before any reset of that step (each file of
+    `snnprune.adapters.packages` says where its neurons have it). Raises ValueError: no batch. Raises UserError: a
+    weight feeds no neurons, or these are not a whole number for each of its outputs."""
     weights, feeds = prunable_weights(network), network.wiring.feeds
     if loose := [name.removeprefix("net.") for name in weights if feeds[name] is None]:
         raise UserError(f"membrane criticality: {', '.join(loose)} feeds no spiking neurons; choose another method")
@@ -87,10 +91,10 @@ def membrane_criticality(
     sums: dict[str, Tensor] = {}
     count = samples = 0
 
-    def seen(name: str, neuron: SpikingNeuron, membrane: Tensor) -> None:
-        sums[name] = sums.get(name, 0) + surrogate_derivative(neuron, membrane).sum(0)
+    def seen(name: str, neuron: nn.Module, distance: Tensor) -> None:
+        sums[name] = sums.get(name, 0) + surrogate_derivative(neuron, distance).sum(0)
 
-    with watched_membranes(neurons, seen):
+    with watched_distances(neurons, seen):
         for images, _ in batches:
             network.spikes(images, seed=derive_seed(seed, count))
             count, samples = count + 1, samples + len(images)
@@ -104,7 +108,8 @@ def _by_output(name: str, outputs: int, values: Tensor) -> Tensor:
     """Values of neurons [M, ...] as means [outputs], one for each output of the weight that feeds them."""
     if values.numel() % outputs:
         raise UserError(
-            f"membrane criticality: {name} has {outputs} outputs, the neurons it feeds are {values.numel()}"
+            f"membrane criticality: {name.removeprefix('net.')} has {outputs} outputs, the neurons it feeds are "
+            f"{values.numel()}"
         )
     return values.reshape(outputs, -1).mean(1).cpu()
 
@@ -118,9 +123,11 @@ def _counting(layer: nn.Module, weight: Tensor) -> nn.Module:
 
 
 def _count(counting: nn.Module, active: Tensor) -> Tensor:
-    """Operations of each sample [B], int64. Sums of one output stay below 2^24, where float32 is exact. The layer's own
-    hooks, which are a user's, see nothing of it."""
-    return counting.forward(active.to(counting.weight.dtype)).flatten(1).sum(1, dtype=torch.float64).round().long()
+    """Operations of each sample [B], int64. Sums of one output stay below 2^24, where float32 is exact. It is torch's
+    own forward: the layer's hooks, which are a user's, see nothing of it, and it is for one step, whatever another
+    package's layer takes."""
+    forward = next(kind.forward for kind in PRUNABLE if isinstance(counting, kind))
+    return forward(counting, active.to(counting.weight.dtype)).flatten(1).sum(1, dtype=torch.float64).round().long()
 
 
 def is_current(values: Tensor) -> Tensor:

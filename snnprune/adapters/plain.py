@@ -2,7 +2,8 @@
 
 Plain is a chain of Linear, Conv2d (square kernel, no padding), MaxPool2d, Flatten, Dropout and snntorch.Leaky as
 `snnprune.core.architecture` has it, with one beta, threshold and surrogate for all neurons, none learned, a delayed
-reset, and spike counts as readout. Everything else keeps the user's own forward.
+reset, and spike counts as readout. Everything else keeps the user's own forward; so do SpikingJelly's and norse's
+neurons, which reset in the step in which they fire.
 """
 
 import math
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from snnprune.adapters.network import AdaptedNetwork
-from snnprune.adapters.neurons import DELAYED, reset_of, watched
+from snnprune.adapters.neurons import DELAYED, neurons_of, package_of, reset_of, watched
+from snnprune.adapters.packages.snntorch import SnnTorch
 from snnprune.core.architecture import Conv, Dense, MaxPool
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky
@@ -38,6 +40,9 @@ def as_plain(network: AdaptedNetwork, images: Tensor) -> tuple[SpikingNetwork, N
         raise NotPlain(f"its readout is {network.spec.readout}")
     if network.spec.normalize is not None:
         raise NotPlain("its images are normalised")
+    packages = {package_of(neuron) for neuron in neurons_of(network).values()}
+    if others := [package.name for package in packages if not isinstance(package, SnnTorch)]:
+        raise NotPlain(f"its neurons are {' and '.join(sorted(others))}'s, which reset at once")
     modules = _chain(network, images[:2])
     with torch.random.fork_rng():  # building draws weights
         plain = build_network(_spec(network, [module for _, module in modules])).eval()

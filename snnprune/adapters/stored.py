@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from snnprune.adapters.convention import Convention
 from snnprune.adapters.network import AdaptedNetwork, Running, Source
+from snnprune.adapters.neurons import packages_of
 from snnprune.adapters.own import file_of, load_own, sha256
 from snnprune.adapters.wiring import Wiring
 from snnprune.core.checkpoint import OWN, NetworkFileError
@@ -31,7 +32,7 @@ def header(network: AdaptedNetwork) -> dict[str, str]:
     running = {field.name: getattr(network.spec, field.name) for field in fields(Running)}
     for name in ("encoding", "normalize"):
         running[name] = running[name] and running[name].model_dump()
-    wiring = {"feeds": dict(network.wiring.feeds), "constant": sorted(network.wiring.constant)}
+    wiring = asdict(network.wiring) | {"constant": sorted(network.wiring.constant)}
     about = {"source": asdict(network.source), "running": running | {"convention": asdict(network.spec.convention)}}
     return {OWN: json.dumps({**about, "wiring": wiring, "code": _code_digest()})}
 
@@ -43,7 +44,7 @@ def rebuild(text: str, path: Path) -> AdaptedNetwork:
     try:
         about = json.loads(text)
         source, running = Source(**about["source"]), _running(about["running"])
-        wiring = Wiring(about["wiring"]["feeds"], frozenset(about["wiring"]["constant"]))
+        wiring = Wiring(**about["wiring"] | {"constant": frozenset(about["wiring"]["constant"])})
     except (ValueError, KeyError, TypeError) as error:
         raise NetworkFileError(f"{path}: its header is none that this version allows: {error}") from error
     file = file_of(source.module)
@@ -51,7 +52,10 @@ def rebuild(text: str, path: Path) -> AdaptedNetwork:
         raise UserError(f"{file}: no such file; {path} needs it, as it builds the network: run from the same folder")
     if sha256(file) != source.sha256:
         raise UserError(f"{file}: is not the file with which {path} was made; make the net again: dvc repro")
-    network = AdaptedNetwork(load_own(source.module, None, source.reset, source.reset_delay), running)
+    net = load_own(source.module, None, source.reset, source.reset_delay)
+    for package in packages_of(net):
+        package.prepare(net)
+    network = AdaptedNetwork(net, running)
     network.source, network.wiring = source, wiring
     return network
 
@@ -68,6 +72,6 @@ def _running(about: dict[str, Any]) -> Running:
 
 def _code_digest() -> str:
     digest = hashlib.sha256()
-    for file in sorted(CODE.glob("*.py")):
-        digest.update(f"{file.name} {sha256(file)}\n".encode())
+    for file in sorted(CODE.rglob("*.py")):
+        digest.update(f"{file.relative_to(CODE)} {sha256(file)}\n".encode())
     return digest.hexdigest()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from snnprune.adapters.layout import Layout, by_step, layout_of
 from snnprune.adapters.neurons import neurons_of, watched
 from snnprune.core.encoding import is_constant
 from snnprune.core.errors import UserError
@@ -20,26 +21,31 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Wiring:
     """feeds: weight -> the neurons (a module's name) whose current it is part of, None for one that feeds none, such as
-    a last layer without neurons. constant: weights whose input is the same at every step."""
+    a last layer without neurons. constant: weights whose input is the same at every step. layouts: weight -> how time
+    and samples stand in its layer's input."""
 
     feeds: Mapping[str, str | None]
     constant: frozenset[str]
+    layouts: Mapping[str, Layout]
 
 
 def wiring_of(network: "AdaptedNetwork", images: Tensor) -> Wiring:
     """The wiring, from one run on some samples. Raises UserError: the gradient does not reach a weight, or a layer's
     weight is used without the layer being called, so that nothing can be measured of it."""
-    weights, neurons = prunable_weights(network), neurons_of(network)
+    weights, neurons, steps = prunable_weights(network), neurons_of(network), network.spec.timesteps
+    images = images[:-1] if len(images) == steps else images  # so that time is told from samples
     layers = {name: network.get_submodule(name.removesuffix(".weight")) for name in weights}
     of_parameter = {id(weight): name for name, weight in weights.items()}
     inside = {name: owner for name in weights for owner in neurons if name.startswith(f"{owner}.")}
     spiked: dict[Any, str] = {}  # nodes of the graph that are neurons' outputs; kept, as they are told by identity
     feeds: dict[str, str | None] = dict.fromkeys(weights) | inside
     inputs: dict[str, list[Tensor]] = {name: [] for name in weights}
-    from_input = set(weights) - set(inside)
+    from_input = set(weights)
+    layouts: dict[str, Layout] = {}
 
     def after_layer(name: str, _: Any, given: Tensor, output: Tensor) -> None:
-        inputs[name].append(given.detach())
+        layouts[name] = layout_of(given.shape, steps, len(images))
+        inputs[name].extend(by_step(given.detach(), layouts[name], len(images)))
         if any(node in spiked for node in _upstream(given.grad_fn, spiked)):
             from_input.discard(name)
 
@@ -48,7 +54,7 @@ def wiring_of(network: "AdaptedNetwork", images: Tensor) -> Wiring:
             weight = of_parameter.get(id(getattr(node, "variable", None)))
             if weight is not None and feeds[weight] is None:
                 feeds[weight] = name
-        for tensor in output if isinstance(output, tuple | list) else (output,):
+        for tensor in _tensors(output):
             if tensor.grad_fn is not None:
                 spiked[tensor.grad_fn] = name
 
@@ -60,7 +66,16 @@ def wiring_of(network: "AdaptedNetwork", images: Tensor) -> Wiring:
     return Wiring(
         feeds=feeds,
         constant=frozenset(name for name in from_input if constant and _are_equal(inputs[name])),
+        layouts=layouts,
     )
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    """All tensors that a module returned, states inside tuples included."""
+    if isinstance(output, Tensor):
+        yield output
+    for part in output if isinstance(output, tuple | list) else ():
+        yield from _tensors(part)
 
 
 def _upstream(node: Any, stops: Mapping[Any, str]) -> Iterator[Any]:

@@ -37,13 +37,13 @@ class NetworkFileError(UserError, ValueError):
 def copy_parameters(network: "Network") -> dict[str, Tensor]:
     """A copy of all weights and biases, name -> tensor on the CPU; of a network that runs the user's own forward of its
     whole state, for training changes buffers, too (BatchNorm)."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in _trained(network).items()}
+    return {name: tensor.detach().cpu().clone() for name, tensor in trained_state(network).items()}
 
 
 def load_parameters(network: "Network", tensors: Mapping[str, Tensor]) -> None:
     """Put what `copy_parameters` took into the network. Raises ValueError: names or shapes differ from the
     network's."""
-    parameters = _trained(network)
+    parameters = trained_state(network)
     found, expected = ({n: list(t.shape) for n, t in layers.items()} for layers in (tensors, parameters))
     if found != expected:
         raise ValueError(f"weights do not fit the network: found {found}, expected {expected}")
@@ -159,11 +159,13 @@ def _built(metadata: Mapping[str, str], path: Path) -> "Network":
     return network
 
 
-def _trained(network: nn.Module) -> dict[str, Tensor]:
-    """What training changes: name -> tensor, not copied."""
+def trained_state(network: nn.Module) -> dict[str, Tensor]:
+    """What training may change: parameters and, of a user's own forward, the buffers of its state dict, not copied."""
     if isinstance(network, SpikingNetwork):
         return dict(network.named_parameters())
-    return network.state_dict(keep_vars=True)
+    stored = network.state_dict()
+    buffers = {name: buffer for name, buffer in network.named_buffers(remove_duplicate=False) if name in stored}
+    return {**dict(network.named_parameters(remove_duplicate=False)), **buffers}
 
 
 def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -186,8 +186,9 @@ def _fed_by_spikes(layers: Sequence[nn.Module]) -> nn.Linear | SparseLinear | No
         return None
     if isinstance(fed, SparseLinear):
         return fed
-    follows = type(fed) is nn.Linear and fed.out_features >= OUTPUTS_FROM and layers[0].neurons().are_alike
-    return fed if follows else None
+    if type(fed) is not nn.Linear or fed.out_features < OUTPUTS_FROM or not layers[0].neurons().are_alike:
+        return None
+    return fed if fed.in_features > 1 else None  # a lone neuron's values lie in rows, whatever is done
 
 
 def _is_batch(values: Tensor) -> bool:

@@ -17,14 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
+from snnprune.export.c_graph import graph_header
 from snnprune.export.c_header import header
 from snnprune.export.csr import by_sample
+from snnprune.export.flat_net import flat_net
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
-from snnprune.export.sparse_layers import of_integers, of_network
-from snnprune.export.sparse_net import SparseNet
+from snnprune.export.sparse_layers import of_integers, of_network, plain
 from snnprune.quantise.integer import IntegerNetwork
 from snnprune.quantise.quantise import quantise
 
@@ -33,27 +35,32 @@ FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def to_c(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
-    """The network in float32. Raises UserError: as `snnprune.export.sparse_layers.read_layers`."""
-    return _exported(of_network(network), metadata(network, classes))
+def to_c(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
+    """The network in float32. Raises UserError: as `snnprune.export.sparse_layers.read_layers`, and, of a network of
+    the user's own, `snnprune.export.flat_net.flat_net`."""
+    about = metadata(network, classes)
+    if isinstance(network, AdaptedNetwork):
+        return _files(graph_header(flat_net(network), about), about)
+    return _files(header(of_network(network), about), about)
 
 
-def to_c_int8(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
+def to_c_int8(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
     """The network in whole numbers, weights rounded to 8 bits by `quantise`, row by row. Raises UserError: as that, or
-    a convolution pads its input."""
-    return of_integer_network(quantise(network, 8).integer, metadata(network, classes))
+    a convolution pads its input, or the network is no plain sequence."""
+    return of_integer_network(quantise(plain(network), 8).integer, metadata(network, classes))
 
 
-def to_c_int4(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
+def to_c_int4(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
     """The same with 4 bits, two weights a byte."""
-    return of_integer_network(quantise(network, 4).integer, metadata(network, classes))
+    return of_integer_network(quantise(plain(network), 4).integer, metadata(network, classes))
 
 
 def of_integer_network(network: IntegerNetwork, about: dict) -> Exported:
     """A quantised network, whatever its weights were fine-tuned with; `about` is its `metadata`. Its spikes are those
     of `IntegerNetwork.run`. Raises UserError: a convolution pads its input."""
     integer = {"bits": network.bits, "input_levels": network.input_levels, "largest_input": network.largest_input}
-    return _exported(of_integers(network), about | {"integer": integer})
+    about = about | {"integer": integer}
+    return _files(header(of_integers(network), about), about)
 
 
 def run_c(folder: Path, inputs: Tensor) -> Tensor:
@@ -67,7 +74,7 @@ def run_c(folder: Path, inputs: Tensor) -> Tensor:
     file = Path(place.name) / "samples"
     samples.tofile(file)
     lines = subprocess.run([Path(place.name) / "snn", file], check=True, capture_output=True, text=True).stdout
-    return torch.tensor([[int(count) for count in line.split(":")[1].split()] for line in lines.splitlines()])
+    return torch.tensor([[float(count) for count in line.split(":")[1].split()] for line in lines.splitlines()])
 
 
 @lru_cache(maxsize=1)
@@ -86,8 +93,8 @@ def _compiled(header: bytes, main: bytes) -> tempfile.TemporaryDirectory[str]:
 run_c_int8 = run_c_int4 = run_c
 
 
-def _exported(net: SparseNet, about: dict) -> Exported:
-    text, figures = header(net, about)
+def _files(header: tuple[str, dict], about: dict) -> Exported:
+    text, figures = header
     files = {
         HEADER: text.encode(),
         MAIN: (TEMPLATES / MAIN).read_bytes(),

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from snnprune.export.csr import figures, smallest_unsigned
+from snnprune.export.csr import figures
 from snnprune.export.neurons import IntegerNeurons
-from snnprune.export.sparse_net import SparseLayer, SparseNet
+from snnprune.export.sparse_net import SparseLayer, SparseNet, smallest_unsigned
 
 TEMPLATES = Path(__file__).with_name("templates")
 INTEGER_TYPES = {"bias": np.int32, "threshold": np.int32, "multiplier": np.int32, "shift": np.int8}
@@ -28,17 +28,22 @@ def header(net: SparseNet, about: Mapping[str, Any]) -> tuple[str, dict[str, Any
         "DEFINES": _defines(net, about),
         "TYPES": _types(arrays, integer),
         "ARITHMETIC": _template("float.h" if integer is None else "integer.h"),
-        "ARRAYS": "\n".join(_definition(key, n, array) for n, each in enumerate(arrays) for key, array in each.items()),
+        "ARRAYS": "\n".join(definition(key, n, array) for n, each in enumerate(arrays) for key, array in each.items()),
         "LAYERS": "\n".join(f"    {_layer(n, net.layers[n], each)}," for n, each in enumerate(arrays)),
     }
-    text = _template("snn.h")
+    return filled("snn.h", parts), said
+
+
+def filled(name: str, parts: Mapping[str, str]) -> str:
+    """A template with its parts."""
+    text = (TEMPLATES / name).read_text(encoding="utf-8")
     for key, part in parts.items():
         text = text.replace(f"@{key}@", part)
-    return text, said
+    return text
 
 
 def _template(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8").rstrip("\n") + ("\n" if name == "snn.h" else "")
+    return (TEMPLATES / name).read_text(encoding="utf-8").rstrip("\n")
 
 
 def _arrays(layer: SparseLayer, net: SparseNet, bits: int) -> Arrays:
@@ -120,7 +125,8 @@ def _types(arrays: Sequence[Arrays], integer: Mapping[str, Any] | None) -> str:
     return "\n".join(f"typedef {kind} snn_{name};" for name, kind in types.items())
 
 
-def _definition(key: str, number: int, array: np.ndarray) -> str:
+def definition(key: str, number: int, array: np.ndarray) -> str:
+    """Of an array of layer `number` in C."""
     kinds = {"starts": "snn_place", "columns": "snn_column", "weights": "snn_weight", "table": "uint8_t"}
     kind = kinds.get(key, "snn_number" if array.dtype.itemsize == 4 else f"{array.dtype}_t")
     values = _floats(array) if array.dtype.kind == "f" else map(str, array.ravel().tolist())

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from snnprune.energy.measure import Measurement
+from snnprune.export.metadata import described
 from snnprune.export.parity import Differences
 
 UNKNOWN = "unknown"  # as Hugging Face names it
@@ -134,24 +135,13 @@ class Card:
         return {
             "data": "not known" if self.data is None else f"{self.data}, SHA-256 {self.digest}",
             "test accuracy of the network": "not known" if self.accuracy is None else str(self.accuracy),
-            **self._layers(),
+            **described(network),
             "time steps": str(network["timesteps"]),
             "encoding": network["encoding"]["name"] + (f" ({encoding})" if encoding else ""),
             "read-out": READOUTS.get(network["readout"], network["readout"]),
             "classes": ", ".join(network["classes"]),
             "sparsity": f"{100 * self.sparsity:.2f} %: {self.nnz:,} of {self.synapses:,} synapses are left",
             "licence": license,
-        }
-
-    def _layers(self) -> dict[str, str]:
-        network = self.network
-        if "model" not in network:
-            return {"network": f"built by {network['module']}, which the state dict is for"}
-        delay = "one step after the spike" if network["reset_delay"] else "at once"
-        return {
-            "layers": str(network["model"]["layers"]),
-            "neurons": f"leaky integrate-and-fire, beta {network['beta']}, threshold {network['threshold']}",
-            "reset": f"{network['reset']}, {delay}",
         }
 
     def _costs(self) -> dict[str, str]:

@@ -9,44 +9,57 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import safetensors.numpy
 import torch
 from torch import Tensor
 
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.network import SpikingNetwork
-from snnprune.export import read_csr
+from snnprune.export import read_csr, read_csr_graph
+from snnprune.export.csr_graph import arrays_of, nodes_of
+from snnprune.export.flat_net import flat_net
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
 from snnprune.export.sparse_layers import of_network
-from snnprune.export.sparse_net import SparseLayer, SparseNet
+from snnprune.export.sparse_net import SparseLayer, SparseNet, smallest_unsigned
 
 NPZ, SAFETENSORS, READER = "net.npz", "net.safetensors", "read_csr.py"
 
 
-def to_csr(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
-    """The synapses that are left, row by row. Raises UserError: as `snnprune.export.sparse_layers.read_layers`."""
+def to_csr(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
+    """The synapses that are left, row by row. Raises UserError: as `snnprune.export.sparse_layers.read_layers`, and, of
+    a network of the user's own, `snnprune.export.flat_net.flat_net`."""
+    about = metadata(network, classes)
+    if isinstance(network, AdaptedNetwork):
+        graph = flat_net(network)
+        return _exported(arrays_of(graph), about | nodes_of(graph), graph.figures, read_csr_graph)
     net = of_network(network)
     arrays = {f"{n}.{name}": array for n, layer in enumerate(net.layers) for name, array in _arrays(layer).items()}
-    about = json.dumps(metadata(network, classes) | {"layers": [layer.name for layer in net.layers]})
-    stream = io.BytesIO()
-    np.savez(stream, metadata=np.array(about), **arrays)
+    return _exported(arrays, about | {"layers": [layer.name for layer in net.layers]}, figures(net), read_csr)
+
+
+def _exported(arrays: dict[str, np.ndarray], about: dict, figures: dict, reader: ModuleType) -> Exported:
+    text, stream = json.dumps(about), io.BytesIO()
+    np.savez(stream, metadata=np.array(text), **arrays)
     files = {
         NPZ: stream.getvalue(),
-        SAFETENSORS: safetensors.numpy.save(arrays, {"metadata": about}),
-        READER: Path(read_csr.__file__).read_bytes(),
+        SAFETENSORS: safetensors.numpy.save(arrays, {"metadata": text}),
+        READER: Path(reader.__file__).read_bytes(),
     }
-    held = sum(array.nbytes for name, array in arrays.items() if not name.endswith("geometry"))
-    return Exported(files, {"array_bytes": held, **figures(net)})
+    held = sum(array.nbytes for name, array in arrays.items() if not name.endswith(("geometry", "layout")))
+    return Exported(files, {"array_bytes": held, **figures})
 
 
 def run_csr(folder: Path, inputs: Tensor) -> Tensor:
     """Spike counts [B, classes] by `read_csr.py`."""
     with np.load(folder / NPZ) as arrays:
         net = dict(arrays)
-    constant = json.loads(str(net["metadata"]))["encoding"]["name"] == "direct"
-    return torch.from_numpy(read_csr.counts(net, by_sample(inputs, constant)))
+    about = json.loads(str(net["metadata"]))
+    reader = read_csr_graph if "nodes" in about else read_csr
+    return torch.from_numpy(reader.counts(net, by_sample(inputs, about["encoding"]["name"] == "direct")))
 
 
 def by_sample(inputs: Tensor, constant: bool) -> np.ndarray:
@@ -77,8 +90,3 @@ def _arrays(layer: SparseLayer) -> dict[str, np.ndarray]:
         "table": layer.table,
         "geometry": np.array(geometry, np.uint32),
     }
-
-
-def smallest_unsigned(largest: int) -> np.dtype:
-    """The smallest unsigned type that holds 0 to `largest`."""
-    return np.dtype(next(kind for kind in (np.uint8, np.uint16, np.uint32) if largest <= np.iinfo(kind).max))

@@ -1,47 +1,83 @@
 """What a network's files must say besides weights, so that a reader in another tool feeds and reads it alike."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import torch
+from torch import Tensor, nn
+
+from snnprune.adapters.network import AdaptedNetwork
+from snnprune.adapters.neurons import DELAYED, neurons_of, reset_of
+from snnprune.adapters.step_neurons import ALLOWED
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
-
-if TYPE_CHECKING:
-    from snnprune.adapters.network import AdaptedNetwork
+from snnprune.core.params import Frames
 
 
-def metadata(network: "SpikingNetwork | AdaptedNetwork", classes: Sequence[str] = ()) -> dict[str, Any]:
+def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> dict[str, Any]:
     """Of a network, as plain values for JSON. classes: their names by label (none: their numbers). reset_delay: a
     spike's reset acts one step later, as `snntorch.Leaky` does by default. readout `count`: the class of the most
-    output spikes, the first of several. names: parameters here -> in the state dict of a user's network. One that
-    runs the user's own forward has its module in the place of layers and neurons. Raises UserError: as many names
-    as classes are needed."""
+    output spikes, the first of several. names: of a plain network of the user's, parameters
+    here -> in the user's state dict. Of one that runs the user's own forward neurons are told one by one. Raises
+    UserError: as many names as classes are needed."""
     spec = network.spec
-    is_own = not isinstance(network, SpikingNetwork)
-    count = spec.classes if is_own else spec.architecture.classes
+    is_plain = isinstance(network, SpikingNetwork)
+    count = spec.architecture.classes if is_plain else spec.classes
     names = list(classes) or [str(label) for label in range(count)]
     if len(names) != count:
         raise UserError(f"class names: expected {count}, one for each output neuron; found {len(names)}")
-    if is_own:
-        return {
-            "timesteps": spec.timesteps,
-            "encoding": spec.encoding.model_dump(),
-            "normalize": None if spec.normalize is None else spec.normalize.model_dump(),
-            "readout": spec.readout,
-            "classes": names,
-            "input_shape": list(spec.sample_shape),
-            "module": network.source and network.source.module,
+    about = {"timesteps": spec.timesteps, "encoding": spec.encoding.model_dump(), "classes": names}
+    if is_plain:
+        return about | {
+            "reset": spec.reset,
+            "reset_delay": True,
+            "readout": "count",
+            "beta": spec.beta,
+            "threshold": spec.threshold,
+            "input_shape": list(spec.architecture.input_shape),
+            "model": spec.model_dump(),
+            **({"names": dict(network.names)} if network.names else {}),
         }
+    shape = spec.sample_shape[1:] if isinstance(spec.encoding, Frames) else spec.sample_shape
+    neurons = {name: _told(neuron) for name, neuron in neurons_of(network.net).items()}
+    about |= {"normalize": spec.normalize.model_dump()} if spec.normalize else {}
+    return about | {"readout": spec.readout, "input_shape": list(shape), "neurons": neurons}
+
+
+def described(about: Mapping[str, Any]) -> dict[str, str]:
+    """Rows for people of what `metadata` says of the network itself."""
+    if "model" not in about:
+        return {f"neurons {name}": ", ".join(map(_words, told.items())) for name, told in about["neurons"].items()}
+    delay = "one step after the spike" if about["reset_delay"] else "at once"
     return {
-        "timesteps": spec.timesteps,
-        "encoding": spec.encoding.model_dump(),
-        "reset": spec.reset,
-        "reset_delay": True,
-        "readout": "count",
-        "beta": spec.beta,
-        "threshold": spec.threshold,
-        "classes": names,
-        "input_shape": list(spec.architecture.input_shape),
-        "model": spec.model_dump(),
-        **({"names": dict(network.names)} if network.names else {}),
+        "layers": str(about["model"]["layers"]),
+        "neurons": f"leaky integrate-and-fire, beta {about['beta']}, threshold {about['threshold']}",
+        "reset": f"{about['reset']}, {delay}",
     }
+
+
+def _told(neuron: nn.Module) -> dict[str, Any]:
+    """A constant of several values is told by the lowest and the highest; neurons of other packages by their kind."""
+    if type(neuron) not in ALLOWED:
+        return {"kind": type(neuron).__name__}
+    constants = {key: getattr(neuron, key) for key in ("alpha", "beta", "threshold") if hasattr(neuron, key)}
+    told = {key: _range(torch.as_tensor(value)) for key, value in constants.items()}
+    return {
+        "kind": type(neuron).__name__,
+        **told,
+        "reset": reset_of(neuron),
+        "reset_delay": getattr(neuron, DELAYED, True),
+    }
+
+
+def _range(values: Tensor) -> float | list[float]:
+    low, high = (round(float(value), 6) for value in values.detach().aminmax())
+    return low if low == high else [low, high]
+
+
+def _words(entry: tuple[str, Any]) -> str:
+    key, value = entry
+    if key == "reset_delay":
+        return "one step after the spike" if value else "at once"
+    text = f"{value[0]} to {value[1]}" if isinstance(value, list) else str(value)
+    return text if key == "kind" else f"{key} {text}"

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnprune.core.encoding import is_constant
+from snnprune.adapters.network import AdaptedNetwork
+from snnprune.adapters.simplify import RECURRENT, simplified
+from snnprune.adapters.tracing import trace
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.params import ModelParams
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
 from snnprune.nir.from_modules import graph_of, sequence_edges
@@ -35,14 +36,17 @@ ANOTHER_RESET = (
 )
 
 
-def to_nir(network: SpikingNetwork, classes: Sequence[str] = (), *, exit_threshold: float | None = None) -> Exported:
+def to_nir(
+    network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = (), *, exit_threshold: float | None = None
+) -> Exported:
     """The network as one NIR file; T, encoding, reset, read-out, classes and, if given, the threshold of early exit are
     in its metadata, as JSON under `snnprune`. Raises UserError: the package `nir` is not installed, or a layer that NIR
-    cannot express, such as max-pooling."""
-    graph = network_graph(network)
+    cannot express, such as max-pooling; of a network of the user's own, as `snnprune.adapters.tracing.trace`."""
+    graph = adapted_graph(network) if isinstance(network, AdaptedNetwork) else network_graph(network)
     about = metadata(network, classes) | {"dt": DT}
     graph.metadata = {OURS: json.dumps(about if exit_threshold is None else about | {"exit_threshold": exit_threshold})}
-    note = NIRS_RESET if network.spec.reset == "zero" else ANOTHER_RESET
+    resets = {node.metadata["reset"] for node in graph.nodes.values() if "reset" in (node.metadata or {})}
+    note = NIRS_RESET if resets <= {"zero"} else ANOTHER_RESET
     return Exported({FILE: content_of(graph)}, {"notes": [note]})
 
 
@@ -53,6 +57,21 @@ def network_graph(network: SpikingNetwork) -> Any:
     if len(shape) == 1:
         modules = {name: layer for name, layer in modules.items() if not isinstance(layer, nn.Flatten)}
     return graph_of(modules, sequence_edges([*modules]), shape)
+
+
+def adapted_graph(network: AdaptedNetwork) -> Any:
+    """The `nir.NIRGraph` of a network of the user's own; nodes are called by their modules' names there. A residual sum
+    is several edges, recurrent weights are a node behind their neurons and lead back to them."""
+    graph = simplified(trace(network))
+    recurrent = {
+        name
+        for name, node in graph.nodes.items()
+        if name.endswith(RECURRENT) and name[: -len(RECURRENT)] in graph.nodes
+    }
+    names = [name for name in graph.nodes if name not in recurrent]
+    for name in recurrent:
+        names.insert(names.index(name.removesuffix(RECURRENT)) + 1, name)
+    return graph_of({name: graph.nodes[name].module for name in names}, [*graph.edges], graph.input_shape)
 
 
 def run_nir(folder: Path, inputs: Tensor) -> Tensor:
@@ -71,12 +90,11 @@ def counts(network: StepNetwork, inputs: Tensor) -> Tensor:
     """Output spikes of all steps [B, ...] for inputs as `run_nir` has them: [B, ...] where they are the same at every
     step, else [T, B, ...]. Raises NirError: the file does not say how many steps there are."""
     about = said(network.graph)
-    if "model" not in about:
+    if "timesteps" not in about:
         raise NirError(f"the graph's metadata have no entry {OURS!r}, which says how the network is fed")
-    spec = ModelParams.model_validate(about["model"])
-    constant = is_constant(spec.encoding)
+    constant = about["encoding"]["name"] == "direct"
     found = []
     for batch in inputs.float().split(BATCH, 0 if constant else 1):
-        steps = batch.expand(spec.timesteps, *batch.shape) if constant else batch
+        steps = batch.expand(about["timesteps"], *batch.shape) if constant else batch
         found.append(network(steps).sum(0))
     return torch.cat(found)

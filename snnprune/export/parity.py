@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork, encoded_input, evaluating
 from snnprune.core.training.evaluate import evaluation_batches
@@ -14,8 +15,9 @@ from snnprune.sparse.runtime import fastest_form
 
 @dataclass(frozen=True)
 class Differences:
-    """Of how many samples; for how many the class of most spikes is another one, and for how many any class's count.
-    accuracy: the share (0..1) that the export decides rightly."""
+    """Of how many samples; for how many the class of most spikes is another one, and for how many any class's count (of
+    a network whose last layer has no neurons: its sum, by more than rounding). accuracy: the share (0..1) that the
+    export decides rightly."""
 
     samples: int
     decisions: int
@@ -32,7 +34,7 @@ class Differences:
 
 
 @torch.no_grad()
-def differences(network: SpikingNetwork, target: Target, folder: Path, split: Split) -> Differences:
+def differences(network: SpikingNetwork | AdaptedNetwork, target: Target, folder: Path, split: Split) -> Differences:
     """Run the target's files in `folder` and the network (compiled where that pays) on the same encoded input. Raises
     UserError: what it takes to run the files is not installed."""
     decisions = counts = right = 0
@@ -40,8 +42,10 @@ def differences(network: SpikingNetwork, target: Target, folder: Path, split: Sp
         form = fastest_form(network)
         for images, labels, seed in evaluation_batches(split):
             own = form.spikes(images, seed=seed).sum(0).cpu()
-            theirs = target.run(folder, encoded_input(network.spec, images, None, seed)[0]).to(own)
+            normalize = getattr(network.spec, "normalize", None)  # of a user's network
+            given = images if normalize is None else normalize.of(images)
+            theirs = target.run(folder, encoded_input(network.spec, given, None, seed)[0]).to(own)
             decisions += int((own.argmax(1) != theirs.argmax(1)).sum())
-            counts += int((own != theirs).any(1).sum())
+            counts += int((~torch.isclose(own, theirs, atol=1e-4)).any(1).sum())
             right += int((theirs.argmax(1) == labels.cpu()).sum())
     return Differences(len(split.labels), decisions, counts, right / len(split.labels))

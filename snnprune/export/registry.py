@@ -29,6 +29,7 @@ from snnprune.core.errors import UserError
 if TYPE_CHECKING:  # the names of the targets are read where torch is not needed
     from torch import Tensor
 
+    from snnprune.adapters.network import AdaptedNetwork
     from snnprune.core.network import SpikingNetwork
 
 TARGETS: Mapping[str, str] = MappingProxyType(
@@ -60,7 +61,7 @@ class Target:
     """The functions of a target, as described at the top of this file."""
 
     name: str
-    export: "Callable[[SpikingNetwork, Sequence[str]], Exported]"
+    export: "Callable[[SpikingNetwork | AdaptedNetwork, Sequence[str]], Exported]"
     run: "Callable[[Path, Tensor], Tensor]"
     run_elsewhere: "Callable[[Path, Tensor], Tensor] | None" = None
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.encoding import is_constant
 from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.lif import MultiStepLeaky
@@ -42,10 +43,21 @@ def of_integers(network: IntegerNetwork) -> SparseNet:
     return sparse_net(layers, network.timesteps, network.encoding == "direct")
 
 
+def plain(network: SpikingNetwork | AdaptedNetwork) -> SpikingNetwork:
+    """The same network. Raises UserError: it is no plain sequence, such as one with a residual sum."""
+    if isinstance(network, AdaptedNetwork):
+        takes = "state-dict, csr, c, nir and onnx take others"
+        raise UserError(
+            f"{type(network.net).__name__} is no plain sequence of layers, which this target needs; {takes}"
+        )
+    return network
+
+
 def read_layers(network: SpikingNetwork) -> list[SparseLayer]:
     """Every weight of the network with its neurons, no row left out. Raises UserError: a layer that is none of Linear,
-    Conv2d without padding, MaxPool2d after one, Flatten, Dropout and leaky neurons, or in another order. Raises
-    NotFiniteError: a value is NaN or infinite."""
+    Conv2d without padding, MaxPool2d after one, Flatten, Dropout and leaky neurons, or in another order; or the network
+    is no plain sequence. Raises NotFiniteError: a value is NaN or infinite."""
+    network = plain(network)
     shape: tuple[int, ...] = network.spec.architecture.input_shape
     layers: list[SparseLayer] = []
     current: SparseLayer | None = None
@@ -56,12 +68,12 @@ def read_layers(network: SpikingNetwork) -> list[SparseLayer]:
         if isinstance(module, nn.Flatten) and current is None:
             shape = (math.prod(shape),)
         elif isinstance(module, nn.Linear) and current is None:
-            weight = _array(f"{where}.weight", module.weight)
+            weight = array_of(f"{where}.weight", module.weight)
             current = _linear(f"{where}.weight", weight, math.prod(shape), _bias(where, module))
             shape = (current.rows,)
         elif isinstance(module, nn.Conv2d) and current is None and len(shape) == 3:
             _require_plain(where, module)
-            weight = _array(f"{where}.weight", module.weight)
+            weight = array_of(f"{where}.weight", module.weight)
             current = _convolution(f"{where}.weight", weight, module.stride, shape, _bias(where, module))
             shape = (current.rows, current.height, current.width)
         elif isinstance(module, nn.MaxPool2d) and current is not None and current.y_step and current.pool == 1:
@@ -117,14 +129,14 @@ def _require_plain(where: str, conv: nn.Conv2d) -> None:
 def _bias(where: str, module: nn.Linear | nn.Conv2d) -> FloatNeurons:
     """Neurons of which only the bias is known yet."""
     rows = len(module.weight)
-    bias = np.zeros(rows, np.float32) if module.bias is None else _array(f"{where}.bias", module.bias)
+    bias = np.zeros(rows, np.float32) if module.bias is None else array_of(f"{where}.bias", module.bias)
     return replace(NO_NEURONS, bias=bias)
 
 
 def _leaky(where: str, layer: SparseLayer, leaky: MultiStepLeaky) -> FloatNeurons:
     values = {}
     for key in ("beta", "threshold"):
-        array = _array(f"{where}.{key}", getattr(leaky, key))
+        array = array_of(f"{where}.{key}", getattr(leaky, key))
         if array.size != 1 and (array.size != layer.rows or layer.y_step):
             raise UserError(f"{where}: {key} has {array.size} values; possible are one, or one for each dense neuron")
         values[key] = np.broadcast_to(array.reshape(-1), layer.rows).copy()
@@ -138,7 +150,8 @@ def _pool(where: str, pool: nn.MaxPool2d) -> int:
     return size
 
 
-def _array(name: str, tensor: Tensor) -> np.ndarray:
+def array_of(name: str, tensor: Tensor) -> np.ndarray:
+    """A tensor as float32. Raises NotFiniteError."""
     array = torch.as_tensor(tensor).detach().cpu().float().numpy()
     if not np.isfinite(array).all():
         raise NotFiniteError(f"{name}: values are NaN or infinite")

@@ -147,6 +147,11 @@ def starts_of(row_of: np.ndarray, rows: int) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(np.bincount(row_of, minlength=rows))]).astype(np.int64)
 
 
+def smallest_unsigned(largest: int) -> np.dtype:
+    """The smallest unsigned type that holds 0 to `largest`."""
+    return np.dtype(next(kind for kind in (np.uint8, np.uint16, np.uint32) if largest <= np.iinfo(kind).max))
+
+
 def _only(layer: SparseLayer, rows: np.ndarray, place: np.ndarray, area: int, table: np.ndarray) -> SparseLayer:
     """These rows of a layer. Its inputs come in channels of `area` values, the i-th now at place[i] (-1: left out)."""
     new_row = np.full(layer.rows, -1)

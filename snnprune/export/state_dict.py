@@ -9,8 +9,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.checkpoint import load_parameters, own_state
 from snnprune.core.encoding import is_constant
+from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork, build_network, run_fused
 from snnprune.core.params import ModelParams
 from snnprune.export.metadata import metadata
@@ -19,9 +21,9 @@ from snnprune.export.registry import Exported
 PT, SAFETENSORS, METADATA = "weights.pt", "weights.safetensors", "metadata.json"
 
 
-def to_state_dict(network: SpikingNetwork, classes: Sequence[str] = ()) -> Exported:
-    """Weights, biases and the neurons' constants, of a user's network by the user's own names; time steps, encoding and
-    the rest are in `metadata.json`."""
+def to_state_dict(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
+    """Weights, biases and the neurons' constants; time steps, encoding and the rest are in `metadata.json`. Of a
+    network of the user's own they have the user's own names."""
     if network.names:
         tensors = own_state(network)
     else:
@@ -40,8 +42,11 @@ def to_state_dict(network: SpikingNetwork, classes: Sequence[str] = ()) -> Expor
 
 @torch.no_grad()
 def run_state_dict(folder: Path, inputs: Tensor) -> Tensor:
-    """Spike counts [B, classes] of a new network that has loaded the .pt file."""
+    """Spike counts [B, classes] of a new network that has loaded the .pt file. Raises UserError: it needs a class of
+    the user's own."""
     about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    if "model" not in about:
+        raise UserError("the state dict is run by your own class only; load it there with strict=True")
     network = build_network(ModelParams.model_validate(about["model"])).eval()
     tensors = torch.load(folder / PT, weights_only=True, map_location="cpu")
     if names := about.get("names"):

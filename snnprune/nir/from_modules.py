@@ -1,6 +1,5 @@
 """Layers of torch and snnTorch as a NIR graph."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,16 +7,16 @@ import numpy as np
 import snntorch
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from snnprune.adapters.simplify import NORMS, WEIGHTED, fused
+from snnprune.adapters.step_neurons import StepNeurons, step_neurons
+from snnprune.core.errors import UserError
 from snnprune.nir.network import Edge
 from snnprune.nir.nodes import DT
 from snnprune.nir.package import NirError, load_nir
 
 INPUT, OUTPUT = "input", "output"
 PASSED = (nn.Dropout, nn.Identity)
-WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 RESETS = ("subtract", "zero")
 ALLOWED = (
     "Linear, Conv1d, Conv2d, BatchNorm right after one of them, AvgPool2d, Flatten, Dropout, and snnTorch's Leaky that "
@@ -31,12 +30,13 @@ def sequence_edges(names: Sequence[str]) -> list[Edge]:
 
 
 def graph_of(
-    modules: Mapping[str, nn.Module], edges: Sequence[Edge], input_shape: Sequence[int], dt: float = DT
+    modules: Mapping[str, nn.Module | StepNeurons], edges: Sequence[Edge], input_shape: Sequence[int], dt: float = DT
 ) -> Any:
     """The `nir.NIRGraph` of modules as they are in evaluation mode, for steps of `dt` seconds.
 
-    modules: by name, each after those that it reads. edges: (source, target); what a module reads is added up, so that
-        a residual sum is two edges. The ends are called `input` and `output`. input_shape: of a sample at one step.
+    modules: by name, each after those that it reads, but for recurrent weights, which come after their neurons.
+    edges: (source, target); what a module reads is added up, so that a residual sum is two edges. The ends are called
+        `input` and `output`. input_shape: of a sample at one step.
     Neurons say in their node's metadata what their `reset` is and whether it acts one step later (`reset_delay`); NIR
     itself knows only a reset at once, to v_reset (0 here). Normalisation is folded into the weights before it.
     Raises NirError: a module that NIR cannot express; names it and says what is allowed.
@@ -48,7 +48,10 @@ def graph_of(
     nodes: dict[str, Any] = {INPUT: nir.Input(input_type=np.array(input_shape))}
     for name, module in modules.items():
         sources = [source for source, target in edges if target == name]
-        total = sum((values[source] for source in sources[1:]), values[sources[0]])
+        if len(set(sources)) < len(sources):
+            raise NirError(f"{name}: reads {', '.join(sources)}; NIR cannot add up a node's values twice")
+        known = [values[source] for source in sources if source in values]
+        total = sum(known[1:], known[0])
         nodes[name], values[name] = _node(nir, name, module, total, dt)
     last = [source for source, target in edges if target == OUTPUT]
     nodes[OUTPUT] = nir.Output(output_type=np.array(values[last[0]].shape[1:]))
@@ -63,7 +66,8 @@ def _node(nir: Any, name: str, module: nn.Module, values: Tensor, dt: float) -> 
                 made = node(nir, module, tuple(values.shape[1:]), dt)
             except ValueError as error:
                 raise NirError(f"{name} ({type(module).__name__}): {error}") from error
-            return made, values if isinstance(module, snntorch.Leaky) else module.eval()(values).detach()
+            fires = isinstance(module, snntorch.Leaky | StepNeurons)
+            return made, values if fires else module.eval()(values).detach()
     raise NirError(f"{name}: NIR cannot express {type(module).__name__}; allowed are {ALLOWED}")
 
 
@@ -101,15 +105,30 @@ def _pool(nir: Any, pool: nn.AvgPool2d, *_: Any) -> Any:
     return kind(*(np.broadcast_to(size, 2).copy() for size in (pool.kernel_size, pool.stride, pool.padding)))
 
 
-def _neurons(nir: Any, leaky: snntorch.Leaky, shape: tuple[int, ...], dt: float) -> Any:
-    if leaky.reset_mechanism not in RESETS or leaky.inhibition or leaky.state_quant or leaky.graded_spikes_factor != 1:
-        raise ValueError(f"allowed is a reset {' or '.join(RESETS)}, without inhibition, quantisation, graded spikes")
-    beta, threshold = (
-        np.broadcast_to(_array(torch.as_tensor(value)).astype(np.float64), shape).copy()
-        for value in (leaky.beta.clamp(0, 1), leaky.threshold)
-    )
-    metadata = {"reset": leaky.reset_mechanism, "reset_delay": bool(leaky.reset_delay)}
+def _leaky(nir: Any, leaky: snntorch.Leaky, shape: tuple[int, ...], dt: float) -> Any:
+    try:
+        neurons = step_neurons("neurons", leaky, shape)
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    return _neurons(nir, neurons, shape, dt)
+
+
+def _neurons(nir: Any, neurons: StepNeurons, shape: tuple[int, ...], dt: float) -> Any:
+    reset = "zero" if neurons.reset == "whole" and not neurons.delayed else neurons.reset
+    if reset not in RESETS:
+        found = "to zero, the new current too" if reset == "whole" else reset
+        raise ValueError(f"allowed is a reset {' or '.join(RESETS)}; found {found}")
+    beta, threshold = (np.broadcast_to(each.astype(float), shape).copy() for each in (neurons.beta, neurons.threshold))
+    metadata = {"reset": reset, "reset_delay": neurons.delayed}
     rest = {"v_threshold": threshold, "v_reset": np.zeros(shape), "metadata": metadata}
+    if neurons.alpha is not None:
+        alpha = np.broadcast_to(neurons.alpha.astype(float), shape)
+        if (alpha == 1).any() or (beta == 1).any():
+            raise ValueError("alpha or beta is 1; allowed with a synapse is less")
+        synapse, membrane = dt / (1 - alpha), dt / (1 - beta)
+        return nir.CubaLIF(
+            tau_syn=synapse, tau_mem=membrane, r=membrane / dt, v_leak=np.zeros(shape), w_in=synapse / dt, **rest
+        )
     if (beta == 1).all():
         return nir.IF(r=np.full(shape, 1 / dt), **rest)
     if (beta == 1).any():
@@ -124,7 +143,8 @@ KINDS: Mapping[type[nn.Module], Callable[..., Any]] = {
     nn.Conv2d: _convolution,
     nn.Flatten: _flatten,
     nn.AvgPool2d: _pool,
-    snntorch.Leaky: _neurons,
+    snntorch.Leaky: _leaky,
+    StepNeurons: _neurons,
 }
 
 
@@ -143,8 +163,7 @@ def _folded(modules: Mapping[str, nn.Module], edges: Sequence[Edge]) -> tuple[di
         before = found.get(sources[0])
         if len(sources) != 1 or followers != [name] or not isinstance(before, WEIGHTED):
             raise NirError(f"{name}: {type(module).__name__}; allowed is one right after Linear or Conv")
-        fuse = fuse_linear_bn_eval if isinstance(before, nn.Linear) else fuse_conv_bn_eval
-        found[sources[0]] = fuse(copy.deepcopy(before).eval(), copy.deepcopy(module).eval())
+        found[sources[0]] = fused(before, module)
         found[name] = nn.Identity()
     return found, edges
 

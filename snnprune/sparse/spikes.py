@@ -91,7 +91,7 @@ def spread(first, last, indices, counts, width, value, out):
 
 class SpikeProduct(torch.autograd.Function):
     """Current [T, B, outputs] of a linear layer fed by neurons, whose own current is [T, B, N], or [B, N] with `steps`:
-    the same at every step. The neurons are alike. drop: see `snnprune.sparse.lif.run`."""
+    the same at every step. The neurons are alike and more than one. drop: see `snnprune.sparse.lif.run`."""
 
     @staticmethod
     def forward(

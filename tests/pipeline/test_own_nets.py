@@ -72,11 +72,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def problems(model: dict[str, Any], *studies: str, targets: tuple[str, ...] = ()) -> list[str]:
+def problems(model: dict[str, Any], *studies: str) -> list[str]:
     params = tiny_params(studies=studies)
     digits = params["experiments"]["digits"]
-    digits.pop("export", None)
-    digits |= {"model": model} | ({"export": {"targets": [*targets], "nets": ["cqp@0.90"]}} if targets else {})
+    digits["model"] = model
     write_params(Path(), params)
     try:
         validate_params()
@@ -123,13 +122,6 @@ def test_a_study_that_a_network_cannot_give_is_refused(module: str, timesteps: i
     for study, text in expected.items():
         assert [line for line in found if line.startswith(f"{study}: {text.split('(')[0]}")], found
     assert {line.partition(":")[0] for line in found} == {*expected} | ({"energy"} if module == "Summed" else set())
-
-
-def test_a_network_that_is_no_plain_sequence_goes_out_as_a_state_dict() -> None:
-    model = {"module": "nets.py:Loop"}
-    assert problems(model, targets=("state-dict",)) == []
-    (found,) = problems(model, targets=("state-dict", "c"))
-    assert found.startswith("export.targets: c is not possible here: the network is no plain sequence of layers: ")
 
 
 def test_zombies_need_a_training() -> None:

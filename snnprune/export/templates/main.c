@@ -19,7 +19,7 @@ int main(int argc, char **argv)
         uint32_t i;
         printf("%u:", (unsigned)snn_classify(input));
         for (i = 0; i < SNN_CLASSES; i++) {
-            printf(" %u", (unsigned)snn_counts[i]);
+            printf(" %.9g", (double)snn_counts[i]);
         }
         printf("\n");
     }

@@ -9,7 +9,7 @@ import torch
 
 import snnprune
 from pipeline.export.export import export
-from pipeline.export.nets import find
+from pipeline.export.find import find
 from pipeline.io import paths
 from pipeline.stages import export as stage
 from snnprune.core.errors import UserError
@@ -62,7 +62,10 @@ def test_what_cannot_be_run_here_is_written_and_said(project: Path, monkeypatch:
     ("net", "message"),
     [
         ("none.safetensors", "none.safetensors: no such file"),
-        ("cqp@0.50/seed0", r"neither a file .safetensors nor a net of a project.*experiments with results: tiny"),
+        (
+            "cqp@0.50/seed0",
+            r"neither a file .safetensors, nor a level .* nor a net of a project.*experiments with results: tiny",
+        ),
         ("tiny", "neither a file"),
         ("tiny/cqp@0.51/seed0", r"tiny: no net 'cqp@0.51/seed0'; there are: dense/seed0, .*cqp@0.50/seed0"),
     ],

@@ -65,7 +65,7 @@ def accuracy_of(net: torch.nn.Module, folder: Path) -> float:
 
 def test_the_page_from_the_script_and_back(user: Path) -> None:
     """Every command and every line of Python that the page has, in a folder that is no project."""
-    _, back, python = blocks("python")
+    _, back, python, *_ = blocks("python")
     command = shlex.split(blocks("bash")[0].replace("idx:data/MNIST/raw", "idx:mnist"))
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
 

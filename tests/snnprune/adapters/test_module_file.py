@@ -1,5 +1,6 @@
 """A network from a user's Python file, and what is said of one that does not work."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,12 @@ def test_files_that_are_none(source: str) -> None:
         build_from(source.replace("my_nets", "nowhere") + ":build")
     with pytest.raises(UserError, match=r"broken.py:build: SyntaxError"):
         build_from(source.replace("my_nets", "broken") + ":build")
+
+
+@pytest.mark.parametrize("package", ["spikingjelly", "norse"])
+def test_a_package_that_is_not_installed(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # importing it fails, wherever this runs
+    file = tmp_path / "nets_of_others.py"
+    file.write_text(f"from torch import nn\nimport {package}\n")
+    with pytest.raises(UserError, match=rf"\(line 2\); install it: pip install {package}$"):
+        build_from(f"{file}:build")

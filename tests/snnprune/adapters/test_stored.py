@@ -66,6 +66,23 @@ def test_a_stored_network_does_the_same_and_its_file_has_the_users_names(module:
     assert again.read_bytes() == Path("net.safetensors").read_bytes()
 
 
+def test_the_recurrent_weights_of_norse_keep_their_names() -> None:
+    pytest.importorskip("norse")
+    Path("nets.py").write_text(
+        "import norse.torch as norse\nfrom torch import nn\n\n\ndef build():\n    return norse.SequentialState(\n"
+        "        nn.Flatten(2), norse.LIFRecurrent(36, 12), nn.Linear(12, 4), norse.LIF()\n    )\n"
+    )
+    network, net = brought("nets.py:build", timesteps=5)
+    assert "1.recurrent_weights" in net.state_dict()
+    mask = Mask({name: weight > 0 for name, weight in prunable_weights(network).items()})
+    mask.apply(prunable_weights(network))
+    save_network(Path("net.safetensors"), network, mask)
+    loaded = load_network(Path("net.safetensors"))
+    assert torch.equal(loaded(SAMPLES), network(SAMPLES))
+    assert own_state(loaded).keys() == net.state_dict().keys()
+    assert load_mask(Path("net.safetensors")).keys() == mask.keys()
+
+
 def test_images_are_normalised_before_they_are_encoded() -> None:
     network, net = brought("nets.py:Step", timesteps=5, normalize=NORMALIZE)
     given = (SAMPLES - 0.5) / 2

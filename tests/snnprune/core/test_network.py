@@ -178,6 +178,18 @@ def test_what_the_observer_sees_is_what_the_layers_get() -> None:
     assert torch.equal(spikes, network.layers[-1].multi_step(inputs[-1]))
 
 
+@pytest.mark.parametrize("layers", [[16, 1, 40, 3], [16, 40, 1, 40, 3]])
+def test_a_layer_of_one_neuron_is_trained_as_it_is_run(layers: list[int]) -> None:
+    torch.manual_seed(0)
+    network = build_network(ModelParams(layers=layers, timesteps=STEPS))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.abs_()  # so that all spike
+    images = torch.rand(20, 1, 4, 4) * 2
+    trained = network.train().spikes(images)
+    assert trained.any() and torch.equal(trained, network.eval().spikes(images))
+
+
 def test_forward_is_the_spike_count() -> None:
     network = make_network()
     images = images_for(network)

@@ -1,0 +1,40 @@
+"""One time step of a network as a graph: what an export of a network that is no plain sequence starts from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+INPUT, OUTPUT = "input", "output"
+Edge = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Node:
+    """module: what computes it; two nodes may have one. reads: the nodes whose values it adds up; `INPUT` is the
+    network's own. shape: of its value, without the batch."""
+
+    module: nn.Module
+    reads: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """nodes: by name, each after those it reads; neurons keep their states from step to step. output: the nodes of
+    whose values, added up, the read-out is made."""
+
+    nodes: Mapping[str, Node]
+    input_shape: tuple[int, ...]
+    output: tuple[str, ...]
+
+    @property
+    def edges(self) -> Iterator[Edge]:
+        """(source, target), from `INPUT` to `OUTPUT`."""
+        for name, node in self.nodes.items():
+            yield from ((source, name) for source in node.reads)
+        yield from ((source, OUTPUT) for source in self.output)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of a node's value or the input, without the batch."""
+        return self.input_shape if name == INPUT else self.nodes[name].shape

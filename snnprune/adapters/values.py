@@ -1,0 +1,43 @@
+"""What a tensor of a running network is made of: the sum of which nodes' values, at which time step."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+STATE = ":state"  # after a neuron's name: a state of its own, not its spikes
+
+When = int | Literal["constant", "sequence"] | tuple[Literal["total"], int]
+
+
+@dataclass(frozen=True)
+class Value:
+    """names: the nodes of which it is the sum. when: the step; `constant`: it is the same at every step; `sequence`:
+    all steps [T, B, ...]; ("total", t): the sum of the steps up to t. problem: why it is none of that; empty where it
+    is."""
+
+    names: tuple[str, ...]
+    when: When
+    problem: str = ""
+
+    def failed(self, problem: str) -> "Value":
+        """The same with a problem, unless there was one before."""
+        return self if self.problem else replace(self, problem=problem)
+
+    def __str__(self) -> str:
+        return " + ".join(name.replace(STATE, "'s state") for name in self.names)
+
+
+def added(first: Value, second: Value) -> Value:
+    """The sum of two values: of one step, or of a total and its next step."""
+    if first.problem or second.problem:
+        return first if first.problem else second
+    step, other = first.when, second.when
+    names = first.names + second.names
+    if step == other or other == "constant":
+        return Value(names, step)
+    if step == "constant":
+        return Value(names, other)
+    for total, now, of in ((step, other, second), (other, step, first)):
+        before = total[1] if isinstance(total, tuple) else total
+        if first.names == second.names and isinstance(now, int) and before == now - 1:
+            return Value(of.names, ("total", now))
+    return Value(names, step, f"{first} and {second} of different time steps are added up")

@@ -1,0 +1,101 @@
+"""`snnprune export` on what `snnprune prune` wrote: the section of docs/export.md as a user types it, and messages."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from flows import cli
+from pipeline.export.export import export
+from pipeline.export.find import find
+from snnprune.adapters.network import AdaptedNetwork
+from snnprune.core.errors import UserError
+from snnprune.core.network import SpikingNetwork
+from tests.imports import PROJECT
+
+PAGE = (PROJECT / "docs/export.md").read_text(encoding="utf-8").partition("## From your own script")[2]
+
+
+def blocks(language: str) -> list[str]:
+    """The examples of the section, in order."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setattr(sys, "argv", shlex.split(command))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the page's commands have been typed, but for those that need the package nir."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "residual.py").write_text(blocks("python")[0], encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        subprocess.run([sys.executable, "residual.py"], check=True)
+        for line in blocks("bash")[0].splitlines()[1:]:
+            run(patch, line.replace(" --to nir", ""))
+    sys.modules.pop("residual", None)
+    return folder
+
+
+def test_the_pages_commands_write_files_that_decide_as_the_network(page: Path) -> None:
+    cards = {path.parent.name: json.loads(path.read_text()) for path in (page / "export").rglob("card.json")}
+    assert {"c", "state-dict"} <= set(cards)
+    assert cards["c"]["differences"]["decisions"] == 0 < cards["c"]["differences"]["samples"]
+    assert cards["c"]["sparsity"] == pytest.approx(0.9, abs=1e-3)
+    assert cards["c"]["net"] == "pruned/level-0.90"
+
+
+def test_the_pages_script_takes_the_pruned_net_back(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(page)
+    printed = subprocess.run([sys.executable, "-c", blocks("python")[1]], check=True, capture_output=True, text=True)
+    assert printed.stdout.split()[0].isdigit()
+
+
+def test_the_pages_c_program_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(page)
+    np.zeros((3, 64), np.float32).tofile(page / "samples.bin")
+    commands = blocks("sh")[0].splitlines()
+    for line in commands[:-1]:
+        subprocess.run(line, shell=True, check=True)
+    found = subprocess.run(commands[-1], shell=True, check=True, capture_output=True, text=True).stdout
+    assert len(found.splitlines()) == 3 and all(re.fullmatch(r"\d: [\d ]+", line) for line in found.splitlines())
+
+
+def test_a_level_is_found_by_its_file_or_by_a_folder_with_one_alone(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(page)
+    by_folder, by_file = find("pruned"), find("pruned/level-0.90.pt")
+    assert (by_folder.name, by_folder.argument) == (by_file.name, by_file.argument)
+    assert isinstance(by_file.network, AdaptedNetwork)
+    with pytest.raises(UserError, match=r"level-0.80.pt: not a level of .*pruned; name one of .*pruned/level-0.90.pt"):
+        find(str(page / "pruned/level-0.80.pt"))
+    with pytest.raises(UserError, match=r"other holds no results.json, which snnprune prune writes"):
+        find("other/level-0.90.pt")
+    with pytest.raises(UserError, match="is no plain sequence of layers, which this target needs"):
+        list(export("pruned", ["compact"]))
+
+
+def test_of_a_plain_sequence_the_level_is_the_librarys_own_network(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(
+        monkeypatch,
+        "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out out",
+    )
+    net = find("out")
+    assert isinstance(net.network, SpikingNetwork)
+    state = torch.load(user / "out/level-0.50.pt", weights_only=True)
+    assert torch.equal(net.network.layers[1].weight, state["fc1.weight"])
+    (line,) = export("out", ["csr"])
+    assert "; 0 of 597 decisions differ, spike counts of 0; " in line
