@@ -17,7 +17,7 @@ from snnprune.data.idx import load_idx
 from tests.imports import PROJECT
 from tests.pipeline.prune_net.conftest import blocks
 
-_, _, _, JELLY, ELF, BACK = blocks("python")
+_, _, _, JELLY, ELF, BACK, *_ = blocks("python")
 COMMANDS = blocks("bash")[1].strip().splitlines()
 NEEDS = {"jelly": "spikingjelly", "elf": "norse"}  # file -> package
 

@@ -137,7 +137,7 @@ def test_every_option(user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert prune(monkeypatch, *command) == 0
     said = capsys.readouterr().out
     assert "T 3, run by its own forward (its readout is mean-membrane)" in said
-    assert "is near chance (" in said and "--normalize" in said
+    assert "is near chance (" in said and "(normalize, encoding, timesteps)" in said
     found = results(user / "pruned")
     assert (found["timesteps"], found["encoding"]["name"], found["seed"]) == (3, "rate", 3)
     assert found["finetune"] is None
