@@ -37,6 +37,29 @@ def advance(state, now, offset, decay, limit, to_zero, is_first):
             state[c] = (decay * state[c] + (now[c] + offset)) - reset
 
 
+@njit(**SUMS, forceinline=True)
+def retreat(later, total, potential, grad, decay, limit, to_zero, is_atan, slope):
+    """Brings dL/dI [width] of the step after, `later`, one step back, to the step of the membrane potentials and of
+    `grad`, dL/dS, by the surrogate's derivative, and adds it to `total`."""
+    half, inner = np.float32(slope / 2), np.float32(math.pi / 2 * slope)
+    if to_zero:
+        for c in range(len(later)):
+            later[c] = ZERO if potential[c] > limit else decay * later[c]
+    else:
+        for c in range(len(later)):
+            later[c] = decay * later[c]
+    if is_atan:
+        for c in range(len(later)):
+            a = inner * (potential[c] - limit)
+            later[c] += grad[c] * half / (ONE + a * a)
+    else:
+        for c in range(len(later)):
+            a = slope * abs(potential[c] - limit) + ONE
+            later[c] += grad[c] / (a * a)
+    for c in range(len(later)):
+        total[c] += later[c]
+
+
 @njit(**EXACT)
 def integrate(
     first, last, current, row, step, bias, beta, threshold, to_zero, scale, steps, width, membrane, spikes, out_row,
@@ -77,8 +100,7 @@ def differentiate(
     of a row's gradients, dL/db."""
     membrane, state = np.empty(steps * width, np.float32), np.empty(width, np.float32)
     total = np.empty(width, np.float32)
-    later, scaled = np.empty(width, np.float32), np.empty(width, np.float32)
-    half, inner, steep = np.float32(slope / 2), np.float32(math.pi / 2 * slope), np.float32(slope)
+    later, scaled, steep = np.empty(width, np.float32), np.empty(width, np.float32), np.float32(slope)
     for j in range(first, last):
         decay, limit, offset = beta[j], threshold[j], bias[j] if len(bias) else ZERO
         for t in range(steps):
@@ -97,22 +119,7 @@ def differentiate(
                 for c in range(width):
                     scaled[c] = grad[c] * scale[j, c]
                 grad = scaled
-            if to_zero:
-                for c in range(width):
-                    later[c] = ZERO if potential[c] > limit else decay * later[c]
-            else:
-                for c in range(width):
-                    later[c] = decay * later[c]
-            if is_atan:
-                for c in range(width):
-                    a = inner * (potential[c] - limit)
-                    later[c] += grad[c] * half / (ONE + a * a)
-            else:
-                for c in range(width):
-                    a = steep * abs(potential[c] - limit) + ONE
-                    later[c] += grad[c] / (a * a)
-            for c in range(width):
-                total[c] += later[c]
+            retreat(later, total, potential, grad, decay, limit, to_zero, is_atan, steep)
             if out_step:
                 place = out[j * out_row + t * out_step : j * out_row + t * out_step + width]
                 for c in range(width):

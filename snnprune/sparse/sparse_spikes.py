@@ -3,7 +3,6 @@ synapses that leave it to its current while they are in the nearest cache: neith
 neurons, and what comes back from the layer is read once for both the synapses' gradients and the neuron's.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from snnprune.sparse import kernels
-from snnprune.sparse.kernels import ONE, SUMS, ZERO, advance
+from snnprune.sparse.kernels import ONE, SUMS, ZERO, advance, retreat
 from snnprune.sparse.lif import NONE, Layout, Neurons, driven_by, in_memory, run
 from snnprune.sparse.linear import Synapses
 from snnprune.sparse.threads import by_rows
@@ -31,7 +30,7 @@ def differentiate_fed(
     length = steps * width
     membrane, spikes, grad = np.empty(length, np.float32), np.empty(length, np.float32), np.empty(length, np.float32)
     state, later, total = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    half, inner, steep = np.float32(slope / 2), np.float32(math.pi / 2 * slope), np.float32(slope)
+    steep = np.float32(slope)
     for j in range(first, last):
         decay, limit, offset = beta[j], threshold[j], bias[j] if len(bias) else ZERO
         for t in range(steps):
@@ -76,22 +75,7 @@ def differentiate_fed(
             if len(scale):
                 for c in range(width):
                     given[c] *= scale[j, c]
-            if to_zero:
-                for c in range(width):
-                    later[c] = ZERO if potential[c] > limit else decay * later[c]
-            else:
-                for c in range(width):
-                    later[c] = decay * later[c]
-            if is_atan:
-                for c in range(width):
-                    a = inner * (potential[c] - limit)
-                    later[c] += given[c] * half / (ONE + a * a)
-            else:
-                for c in range(width):
-                    a = steep * abs(potential[c] - limit) + ONE
-                    later[c] += given[c] / (a * a)
-            for c in range(width):
-                total[c] += later[c]
+            retreat(later, total, potential, given, decay, limit, to_zero, is_atan, steep)
             if step:
                 place = out[j * row + t * step : j * row + t * step + width]
                 for c in range(width):
