@@ -11,6 +11,7 @@ from flows.environment import set_defaults
 from snnprune.sparse.__main__ import compile_all
 
 IMPORTED = (*LIBRARIES, "flows.cli", "flows.display", "flows.run", "sklearn.datasets", "sklearn.model_selection")
+OF_PACKAGES = "snnprune.adapters.packages."  # need packages that not everybody has
 
 
 def prepare() -> None:
@@ -20,7 +21,8 @@ def prepare() -> None:
         importlib.import_module(name)
     for package in (pipeline, snnprune):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+            if not module.name.startswith(OF_PACKAGES):
+                importlib.import_module(module.name)
     compile_all()
     from flows.tracking.database import make_empty  # sets MLflow up by the defaults
 
