@@ -9,9 +9,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +21,18 @@ from torch import Tensor
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
+from snnprune.core.own_model import Normalize
 from snnprune.export.c_graph import graph_header
 from snnprune.export.c_header import header
 from snnprune.export.csr import by_sample
 from snnprune.export.flat_net import flat_net
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
-from snnprune.export.sparse_layers import of_integers, of_network, plain
+from snnprune.export.sparse_layers import of_integers, of_network
+from snnprune.quantise.chain import chain_of
+from snnprune.quantise.convert import rounded_chain
 from snnprune.quantise.integer import IntegerNetwork
-from snnprune.quantise.quantise import quantise
+from snnprune.quantise.own_chain import own_chain
 
 HEADER, MAIN, METADATA = "snn.h", "main.c", "metadata.json"
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
@@ -45,22 +49,32 @@ def to_c(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) 
 
 
 def to_c_int8(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
-    """The network in whole numbers, weights rounded to 8 bits by `quantise`, row by row. Raises UserError: as that, or
-    a convolution pads its input, or the network is no plain sequence."""
-    return of_integer_network(quantise(plain(network), 8).integer, metadata(network, classes))
+    """The network in whole numbers, its weights rounded to 8 bits, row by row. Raises UserError: as
+    `snnprune.quantise.chain.chain_of`, and, of a network of the user's own, `snnprune.quantise.own_chain.own_chain`."""
+    return _rounded(network, 8, classes)
 
 
 def to_c_int4(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
     """The same with 4 bits, two weights a byte."""
-    return of_integer_network(quantise(plain(network), 4).integer, metadata(network, classes))
+    return _rounded(network, 4, classes)
 
 
-def of_integer_network(network: IntegerNetwork, about: dict) -> Exported:
-    """A quantised network, whatever its weights were fine-tuned with; `about` is its `metadata`. Its spikes are those
-    of `IntegerNetwork.run`. Raises UserError: a convolution pads its input."""
+def _rounded(network: SpikingNetwork | AdaptedNetwork, bits: int, classes: Sequence[str]) -> Exported:
+    chain = own_chain(network) if isinstance(network, AdaptedNetwork) else chain_of(network)
+    return of_integer_network(rounded_chain(chain, bits), metadata(network, classes), chain.normalize)
+
+
+def of_integer_network(network: IntegerNetwork, about: dict, normalize: Normalize | None = None) -> Exported:
+    """A quantised network, whatever its weights were fine-tuned with; `about` is its `metadata`, normalize: what its
+    weights do to images. Its spikes are those of `IntegerNetwork.run`."""
     integer = {"bits": network.bits, "input_levels": network.input_levels, "largest_input": network.largest_input}
+    if normalize is not None:
+        about = {key: value for key, value in about.items() if key != "normalize"}
+        integer |= {"normalize": normalize.model_dump()}
     about = about | {"integer": integer}
-    return _files(header(of_integers(network), about), about)
+    exported = _files(header(of_integers(network), about), about)
+    notes = [] if normalize is None else ["the weights normalise the input: hand in images as they are, 1.0 as 255"]
+    return Exported(exported.files, {**exported.about, "notes": [*exported.about["notes"], *notes]})
 
 
 def run_c(folder: Path, inputs: Tensor) -> Tensor:
@@ -68,13 +82,22 @@ def run_c(folder: Path, inputs: Tensor) -> Tensor:
     about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     samples = by_sample(inputs, about["encoding"]["name"] == "direct")
     if integer := about.get("integer"):
-        whole = np.rint(samples * np.float32(integer["input_levels"]))
-        samples = whole.clip(0, integer["largest_input"]).astype(np.uint8)
+        samples = _in_whole_numbers(samples, integer, about["encoding"]["name"] == "direct")
     place = _compiled((folder / HEADER).read_bytes(), (folder / MAIN).read_bytes())
     file = Path(place.name) / "samples"
     samples.tofile(file)
     lines = subprocess.run([Path(place.name) / "snn", file], check=True, capture_output=True, text=True).stdout
     return torch.tensor([[float(count) for count in line.split(":")[1].split()] for line in lines.splitlines()])
+
+
+def _in_whole_numbers(samples: np.ndarray, integer: Mapping[str, Any], images: bool) -> np.ndarray:
+    """What the program takes. Raises UserError: images are not within 0..1 before they are normalised."""
+    if done := integer.get("normalize"):
+        samples = samples * np.float32(done["std"]) + np.float32(done["mean"])
+    whole = np.rint(samples * np.float32(integer["input_levels"]))
+    if images and (whole.min() < 0 or whole.max() > integer["largest_input"]):
+        raise UserError(f"images: the program takes 0 to 1; found {samples.min():g} to {samples.max():g}")
+    return whole.clip(0, integer["largest_input"]).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,7 @@
 """The text of the C header: `templates/snn.h` filled with a network's arrays, in float32 or in whole numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 
 from snnprune.export.csr import figures
 from snnprune.export.neurons import IntegerNeurons
-from snnprune.export.sparse_net import SparseLayer, SparseNet, smallest_unsigned
+from snnprune.export.sparse_net import Border, SparseLayer, SparseNet, smallest_unsigned
 
 TEMPLATES = Path(__file__).with_name("templates")
+CONDITIONAL = re.compile(r"^@IF (\w+)@\n(.*?)^@END@\n", re.MULTILINE | re.DOTALL)
 INTEGER_TYPES = {"bias": np.int32, "threshold": np.int32, "multiplier": np.int32, "shift": np.int8}
 
 Arrays = dict[str, np.ndarray]
@@ -24,22 +26,30 @@ def header(net: SparseNet, about: Mapping[str, Any]) -> tuple[str, dict[str, Any
     flash = sum(array.nbytes for layer in arrays for array in layer.values())
     said = {"flash_bytes": flash, "ram_bytes": _ram(net), **figures(net)}
     parts = {
-        "COMMENT": _comment(about, said),
+        "COMMENT": _comment(net, about, said),
         "DEFINES": _defines(net, about),
         "TYPES": _types(arrays, integer),
         "ARITHMETIC": _template("float.h" if integer is None else "integer.h"),
         "ARRAYS": "\n".join(definition(key, n, array) for n, each in enumerate(arrays) for key, array in each.items()),
-        "LAYERS": "\n".join(f"    {_layer(n, net.layers[n], each)}," for n, each in enumerate(arrays)),
+        "LAYERS": "\n".join(f"    {_layer(n, net, each)}," for n, each in enumerate(arrays)),
     }
-    return filled("snn.h", parts), said
+    return filled("snn.h", parts, _needed(net)), said
 
 
-def filled(name: str, parts: Mapping[str, str]) -> str:
-    """A template with its parts."""
+def filled(name: str, parts: Mapping[str, str], needed: Collection[str] = ()) -> str:
+    """A template with its parts; of lines between `@IF KEY@` and `@END@` those whose key is needed."""
     text = (TEMPLATES / name).read_text(encoding="utf-8")
+    text = CONDITIONAL.sub(lambda found: found[2] if found[1] in needed else "", text)
     for key, part in parts.items():
         text = text.replace(f"@{key}@", part)
     return text
+
+
+def _needed(net: SparseNet) -> set[str]:
+    """What some layers have and others have not, or have otherwise."""
+    resets = {layer.neurons.to_zero for layer in net.layers}
+    found = {"BORDERS": any(layer.border for layer in net.layers), "RESETS": len(resets) > 1}
+    return {key for key, there in found.items() if there}
 
 
 def _template(name: str) -> str:
@@ -49,7 +59,7 @@ def _template(name: str) -> str:
 def _arrays(layer: SparseLayer, net: SparseNet, bits: int) -> Arrays:
     """A layer's constants that are not empty. Indices have one type in all layers; a constant of the neurons that is
     the same in all rows is there once."""
-    synapses, inputs = max(len(each.values) for each in net.layers), max(each.inputs for each in net.layers)
+    synapses, inputs = max(len(each.values) for each in net.layers), max(each.places for each in net.layers)
     neurons = layer.neurons.arrays
     if isinstance(layer.neurons, IntegerNeurons):
         neurons = {key: array.astype(INTEGER_TYPES[key]) for key, array in neurons.items()}
@@ -71,17 +81,27 @@ def _in_nibbles(values: np.ndarray) -> np.ndarray:
 
 
 def _ram(net: SparseNet) -> int:
-    """Bytes of potentials, two buffers of spikes, counts, and the first layer's current where it is kept."""
+    """Bytes of potentials, two buffers of spikes, counts, what a layer reads with its border, and the first layer's
+    current where it is kept."""
     neurons = [layer.rows * layer.area for layer in net.layers]
     kept = neurons[0] if net.constant else 0
-    return 4 * sum(neurons) + 4 * kept + 2 * max(layer.outputs for layer in net.layers) + 2 * neurons[-1]
+    return (
+        4 * sum(neurons) + 4 * kept + 2 * max(layer.outputs for layer in net.layers) + 2 * neurons[-1] + _bordered(net)
+    )
 
 
-def _comment(about: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+def _bordered(net: SparseNet) -> int:
+    """Values of the largest input with a border, a byte each."""
+    return max((layer.places for layer in net.layers if layer.border), default=0)
+
+
+def _comment(net: SparseNet, about: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+    resets = ["zero" if layer.neurons.to_zero else "subtract" for layer in net.layers]
+    reset = resets[0] if len(set(resets)) == 1 else f"{', '.join(resets)} (layer by layer)"
     lines = [
         f"time steps: {about['timesteps']}",
         f"encoding: {about['encoding']['name']}",
-        f"reset: {about['reset']}, one step after the spike",
+        f"reset: {reset}, one step after the spike",
         f"read-out: the class of most spikes, the first of several; classes: {', '.join(about['classes'])}",
         f"flash: {said['flash_bytes']} bytes of constants, without code",
         f"RAM: {said['ram_bytes']} bytes, without the input",
@@ -107,8 +127,9 @@ def _defines(net: SparseNet, about: Mapping[str, Any]) -> str:
         "NEURONS": sum(neurons),
         "KEPT_CURRENTS": neurons[0] if net.constant else 0,
         "SPIKES": max(layer.outputs for layer in net.layers),
-        "RESET_TO_ZERO": int(about["reset"] == "zero"),
+        "RESET_TO_ZERO": int(all(layer.neurons.to_zero for layer in net.layers)),
     }
+    values |= {"BORDERED": _bordered(net)} if "BORDERS" in _needed(net) else {}
     if integer := about.get("integer"):
         values |= {"WEIGHT_BITS": integer["bits"], "INPUT_LEVELS": integer["input_levels"]}
         values |= {"LARGEST_INPUT": integer["largest_input"]}
@@ -152,8 +173,9 @@ def _lines(values: Iterable[str]) -> str:
     return ",\n".join(f"    {', '.join(line)}" for line in lines)
 
 
-def _layer(number: int, layer: SparseLayer, arrays: Arrays) -> str:
+def _layer(number: int, net: SparseNet, arrays: Arrays) -> str:
     """The initialiser of an `snn_layer`."""
+    layer, needed = net.layers[number], _needed(net)
     neurons = list(layer.neurons.arrays)
     pointers = {key: f"snn_{key}_{number}" for key in arrays}
     fields = {key: pointers.get(key, "NULL") for key in ("starts", "columns", "weights", "table", *neurons)}
@@ -162,4 +184,10 @@ def _layer(number: int, layer: SparseLayer, arrays: Arrays) -> str:
     fields |= {name: getattr(layer, name) for name in names}
     if isinstance(layer.neurons, IntegerNeurons):
         fields["beta_shift"] = layer.neurons.beta_shift
+    if "BORDERS" in needed:
+        border = layer.border or Border(0, 0, 0, 0)
+        fields |= {"in_channels": layer.channels, "in_height": border.height, "in_width": border.width}
+        fields |= {"above": border.above, "beside": border.beside}
+    if "RESETS" in needed:
+        fields["to_zero"] = int(layer.neurons.to_zero)
     return f"{{{', '.join(f'.{key} = {value}' for key, value in fields.items())}}}"

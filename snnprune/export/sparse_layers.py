@@ -13,7 +13,7 @@ from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork
 from snnprune.export.neurons import FloatNeurons, IntegerNeurons, Neurons
-from snnprune.export.sparse_net import SparseLayer, SparseNet, sparse_net, starts_of
+from snnprune.export.sparse_net import Border, SparseLayer, SparseNet, sparse_net, starts_of
 from snnprune.quantise.integer import Csr, IntegerNetwork
 
 NO_NEURONS = FloatNeurons(*[np.zeros(0, np.float32)] * 3, to_zero=False)  # until they are read
@@ -25,7 +25,7 @@ def of_network(network: SpikingNetwork) -> SparseNet:
 
 
 def of_integers(network: IntegerNetwork) -> SparseNet:
-    """Raises UserError: a convolution pads its input."""
+    """Of whole numbers."""
     layers, shape = [], network.input_shape
     for layer in network.layers:
         numbers = layer.bias, layer.threshold, layer.multiplier, layer.shift
@@ -33,10 +33,8 @@ def of_integers(network: IntegerNetwork) -> SparseNet:
         if isinstance(synapses, Csr):
             starts, columns = synapses.starts.astype(np.int64), synapses.columns.astype(np.int64)
             found = SparseLayer(layer.name, starts, columns, synapses.values, neurons, synapses.inputs)
-        elif any(synapses.padding):
-            raise UserError(f"{layer.name}: possible is a convolution without padding; found {synapses.padding}")
         else:
-            found = _convolution(layer.name, synapses.values, synapses.stride, shape, neurons)
+            found = _convolution(layer.name, synapses.values, synapses.stride, shape, neurons, synapses.padding)
             found = replace(found, pool=synapses.pool)
         layers.append(found)
         shape = found.rows, found.height // found.pool, found.width // found.pool
@@ -100,10 +98,12 @@ def _linear(name: str, weight: np.ndarray, inputs: int, neurons: Neurons) -> Spa
 
 
 def _convolution(
-    name: str, weight: np.ndarray, stride: tuple[int, int], shape: tuple[int, ...], neurons: Neurons
-) -> SparseLayer:
+    name: str, weight: np.ndarray, stride: tuple[int, int], shape: tuple[int, ...], neurons: Neurons,
+    padding: tuple[int, int] = (0, 0),
+) -> SparseLayer:  # fmt: skip
     """Of a weight [out, in, kernel height, kernel width] on an image [C, H, W]."""
-    (_, in_height, in_width), (down, right) = shape, stride
+    border = Border(*shape[1:], *padding) if any(padding) else None
+    in_height, in_width = (size + 2 * by for size, by in zip(shape[1:], padding, strict=True))
     row_of, channel, y, x = np.nonzero(weight)
     return SparseLayer(
         name,
@@ -112,10 +112,11 @@ def _convolution(
         weight[weight != 0],
         neurons,
         inputs=math.prod(shape),
-        height=(in_height - weight.shape[2]) // down + 1,
-        width=(in_width - weight.shape[3]) // right + 1,
-        y_step=down * in_width,
-        x_step=right,
+        height=(in_height - weight.shape[2]) // stride[0] + 1,
+        width=(in_width - weight.shape[3]) // stride[1] + 1,
+        y_step=stride[0] * in_width,
+        x_step=stride[1],
+        border=border,
     )
 
 

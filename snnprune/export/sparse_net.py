@@ -4,7 +4,8 @@ A row is a dense layer's neuron or a convolution's channel. The sum of row j at 
 
     values[p] * input[columns[p] + y * y_step + x * x_step]    over p from starts[j] to starts[j + 1]
 
-for the flat input; of a dense layer y = x = 0. So one loop serves both.
+for the flat input, with a border around each of its channels where the layer has one; of a dense layer y = x = 0. So
+one loop serves both.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,28 @@ DEPENDS = -1  # a spike that depends on the network's input
 
 
 @dataclass(frozen=True)
+class Border:
+    """Zeros around each channel that a layer reads, of height x width values: `above` rows above and below, `beside`
+    columns on its sides."""
+
+    height: int
+    width: int
+    above: int
+    beside: int
+
+    @property
+    def area(self) -> int:
+        """Values of a channel with its border."""
+        return (self.height + 2 * self.above) * (self.width + 2 * self.beside)
+
+
+@dataclass(frozen=True)
 class SparseLayer:
     """Synapses that are not zero, row by row, and the neurons that they feed.
 
     starts [rows + 1], columns [synapses]: int64; values [synapses]: float32 or int8.
-    inputs: how many values it reads. height, width: of a row's sums; pool: the side of the squares over which their
-    maximum is taken (1: none).
+    inputs: how many values it reads; border: what is put around them first. height, width: of a row's sums; pool: the
+    side of the squares over which their maximum is taken (1: none).
     table: uint8 [tables, T], the spikes of further rows, numbered after the others, that no input changes.
     """
 
@@ -38,6 +55,7 @@ class SparseLayer:
     y_step: int = 0
     x_step: int = 0
     pool: int = 1
+    border: Border | None = None
     table: np.ndarray | None = None
 
     @property
@@ -64,6 +82,20 @@ class SparseLayer:
     def operations(self) -> int:
         """Synaptic operations of a step if no input were zero."""
         return len(self.values) * self.pool * self.pool * self.area
+
+    @property
+    def channels(self) -> int:
+        """How many have a border."""
+        return 0 if self.border is None else self.inputs // (self.border.height * self.border.width)
+
+    @property
+    def places(self) -> int:
+        """Values that it reads, with those of the border."""
+        return self.inputs if self.border is None else self.channels * self.border.area
+
+    def channel_size(self, area: int) -> int:
+        """How many places a channel of `area` inputs takes."""
+        return area if self.border is None else self.border.area
 
     @property
     def row_of(self) -> np.ndarray:
@@ -110,14 +142,16 @@ def sparse_net(layers: Sequence[SparseLayer], timesteps: int, constant: bool) ->
 
 def known_spikes(layers: Sequence[SparseLayer], steps: int) -> list[np.ndarray]:
     """The spikes of rows that no input can change, int8 [rows, T] for each layer; `DEPENDS` in the others. Such a row
-    has no synapse but from such rows, or never fires, even if all neurons fired from which it has a positive weight.
-    Nothing is supposed of the network's own input."""
+    has no synapse but from such rows (with a border, where they are silent: at its edge others read less), or never
+    fires, even if all neurons fired from which it has a positive weight. Nothing is supposed of the network's own
+    input."""
     before, area = np.full((layers[0].inputs, steps), DEPENDS, np.int8), 1
     found: list[np.ndarray] = []
     for layer in layers:
-        channels, row_of = layer.columns // area, layer.row_of
+        channels, row_of = layer.columns // layer.channel_size(area), layer.row_of
         free = np.ones(layer.rows, bool)
-        free[row_of[(before[channels] == DEPENDS).any(1)]] = False
+        bound = before == DEPENDS if layer.border is None else before != 0
+        free[row_of[bound.any(1)[channels]]] = False
         spikes = np.full((layer.rows, steps), DEPENDS, np.int8)
         if found:
             most = np.bincount(row_of, np.maximum(layer.values, 0), layer.rows)
@@ -137,7 +171,7 @@ def rows_read(layers: Sequence[SparseLayer], run: Sequence[np.ndarray]) -> list[
     for before, layer, runs in zip(layers[-2::-1], layers[:0:-1], run[:0:-1], strict=True):
         columns = layer.columns[(read & runs)[layer.row_of]]
         read = np.zeros(before.rows, bool)
-        read[columns // before.area] = True
+        read[columns // layer.channel_size(before.area)] = True
         found.append(read)
     return found[::-1]
 
@@ -156,12 +190,13 @@ def _only(layer: SparseLayer, rows: np.ndarray, place: np.ndarray, area: int, ta
     """These rows of a layer. Its inputs come in channels of `area` values, the i-th now at place[i] (-1: left out)."""
     new_row = np.full(layer.rows, -1)
     new_row[rows] = np.arange(len(rows))
-    channels, row_of = layer.columns // area, new_row[layer.row_of]
+    size = layer.channel_size(area)
+    channels, row_of = layer.columns // size, new_row[layer.row_of]
     kept = (row_of >= 0) & (place[channels] >= 0)
     return replace(
         layer,
         starts=starts_of(row_of[kept], len(rows)),
-        columns=place[channels[kept]] * area + layer.columns[kept] % area,
+        columns=place[channels[kept]] * size + layer.columns[kept] % size,
         values=layer.values[kept],
         neurons=only(layer.neurons, rows),
         inputs=int(place.max() + 1) * area,

@@ -11,6 +11,7 @@ from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import evaluation_batches
 from snnprune.pruning.mask import prunable_weights
+from snnprune.quantise.chain import chain_of
 from snnprune.quantise.convert import to_integer
 from snnprune.quantise.finetune import Finetuning, finetune_rounded
 from snnprune.quantise.inputs import integer_inputs
@@ -46,7 +47,7 @@ def quantise(network: SpikingNetwork, bits: int, per: Per = "row", finetune: Fin
 
     bits: 8 or 4. per: one scale for each layer, or for each row of a weight (a neuron, or a channel of a convolution).
     finetune: fine-tuning with rounded weights; None: they are rounded as they are. Pruned synapses stay pruned.
-    Raises UserError: other bits, or a network that has no integer form (`snnprune.quantise.convert`).
+    Raises UserError: other bits, or a network that has no integer form (`snnprune.quantise.chain`).
 
     >>> import snnprune
     >>> quantised = quantise(snnprune.build([16, 8, 2]), 8)
@@ -63,4 +64,4 @@ def quantise(network: SpikingNetwork, bits: int, per: Per = "row", finetune: Fin
     with torch.no_grad():
         for name, weight in prunable_weights(network).items():
             weight.copy_(rounded(weight, by_name[name], bits) * over_rows(by_name[name], weight))
-    return Quantised(network, to_integer(network, by_name, bits, per))
+    return Quantised(network, to_integer(chain_of(network), by_name, bits, per))

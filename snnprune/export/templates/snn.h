@@ -26,6 +26,13 @@ typedef struct {
     const uint8_t *table;
     SNN_NEURON_CONSTANTS
     uint32_t rows, tables, height, width, y_step, x_step, pool;
+@IF BORDERS@
+    /* What it reads, with a border of zeros: above and below, and beside it on both sides. */
+    uint32_t in_channels, in_height, in_width, above, beside;
+@END@
+@IF RESETS@
+    uint32_t to_zero;
+@END@
 } snn_layer;
 
 @ARRAYS@
@@ -41,6 +48,30 @@ static snn_number snn_currents[SNN_KEPT_CURRENTS];
 static uint8_t snn_spikes[2][SNN_SPIKES];
 static uint16_t snn_counts[SNN_CLASSES];
 
+@IF BORDERS@
+static uint8_t snn_bordered[SNN_BORDERED];
+
+/* The values that a layer reads, with the border that it has. */
+static inline const uint8_t *snn_with_border(const snn_layer *layer, const uint8_t *values)
+{
+    const uint32_t width = layer->in_width + 2 * layer->beside, height = layer->in_height + 2 * layer->above;
+    uint8_t *to = snn_bordered;
+    uint32_t c, y, x;
+    if (layer->above == 0 && layer->beside == 0) {
+        return values;
+    }
+    for (c = 0; c < layer->in_channels; c++) {
+        for (y = 0; y < height; y++) {
+            const int inside = y >= layer->above && y < layer->above + layer->in_height;
+            for (x = 0; x < width; x++) {
+                *to++ = inside && x >= layer->beside && x < layer->beside + layer->in_width ? *values++ : 0;
+            }
+        }
+    }
+    return snn_bordered;
+}
+
+@END@
 /* The current of a row at a place, from the network's input or from spikes. */
 static inline snn_number snn_current(const snn_layer *layer, uint32_t row, uint32_t at, const snn_input *input,
                                      const uint8_t *spikes)
@@ -84,6 +115,12 @@ static inline uint8_t snn_fire(const snn_layer *layer, uint32_t row, snn_number 
 {
     const snn_number threshold = layer->threshold[row * layer->threshold_each];
     const snn_number decayed = SNN_DECAYED(layer, row, *potential);
+@IF RESETS@
+    if (layer->to_zero) {
+        *potential = (*potential > threshold ? 0 : decayed) + current;
+        return *potential > threshold;
+    }
+@END@
 #if SNN_RESET_TO_ZERO
     *potential = (*potential > threshold ? 0 : decayed) + current;
 #else
@@ -118,6 +155,13 @@ static inline void snn_step(const snn_input *input, uint32_t t)
 #if SNN_KEPT_CURRENTS
         snn_number *kept = number == 0 ? snn_currents : NULL;
 #endif
+@IF BORDERS@
+        if (number > 0) {
+            before = snn_with_border(layer, before);
+        } else if (t == 0 || !SNN_CONSTANT_INPUT) {
+            input = snn_with_border(layer, input);
+        }
+@END@
         for (row = 0; row < layer->rows; row++) {
             for (y = 0; y < height; y++) {
                 for (x = 0; x < width; x++) {

@@ -13,6 +13,7 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.fit import Progress, ResumePoint
 from snnprune.core.training.params import FinetuneParams
 from snnprune.pruning.mask import prunable_weights
+from snnprune.quantise.chain import chain_of
 from snnprune.quantise.convert import to_integer
 from snnprune.quantise.finetune import Finetuning
 from snnprune.quantise.inputs import integer_inputs
@@ -60,7 +61,7 @@ def test_the_same_spikes_where_every_number_is_exact(layers: object, reset: str)
         for parameter in net.parameters():
             parameter.copy_((parameter * 64).round() / 64)
     scale = {name: torch.full((len(w),), 1 / 64).double() for name, w in prunable_weights(net).items()}
-    integer = to_integer(net, scale, 8, "row")
+    integer = to_integer(chain_of(net), scale, 8, "row")
     inputs = samples(net, 40)
     (spikes,) = integer.blocks(integer_inputs(net.spec, inputs))
     expected = net.spikes(inputs)
