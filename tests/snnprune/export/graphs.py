@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from snnprune.adapters.adapt import adapt
 from snnprune.adapters.network import AdaptedNetwork
+from snnprune.core.params import Frames
 
 STEPS = 8
 
@@ -92,7 +93,7 @@ def adapted(net: nn.Module, **options: object) -> AdaptedNetwork:
                 module.weight.copy_(kept * torch.randint(-64, 65, kept.shape, generator=generator) / 64)
                 if module.bias is not None:
                     module.bias.copy_(torch.randint(-8, 16, module.bias.shape, generator=generator) / 64)
-    images = frames() if "encoding" in options else samples()
+    images = frames() if isinstance(options.get("encoding"), Frames) else samples()
     return adapt(net.eval(), images, fast=False, **options).network
 
 

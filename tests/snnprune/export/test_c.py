@@ -38,16 +38,20 @@ def test_whole_numbers_are_those_of_the_integer_network(kind: str, bits: int, tm
 @pytest.mark.parametrize("target", ["c", "c-int8", "c-int4"])
 @pytest.mark.parametrize("kind", ["dense", "convolutions"])
 def test_bytes_are_those_that_the_compiler_takes(kind: str, target: str, tmp_path: Path) -> None:
-    """By the sizes of its symbols; the table of pointers, snn_layers, is not counted."""
     about = load_target(target).export(net(kind), ()).about
-    folder = written(tmp_path, kind, target)
+    found = compiled_bytes(written(tmp_path, kind, target))
+    assert found == {key: about[key] for key in found}
+
+
+def compiled_bytes(folder: Path) -> dict[str, int]:
+    """By the sizes of the symbols; the table of pointers, snn_layers, is not counted."""
     subprocess.run(["cc", "-std=c99", "-O0", "-c", folder / "main.c", "-o", folder / "main.o"], check=True)
     symbols = subprocess.run(["nm", "-S", folder / "main.o"], check=True, capture_output=True, text=True).stdout
     found = {"flash_bytes": 0, "ram_bytes": 0}
     for size, kind, name in re.findall(r"^\w+ (\w+) (\w) snn_(\w+)$", symbols, re.MULTILINE):
         if kind in "rb" and name != "layers":
             found["flash_bytes" if kind == "r" else "ram_bytes"] += int(size, 16)
-    assert found == {key: about[key] for key in found}
+    return found
 
 
 def test_two_weights_of_four_bits_are_in_a_byte() -> None:
