@@ -17,10 +17,11 @@ from snnprune.core.own_model import Normalize, RunningParams
 from snnprune.core.schema import validate
 
 
-def find_level(path: Path) -> Net:
+def find_level(path: Path, *, raw: bool = False) -> Net:
     """A level of such a folder: a file `level-<level>.pt`, or the folder if it holds one only. The network's file and
-    the data are looked for where `snnprune prune` had them. Raises UserError: there is none, or it is not to be found,
-    or does not fit the network."""
+    the data are looked for where `snnprune prune` had them. raw: a network that normalises images itself; without it a
+    plain sequence is the library's own, and takes normalised ones. Raises UserError: there is none, or it is not to be
+    found, or does not fit the network."""
     folder = path.parent if path.suffix == ".pt" else path
     if not (folder / RESULTS).is_file():
         raise UserError(f"{path}: {folder} holds no {RESULTS}, which snnprune prune writes")
@@ -32,23 +33,20 @@ def find_level(path: Path) -> Net:
         raise UserError(f"{path}: not a level of {folder}; name one of {', '.join(map(str, files))}")
     if is_nir(results["network"]):
         raise UserError(f"{path}: of a NIR file; the pruned net is {path.with_suffix('.nir')}")
-    data = _data(results)
-    adapted = _adapted(path, results, data)
-    network = adapted.network
+    normalize = None if results["normalize"] is None else Normalize(**results["normalize"])
+    inside = normalize if raw or results["own_forward"] else None
+    data = read(results["data"], results["timesteps"], normalize if inside is None else None)
+    network = _adapted(path, results, data, inside).network
     classes = network.spec.architecture.classes if isinstance(network, SpikingNetwork) else network.spec.classes
     names = data.names if len(data.names) == classes else ()
     dataset = Dataset(results["data"], len(data.names), data.digest, data.train, data.validation, data.test, names)
     name = f"{path.resolve().parent.name}/{path.stem}"
-    return Net(name, f"{name}.pt", network, dataset)
+    return Net(name, f"{name}.pt", network, dataset, normalized=normalize if inside is None else None)
 
 
-def _data(results: dict[str, Any]) -> OwnData:
-    normalize = results["normalize"]
-    return read(results["data"], results["timesteps"], None if normalize is None else Normalize(**normalize))
-
-
-def _adapted(path: Path, results: dict[str, Any], data: OwnData) -> Adapted:
-    """The user's network with the weights of the level, in the form in which it was pruned."""
+def _adapted(path: Path, results: dict[str, Any], data: OwnData, normalize: Normalize | None) -> Adapted:
+    """The user's network with the weights of the level, in the form in which it was pruned, or, to normalise images of
+    `data` itself, by its own forward."""
     keys = ("timesteps", "encoding", "readout", "reset", "reset_delay")
     running = validate(RunningParams, {key: results[key] for key in keys}, str(path.parent / RESULTS))
     return adapt(
@@ -57,5 +55,6 @@ def _adapted(path: Path, results: dict[str, Any], data: OwnData) -> Adapted:
         timesteps=running.timesteps,
         encoding=running.encoding,
         readout=running.readout,
+        normalize=normalize,
         fast=not results["own_forward"],
     )

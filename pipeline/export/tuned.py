@@ -13,18 +13,16 @@ from pipeline.study import Inputs, Net
 from snnprune.core.errors import UserError
 from snnprune.export.c import of_integer_network
 from snnprune.export.metadata import metadata
-from snnprune.export.registry import Exported
+from snnprune.export.registry import WHOLE_NUMBERS, Exported
 from snnprune.quantise.quantise import quantise
 from snnprune.quantise.rounding import PER
-
-BITS = {"c-int8": 8, "c-int4": 4}  # by target
 
 
 def require_tunable(net: Found, targets: Sequence[str]) -> Params:
     """The block `quantise` of the net's experiment. Raises UserError: a target without whole numbers, a net of no
     project, or a block that fine-tunes none."""
-    if wrong := [target for target in targets if target not in BITS]:
-        raise UserError(f"--tuned is of the targets {' and '.join(BITS)}; found {wrong[0]}")
+    if wrong := [target for target in targets if target not in WHOLE_NUMBERS]:
+        raise UserError(f"--tuned is of the targets {' and '.join(WHOLE_NUMBERS)}; found {wrong[0]}")
     if net.place is None:
         raise UserError(f"{net.name}: --tuned needs a net of a project, with the data that it is fine-tuned on")
     params = load_block(net.place.experiment, "quantise", Params)
@@ -38,7 +36,7 @@ def export_tuned(net: Found, target: str, params: Params) -> Exported:
     """The net fine-tuned with rounded weights, as C; `params` by `require_tunable`. Raises UserError: a result is
     missing, or the target cannot express the net."""
     experiment, method, seed, level = net.place
-    bits, settings = BITS[target], {"quantise": params, "net": net.name, "target": target}
+    bits, settings = WHOLE_NUMBERS[target], {"quantise": params, "net": net.name, "target": target}
     files = [net_file(experiment, *one) for one in ((method, seed, level), (DENSE, seed, 0.0))]
     setting = set_up(f"export/{net.name}/{target}", experiment, load_runtime(), settings, files)
     matrix, (dataset, device, resume) = load_matrix(experiment), (setting.dataset, setting.device, setting.resume)

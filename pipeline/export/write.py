@@ -28,6 +28,8 @@ def write(
     exported = loaded.export(network, names) if make is None else make(net, target)
     _write_files(folder, exported.files)
     differing, notes = (None, []) if dataset is None else _run(network, loaded, folder, dataset.test)
+    if done := net.normalized:
+        notes.append(f"it takes images normalised by mean {done.mean} and deviation {done.std}")
     command = ["snnprune", "export", net.argument, "--to", target]
     command += [] if make is None else ["--tuned"]
     command += [] if license == UNKNOWN else ["--license", license]

@@ -44,7 +44,8 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "nir": "The Neuromorphic Intermediate Representation, for simulators and chips.",
     }
 )
-MODULES = {"c-int8": "c", "c-int4": "c"}  # where it is not the target's name
+WHOLE_NUMBERS = {"c-int8": 8, "c-int4": 4}  # bits of a weight
+MODULES = dict.fromkeys(WHOLE_NUMBERS, "c")  # where it is not the target's name
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch
 from flows import cli
 from pipeline.export.export import export
 from pipeline.export.find import find
+from snnprune.adapters.module_file import build_from
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
@@ -99,3 +100,58 @@ def test_of_a_plain_sequence_the_level_is_the_librarys_own_network(user: Path, m
     assert torch.equal(net.network.layers[1].weight, state["fc1.weight"])
     (line,) = export("out", ["csr"])
     assert "; 0 of 597 decisions differ, spike counts of 0; " in line
+
+
+def test_of_a_normalised_plain_sequence_whole_numbers_take_images_as_they_are(
+    user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out out"
+    run(monkeypatch, f"{command} --normalize 0.1,0.8")
+    _, *notes = export("out", ["csr"])
+    assert "  it takes images normalised by mean 0.1 and deviation 0.8" in notes
+    assert isinstance(find("out").network, SpikingNetwork)
+    list(export("out", ["c-int8"]))
+    card = json.loads((user / "export/out/level-0.50/c-int8/card.json").read_text())
+    assert card["differences"]["decisions"] < 0.03 * card["differences"]["samples"]
+    assert "the weights normalise the input: hand in images as they are, 1.0 as 255" in card["about"]["notes"]
+
+
+CHAIN = """
+import torch
+import snntorch as snn
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 3, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(3)
+        self.lif1 = snn.Leaky(beta=0.9, learn_beta=True)
+        self.fc, self.lif2 = nn.Linear(147, 10), snn.Leaky(beta=0.8)
+
+    def forward(self, x):
+        mem1, mem2, spikes = self.lif1.reset_mem(), self.lif2.reset_mem(), []
+        for step in range(4):
+            spk1, mem1 = self.lif1(nn.functional.max_pool2d(self.norm(self.conv(x)), 2), mem1)
+            spk2, mem2 = self.lif2(self.fc(spk1.flatten(1)), mem2)
+            spikes.append(spk2)
+        return torch.stack(spikes)
+
+
+build = Net
+"""
+
+
+def test_a_chain_that_pads_is_exported_in_whole_numbers(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (user / "chain.py").write_text(CHAIN)
+    torch.manual_seed(0)
+    torch.save(build_from("chain.py:build").state_dict(), "chain.pt")
+    command = "snnprune prune chain.py:build --checkpoint chain.pt --data idx:mnist --levels 0.5 --epochs 2 --out out"
+    run(monkeypatch, command)
+    lines = list(export("out", ["c-int8", "c-int4"]))
+    assert all("decisions differ" in line for line in lines if line.startswith("c-int"))
+    card = json.loads((user / "export/out/level-0.50/c-int8/card.json").read_text())
+    assert card["network"]["neurons"]["lif1"]["kind"] == "Leaky"
+    assert abs(card["differences"]["accuracy"] - card["accuracy"]["net"]) < 0.02
+    with pytest.raises(UserError, match="level-0.50: --tuned needs a net of a project"):
+        list(export("out", ["c-int8"], tuned=True))
