@@ -81,9 +81,10 @@ class Integrators(Membrane, nn.Module):
 class Neurons(Membrane, SpikingNeuron):
     """Neurons that spike: snnTorch's surrogate gradient (arctan) and threshold. No gradient passes a reset."""
 
-    def __init__(self, constants: Constants, reset: Reset) -> None:
+    def __init__(self, constants: Constants, reset: Reset, kind: str) -> None:
+        """kind: of the node, as the file calls it."""
         super().__init__(_float32(constants.threshold))
-        self.constants, self.reset = constants, reset
+        self.constants, self.reset, self.kind = constants, reset, kind
         self.hold(constants)
         v_reset = _float32(constants.v_reset)
         self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
