@@ -81,13 +81,19 @@ class Integrators(Membrane, nn.Module):
 class Neurons(Membrane, SpikingNeuron):
     """Neurons that spike: snnTorch's surrogate gradient (arctan) and threshold. No gradient passes a reset."""
 
-    def __init__(self, constants: Constants, reset: Reset, kind: str) -> None:
-        """kind: of the node, as the file calls it."""
+    def __init__(self, constants: Constants, reset: Reset) -> None:
         super().__init__(_float32(constants.threshold))
-        self.constants, self.reset, self.kind = constants, reset, kind
+        self.constants, self.reset = constants, reset
         self.hold(constants)
         v_reset = _float32(constants.v_reset)
         self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
+
+    @property
+    def kind(self) -> str:
+        """What NIR calls such neurons."""
+        if self.constants.alpha is not None:
+            return "CubaLIF"
+        return "IF" if (np.asarray(self.constants.beta) == 1).all() else "LIF"
 
     def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Spikes and the state after a step on values [B, ...]: membrane potentials and, where there is a synapse, its

@@ -107,24 +107,21 @@ def _integrate_and_fire(node: Any, reading: Reading) -> nn.Module:
     one = np.ones_like(node.r, np.float64)
     gain = node.r * reading.seconds(node)
     constants = Constants(beta=one, gain=gain, leak=0 * one, threshold=node.v_threshold, v_reset=node.v_reset)
-    return _neurons(node, constants, reading)
+    return _neurons(constants, reading)
 
 
 def _leaky(node: Any, reading: Reading) -> nn.Module:
-    return _neurons(node, _leaky_constants(node, node.tau, "tau", reading), reading)
+    return _neurons(_leaky_constants(node, node.tau, "tau", reading), reading)
 
 
 def _current_based(node: Any, reading: Reading) -> nn.Module:
     membrane = vars(_leaky_constants(node, node.tau_mem, "tau_mem", reading))
     share = _share(node.tau_syn, "tau_syn", reading)
-    constants = Constants(**membrane | {"alpha": 1 - share, "w_in": node.w_in * share})
-    return _neurons(node, constants, reading)
+    return _neurons(Constants(**membrane | {"alpha": 1 - share, "w_in": node.w_in * share}), reading)
 
 
-def _neurons(node: Any, constants: Constants, reading: Reading) -> nn.Module:
-    if constants.threshold is None:
-        return Integrators(constants)
-    return Neurons(constants, reading.reset, type(node).__name__)
+def _neurons(constants: Constants, reading: Reading) -> nn.Module:
+    return Integrators(constants) if constants.threshold is None else Neurons(constants, reading.reset)
 
 
 def _leaky_constants(node: Any, tau: np.ndarray, name: str, reading: Reading) -> Constants:
