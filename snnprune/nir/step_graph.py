@@ -66,8 +66,8 @@ def _ordered(network: StepNetwork) -> Sequence[Place]:
             spikes = all(isinstance(network.module(read), STATEFUL) and read in later for read in layer.now)
             if not spikes or layer.before or readers != {place.name}:
                 raise NirError(
-                    f"node {source}: its value of the step before goes to {place.name}; possible are a layer that alone "
-                    "leads from neurons back to themselves or to earlier ones, and spikes themselves"
+                    f"node {source}: its value of the step before goes to {place.name}; possible are a layer that "
+                    "only leads from neurons back to themselves or to earlier ones, and spikes themselves"
                 )
             order.remove(layer)
             order.insert(order.index(place), layer)
