@@ -20,6 +20,8 @@ from snnprune.adapters.values import STATE, Value
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.network import evaluating
+from snnprune.nir.network import StepNetwork
+from snnprune.nir.step_graph import step_graph
 
 SAMPLES = 2
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -29,13 +31,17 @@ CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 def trace(network: AdaptedNetwork) -> StepGraph:
     """The graph of one step of an adapted network in evaluation mode. Nodes have their modules' names in the user's
     network (a module that is called in two places has two nodes); what torch's functions do without a module is called
-    after what it reads, such as `conv1.flatten`.
+    after what it reads, such as `conv1.flatten`. A NIR file's network is a graph already.
 
     Raises UserError: neurons of another kind; something between the modules that has no place in such a graph (anything
     but sums, changes of shape and pooling); a state that is not the neuron's own of the step before; recurrence outside
     RLeaky and RSynaptic. Names it.
     """
     spec = network.spec
+    if spec.readout != "count":
+        raise UserError(f"the read-out {spec.readout} cannot be exported; possible is count")
+    if isinstance(network.net, StepNetwork):
+        return step_graph(network.net)
     for name, neuron in neurons_of(network.net).items():
         require_known(name, neuron)
     generator = torch.Generator().manual_seed(0)
@@ -110,10 +116,8 @@ class _Trace(TorchDispatchMode):
             yield
 
     def output(self, outputs: list[Tensor], spec: Any) -> tuple[str, ...]:
-        """The nodes of the read-out. Raises UserError: it is something else, or a membrane potential."""
+        """The nodes of the read-out. Raises UserError: it is something else."""
         value = self.value(outputs[0])
-        if spec.readout != "count":
-            raise UserError(f"the read-out {spec.readout} cannot be exported; possible is count")
         if value is None:
             raise UserError("the network's output does not depend on its input")
         self._require(value, "the network's output is")

@@ -88,6 +88,13 @@ class Neurons(Membrane, SpikingNeuron):
         v_reset = _float32(constants.v_reset)
         self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
 
+    @property
+    def kind(self) -> str:
+        """What NIR calls such neurons."""
+        if self.constants.alpha is not None:
+            return "CubaLIF"
+        return "IF" if (np.asarray(self.constants.beta) == 1).all() else "LIF"
+
     def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Spikes and the state after a step on values [B, ...]: membrane potentials and, where there is a synapse, its
         current. Without a state the neurons were at rest."""
