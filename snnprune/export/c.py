@@ -26,6 +26,7 @@ from snnprune.export.csr import by_sample
 from snnprune.export.flat_net import flat_net
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
+from snnprune.export.scores import SCORES
 from snnprune.export.sparse_layers import of_integers, of_network, plain
 from snnprune.quantise.integer import IntegerNetwork
 from snnprune.quantise.quantise import quantise
@@ -40,7 +41,8 @@ def to_c(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) 
     the user's own, `snnprune.export.flat_net.flat_net`."""
     about = metadata(network, classes)
     if isinstance(network, AdaptedNetwork):
-        return _files(graph_header(flat_net(network), about), about)
+        net = flat_net(network)
+        return _files(graph_header(net, about), about | {SCORES: net.scores})
     return _files(header(of_network(network), about), about)
 
 
@@ -64,7 +66,7 @@ def of_integer_network(network: IntegerNetwork, about: dict) -> Exported:
 
 
 def run_c(folder: Path, inputs: Tensor) -> Tensor:
-    """Spike counts [B, classes] of the compiled program. Raises UserError: there is no C compiler."""
+    """Scores [B, classes] of the compiled program. Raises UserError: there is no C compiler."""
     about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     samples = by_sample(inputs, about["encoding"]["name"] == "direct")
     if integer := about.get("integer"):
