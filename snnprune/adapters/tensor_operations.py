@@ -62,7 +62,8 @@ def is_zero(value: Any) -> bool:
 
 
 def _reshape(trace: Operations, args: Sequence[Any], output: Tensor) -> Value | None:
-    """Flattened or unflattened within a sample; an axis of time before a constant; one before a total is no change."""
+    """Flattened or unflattened within a sample; an axis of time before a constant or the last step; one before what is
+    made of all steps is no change."""
     given, value = args[0], trace.value(args[0])
     if value is None or value.problem:
         return value
@@ -71,6 +72,8 @@ def _reshape(trace: Operations, args: Sequence[Any], output: Tensor) -> Value | 
         return value
     if value.is_over_time:
         return value if after == (1, *before) else None
+    if value.when == trace.steps - 1 and after == (1, *before):
+        return Value(value.names, "last")
     if value.when == "constant" and after[-len(before) :] == before and after[: -len(before)] in ((1,), (trace.steps,)):
         return value if after[0] == 1 else Value(value.names, "sequence")
     batch = 2 if value.when == "sequence" else 1

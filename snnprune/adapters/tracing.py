@@ -207,15 +207,13 @@ class _Trace(TorchDispatchMode):
                 "shape and pooling"
             )
         if states := [name for name in value.names if name.endswith(STATE)]:
-            raise UserError(
-                f"{where} the current of a synapse of {states[0].removesuffix(STATE)}; possible are spikes and membrane "
-                "potentials"
-            )
+            synapse = states[0].removesuffix(STATE)
+            raise UserError(f"{where} the current of a synapse of {synapse}; possible are spikes and potentials")
 
     def _stateless(self, key: tuple[str, ...], name: str, module: nn.Module, value: Value, output: Tensor) -> Value:
         """A module's value; of a further place in the step where it is called a node of its own."""
         if value.is_over_time:
-            return value.failed(f"{name} of {value}, summed up over time,")
+            return value.failed(f"{name} of what is made of all steps of {value}")
         known = self._names.get((*key, value.names))
         if known is None:
             known, number = name, 2
@@ -245,11 +243,11 @@ def _scores(value: Value, readout: Readout, steps: int) -> Scores:
         return of_all[readout]
     if value.when == ("total", steps - 1):
         return "mean" if readout == "mean-membrane" else "sum"
-    if readout != "mean-membrane" and value.when in ("mean", steps - 1):
-        return "mean" if value.when == "mean" else "last"
+    if readout != "mean-membrane" and value.when in ("mean", "last"):
+        return value.when
     raise UserError(
-        f"the network's output is {value}, but not of all steps, as the read-out {readout} needs it; possible are those "
-        "of all steps, their sum and, unless it is mean-membrane, their mean or those of the last step"
+        f"the network's output is {value}, of other steps than the read-out {readout} needs; possible are those of all "
+        "steps, their sum and, unless it is mean-membrane, their mean or those of the last step"
     )
 
 

@@ -6,14 +6,14 @@ from typing import Literal
 POTENTIAL = ":potential"  # after a neuron's name: its membrane potential, not its spikes
 STATE = ":state"  # another state of its own: the current of its synapse
 
-When = int | Literal["constant", "sequence", "mean"] | tuple[Literal["total"], int]
+When = int | Literal["constant", "sequence", "mean", "last"] | tuple[Literal["total"], int]
 
 
 @dataclass(frozen=True)
 class Value:
     """names: the nodes of which it is the sum. when: the step; `constant`: it is the same at every step; `sequence`:
-    all steps [T, B, ...]; `mean`: their mean; ("total", t): the sum of the steps up to t. problem: why it is none of
-    that; empty where it is."""
+    all steps [T, B, ...]; `mean`: their mean; ("total", t): the sum of the steps up to t; `last`: the last step with an
+    axis of time, [1, B, ...]. problem: why it is none of that; empty where it is."""
 
     names: tuple[str, ...]
     when: When
@@ -25,8 +25,8 @@ class Value:
 
     @property
     def is_over_time(self) -> bool:
-        """Whether it is a sum or mean of several steps."""
-        return self.when == "mean" or isinstance(self.when, tuple)
+        """Whether it is what the network makes of all its steps: their sum, mean, or the last one."""
+        return self.when in ("mean", "last") or isinstance(self.when, tuple)
 
     def __str__(self) -> str:
         return " + ".join(name.replace(STATE, "'s state").replace(POTENTIAL, "'s potential") for name in self.names)

@@ -46,5 +46,11 @@ def _arrays(what: Taps | StepNeurons) -> dict[str, np.ndarray]:
 def _told(node: FlatNode) -> dict[str, Any]:
     told = {"name": node.name, "reads": list(node.reads), "size": node.size, "constant": node.constant}
     if isinstance(node.what, StepNeurons):
-        return {"kind": "neurons", **told, "reset": node.what.reset, "delayed": node.what.delayed, "gives": node.what.gives}
+        return {
+            "kind": "neurons",
+            **told,
+            "reset": node.what.reset,
+            "delayed": node.what.delayed,
+            "gives": node.what.gives,
+        }
     return {"kind": "highest" if node.what.highest else "sum", **told}

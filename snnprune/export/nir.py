@@ -35,10 +35,9 @@ NIRS_RESET = "resets to zero, which is NIR's own reset: every reader has the sam
 ANOTHER_RESET = (
     "NIR's LIF resets to v_reset at once, so another reader's neurons differ (the metadata say what these are)"
 )
-LATER, AT_ONCE = f"one step later; {ANOTHER_RESET}", f"at once, as snnTorch does; {ANOTHER_RESET}"
 POTENTIAL = (
-    "the membrane potential is read, which NIR's LIF does not give: another reader gets spikes (the metadata say what is "
-    "read; neurons without a reset would be LI, whose potential every reader gets)"
+    "the membrane potential is read, which NIR's LIF does not give: another reader gets spikes (the metadata say it; "
+    "without a reset the neurons would be LI, whose potential every reader gets)"
 )
 
 
@@ -47,8 +46,8 @@ def to_nir(
 ) -> Exported:
     """The network as one NIR file; T, encoding, reset, read-out, classes and, if given, the threshold of early exit are
     in its metadata, as JSON under `snnprune`; of a network of the user's own also what `scores` are made of its output.
-    Raises UserError: the package `nir` is not installed, or a layer that NIR
-    cannot express, such as max-pooling; of a network of the user's own, as `snnprune.adapters.tracing.trace`."""
+    Raises UserError: the package `nir` is not installed, or a layer that NIR cannot express, such as max-pooling; of a
+    network of the user's own, as `snnprune.adapters.tracing.trace`."""
     about = metadata(network, classes) | {"dt": DT}
     if isinstance(network, AdaptedNetwork):
         step = simplified(trace(network))
@@ -61,9 +60,12 @@ def to_nir(
 
 def _notes(graph: Any) -> list[str]:
     neurons = {name: node.metadata for name, node in graph.nodes.items() if "reset" in (node.metadata or {})}
-    resets = {about["reset"]: about["reset_delay"] for about in neurons.values()}
-    notes = [f"resets by subtraction, {LATER if resets['subtract'] else AT_ONCE}"] if "subtract" in resets else []
-    notes += [NIRS_RESET] if [*resets] == ["zero"] else []
+    resets = {(about["reset"], about["reset_delay"]) for about in neurons.values()}
+    notes = [NIRS_RESET] if {reset for reset, _ in resets} == {"zero"} else []
+    if ("subtract", True) in resets:
+        notes.append(f"resets by subtraction, one step later; {ANOTHER_RESET}")
+    elif ("subtract", False) in resets:
+        notes.append(f"resets by subtraction, at once as snnTorch does; {ANOTHER_RESET}")
     read = [name for name, about in neurons.items() if about.get("gives") == "potential"]
     return notes + ([f"{', '.join(read)}: {POTENTIAL}"] if read else [])
 
@@ -111,8 +113,8 @@ def run_nir_elsewhere(folder: Path, inputs: Tensor) -> Tensor:
 
 @torch.no_grad()
 def counts(network: StepNetwork, inputs: Tensor, scores: Scores = "sum") -> Tensor:
-    """The output of all steps as scores [B, ...] for inputs as `run_nir` has them: [B, ...] where they are the same at every
-    step, else [T, B, ...]. Raises NirError: the file does not say how many steps there are."""
+    """The output of all steps as scores [B, ...] for inputs as `run_nir` has them: [B, ...] where they are the same at
+    every step, else [T, B, ...]. Raises NirError: the file does not say how many steps there are."""
     about = said(network.graph)
     if "timesteps" not in about:
         raise NirError(f"the graph's metadata have no entry {OURS!r}, which says how the network is fed")

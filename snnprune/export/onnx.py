@@ -27,9 +27,10 @@ OPSET = 17
 
 
 def to_onnx(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
-    """Inputs `input` [batch, ...] and states such as `potential_<n>`, outputs `spikes` [batch, classes] (`output`, where
-    they are none) and `next_<state>`; the batch may be of any size. Raises UserError: as `snnprune.export.sparse_layers.read_layers`, of a
-    network of the user's own as `snnprune.export.onnx_graph.add_step`, or the package onnx is not installed."""
+    """Inputs `input` [batch, ...] and states such as `potential_<n>`, outputs `spikes` [batch, classes] (`output`
+    where they are none) and `next_<state>`; the batch may be of any size. Raises UserError: as
+    `snnprune.export.sparse_layers.read_layers`, of a network of the user's own as
+    `snnprune.export.onnx_graph.add_step`, or the package onnx is not installed."""
     helper, onnx = package("onnx.helper"), package("onnx")
     graph = OnnxGraph(helper, package("onnx.numpy_helper"))
     about = metadata(network, classes)

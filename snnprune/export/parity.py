@@ -13,7 +13,7 @@ from snnprune.export.registry import Target
 from snnprune.sparse.runtime import fastest_form
 
 TOLERANCE = 1e-4
-COUNTS, SCORES = "spike counts", "scores (spike counts, potentials or currents)"
+COUNTS, SCORES = "spike counts", "scores"
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _neurons(nir: Any, neurons: StepNeurons, shape: tuple[int, ...], dt: float) 
     integrates = reset == "none" and neurons.gives == "potential"
     if reset not in RESETS and not integrates:
         found = "to zero, the new current too" if reset == "whole" else reset
-        raise ValueError(f"allowed is a reset {' or '.join(RESETS)}; found {found}")
+        raise ValueError(f"allowed is a reset {' or '.join(RESETS)}, or none where potentials are read; found {found}")
     beta, threshold = (np.broadcast_to(each.astype(float), shape).copy() for each in (neurons.beta, neurons.threshold))
     metadata = {"reset": reset, "reset_delay": neurons.delayed}
     metadata |= {"gives": "potential"} if neurons.gives == "potential" else {}
