@@ -195,6 +195,23 @@ def test_what_cannot_be_read_is_named() -> None:
     refused(recurrent, "2: the membrane potential of recurrent neurons is read out, which cannot be", timesteps=3)
 
 
+@pytest.mark.parametrize("last", ["subtract at once", "synapse without reset"])
+def test_a_nir_file_as_a_network_decides_alike(last: str, tmp_path: Path) -> None:
+    """By a read-out of potentials, and by what it gives at the last step."""
+    network = adapted(Looped(last, lambda spikes, potentials: spikes), readout="last-membrane")
+    written(tmp_path, network, "nir")
+    from snnprune.nir.reading import read
+
+    def again(readout: str) -> AdaptedNetwork:
+        net = read(tmp_path / "network.nir")
+        return adapt(net, samples(), timesteps=STEPS, readout=readout, fast=False).network
+
+    own = scores(network)
+    with torch.no_grad():
+        assert torch.equal(again("last-membrane")(samples()), own)
+        assert torch.equal(again("count").spikes(samples())[-1], own)
+
+
 def test_nir_names_what_it_has_no_node_for() -> None:
     needed("nir")
     options = {"init_hidden": True, "reset_mechanism": "none"}
