@@ -212,13 +212,15 @@ def prune_network(
     from pipeline.prune_net.prune import Job, prune
 
     running = {"timesteps": timesteps, "readout": readout, "reset": reset, "reset_delay": reset_delay}
-    running |= {"normalize": mean_and_std(normalize)} | ({"encoding": {"name": encoding}} if encoding else {})
+    scale = two("normalize", normalize, ",", float, "mean and deviation, such as 0.1307,0.3081")
+    running |= {"normalize": scale and dict(zip(("mean", "std"), scale, strict=True))}
+    running |= {"encoding": {"name": encoding}} if encoding else {}
     finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
     criticality = {"batches": 40, "batch_size": batch_size}  # no more memory than fine-tuning
     pruning = {"levels": levels or None, "finetune": finetune, "criticality": criticality}
     limits = {"max_bytes": max_bytes, "max_operations": max_operations, "max_energy_pj": max_energy_pj}
     limits |= {"profile": profile, "per_cost": per_cost, "fan_in": fan_in, "neurons": neurons}
-    limits |= {"pattern": n_and_m(pattern)}
+    limits |= {"pattern": two("pattern", pattern, ":", int, "two whole numbers, such as 2:4")}
     with interruptible():
         prune(Job(network, checkpoint, data, out, method, alpha, running, pruning, seed, device, threads, limits))
 
@@ -241,26 +243,15 @@ def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")])
     print(f"{folder} is a project; next: cd {folder} && snnprune run digits")
 
 
-def mean_and_std(text: str | None) -> dict[str, float] | None:
-    """The two numbers of `0.1307,0.3081`. Raises UserError: they are none."""
+def two(key: str, text: str | None, separator: str, kind: type[float], expected: str) -> list[float] | None:
+    """The two numbers of an option. Raises UserError: they are none."""
     if text is None:
         return None
     try:
-        mean, std = map(float, text.split(","))
+        first, second = map(kind, text.split(separator))
     except ValueError as error:
-        raise UserError(f"normalize: expected mean and deviation, such as 0.1307,0.3081; found {text!r}") from error
-    return {"mean": mean, "std": std}
-
-
-def n_and_m(text: str | None) -> list[int] | None:
-    """The two numbers of `2:4`. Raises UserError: they are none."""
-    if text is None:
-        return None
-    try:
-        n, m = map(int, text.split(":"))
-    except ValueError as error:
-        raise UserError(f"pattern: expected two whole numbers, such as 2:4; found {text!r}") from error
-    return [n, m]
+        raise UserError(f"{key}: expected {expected}; found {text!r}") from error
+    return [first, second]
 
 
 def require(*files: str) -> None:

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from pipeline.export.nets import Net, in_project
-from pipeline.export.pruned import find_level
+from pipeline.export.pruned import LEVELS, find_level
 from pipeline.io import paths
 from pipeline.prune_net.outputs import RESULTS
 from snnprune.core.checkpoint import load_network
@@ -19,7 +19,7 @@ def find(net: str) -> Net:
         if not path.is_file():
             raise UserError(f"{net}: no such file")
         return Net(path.stem, path.name, load_network(path))
-    if path.suffix == ".pt" or (path / RESULTS).is_file():
+    if path.suffix in LEVELS or (path / RESULTS).is_file():
         return find_level(path)
     experiment, _, name = net.partition("/")
     if not (paths.RESULTS / experiment).is_dir() or not name:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from torch import nn
 
+from snnprune.core.own_model import Readout
+
 INPUT, OUTPUT = "input", "output"
 Edge = tuple[str, str]
 Scores = Literal["sum", "mean", "last"]  # of the classes: of the output's steps the sum, the mean, or the last one
+SCORES: Mapping[Readout, Scores] = MappingProxyType({"count": "sum", "mean-membrane": "mean", "last-membrane": "last"})
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from snnprune.adapters.convention import call
 from snnprune.adapters.network import AdaptedNetwork, reads_neurons
 from snnprune.adapters.neurons import neurons_of, package_of
-from snnprune.adapters.step_graph import INPUT, Node, Scores, StepGraph
+from snnprune.adapters.step_graph import INPUT, SCORES, Node, Scores, StepGraph
 from snnprune.adapters.step_neurons import require_known
 from snnprune.adapters.tensor_operations import changes_its_input, follow, is_zero, name_of
 from snnprune.adapters.values import POTENTIAL, STATE, Value
@@ -22,6 +22,8 @@ from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.network import evaluating
 from snnprune.core.own_model import Readout
+from snnprune.nir.network import StepNetwork
+from snnprune.nir.step_graph import step_graph
 
 SAMPLES = 2
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -31,13 +33,15 @@ CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 def trace(network: AdaptedNetwork) -> StepGraph:
     """The graph of one step of an adapted network in evaluation mode. Nodes have their modules' names in the user's
     network (a module that is called in two places has two nodes); what torch's functions do without a module is called
-    after what it reads, such as `conv1.flatten`.
+    after what it reads, such as `conv1.flatten`. A NIR file's network is a graph already.
 
     Raises UserError: neurons of another kind; something between the modules that has no place in such a graph (anything
     but sums, changes of shape and pooling); a state that is not the neuron's own of the step before; recurrence outside
     RLeaky and RSynaptic; neurons of which both spikes and potential are read. Names it.
     """
     spec = network.spec
+    if isinstance(network.net, StepNetwork):
+        return step_graph(network.net, spec.readout, spec.convention.last)
     for name, neuron in neurons_of(network.net).items():
         require_known(name, neuron)
     generator = torch.Generator().manual_seed(0)
@@ -238,9 +242,8 @@ class _Trace(TorchDispatchMode):
 
 def _scores(value: Value, readout: Readout, steps: int) -> Scores:
     """What the read-out makes of an output. Raises UserError: nothing that can be exported."""
-    of_all: dict[Readout, Scores] = {"count": "sum", "mean-membrane": "mean", "last-membrane": "last"}
     if value.when == "sequence":
-        return of_all[readout]
+        return SCORES[readout]
     if value.when == ("total", steps - 1):
         return "mean" if readout == "mean-membrane" else "sum"
     if readout != "mean-membrane" and value.when in ("mean", "last"):

@@ -116,7 +116,7 @@ class Card:
     def _front_matter(self) -> list[str]:
         """YAML; JSON's strings are YAML's."""
         lines = [f"license: {json.dumps(self.license)}", "library_name: snnprune"]
-        lines += ["tags: [spiking-neural-network, pruning, snntorch]"]
+        lines += ["tags: [spiking-neural-network, pruning]"]
         if self.data is None or self.accuracy is None:
             return lines
         name, differing = json.dumps(self.data), self.differences

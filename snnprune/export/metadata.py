@@ -12,6 +12,7 @@ from snnprune.adapters.step_neurons import ALLOWED
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.params import Frames
+from snnprune.nir.neurons import Neurons
 
 
 def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> dict[str, Any]:
@@ -58,16 +59,16 @@ def described(about: Mapping[str, Any]) -> dict[str, str]:
 
 def _told(neuron: nn.Module) -> dict[str, Any]:
     """A constant of several values is told by the lowest and the highest; neurons of other packages by their kind."""
-    if type(neuron) not in ALLOWED:
+    if isinstance(neuron, Neurons):
+        kind, reset, delay = neuron.kind, neuron.reset.mechanism, neuron.reset.delay
+        reset = "to the file's v_reset" if reset == "file" else reset
+    elif type(neuron) in ALLOWED:
+        kind, reset, delay = type(neuron).__name__, reset_of(neuron), getattr(neuron, DELAYED, True)
+    else:
         return {"kind": type(neuron).__name__}
-    constants = {key: getattr(neuron, key) for key in ("alpha", "beta", "threshold") if hasattr(neuron, key)}
-    told = {key: _range(torch.as_tensor(value)) for key, value in constants.items()}
-    return {
-        "kind": type(neuron).__name__,
-        **told,
-        "reset": reset_of(neuron),
-        "reset_delay": getattr(neuron, DELAYED, True),
-    }
+    constants = {key: getattr(neuron, key, None) for key in ("alpha", "beta", "threshold")}
+    told = {key: _range(torch.as_tensor(value)) for key, value in constants.items() if value is not None}
+    return {"kind": kind, **told, "reset": reset, "reset_delay": delay}
 
 
 def _range(values: Tensor) -> float | list[float]:

@@ -72,6 +72,7 @@ class Integrators(Membrane, nn.Module):
 
     def __init__(self, constants: Constants) -> None:
         super().__init__()
+        self.constants = constants
         self.hold(constants)
 
     def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
@@ -92,6 +93,13 @@ class Neurons(Membrane, SpikingNeuron):
         self.hold(constants)
         v_reset = _float32(constants.v_reset)
         self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
+
+    @property
+    def kind(self) -> str:
+        """What NIR calls such neurons."""
+        if self.constants.alpha is not None:
+            return "CubaLIF"
+        return "IF" if (np.asarray(self.constants.beta) == 1).all() else "LIF"
 
     def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """What the neurons give, and the state after a step on values [B, ...]: membrane potentials and, where there is

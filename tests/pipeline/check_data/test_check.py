@@ -146,7 +146,7 @@ def test_what_is_suggested_is_accepted_and_fits(folder: Path, data: str) -> None
     model = validate(ModelParams, blocks["model"], "model")
     shape = tuple(map(int, lines[1].partition("(")[0].removeprefix("sample").split("x")))
     assert model.takes(shape)
-    assert params.sample_shape in (None, shape)
+    assert params.sample_shape in (None, shape, (1, *shape))  # images are of one channel
     assert (params.events is None) == (data in ("idx:images", "digits"))
 
 

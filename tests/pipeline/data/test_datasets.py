@@ -196,5 +196,5 @@ def test_the_shape_of_frames_is_known_before_they_are_read(dataset: str, events:
     assert validate(DataParams, block, "data").sample_shape == shape
 
 
-def test_images_have_no_shape_of_frames() -> None:
-    assert validate(DataParams, PLAIN, "data").sample_shape is None
+def test_images_have_one_channel() -> None:
+    assert validate(DataParams, PLAIN, "data").sample_shape == (1, 8, 8)

@@ -9,6 +9,7 @@ import torch
 
 nir = pytest.importorskip("nir")
 
+from pipeline.export.export import export  # noqa: E402
 from pipeline.prune_net.prune import Job, prune  # noqa: E402
 from snnprune.core.errors import UserError  # noqa: E402
 from snnprune.nir.reading import read  # noqa: E402
@@ -44,6 +45,15 @@ def test_half_of_the_synapses_are_none_and_leave_the_net_as_it_was(tmp_path: Pat
     before, after = read(tmp_path / "net.nir"), read(tmp_path / "out/level-0.50.nir")
     assert all(map(torch.equal, before.state_dict().values(), after.state_dict().values()))
     assert nir.read(tmp_path / "out/level-0.50.nir").edges == nir.read(tmp_path / "net.nir").edges
+
+
+def test_a_pruned_level_goes_to_c(tmp_path: Path) -> None:
+    """By the name of its NIR file, which holds its weights."""
+    prune(job(tmp_path, pruning={"levels": [0.75], "finetune": None}))
+    (line, *_) = export(str(tmp_path / "out/level-0.75.nir"), ["c"], tmp_path / "chip")
+    assert "0 of 18 decisions differ, spike counts of 0" in line
+    with pytest.raises(UserError, match=r"level-0.75.pt: not a level of .*; name one of .*level-0\.75\.nir"):
+        next(export(str(tmp_path / "out/level-0.75.pt"), ["c"], tmp_path / "chip"))
 
 
 def test_a_nir_file_has_no_checkpoint(tmp_path: Path) -> None:

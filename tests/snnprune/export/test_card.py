@@ -72,5 +72,5 @@ def test_what_is_not_known_is_said() -> None:
     assert YAML(typ="safe").load(text.split("---\n")[1]) == {
         "license": "unknown",
         "library_name": "snnprune",
-        "tags": ["spiking-neural-network", "pruning", "snntorch"],
+        "tags": ["spiking-neural-network", "pruning"],
     }

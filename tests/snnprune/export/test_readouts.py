@@ -210,6 +210,8 @@ def test_a_nir_file_as_a_network_decides_alike(last: str, tmp_path: Path) -> Non
     with torch.no_grad():
         assert torch.equal(again("last-membrane")(samples()), own)
         assert torch.equal(again("count").spikes(samples())[-1], own)
+    written(tmp_path, again("last-membrane"), "csr")
+    assert torch.equal(load_target("csr").run(tmp_path, samples()), own)
 
 
 def test_nir_names_what_it_has_no_node_for() -> None:
