@@ -42,15 +42,17 @@ def differences(network: SpikingNetwork | AdaptedNetwork, target: Target, folder
     """Run the target's files in `folder` and the network (compiled where that pays) on the same encoded input. Raises
     UserError: what it takes to run the files is not installed."""
     decisions = counts = right = 0
+    are_whole = True
     with evaluating(network):
         form = fastest_form(network)
         for images, labels, seed in evaluation_batches(split):
             own = form.spikes(images, seed=seed).sum(0).cpu()
             normalize = getattr(network.spec, "normalize", None)  # of a user's network
             given = images if normalize is None else normalize.of(images)
+            are_whole &= torch.equal(own, own.round())
             theirs = target.run(folder, encoded_input(network.spec, given, None, seed)[0]).to(own)
             decisions += int((own.argmax(1) != theirs.argmax(1)).sum())
             counts += int((~torch.isclose(own, theirs, atol=TOLERANCE)).any(1).sum())
             right += int((theirs.argmax(1) == labels.cpu()).sum())
-    scored = COUNTS if isinstance(network, SpikingNetwork) else SCORES
+    scored = COUNTS if are_whole else SCORES  # potentials and currents are none
     return Differences(len(split.labels), decisions, counts, right / len(split.labels), scored)
