@@ -106,9 +106,7 @@ class AdaptedNetwork(nn.Module):
             reset_states(self.net)
         if not reads:
             return found[0]
-        trace = found[-1]
-        if len(found) == 1 and potentials[-1].shape[1:] == trace.shape[1:]:
-            trace = torch.cat(potentials)
+        trace = torch.cat(potentials) if reads_neurons(found, potentials[-1][0]) else found[-1]
         return trace / spec.timesteps if spec.readout == "mean-membrane" else trace.diff(dim=0, prepend=trace[:1] * 0)
 
     @property
@@ -133,6 +131,12 @@ class AdaptedNetwork(nn.Module):
     def membrane_criticality(self, batches: Batches, *, seed: int) -> dict[str, Tensor]:
         """See `snnprune.adapters.operations.membrane_criticality`."""
         return operations.membrane_criticality(self, batches, seed=seed)
+
+
+def reads_neurons(found: list[Tensor], potential: Tensor) -> bool:
+    """Whether a read-out of membrane potentials takes the last neurons' own `potential` [B, ...]: where forward returns
+    one thing alone, of their shape, [T, B, classes]. Else it takes the last thing that forward returns."""
+    return len(found) == 1 and found[0].shape[1:] == potential.shape
 
 
 @contextmanager

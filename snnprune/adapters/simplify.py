@@ -28,8 +28,8 @@ def simplified(graph: StepGraph) -> StepGraph:
     else it is a Linear or Conv of its own, with one weight for each channel; AdaptiveAvgPool2d is an AvgPool2d; neurons
     are `StepNeurons`, and recurrent weights a node of their own that reads them, before them: so it reads the spikes of
     the step before.
-    Raises UserError: neurons that cannot be exported, normalisation without running statistics, adaptive pooling over
-    squares of different sizes.
+    Raises UserError: neurons that cannot be exported, or recurrent ones whose potential is read; normalisation without
+    running statistics, adaptive pooling over squares of different sizes.
     """
     graph = without(_folded(graph), PASSED)
     found: dict[str, Node] = {}
@@ -40,8 +40,9 @@ def simplified(graph: StepGraph) -> StepGraph:
         elif isinstance(module, nn.AdaptiveAvgPool2d):
             node = replace(node, module=_average(name, graph.shape(node.reads[0]), node.shape))
         elif isinstance(module, SpikingNeuron):
-            neurons = step_neurons(name, module, node.shape)
+            neurons = step_neurons(name, module, node.shape, "potential" if name in graph.potentials else "spikes")
             if hasattr(module, "recurrent"):
+                _require_spikes(name, neurons)
                 found[name + RECURRENT] = Node(_recurrent(name, module, node.shape), (name,), node.shape)
                 node = replace(node, reads=(*node.reads, name + RECURRENT))
             node = replace(node, module=neurons)
@@ -104,6 +105,14 @@ def without(graph: StepGraph, kinds: tuple[type[nn.Module], ...]) -> StepGraph:
         else:
             nodes[name] = node
     return replace(graph, nodes=nodes, output=through(graph.output))
+
+
+def _require_spikes(name: str, neurons: StepNeurons) -> None:
+    if neurons.gives != "spikes":
+        raise UserError(
+            f"{name}: the membrane potential of recurrent neurons is read out, which cannot be exported; possible are "
+            "their spikes, or the potential of neurons without recurrence"
+        )
 
 
 def _require_statistics(name: str, norm: nn.Module) -> None:

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 from torch import nn
 
+from snnprune.core.own_model import Readout
+
 INPUT, OUTPUT = "input", "output"
 Edge = tuple[str, str]
+Scores = Literal["sum", "mean", "last"]  # of the classes: of the output's steps the sum, the mean, or the last one
+SCORES: Mapping[Readout, Scores] = MappingProxyType({"count": "sum", "mean-membrane": "mean", "last-membrane": "last"})
 
 
 @dataclass(frozen=True)
@@ -22,11 +28,14 @@ class Node:
 @dataclass(frozen=True)
 class StepGraph:
     """nodes: by name, each after those it reads; neurons keep their states from step to step. output: the nodes of
-    whose values, added up, the read-out is made."""
+    whose values, added up, the read-out is made, as `scores` says. potentials: neurons of which what reads them takes
+    the membrane potential after the step, not the spikes."""
 
     nodes: Mapping[str, Node]
     input_shape: tuple[int, ...]
     output: tuple[str, ...]
+    scores: Scores = "sum"
+    potentials: frozenset[str] = frozenset()
 
     @property
     def edges(self) -> Iterator[Edge]:

@@ -13,6 +13,7 @@ from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.lif import MultiStepLeaky
 
 StepReset = Literal["subtract", "zero", "whole", "none"]
+Gives = Literal["spikes", "potential"]
 ALLOWED = (snntorch.Leaky, snntorch.Synaptic, snntorch.RLeaky, snntorch.RSynaptic)
 
 
@@ -27,6 +28,7 @@ class StepNeurons:
     reset, where u[t-1] > threshold: `subtract` the threshold; `zero`: u[t-1] counts as 0; `whole`: u[t] is 0 (what
     snnTorch's RLeaky, Synaptic and RSynaptic do when they reset to zero); `none`.
     delayed: it acts at the next step only; else u[t] also loses s[t] times as much at once, less what it lost already.
+    gives: s[t], or u[t] at the end of the step.
     """
 
     beta: np.ndarray
@@ -34,9 +36,10 @@ class StepNeurons:
     alpha: np.ndarray | None
     reset: StepReset
     delayed: bool
+    gives: Gives = "spikes"
 
 
-def step_neurons(name: str, neuron: nn.Module, shape: tuple[int, ...]) -> StepNeurons:
+def step_neurons(name: str, neuron: nn.Module, shape: tuple[int, ...], gives: Gives = "spikes") -> StepNeurons:
     """Of a neuron of snnTorch, without the recurrent weights it may have. shape: of its spikes, without the batch.
     Raises UserError: a neuron of another class, or with inhibition, quantised states or graded spikes. Raises
     NotFiniteError: a constant is NaN or infinite."""
@@ -56,6 +59,7 @@ def step_neurons(name: str, neuron: nn.Module, shape: tuple[int, ...]) -> StepNe
         alpha=arrays["alpha"] if has_synapse else None,
         reset="whole" if reset == "zero" and not isinstance(neuron, snntorch.Leaky) else reset,
         delayed=bool(getattr(neuron, DELAYED, True)),
+        gives=gives,
     )
 
 

@@ -62,15 +62,18 @@ def is_zero(value: Any) -> bool:
 
 
 def _reshape(trace: Operations, args: Sequence[Any], output: Tensor) -> Value | None:
-    """Flattened or unflattened within a sample; an axis of time before a constant; one before a total is no change."""
+    """Flattened or unflattened within a sample; an axis of time before a constant or the last step; one before what is
+    made of all steps is no change."""
     given, value = args[0], trace.value(args[0])
     if value is None or value.problem:
         return value
     before, after = tuple(given.shape), tuple(output.shape)
     if before == after:
         return value
-    if isinstance(value.when, tuple):
+    if value.is_over_time:
         return value if after == (1, *before) else None
+    if value.when == trace.steps - 1 and after == (1, *before):
+        return Value(value.names, "last")
     if value.when == "constant" and after[-len(before) :] == before and after[: -len(before)] in ((1,), (trace.steps,)):
         return value if after[0] == 1 else Value(value.names, "sequence")
     batch = 2 if value.when == "sequence" else 1
@@ -102,7 +105,7 @@ def _stack(trace: Operations, args: Sequence[Any], output: Tensor) -> Value | No
     first = values[0]
     if first is None or (len(args) > 1 and args[1] != 0):
         return None
-    if len(values) == 1 and isinstance(first.when, tuple):
+    if len(values) == 1 and first.is_over_time:
         return first
     steps = [Value(first.names, step) for step in range(trace.steps)]
     return Value(first.names, "sequence", first.problem) if values == steps else None
@@ -111,8 +114,21 @@ def _stack(trace: Operations, args: Sequence[Any], output: Tensor) -> Value | No
 def _sum(trace: Operations, args: Sequence[Any], _: Any) -> Value | None:
     """Over time."""
     value = trace.value(args[0])
-    over_time = value.when == "sequence" and list(args[1]) == [0]
+    over_time = value.when == "sequence" and [*args[1:2]] == [[0]]
     return Value(value.names, ("total", trace.steps - 1), value.problem) if over_time else None
+
+
+def _mean(trace: Operations, args: Sequence[Any], output: Tensor) -> Value | None:
+    """Over time."""
+    total = _sum(trace, args, output)
+    return None if total is None else Value(total.names, "mean", total.problem)
+
+
+def _divide(trace: Operations, args: Sequence[Any], _: Any) -> Value | None:
+    """The sum over time by the number of steps."""
+    value, divisor = trace.value(args[0]), torch.as_tensor(args[1])
+    is_mean = value is not None and value.when == ("total", trace.steps - 1) and divisor.eq(trace.steps).all()
+    return Value(value.names, "mean", value.problem) if is_mean else None
 
 
 def _max_pool(trace: Operations, args: Sequence[Any], output: Sequence[Tensor]) -> list[Value]:
@@ -134,6 +150,8 @@ RULES: Mapping[str, Callable[[Operations, Sequence[Any], Any], Value | list[Valu
     "unbind": _unbind,
     "stack": _stack,
     "sum": _sum,
+    "mean": _mean,
+    "div": _divide,
     "max_pool2d_with_indices": _max_pool,
     "avg_pool2d": _average_pool,
 }

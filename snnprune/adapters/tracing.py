@@ -3,6 +3,7 @@ happens between them by the operations that torch carries out."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,15 +12,16 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from snnprune.adapters.convention import call
-from snnprune.adapters.network import AdaptedNetwork
-from snnprune.adapters.neurons import neurons_of
-from snnprune.adapters.step_graph import INPUT, Node, StepGraph
+from snnprune.adapters.network import AdaptedNetwork, reads_neurons
+from snnprune.adapters.neurons import neurons_of, package_of
+from snnprune.adapters.step_graph import INPUT, SCORES, Node, Scores, StepGraph
 from snnprune.adapters.step_neurons import require_known
 from snnprune.adapters.tensor_operations import changes_its_input, follow, is_zero, name_of
-from snnprune.adapters.values import STATE, Value
+from snnprune.adapters.values import POTENTIAL, STATE, Value
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.network import evaluating
+from snnprune.core.own_model import Readout
 from snnprune.nir.network import StepNetwork
 from snnprune.nir.step_graph import step_graph
 
@@ -35,13 +37,11 @@ def trace(network: AdaptedNetwork) -> StepGraph:
 
     Raises UserError: neurons of another kind; something between the modules that has no place in such a graph (anything
     but sums, changes of shape and pooling); a state that is not the neuron's own of the step before; recurrence outside
-    RLeaky and RSynaptic. Names it.
+    RLeaky and RSynaptic; neurons of which both spikes and potential are read. Names it.
     """
     spec = network.spec
-    if spec.readout != "count":
-        raise UserError(f"the read-out {spec.readout} cannot be exported; possible is count")
     if isinstance(network.net, StepNetwork):
-        return step_graph(network.net)
+        return step_graph(network.net, spec.readout, spec.convention.last)
     for name, neuron in neurons_of(network.net).items():
         require_known(name, neuron)
     generator = torch.Generator().manual_seed(0)
@@ -52,7 +52,8 @@ def trace(network: AdaptedNetwork) -> StepGraph:
     found = _Trace(spec.timesteps)
     with evaluating(network), torch.random.fork_rng(devices=[]), found.watching(network.net, spec, constant), found:
         outputs = call(network.net, spec.convention, values, constant, spec.timesteps)
-    return found.graph(found.output(outputs, spec))
+        value = found.output(outputs, network)
+    return found.graph(value.names, _scores(value, spec.readout, spec.timesteps))
 
 
 class _Trace(TorchDispatchMode):
@@ -93,7 +94,8 @@ class _Trace(TorchDispatchMode):
     def node(self, name: str, module: nn.Module, given: Value, output: Tensor) -> Value:
         if given.problem:
             return given
-        return self._stateless((name, str(module)), f"{given.names[0]}.{name}", module, given, output)
+        before = given.names[0].removesuffix(POTENTIAL)
+        return self._stateless((name, str(module)), f"{before}.{name}", module, given, output)
 
     @contextmanager
     def watching(self, net: nn.Module, spec: Any, constant: bool) -> Iterator[None]:
@@ -115,26 +117,39 @@ class _Trace(TorchDispatchMode):
             hooks.callback(start.remove)
             yield
 
-    def output(self, outputs: list[Tensor], spec: Any) -> tuple[str, ...]:
-        """The nodes of the read-out. Raises UserError: it is something else."""
-        value = self.value(outputs[0])
+    def output(self, outputs: list[Tensor], network: AdaptedNetwork) -> Value:
+        """What the network's read-out reads. Raises UserError: it is no sum of nodes' values."""
+        readout, last = network.spec.readout, network.spec.convention.last
+        neuron = network.net.get_submodule(last)
+        if readout != "count" and reads_neurons(outputs, package_of(neuron).potential(neuron, None)):
+            return Value((last + POTENTIAL,), "sequence")
+        value = self.value(outputs[0 if readout == "count" else -1])
         if value is None:
             raise UserError("the network's output does not depend on its input")
         self._require(value, "the network's output is")
-        if value.when not in ("sequence", ("total", self.steps - 1)):
-            raise UserError(f"the network's output is {value} of one step; expected those of all steps, or their sum")
-        return value.names
+        return value
 
-    def graph(self, output: tuple[str, ...]) -> StepGraph:
-        """Of the nodes that the output depends on."""
-        needed, waiting = set(), list(output)
+    def graph(self, output: tuple[str, ...], scores: Scores) -> StepGraph:
+        """Of the nodes that the output depends on. Raises UserError: neurons' spikes and potentials are both read."""
+        read, waiting = set(), list(output)
         while waiting:
             name = waiting.pop()
-            if name != INPUT and name not in needed:
-                needed.add(name)
-                waiting += self.nodes[name].reads
-        nodes = {name: node for name, node in self.nodes.items() if name in needed}
-        return StepGraph(nodes, self.input_shape, output)
+            if name != INPUT and name not in read:
+                read.add(name)
+                waiting += self.nodes[name.removesuffix(POTENTIAL)].reads
+        potentials = frozenset(name.removesuffix(POTENTIAL) for name in read if name.endswith(POTENTIAL))
+        if both := sorted(potentials & read):
+            raise UserError(
+                f"{both[0]}: its membrane potential is read and its spikes too, which cannot be exported; possible is "
+                "one of them"
+            )
+        nodes = {
+            name: replace(node, reads=tuple(source.removesuffix(POTENTIAL) for source in node.reads))
+            for name, node in self.nodes.items()
+            if name in read or name in potentials
+        }
+        output = tuple(name.removesuffix(POTENTIAL) for name in output)
+        return StepGraph(nodes, self.input_shape, output, scores, potentials)
 
     def _start(self, given: Tensor, time: str, constant: bool) -> None:
         if time == "outside":
@@ -176,13 +191,14 @@ class _Trace(TorchDispatchMode):
         self._keep(spikes, Value((name,), step))
         for state in states:
             self._keep(state, Value((name + STATE,), step))
+        self._keep(package_of(neuron).potential(neuron, output), Value((name + POTENTIAL,), step))
 
     def _require_own(self, name: str, step: int, state: Any) -> None:
-        value = self.value(state)
+        value, own = self.value(state), [(name + kind,) for kind in ("", POTENTIAL, STATE)]
         if value is None:
             if state is None or is_zero(state):
                 return
-        elif not value.problem and value.names in ((name,), (name + STATE,)) and value.when == step - 1:
+        elif not value.problem and value.names in own and value.when == step - 1:
             return
         found = "no state of a neuron" if value is None else value.problem or f"{value}, step {value.when}"
         raise UserError(f"{name}: step {step} starts from {found}; expected its own state of the step before")
@@ -195,10 +211,13 @@ class _Trace(TorchDispatchMode):
                 "shape and pooling"
             )
         if states := [name for name in value.names if name.endswith(STATE)]:
-            raise UserError(f"{where} a state of {states[0].removesuffix(STATE)}; only spikes can be exported")
+            synapse = states[0].removesuffix(STATE)
+            raise UserError(f"{where} the current of a synapse of {synapse}; possible are spikes and potentials")
 
     def _stateless(self, key: tuple[str, ...], name: str, module: nn.Module, value: Value, output: Tensor) -> Value:
         """A module's value; of a further place in the step where it is called a node of its own."""
+        if value.is_over_time:
+            return value.failed(f"{name} of what is made of all steps of {value}")
         known = self._names.get((*key, value.names))
         if known is None:
             known, number = name, 2
@@ -219,6 +238,20 @@ class _Trace(TorchDispatchMode):
             yield
         finally:
             self._inside -= 1
+
+
+def _scores(value: Value, readout: Readout, steps: int) -> Scores:
+    """What the read-out makes of an output. Raises UserError: nothing that can be exported."""
+    if value.when == "sequence":
+        return SCORES[readout]
+    if value.when == ("total", steps - 1):
+        return "mean" if readout == "mean-membrane" else "sum"
+    if readout != "mean-membrane" and value.when in ("mean", "last"):
+        return value.when
+    raise UserError(
+        f"the network's output is {value}, of other steps than the read-out {readout} needs; possible are those of all "
+        "steps, their sum and, unless it is mean-membrane, their mean or those of the last step"
+    )
 
 
 def _leaves(net: nn.Module) -> dict[str, nn.Module]:

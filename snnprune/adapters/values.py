@@ -3,16 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-STATE = ":state"  # after a neuron's name: a state of its own, not its spikes
+POTENTIAL = ":potential"  # after a neuron's name: its membrane potential, not its spikes
+STATE = ":state"  # another state of its own: the current of its synapse
 
-When = int | Literal["constant", "sequence"] | tuple[Literal["total"], int]
+When = int | Literal["constant", "sequence", "mean", "last"] | tuple[Literal["total"], int]
 
 
 @dataclass(frozen=True)
 class Value:
     """names: the nodes of which it is the sum. when: the step; `constant`: it is the same at every step; `sequence`:
-    all steps [T, B, ...]; ("total", t): the sum of the steps up to t. problem: why it is none of that; empty where it
-    is."""
+    all steps [T, B, ...]; `mean`: their mean; ("total", t): the sum of the steps up to t; `last`: the last step with an
+    axis of time, [1, B, ...]. problem: why it is none of that; empty where it is."""
 
     names: tuple[str, ...]
     when: When
@@ -22,8 +23,13 @@ class Value:
         """The same with a problem, unless there was one before."""
         return self if self.problem else replace(self, problem=problem)
 
+    @property
+    def is_over_time(self) -> bool:
+        """Whether it is what the network makes of all its steps: their sum, mean, or the last one."""
+        return self.when in ("mean", "last") or isinstance(self.when, tuple)
+
     def __str__(self) -> str:
-        return " + ".join(name.replace(STATE, "'s state") for name in self.names)
+        return " + ".join(name.replace(STATE, "'s state").replace(POTENTIAL, "'s potential") for name in self.names)
 
 
 def added(first: Value, second: Value) -> Value:
@@ -32,9 +38,9 @@ def added(first: Value, second: Value) -> Value:
         return first if first.problem else second
     step, other = first.when, second.when
     names = first.names + second.names
-    if step == other or other == "constant":
+    if step == other or (other == "constant" and not isinstance(step, tuple)):
         return Value(names, step)
-    if step == "constant":
+    if step == "constant" and not isinstance(other, tuple):
         return Value(names, other)
     for total, now, of in ((step, other, second), (other, step, first)):
         before = total[1] if isinstance(total, tuple) else total

@@ -28,6 +28,7 @@ from snnprune.export.csr import by_sample
 from snnprune.export.flat_net import flat_net
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
+from snnprune.export.scores import SCORES
 from snnprune.export.sparse_layers import of_integers, of_network
 from snnprune.quantise.chain import chain_of
 from snnprune.quantise.convert import rounded_chain
@@ -44,7 +45,8 @@ def to_c(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) 
     the user's own, `snnprune.export.flat_net.flat_net`."""
     about = metadata(network, classes)
     if isinstance(network, AdaptedNetwork):
-        return _files(graph_header(flat_net(network), about), about)
+        net = flat_net(network)
+        return _files(graph_header(net, about), about | {SCORES: net.scores})
     return _files(header(of_network(network), about), about)
 
 
@@ -61,7 +63,8 @@ def to_c_int4(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] =
 
 def _rounded(network: SpikingNetwork | AdaptedNetwork, bits: int, classes: Sequence[str]) -> Exported:
     chain = own_chain(network) if isinstance(network, AdaptedNetwork) else chain_of(network)
-    return of_integer_network(rounded_chain(chain, bits), metadata(network, classes), chain.normalize)
+    about = metadata(network, classes) | {SCORES: chain.scores}
+    return of_integer_network(rounded_chain(chain, bits), about, chain.normalize)
 
 
 def of_integer_network(network: IntegerNetwork, about: dict, normalize: Normalize | None = None) -> Exported:
@@ -78,7 +81,7 @@ def of_integer_network(network: IntegerNetwork, about: dict, normalize: Normaliz
 
 
 def run_c(folder: Path, inputs: Tensor) -> Tensor:
-    """Spike counts [B, classes] of the compiled program. Raises UserError: there is no C compiler."""
+    """Scores [B, classes] of the compiled program. Raises UserError: there is no C compiler."""
     about = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     samples = by_sample(inputs, about["encoding"]["name"] == "direct")
     if integer := about.get("integer"):
@@ -87,7 +90,8 @@ def run_c(folder: Path, inputs: Tensor) -> Tensor:
     file = Path(place.name) / "samples"
     samples.tofile(file)
     lines = subprocess.run([Path(place.name) / "snn", file], check=True, capture_output=True, text=True).stdout
-    return torch.tensor([[float(count) for count in line.split(":")[1].split()] for line in lines.splitlines()])
+    found = torch.tensor([[float(count) for count in line.split(":")[1].split()] for line in lines.splitlines()])
+    return found / about["timesteps"] if integer and about.get(SCORES) == "mean" else found
 
 
 def _in_whole_numbers(samples: np.ndarray, integer: Mapping[str, Any], images: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ from snnprune.adapters.step_graph import INPUT
 from snnprune.adapters.step_neurons import StepNeurons
 from snnprune.export.c_header import definition, filled
 from snnprune.export.flat_net import FlatNet, FlatNode
+from snnprune.export.scores import WORDS
 from snnprune.export.sparse_net import smallest_unsigned
 from snnprune.export.taps import Layout, Taps
 
@@ -33,7 +34,7 @@ def graph_header(net: FlatNet, about: Mapping[str, Any]) -> tuple[str, dict[str,
         fields |= {"size": node.size, "state": sum(states[:number]), "constant": int(node.constant)}
         nodes.append(f"    {_node(number, node, arrays[number], fields)}, /* {node.name.replace('*/', '')} */")
     parts = {
-        "COMMENT": _comment(about, said),
+        "COMMENT": _comment(net, about, said),
         "DEFINES": _defines(net, values, max(sum(states), 1), max(laid, default=1), sum(map(len, reads))),
         "TYPES": _types(arrays),
         "ARRAYS": "\n".join(definition(key, n, array) for n, each in enumerate(arrays) for key, array in each.items()),
@@ -90,16 +91,23 @@ def _node(number: int, node: FlatNode, arrays: Arrays, fields: dict[str, int]) -
         kind = {"kind": "SNN_HIGHEST" if what.highest else "SNN_SUM"}
     else:
         fields |= {f"{key}_each": int(arrays[key].size > 1) for key in CONSTANTS if key in arrays}
-        fields |= {"delayed": int(what.delayed)}
+        fields |= {"delayed": int(what.delayed), "gives_potential": int(what.gives == "potential")}
         kind = {"kind": "SNN_NEURONS", "reset": f"SNN_{what.reset.upper()}"}
     return f"{{{', '.join(f'.{key} = {value}' for key, value in {**kind, **pointers, **fields}.items())}}}"
 
 
-def _comment(about: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+def _output(node: FlatNode) -> str:
+    what = node.what
+    kind = "values" if isinstance(what, Taps) else "membrane potentials" if what.gives == "potential" else "spikes"
+    return f"{kind} of {node.name}"
+
+
+def _comment(net: FlatNet, about: Mapping[str, Any], said: Mapping[str, Any]) -> str:
     lines = [
         f"time steps: {about['timesteps']}",
         f"encoding: {about['encoding']['name']}",
-        f"read-out: the class of the highest sum over the steps, the first of several; classes: "
+        f"read-out: the class of the highest score, the first of several; a score is the output's {WORDS[net.scores]}",
+        f"output: {', '.join(_output(node) for node in net.nodes if node.name in net.output)}; classes: "
         f"{', '.join(about['classes'])}",
         f"flash: {said['flash_bytes']} bytes of constants, without code",
         f"RAM: {said['ram_bytes']} bytes, without main.c's input",
@@ -120,6 +128,8 @@ def _defines(net: FlatNet, values: int, states: int, laid: int, output: int) -> 
         "STATES": states,
         "LAID": laid,
         "OUTPUT": output,
+        "LAST_STEP_ALONE": int(net.scores == "last"),
+        "DIVISOR": net.timesteps if net.scores == "mean" else 1,
     }
     return "\n".join(f"#define SNN_{key} {value}" for key, value in found.items())
 

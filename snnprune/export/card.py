@@ -43,7 +43,12 @@ def operations_of(measured: Measurement) -> dict[str, float]:
     return dict(zip(OPERATIONS, (total.macs_once, total.acs, total.neuron_updates), strict=True))
 
 
-READOUTS = {"count": "the class of most output spikes, the first of several"}
+READOUTS = {
+    "count": "the class of most output spikes, the first of several",
+    "mean-membrane": "the class of the highest mean membrane potential over the steps, the first of several",
+    "last-membrane": "the class of the highest membrane potential at the last step, the first of several",
+}
+SUMMED = "the class of the highest sum of what the network's forward returns (spikes, mostly), the first of several"
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Card:
         ]
 
     def _what(self) -> dict[str, str]:
-        network = self.network
+        network, is_own = self.network, "model" not in self.network
         encoding = ", ".join(f"{key} {value}" for key, value in network["encoding"].items() if key != "name")
         license = "not stated (`--license` says it)" if self.license == UNKNOWN else self.license
         return {
@@ -138,7 +143,7 @@ class Card:
             **described(network),
             "time steps": str(network["timesteps"]),
             "encoding": network["encoding"]["name"] + (f" ({encoding})" if encoding else ""),
-            "read-out": READOUTS.get(network["readout"], network["readout"]),
+            "read-out": SUMMED if is_own and network["readout"] == "count" else READOUTS[network["readout"]],
             "classes": ", ".join(network["classes"]),
             "sparsity": f"{100 * self.sparsity:.2f} %: {self.nnz:,} of {self.synapses:,} synapses are left",
             "licence": license,

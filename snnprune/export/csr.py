@@ -54,7 +54,7 @@ def _exported(arrays: dict[str, np.ndarray], about: dict, figures: dict, reader:
 
 
 def run_csr(folder: Path, inputs: Tensor) -> Tensor:
-    """Spike counts [B, classes] by `read_csr.py`."""
+    """Scores [B, classes] by `read_csr.py`."""
     with np.load(folder / NPZ) as arrays:
         net = dict(arrays)
     about = json.loads(str(net["metadata"]))

@@ -11,6 +11,7 @@ import numpy as np
 
 from snnprune.adapters.step_neurons import StepNeurons
 from snnprune.export.flat_net import FlatNet, FlatNode
+from snnprune.export.scores import SCORES
 from snnprune.export.sparse_net import smallest_unsigned
 from snnprune.export.taps import Taps
 
@@ -24,8 +25,8 @@ def arrays_of(net: FlatNet) -> dict[str, np.ndarray]:
 
 
 def nodes_of(net: FlatNet) -> dict[str, Any]:
-    """What the metadata say: the nodes in the order of a step, and which are the output."""
-    return {"nodes": [_told(node) for node in net.nodes], "output": list(net.output)}
+    """What the metadata say: the nodes in the order of a step, which are the output, and what scores are made of it."""
+    return {"nodes": [_told(node) for node in net.nodes], "output": list(net.output), SCORES: net.scores}
 
 
 def _arrays(what: Taps | StepNeurons) -> dict[str, np.ndarray]:
@@ -45,5 +46,11 @@ def _arrays(what: Taps | StepNeurons) -> dict[str, np.ndarray]:
 def _told(node: FlatNode) -> dict[str, Any]:
     told = {"name": node.name, "reads": list(node.reads), "size": node.size, "constant": node.constant}
     if isinstance(node.what, StepNeurons):
-        return {"kind": "neurons", **told, "reset": node.what.reset, "delayed": node.what.delayed}
+        return {
+            "kind": "neurons",
+            **told,
+            "reset": node.what.reset,
+            "delayed": node.what.delayed,
+            "gives": node.what.gives,
+        }
     return {"kind": "highest" if node.what.highest else "sum", **told}

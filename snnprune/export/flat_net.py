@@ -7,6 +7,7 @@ from torch import nn
 
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.adapters.simplify import constants, simplified, without
+from snnprune.adapters.step_graph import Scores
 from snnprune.adapters.step_neurons import StepNeurons
 from snnprune.adapters.tracing import trace
 from snnprune.core.encoding import is_constant
@@ -29,13 +30,14 @@ class FlatNode:
 class FlatNet:
     """nodes: in the order of a step; what reads a node after itself reads its value of the step before, 0 at first.
     `snnprune.adapters.step_graph.INPUT` is the network's input, `inputs` values at one step. output: the nodes of whose
-    values, added up, those of all steps are the classes' scores. constant: the input is the same at every step."""
+    values, added up, the classes' scores are made, as `scores` says. constant: the input is the same at every step."""
 
     timesteps: int
     constant: bool
     inputs: int
     nodes: tuple[FlatNode, ...]
     output: tuple[str, ...]
+    scores: Scores
 
     @property
     def classes(self) -> int:
@@ -66,7 +68,8 @@ def flat_net(network: AdaptedNetwork) -> FlatNet:
         shape, module = graph.shape(graph.nodes[name].reads[0]), node.module
         what = module if isinstance(module, StepNeurons) else taps_of(name, module, shape)
         nodes.append(FlatNode(name, what, node.reads, math.prod(node.shape), name in unchanging))
-    return FlatNet(network.spec.timesteps, constant, math.prod(graph.input_shape), tuple(nodes), flat.output)
+    inputs = math.prod(graph.input_shape)
+    return FlatNet(network.spec.timesteps, constant, inputs, tuple(nodes), flat.output, flat.scores)
 
 
 def _are_taps(node: FlatNode) -> bool:

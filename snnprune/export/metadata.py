@@ -18,9 +18,9 @@ from snnprune.nir.neurons import Neurons
 def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> dict[str, Any]:
     """Of a network, as plain values for JSON. classes: their names by label (none: their numbers). reset_delay: a
     spike's reset acts one step later, as `snntorch.Leaky` does by default. readout `count`: the class of the most
-    output spikes, the first of several. names: of a plain network of the user's, parameters
-    here -> in the user's state dict. Of one that runs the user's own forward neurons are told one by one. Raises
-    UserError: as many names as classes are needed."""
+    output spikes, the first of several; `mean-membrane`, `last-membrane`: that of the highest potential. names: of a
+    plain network of the user's, parameters here -> in the user's state dict. Of one that runs the user's own forward
+    neurons are told one by one. Raises UserError: as many names as classes are needed."""
     spec = network.spec
     is_plain = isinstance(network, SpikingNetwork)
     count = spec.architecture.classes if is_plain else spec.classes

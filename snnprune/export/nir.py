@@ -16,23 +16,28 @@ from torch import Tensor, nn
 
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.adapters.simplify import RECURRENT, simplified
+from snnprune.adapters.step_graph import Scores, StepGraph
 from snnprune.adapters.tracing import trace
 from snnprune.core.network import SpikingNetwork
 from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
+from snnprune.export.scores import SCORES, scored
 from snnprune.nir.from_modules import graph_of, sequence_edges
 from snnprune.nir.network import StepNetwork
 from snnprune.nir.nodes import DT
-from snnprune.nir.package import NirError
-from snnprune.nir.reading import OURS, read, said
+from snnprune.nir.package import NirError, open_graph
+from snnprune.nir.reading import OURS, from_graph, read, said
 from snnprune.nir.writing import content_of
 
 FILE = "network.nir"
 BATCH = 500
 NIRS_RESET = "resets to zero, which is NIR's own reset: every reader has the same neurons"
 ANOTHER_RESET = (
-    "resets by subtraction, one step later; NIR's LIF resets to v_reset at once, so another reader's neurons differ "
-    "(the metadata say what these are)"
+    "NIR's LIF resets to v_reset at once, so another reader's neurons differ (the metadata say what these are)"
+)
+POTENTIAL = (
+    "the membrane potential is read, which NIR's LIF does not give: another reader gets spikes (the metadata say it; "
+    "without a reset the neurons would be LI, whose potential every reader gets)"
 )
 
 
@@ -40,14 +45,29 @@ def to_nir(
     network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = (), *, exit_threshold: float | None = None
 ) -> Exported:
     """The network as one NIR file; T, encoding, reset, read-out, classes and, if given, the threshold of early exit are
-    in its metadata, as JSON under `snnprune`. Raises UserError: the package `nir` is not installed, or a layer that NIR
-    cannot express, such as max-pooling; of a network of the user's own, as `snnprune.adapters.tracing.trace`."""
-    graph = adapted_graph(network) if isinstance(network, AdaptedNetwork) else network_graph(network)
+    in its metadata, as JSON under `snnprune`; of a network of the user's own also what `scores` are made of its output.
+    Raises UserError: the package `nir` is not installed, or a layer that NIR cannot express, such as max-pooling; of a
+    network of the user's own, as `snnprune.adapters.tracing.trace`."""
     about = metadata(network, classes) | {"dt": DT}
+    if isinstance(network, AdaptedNetwork):
+        step = simplified(trace(network))
+        graph, about[SCORES] = step_graph(step), step.scores
+    else:
+        graph = network_graph(network)
     graph.metadata = {OURS: json.dumps(about if exit_threshold is None else about | {"exit_threshold": exit_threshold})}
-    resets = {node.metadata["reset"] for node in graph.nodes.values() if "reset" in (node.metadata or {})}
-    note = NIRS_RESET if resets <= {"zero"} else ANOTHER_RESET
-    return Exported({FILE: content_of(graph)}, {"notes": [note]})
+    return Exported({FILE: content_of(graph)}, {"notes": _notes(graph)})
+
+
+def _notes(graph: Any) -> list[str]:
+    neurons = {name: node.metadata for name, node in graph.nodes.items() if "reset" in (node.metadata or {})}
+    resets = {(about["reset"], about["reset_delay"]) for about in neurons.values()}
+    notes = [NIRS_RESET] if {reset for reset, _ in resets} == {"zero"} else []
+    if ("subtract", True) in resets:
+        notes.append(f"resets by subtraction, one step later; {ANOTHER_RESET}")
+    elif ("subtract", False) in resets:
+        notes.append(f"resets by subtraction, at once as snnTorch does; {ANOTHER_RESET}")
+    read = [name for name, about in neurons.items() if about.get("gives") == "potential"]
+    return notes + ([f"{', '.join(read)}: {POTENTIAL}"] if read else [])
 
 
 def network_graph(network: SpikingNetwork) -> Any:
@@ -59,10 +79,9 @@ def network_graph(network: SpikingNetwork) -> Any:
     return graph_of(modules, sequence_edges([*modules]), shape)
 
 
-def adapted_graph(network: AdaptedNetwork) -> Any:
+def step_graph(graph: StepGraph) -> Any:
     """The `nir.NIRGraph` of a network of the user's own; nodes are called by their modules' names there. A residual sum
     is several edges, recurrent weights are a node behind their neurons and lead back to them."""
-    graph = simplified(trace(network))
     recurrent = {
         name
         for name, node in graph.nodes.items()
@@ -75,20 +94,27 @@ def adapted_graph(network: AdaptedNetwork) -> Any:
 
 
 def run_nir(folder: Path, inputs: Tensor) -> Tensor:
-    """Spike counts [B, classes] of the file, read with its metadata and run step by step. Raises UserError: the
-    package `nir` is not installed."""
-    return counts(read(folder / FILE), inputs)
+    """Scores [B, classes] of the file, read with its metadata and run step by step. Raises UserError: the package `nir`
+    is not installed."""
+    network = read(folder / FILE)
+    return counts(network, inputs, said(network.graph).get(SCORES, "sum"))
 
 
 def run_nir_elsewhere(folder: Path, inputs: Tensor) -> Tensor:
-    """The same with NIR's own reset, as a reader has them that knows nothing of the metadata."""
-    return counts(read(folder / FILE, reset="file", reset_delay=False), inputs)
+    """The same with NIR's own reset, as a reader has them that knows nothing of the neurons' metadata: it counts spikes
+    where they say that potentials are read."""
+    graph = open_graph(folder / FILE)
+    scores = said(graph).get(SCORES, "sum")
+    for node in graph.nodes.values():
+        scores = "sum" if (node.metadata or {}).get("gives") == "potential" else scores
+        node.metadata = {}
+    return counts(from_graph(graph), inputs, scores)
 
 
 @torch.no_grad()
-def counts(network: StepNetwork, inputs: Tensor) -> Tensor:
-    """Output spikes of all steps [B, ...] for inputs as `run_nir` has them: [B, ...] where they are the same at every
-    step, else [T, B, ...]. Raises NirError: the file does not say how many steps there are."""
+def counts(network: StepNetwork, inputs: Tensor, scores: Scores = "sum") -> Tensor:
+    """The output of all steps as scores [B, ...] for inputs as `run_nir` has them: [B, ...] where they are the same at
+    every step, else [T, B, ...]. Raises NirError: the file does not say how many steps there are."""
     about = said(network.graph)
     if "timesteps" not in about:
         raise NirError(f"the graph's metadata have no entry {OURS!r}, which says how the network is fed")
@@ -96,5 +122,5 @@ def counts(network: StepNetwork, inputs: Tensor) -> Tensor:
     found = []
     for batch in inputs.float().split(BATCH, 0 if constant else 1):
         steps = batch.expand(about["timesteps"], *batch.shape) if constant else batch
-        found.append(network(steps).sum(0))
+        found.append(scored(network(steps), scores))
     return torch.cat(found)

@@ -1,6 +1,7 @@
 """One time step as ONNX: the input and every layer's membrane potentials in, output spikes and new potentials out.
 
-The caller runs it T times, potentials 0 at first, and sums the spikes. The weights are dense, zeros in place.
+The caller runs it T times, potentials 0 at first, and sums the spikes (of a network of the user's own: makes of its
+outputs what `scores` in the metadata says). The weights are dense, zeros in place.
 """
 
 import json
@@ -18,6 +19,7 @@ from snnprune.export.metadata import metadata
 from snnprune.export.onnx_builder import OnnxGraph, package
 from snnprune.export.onnx_graph import add_step
 from snnprune.export.registry import Exported
+from snnprune.export.scores import SCORES, WORDS, scored
 from snnprune.export.sparse_layers import read_layers
 
 FILE, METADATA = "step.onnx", "metadata"
@@ -25,13 +27,15 @@ OPSET = 17
 
 
 def to_onnx(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> Exported:
-    """Inputs `input` [batch, ...] and states such as `potential_<n>`, outputs `spikes` [batch, classes] and
-    `next_<state>`; the batch may be of any size. Raises UserError: as `snnprune.export.sparse_layers.read_layers`, of a
-    network of the user's own as `snnprune.export.onnx_graph.add_step`, or the package onnx is not installed."""
+    """Inputs `input` [batch, ...] and states such as `potential_<n>`, outputs `spikes` [batch, classes] (`output`
+    where they are none) and `next_<state>`; the batch may be of any size. Raises UserError: as
+    `snnprune.export.sparse_layers.read_layers`, of a network of the user's own as
+    `snnprune.export.onnx_graph.add_step`, or the package onnx is not installed."""
     helper, onnx = package("onnx.helper"), package("onnx")
     graph = OnnxGraph(helper, package("onnx.numpy_helper"))
+    about = metadata(network, classes)
     if isinstance(network, AdaptedNetwork):
-        add_step(graph, network)
+        about[SCORES] = add_step(graph, network)
     else:
         _add_layers(graph, network)
     model = helper.make_model(
@@ -40,14 +44,16 @@ def to_onnx(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = (
         producer_name="snnprune",
         ir_version=8,
     )
-    helper.set_model_props(model, {METADATA: json.dumps(metadata(network, classes))})
+    helper.set_model_props(model, {METADATA: json.dumps(about)})
     onnx.checker.check_model(model, full_check=True)
     content = model.SerializeToString(deterministic=True)
-    return Exported({FILE: content}, {"notes": ["one time step: the caller runs it T times and sums the spikes"]})
+    words = WORDS[about.get(SCORES, "sum")]
+    note = f"one time step: the caller runs it T times; a class's score is the {words} of its first output"
+    return Exported({FILE: content}, {"notes": [note]})
 
 
 def run_onnx(folder: Path, inputs: Tensor) -> Tensor:
-    """Spike counts [B, classes] by onnxruntime. Raises UserError: it is not installed."""
+    """Scores [B, classes] by onnxruntime. Raises UserError: it is not installed."""
     runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -57,13 +63,13 @@ def run_onnx(folder: Path, inputs: Tensor) -> Tensor:
     given, *states = session.get_inputs()
     batch = values.shape[0 if constant else 1]
     held = {state.name: np.zeros((batch, *state.shape[1:]), np.float32) for state in states}
-    total = np.zeros((batch, len(about["classes"])), np.float32)
+    names, outputs = [session.get_outputs()[0].name, *map("next_{}".format, held)], []
     for step in range(about["timesteps"]):
         now = (values if constant else values[step]).reshape(batch, *given.shape[1:])
-        spikes, *following = session.run(["spikes", *map("next_{}".format, held)], {given.name: now, **held})
+        output, *following = session.run(names, {given.name: now, **held})
         held = dict(zip(held, following, strict=True))
-        total += spikes
-    return torch.from_numpy(total)
+        outputs.append(torch.from_numpy(output))
+    return scored(torch.stack(outputs), about.get(SCORES, "sum"))
 
 
 def _add_layers(graph: OnnxGraph, network: SpikingNetwork) -> None:
@@ -88,7 +94,7 @@ def _add_layers(graph: OnnxGraph, network: SpikingNetwork) -> None:
             layer = next(sizes)
             sides = layer.height // layer.pool, layer.width // layer.pool
             name = _neurons(graph, number, module, name, (layer.rows, *sides) if layer.y_step else (layer.rows,))
-    graph.give("spikes", name, (layers[-1].rows,))
+    graph.give("spikes", name, (layers[-1].rows,), first=True)
 
 
 def _neurons(made: OnnxGraph, number: int, leaky: MultiStepLeaky, current: str, shape: Sequence[int]) -> str:

@@ -30,12 +30,11 @@ class OnnxGraph:
         self.inputs.append(self.helper.make_tensor_value_info(name, 1, ["batch", *shape]))
         return name
 
-    def give(self, name: str, value: str, shape: Sequence[int]) -> None:
-        """A value as a further output; spikes come first."""
+    def give(self, name: str, value: str, shape: Sequence[int], *, first: bool = False) -> None:
+        """A value as a further output, the last or the first one."""
         self.nodes.append(self.helper.make_node("Identity", [value], [name]))
         self.outputs.insert(
-            0 if name == "spikes" else len(self.outputs),
-            self.helper.make_tensor_value_info(name, 1, ["batch", *shape]),
+            0 if first else len(self.outputs), self.helper.make_tensor_value_info(name, 1, ["batch", *shape])
         )
 
     def constant(self, name: str, value: Tensor | float) -> str:

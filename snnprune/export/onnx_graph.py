@@ -8,15 +8,16 @@ from torch import nn
 
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.adapters.simplify import simplified
-from snnprune.adapters.step_graph import INPUT, Node, StepGraph
+from snnprune.adapters.step_graph import INPUT, Node, Scores, StepGraph
 from snnprune.adapters.step_neurons import StepNeurons
 from snnprune.adapters.tracing import trace
 from snnprune.export.onnx_builder import OnnxGraph
 from snnprune.export.taps import taps_of
 
 
-def add_step(made: OnnxGraph, network: AdaptedNetwork) -> None:
-    """A step of a network of the user's own, with the states of its neurons in and out. Raises UserError: as
+def add_step(made: OnnxGraph, network: AdaptedNetwork) -> Scores:
+    """A step of a network of the user's own, with the states of its neurons in and out; what scores are made of its
+    first output, which is called `spikes` where it is such, else `output`. Raises UserError: as
     `snnprune.export.flat_net.flat_net`."""
     graph = simplified(trace(network))
     values = {INPUT: made.take("input", graph.input_shape)}
@@ -37,7 +38,10 @@ def add_step(made: OnnxGraph, network: AdaptedNetwork) -> None:
     total = values[graph.output[0]]
     for read in graph.output[1:]:
         total = made.add("Add", [total, values[read]])
-    made.give("spikes", total, graph.shape(graph.output[0]))
+    last = [graph.nodes[name].module for name in graph.output]
+    fires = all(isinstance(module, StepNeurons) and module.gives == "spikes" for module in last)
+    made.give("spikes" if fires else "output", total, graph.shape(graph.output[0]), first=True)
+    return graph.scores
 
 
 def _layer(made: OnnxGraph, graph: StepGraph, name: str, node: Node, given: str) -> str:
@@ -73,7 +77,7 @@ def _two(sides: int | Sequence[int]) -> list[int]:
 
 
 def _neurons(made: OnnxGraph, name: str, neurons: StepNeurons, current: str, shape: Sequence[int]) -> str:
-    """Spikes of neurons; the operations run in the order of `StepNeurons`."""
+    """Spikes or potentials of neurons; the operations run in the order of `StepNeurons`."""
     names = ("beta", "threshold") if neurons.alpha is None else ("beta", "threshold", "alpha")
     held = {key: made.constant(f"{name}.{key}", torch.from_numpy(getattr(neurons, key))) for key in names}
     before = made.take(f"potential_{name}", shape)
@@ -94,4 +98,4 @@ def _neurons(made: OnnxGraph, name: str, neurons: StepNeurons, current: str, sha
         more = made.add("Sub", [fires, made.add("Cast", [fired], to=1)])
         now = made.add("Sub", [now, made.add("Mul", [more, held["threshold"] if neurons.reset == "subtract" else now])])
     made.give(f"next_potential_{name}", now, shape)
-    return fires
+    return now if neurons.gives == "potential" else fires

@@ -28,7 +28,7 @@ def taps(net, n, highest, total):
 
 
 def neurons(net, n, node, current, u, i):
-    """Spikes, and the next potentials and currents of synapses, [neurons, samples]."""
+    """Spikes or potentials, and the next potentials and currents of synapses, [neurons, samples]."""
     beta, threshold = (net[f"{n}.{name}"].reshape(-1, 1) for name in ("beta", "threshold"))
     if f"{n}.alpha" in net:
         current = i = net[f"{n}.alpha"].reshape(-1, 1) * i + current
@@ -42,16 +42,16 @@ def neurons(net, n, node, current, u, i):
     if not node["delayed"] and node["reset"] != "none":
         more = fires.astype(np.float32) - fired.astype(np.float32)
         now = now - more * (threshold if node["reset"] == "subtract" else now)
-    return fires.astype(np.float32), now, i
+    return now if node["gives"] == "potential" else fires.astype(np.float32), now, i
 
 
 def counts(net, inputs):
     """Scores [samples, classes] of inputs [samples, inputs] or [samples, T, inputs]."""
     about = json.loads(str(net["metadata"]))
-    constant, nodes = about["encoding"]["name"] == "direct", about["nodes"]
+    constant, nodes, steps = about["encoding"]["name"] == "direct", about["nodes"], about["timesteps"]
     values = {node["name"]: np.zeros((node["size"], len(inputs)), np.float32) for node in nodes}
     u, i, scores = dict(values), dict(values), 0
-    for t in range(about["timesteps"]):
+    for t in range(steps):
         values["input"] = (inputs if constant else inputs[:, t]).T
         for n, node in enumerate(nodes):
             if t > 0 and node["constant"]:
@@ -61,7 +61,8 @@ def counts(net, inputs):
                 values[name], u[name], i[name] = neurons(net, n, node, total, u[name], i[name])
             else:
                 values[name] = taps(net, n, node["kind"] == "highest", total)
-        scores = scores + sum(values[name] for name in about["output"])
+        now = sum(values[name] for name in about["output"])
+        scores = now if about["scores"] == "last" else scores + now / (steps if about["scores"] == "mean" else 1)
     return scores.T
 
 

@@ -5,14 +5,14 @@ A target is functions of a module,
 to_<target>(network, classes)   what is written, as `Exported`; it reads the network, touches no file, and gives the
                                 same bytes for the same network. UserError: the network has what the target cannot
                                 express.
-run_<target>(folder, inputs)    spike counts [B, classes] of what was written into `folder`, by other means than the
-                                network where there are such. `inputs` are what enters the first layer
-                                (`snnprune.core.encoding.encode`): [B, ...] where they are the same at every step, else
-                                [T, B, ...]. UserError: what it takes is not installed.
+run_<target>(folder, inputs)    scores [B, classes] (spike counts, or what else the network's read-out is) of what was
+                                written into `folder`, by other means than the network where there are such. `inputs`
+                                are what enters the first layer (`snnprune.core.encoding.encode`): [B, ...] where they
+                                are the same at every step, else [T, B, ...]. UserError: what it takes is not installed.
 
 and, where readers elsewhere may take the same files for another network, a third:
 
-run_<target>_elsewhere(folder, inputs)      spike counts as they have them.
+run_<target>_elsewhere(folder, inputs)      scores as they have them.
 
 `classes` are the names of the classes, by label. Packages beyond snnprune's own are imported inside the functions.
 """

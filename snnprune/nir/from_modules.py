@@ -38,7 +38,9 @@ def graph_of(
     edges: (source, target); what a module reads is added up, so that a residual sum is two edges. The ends are called
         `input` and `output`. input_shape: of a sample at one step.
     Neurons say in their node's metadata what their `reset` is and whether it acts one step later (`reset_delay`); NIR
-    itself knows only a reset at once, to v_reset (0 here). Normalisation is folded into the weights before it.
+    itself knows only a reset at once, to v_reset (0 here). Neurons that give their membrane potential are LI or CubaLI
+    without a reset; with one their metadata say so (`gives`), as NIR has no such node. Normalisation is folded into the
+    weights before it.
     Raises NirError: a module that NIR cannot express; names it and says what is allowed.
     """
     nir = load_nir()
@@ -115,26 +117,31 @@ def _leaky(nir: Any, leaky: snntorch.Leaky, shape: tuple[int, ...], dt: float) -
 
 def _neurons(nir: Any, neurons: StepNeurons, shape: tuple[int, ...], dt: float) -> Any:
     reset = "zero" if neurons.reset == "whole" and not neurons.delayed else neurons.reset
-    if reset not in RESETS:
+    integrates = reset == "none" and neurons.gives == "potential"
+    if reset not in RESETS and not integrates:
         found = "to zero, the new current too" if reset == "whole" else reset
-        raise ValueError(f"allowed is a reset {' or '.join(RESETS)}; found {found}")
+        raise ValueError(f"allowed is a reset {' or '.join(RESETS)}, or none where potentials are read; found {found}")
     beta, threshold = (np.broadcast_to(each.astype(float), shape).copy() for each in (neurons.beta, neurons.threshold))
     metadata = {"reset": reset, "reset_delay": neurons.delayed}
-    rest = {"v_threshold": threshold, "v_reset": np.zeros(shape), "metadata": metadata}
+    metadata |= {"gives": "potential"} if neurons.gives == "potential" else {}
+    rest = {} if integrates else {"v_threshold": threshold, "v_reset": np.zeros(shape), "metadata": metadata}
     if neurons.alpha is not None:
         alpha = np.broadcast_to(neurons.alpha.astype(float), shape)
         if (alpha == 1).any() or (beta == 1).any():
             raise ValueError("alpha or beta is 1; allowed with a synapse is less")
         synapse, membrane = dt / (1 - alpha), dt / (1 - beta)
-        return nir.CubaLIF(
+        kind = nir.CubaLI if integrates else nir.CubaLIF
+        return kind(
             tau_syn=synapse, tau_mem=membrane, r=membrane / dt, v_leak=np.zeros(shape), w_in=synapse / dt, **rest
         )
+    if integrates and (beta == 1).any():
+        raise ValueError("beta is 1; allowed without a reset is less")
     if (beta == 1).all():
         return nir.IF(r=np.full(shape, 1 / dt), **rest)
     if (beta == 1).any():
         raise ValueError("beta is 1 for some neurons only; allowed are all (IF) or none (LIF)")
     tau = dt / (1 - beta)
-    return nir.LIF(tau=tau, r=tau / dt, v_leak=np.zeros(shape), **rest)
+    return (nir.LI if integrates else nir.LIF)(tau=tau, r=tau / dt, v_leak=np.zeros(shape), **rest)
 
 
 KINDS: Mapping[type[nn.Module], Callable[..., Any]] = {

@@ -7,8 +7,8 @@ Forward Euler with a step of dt, as snnTorch and norse read NIR (the synapse's n
                                                                           leak = v_leak dt/tau; i = x without a synapse
     spike                      s[t] = 1 if u[t] > threshold else 0
 
-IF: beta 1, gain r dt. LI and CubaLI: the membrane is the output. A spike's reset is NIR's, at once, or snnTorch's
-default, one step later (`Reset.delay`).
+IF: beta 1, gain r dt. LI and CubaLI: the membrane is the output. A spike's reset is NIR's, at once, or snnTorch's, one
+step later (`Reset.delay`, its default) or at once (`Reset.as_snntorch`).
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,19 @@ from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
 Mechanism = Literal["subtract", "zero", "file"]
+Gives = Literal["spikes", "potential"]
 
 
 @dataclass(frozen=True)
 class Reset:
     """What a spike does to the membrane: subtracts the threshold, sets it to zero or to the file's v_reset; at once,
-    or with the next step's update (`delay`)."""
+    or with the next step's update (`delay`). as_snntorch: of a subtraction at once, what snnTorch makes of a membrane
+    that it leaves above the threshold: that loses another threshold with the next step's update, and after it s[t] - 1
+    of them."""
 
     mechanism: Mechanism = "file"
     delay: bool = False
+    as_snntorch: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Integrators(Membrane, nn.Module):
 
     def __init__(self, constants: Constants) -> None:
         super().__init__()
+        self.constants = constants
         self.hold(constants)
 
     def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
@@ -79,11 +84,12 @@ class Integrators(Membrane, nn.Module):
 
 
 class Neurons(Membrane, SpikingNeuron):
-    """Neurons that spike: snnTorch's surrogate gradient (arctan) and threshold. No gradient passes a reset."""
+    """Neurons that spike: snnTorch's surrogate gradient (arctan) and threshold. No gradient passes a reset. `gives`:
+    what they put out, spikes or the membrane potentials at the end of the step."""
 
-    def __init__(self, constants: Constants, reset: Reset) -> None:
+    def __init__(self, constants: Constants, reset: Reset, gives: Gives = "spikes") -> None:
         super().__init__(_float32(constants.threshold))
-        self.constants, self.reset = constants, reset
+        self.constants, self.reset, self.gives = constants, reset, gives
         self.hold(constants)
         v_reset = _float32(constants.v_reset)
         self.register_buffer("v_reset", torch.zeros_like(v_reset) if reset.mechanism == "zero" else v_reset)
@@ -96,27 +102,31 @@ class Neurons(Membrane, SpikingNeuron):
         return "IF" if (np.asarray(self.constants.beta) == 1).all() else "LIF"
 
     def forward(self, values: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Spikes and the state after a step on values [B, ...]: membrane potentials and, where there is a synapse, its
-        current. Without a state the neurons were at rest."""
+        """What the neurons give, and the state after a step on values [B, ...]: membrane potentials and, where there is
+        a synapse, its current. Without a state the neurons were at rest."""
         drive, *synapse = self.drive(values, *state)
         potential = self._advance(state[0], drive) if state else drive
-        return self.fire(potential), potential if self.reset.delay else self._reset(potential), *synapse
+        following = potential if self.reset.delay else self._reset(potential, *state[:1])
+        return following if self.gives == "potential" else self.fire(potential), following, *synapse
 
     def reset_mem(self) -> None:
         """Nothing: who calls it keeps its state."""
 
     def _advance(self, potential: Tensor, drive: Tensor) -> Tensor:
         """The next potential, in snnTorch's order of operations: subtraction last."""
-        if not self.reset.delay:
+        if not (self.reset.delay or self.reset.as_snntorch):
             return self.beta * potential + drive
         if self.reset.mechanism == "subtract":
             return self.beta * potential + drive - self.threshold * self._fired(potential)
         return self.beta * self._reset(potential) + drive
 
-    def _reset(self, potential: Tensor) -> Tensor:
-        if self.reset.mechanism == "subtract":
-            return potential - self.threshold * self._fired(potential)
-        return torch.where(self._fired(potential), self.v_reset, potential)
+    def _reset(self, potential: Tensor, before: Tensor | None = None) -> Tensor:
+        fired = self._fired(potential)
+        if self.reset.mechanism != "subtract":
+            return torch.where(fired, self.v_reset, potential)
+        if self.reset.as_snntorch and before is not None:
+            return potential - self.threshold * (fired.float() - self._fired(before).float())
+        return potential - self.threshold * fired
 
     def _fired(self, potential: Tensor) -> Tensor:
         return potential.detach() > self.threshold

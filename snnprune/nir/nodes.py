@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from snnprune.nir.neurons import Constants, Integrators, Neurons, Reset
+from snnprune.nir.neurons import Constants, Gives, Integrators, Neurons, Reset
 from snnprune.nir.package import NirError
 
 DT = 1e-4  # seconds: a step of the files that snnTorch and nirtorch write
@@ -18,10 +18,11 @@ DT = 1e-4  # seconds: a step of the files that snnTorch and nirtorch write
 @dataclass(frozen=True)
 class Reading:
     """How neurons are read. dt: seconds of a step; None: 1e-4, but an IF whose r is 1 adds its input as it is, which
-    is how sinabs writes it."""
+    is how sinabs writes it. gives: of neurons that spike, what they put out."""
 
     reset: Reset
     dt: float | None = None
+    gives: Gives = "spikes"
 
     def seconds(self, node: Any) -> float | np.ndarray:
         """Of a step of an IF node."""
@@ -121,7 +122,7 @@ def _current_based(node: Any, reading: Reading) -> nn.Module:
 
 
 def _neurons(constants: Constants, reading: Reading) -> nn.Module:
-    return Integrators(constants) if constants.threshold is None else Neurons(constants, reading.reset)
+    return Integrators(constants) if constants.threshold is None else Neurons(constants, reading.reset, reading.gives)
 
 
 def _leaky_constants(node: Any, tau: np.ndarray, name: str, reading: Reading) -> Constants:

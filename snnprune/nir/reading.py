@@ -22,7 +22,8 @@ def read(
 
     reset: what a spike does to the membrane: `subtract` the threshold, set it to `zero`, or to the v_reset of the
         `file`. reset_delay: with the next step's update, as snnTorch does by default, instead of at once. Without them
-        a neuron's metadata say it, where this project wrote the file; else it is NIR's: v_reset, at once.
+        a neuron's metadata say it, where this project wrote the file (a subtraction at once is then snnTorch's,
+        `snnprune.nir.neurons.Reset`); else it is NIR's: v_reset, at once.
     dt: seconds of a step. Without it the file's metadata say it, or it is 1e-4, with which snnTorch and nirtorch write;
         an IF whose r is 1, as sinabs writes it, adds its input as it is.
     Raises UserError: the package `nir` is not installed, the file is missing or damaged, or a node cannot be
@@ -48,15 +49,26 @@ def from_graph(
     dt = said(graph).get("dt") if dt is None else dt
     modules = {}
     for name, node in nodes.items():
-        modules[name] = module_of(name, node, Reading(_reset(node.metadata or {}, reset, reset_delay), dt))
+        about = node.metadata or {}
+        gives = "potential" if about.get("gives") == "potential" and _is_ours(about) else "spikes"
+        modules[name] = module_of(name, node, Reading(_reset(about, reset, reset_delay), dt, gives))
     return StepNetwork(modules, edges, ends, graph).eval()
 
 
 def _reset(metadata: Mapping[str, Any], reset: Mechanism | None, delay: bool | None) -> Reset:
     """As asked for, else as a node's metadata have it where they are this project's, else NIR's."""
-    is_ours = metadata.get("reset") in MECHANISMS and "reset_delay" in metadata
-    own = Reset(str(metadata["reset"]), bool(metadata["reset_delay"])) if is_ours else Reset()
+    own = Reset()
+    if _is_ours(metadata):
+        mechanism, delayed = str(metadata["reset"]), bool(metadata["reset_delay"])
+        own = Reset(mechanism, delayed, as_snntorch=mechanism == "subtract" and not delayed)
+    if (reset, delay) == (None, None):
+        return own
     return Reset(own.mechanism if reset is None else reset, own.delay if delay is None else delay)
+
+
+def _is_ours(metadata: Mapping[str, Any]) -> bool:
+    """Whether a neuron's metadata are this project's."""
+    return metadata.get("reset") in MECHANISMS and "reset_delay" in metadata
 
 
 def said(graph: Any) -> dict[str, Any]:

@@ -71,6 +71,8 @@ def _neuron_params(layers: list[tuple[str, nn.Module]]) -> dict[str, Any]:
         constants, reset = neurons.constants, neurons.reset
         if constants.alpha is not None:
             raise NirError(f"node {name}: neurons with a synapse; allowed are LIF and IF")
+        if neurons.gives != "spikes":
+            raise NirError(f"node {name}: neurons whose membrane potential is read; allowed are spikes")
         _require(name, "the gain r dt/tau (IF: r dt)", constants.gain, 1)
         _require(name, "v_leak", constants.leak, 0)
         if reset.mechanism == "subtract":

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from snnprune.adapters.step_graph import Scores
 from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork
@@ -38,13 +39,14 @@ class ChainLayer:
 @dataclass(frozen=True)
 class Chain:
     """input_shape: of a sample's step, [N] or [C, H, W]. normalize: what the first layer's weights do to the input that
-    was done to it before (None: nothing)."""
+    was done to it before (None: nothing). scores: the `sum` of a class's spikes, or their `mean` over the steps."""
 
     layers: tuple[ChainLayer, ...]
     timesteps: int
     encoding: Encoding
     input_shape: tuple[int, ...]
     normalize: Normalize | None = None
+    scores: Scores = "sum"
 
 
 def chain_of(network: SpikingNetwork) -> Chain:

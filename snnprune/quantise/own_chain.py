@@ -21,13 +21,15 @@ Modules = list[tuple[str, nn.Module | StepNeurons]]
 def own_chain(network: AdaptedNetwork) -> Chain:
     """BatchNorm is in the weights before it, and what is done to images that are the network's input themselves
     (`direct`, `frames`) in the first ones. Raises UserError: as `snnprune.adapters.tracing.trace`,
-    `snnprune.adapters.simplify.simplified` and `snnprune.quantise.chain.chain_of`; or the network is no chain, or
-    normalises images around which a convolution puts zeros."""
+    `snnprune.adapters.simplify.simplified` and `snnprune.quantise.chain.chain_of`; or the network is no chain, is read
+    at potentials or at the last step alone, or normalises images around which a convolution puts zeros."""
     spec, traced = network.spec, trace(network)
     graph = simplified(traced)
     flat = without(graph, (nn.Flatten, nn.Unflatten))
     _require_chain(flat, traced)
     _require_shapes(graph, flat)
+    if graph.scores == "last":
+        raise no_form("the output", "the spikes of the last step alone")
     modules: Modules = [(name, node.module) for name, node in flat.nodes.items()]
     shape = graph.shape(graph.nodes[modules[0][0]].reads[0])
     normalize = spec.normalize if isinstance(spec.encoding, Direct | Frames) else None
@@ -37,7 +39,7 @@ def own_chain(network: AdaptedNetwork) -> Chain:
     while modules:
         found, modules = _first(modules)
         layers.append(found)
-    return Chain(tuple(layers), spec.timesteps, spec.encoding, shape, normalize)
+    return Chain(tuple(layers), spec.timesteps, spec.encoding, shape, normalize, graph.scores)
 
 
 def _first(modules: Modules) -> tuple[ChainLayer, Modules]:
@@ -53,6 +55,8 @@ def _first(modules: Modules) -> tuple[ChainLayer, Modules]:
     (after, neurons), *modules = modules
     if not isinstance(neurons, StepNeurons):
         raise no_form(after, f"{neurons} in the place of neurons")
+    if neurons.gives != "spikes":
+        raise no_form(after, "a membrane potential that is read out")
     if neurons.alpha is not None:
         raise no_form(after, "a synapse's own current")
     if neurons.reset not in ("subtract", "zero") or not neurons.delayed:

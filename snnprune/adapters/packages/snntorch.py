@@ -50,8 +50,8 @@ class SnnTorch(Package):
         return neuron.spike_grad(distance)
 
     def potential(self, neuron: SpikingNeuron, output: Any) -> Tensor:
-        """The neuron's `mem`."""
-        return neuron.mem
+        """The neuron's `mem`; of `snnprune.nir.neurons`, which keep no state, the one that they return."""
+        return neuron.mem if hasattr(neuron, "mem") else output[1]
 
 
 def reset_of(neuron: SpikingNeuron) -> Reset:

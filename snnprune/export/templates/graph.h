@@ -29,7 +29,7 @@ typedef struct {
     const snn_column *columns;
     const float *weights, *bias, *alpha, *beta, *threshold;
     uint32_t alpha_each, beta_each, threshold_each;
-    uint32_t kind, reset, delayed, constant;
+    uint32_t kind, reset, delayed, gives_potential, constant;
     uint32_t reads, read, at, size, state;
     uint32_t channels, height, width, top, left, padded_height, padded_width;
     uint32_t rows, out_height, out_width, y_step, x_step;
@@ -134,7 +134,7 @@ static inline void snn_neurons(const snn_node *node, const float *laid, float *o
             now -= (float)(fires - fired) * (node->reset == SNN_SUBTRACT ? threshold : now);
         }
         *potential = now;
-        out[i] = (float)fires;
+        out[i] = node->gives_potential ? now : (float)fires;
     }
 }
 
@@ -172,10 +172,12 @@ static inline void snn_step(const snn_input *input, uint32_t t)
             snn_taps(node, snn_lay(node), snn_values + node->at);
         }
     }
-    for (n = SNN_OUTPUT; n < sizeof snn_reads / sizeof snn_reads[0]; n++) {
-        for (i = 0; i < SNN_CLASSES; i++) {
-            snn_counts[i] += snn_values[snn_reads[n] + i];
+    for (i = 0; i < SNN_CLASSES; i++) {
+        float now = 0;
+        for (n = SNN_OUTPUT; n < sizeof snn_reads / sizeof snn_reads[0]; n++) {
+            now += snn_values[snn_reads[n] + i];
         }
+        snn_counts[i] = (SNN_LAST_STEP_ALONE ? 0 : snn_counts[i]) + now / SNN_DIVISOR;
     }
 }
 

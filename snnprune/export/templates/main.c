@@ -1,5 +1,6 @@
 /* Reads samples from a file or standard input, each SNN_INPUT_STEPS x SNN_INPUTS values of the type snn_input in the
- * machine's own bytes. Prints a line for each: its class, and how often each class's neuron fired. */
+ * machine's own bytes. Prints a line for each: its class, and each class's score (how often its neuron fired, if snn.h
+ * does not say otherwise). */
 #include <stdio.h>
 
 #include "snn.h"

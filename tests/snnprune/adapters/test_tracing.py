@@ -1,6 +1,7 @@
 """The graph of a step: the same for every convention, with what torch's functions do, and errors that name the rest."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import snntorch as snn
@@ -33,7 +34,7 @@ class Own(nn.Module):
         return self.lif2(self.between(self, x, self.lif1(self.fc1(x))))
 
 
-def graph_of(net: nn.Module, side: int = 6, **options: int) -> StepGraph:
+def graph_of(net: nn.Module, side: int = 6, **options: Any) -> StepGraph:
     torch.manual_seed(0)
     return trace(adapt(net, torch.rand(4, 1, side, side), fast=False, **options).network)
 
@@ -86,7 +87,61 @@ def test_a_sum_that_the_network_makes_over_time_itself() -> None:
                 total = total + step
             return total
 
-    assert graph_of(Total()).output == ("lif2",)
+    graph = graph_of(Total())
+    assert (graph.output, graph.scores, graph.potentials) == (("lif2",), "sum", frozenset())
+
+
+@pytest.mark.parametrize(
+    ("name", "readout", "scores"),
+    [
+        ("Static", "mean-membrane", "mean"),  # forward returns them
+        ("ListOfPairs", "last-membrane", "last"),
+        ("Vector", "last-membrane", "last"),  # the last neurons have them
+        ("Summed", "mean-membrane", "mean"),
+        ("Static", "count", "sum"),
+    ],
+)
+def test_a_read_out_of_potentials(name: str, readout: str, scores: str) -> None:
+    graph = graph_of(getattr(own_nets, name)(), readout=readout)
+    assert (graph.output, graph.scores) == (("lif2",), scores)
+    assert graph.potentials == ({"lif2"} if readout != "count" else set())
+
+
+def test_potentials_pass_through_layers_and_functions() -> None:
+    class Integrates(own_nets.Static):
+        def forward(self, x: Tensor) -> Tensor:
+            membrane, outputs = self.lif1.init_leaky(), []
+            for _ in range(own_nets.STEPS):
+                _, membrane = self.lif1(self.fc1(x.flatten(1)), membrane)
+                outputs.append(self.fc2(membrane.view(-1, 3, 4).flatten(1)))
+            return torch.stack(outputs)
+
+    graph = graph_of(Integrates())
+    assert [*graph.nodes] == ["input.flatten", "fc1", "lif1", "lif1.unflatten", "lif1.unflatten.flatten", "fc2"]
+    assert (graph.nodes["lif1.unflatten"].reads, graph.output, graph.potentials) == (("lif1",), ("fc2",), {"lif1"})
+
+
+def test_what_is_made_of_all_steps_is_read_by_no_layer() -> None:
+    class Head(own_nets.Static):
+        def forward(self, x: Tensor) -> Tensor:
+            spikes, _ = super().forward(x)
+            return self.fc3(spikes.sum(0))
+
+    net = Head()
+    net.fc3 = nn.Linear(4, 4)
+    with pytest.raises(UserError, match="output is fc3 of what is made of all steps of lif2, which cannot be exported"):
+        graph_of(net)
+
+
+def test_what_a_constant_adds_to_a_sum_over_time_is_named() -> None:
+    class Shifted(own_nets.Static):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x)[0].sum(0) + self.skip(x.flatten(1))
+
+    net = Shifted()
+    net.skip = nn.Linear(36, 4)
+    with pytest.raises(UserError, match=r"output is lif2 and skip of different time steps are added up"):
+        graph_of(net)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +177,21 @@ class Changed(own_nets.Static):
         return torch.stack(spikes)
 
 
+class Synapse(nn.Module):
+    def forward(self, given: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        return given[1]
+
+
 def test_other_states_and_read_outs_are_named() -> None:
-    with pytest.raises(UserError, match=r"lif2: step 1 starts from mul of lif2's state; expected its own state of"):
+    with pytest.raises(UserError, match=r"lif2: step 1 starts from mul of lif2's potential; expected its own"):
         graph_of(Changed(lambda spikes, membrane: spikes, lambda membrane: membrane * 0.5))
-    with pytest.raises(UserError, match=r"fc2: reads a state of lif1; only spikes can be exported"):
-        graph_of(Changed(lambda spikes, membrane: membrane, lambda membrane: membrane))
-    adapted = adapt(own_nets.Static(), torch.rand(4, 1, 6, 6), readout="mean-membrane")
-    with pytest.raises(UserError, match=r"the read-out mean-membrane cannot be exported; possible is count"):
-        trace(adapted.network)
+    with pytest.raises(UserError, match=r"lif1: its membrane potential is read and its spikes too, which cannot be"):
+        graph_of(Changed(lambda spikes, membrane: spikes + membrane, lambda membrane: membrane))
+    synapse = nn.Sequential(
+        nn.Flatten(), nn.Linear(36, 4), snn.Synaptic(0.5, 0.5, init_hidden=True, output=True), Synapse()
+    )
+    with pytest.raises(UserError, match=r"output is the current of a synapse of 2; possible are spikes and potentials"):
+        graph_of(synapse, timesteps=3)
 
 
 def test_neurons_of_another_kind_are_named_before_anything_runs() -> None:

@@ -30,6 +30,7 @@ NETS: dict[str, Callable[[], AdaptedNetwork]] = {
     "residual, average": lambda: adapted(Residual(nn.AvgPool2d(2, 1, padding=1))),
     "residual, sum": lambda: adapted(Residual(nn.AvgPool2d(3, 1, divisor_override=1), nn.Conv2d(4, 4, 3, padding=1))),
     "vectors": lambda: adapted(Recurrent("subtract", True, conv=False), timesteps=STEPS),
+    "vectors, subtract at once": lambda: adapted(Recurrent("subtract", False, conv=False), timesteps=STEPS),
     "subtract": lambda: adapted(Recurrent("subtract", True), timesteps=STEPS),
     "zero at once": lambda: adapted(Recurrent("zero", False), timesteps=STEPS),
     "currents": lambda: adapted(Currents(), **FRAMES),
@@ -38,7 +39,7 @@ NETS: dict[str, Callable[[], AdaptedNetwork]] = {
     "zero": lambda: adapted(Recurrent("zero", True), timesteps=STEPS),
     "no reset": lambda: adapted(Recurrent("none", True), timesteps=STEPS),
 }
-NIRS = ("residual, sum", "vectors", "currents")
+NIRS = ("residual, sum", "vectors", "vectors, subtract at once", "currents")
 
 
 def needed(target: str) -> None:

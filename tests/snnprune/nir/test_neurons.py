@@ -45,12 +45,38 @@ def test_lif_leaks_towards_v_leak() -> None:
     [
         (Reset("subtract"), [1, 1, 0], [1.0, 0.5, 0.25]),  # 2 - 1; 0.5 + 1 - 1; 0.25
         (Reset("subtract", delay=True), [1, 0, 0], [2.0, 1.0, 0.5]),  # 2; 1 + 1 - 1 is not above; 0.5
+        (Reset("subtract", as_snntorch=True), [1, 1, 0], [1.0, 0.5, 0.25]),  # 1 is not above the threshold
         (Reset("zero"), [1, 0, 0], [0.0, 1.0, 0.5]),
         (Reset("zero", delay=True), [1, 0, 0], [2.0, 1.0, 0.5]),
     ],
 )
 def test_resets_of_a_leaky_neuron(reset: Reset, spikes: list[int], membranes: list[float]) -> None:
     assert run(Neurons(constants(0.5), reset), [2.0, 1.0, 0.0]) == (spikes, membranes)
+
+
+def test_a_membrane_that_a_subtraction_at_once_leaves_above_the_threshold() -> None:
+    """u = 0.5 u + I. NIR: 4 - 1 = 3; 1.5 - 1 = 0.5; 0.25. snnTorch: 4 - 1 = 3; 1.5 - 1 = 0.5 does not fire, and gets
+    the 1 back: 1.5; 0.75 - 1 = -0.25, and 0.75."""
+    currents = [4.0, 0.0, 0.0]
+    assert run(Neurons(constants(0.5), Reset("subtract")), currents) == ([1, 1, 0], [3.0, 0.5, 0.25])
+    snntorchs = Neurons(constants(0.5), Reset("subtract", as_snntorch=True))
+    assert run(snntorchs, currents) == ([1, 0, 0], [3.0, 1.5, 0.75])
+
+
+@pytest.mark.parametrize("delay", [True, False])
+def test_strongly_driven_neurons_are_snntorchs(delay: bool) -> None:
+    """Spikes and potentials, also where a membrane passes many times the threshold."""
+    torch.manual_seed(0)
+    theirs = snntorch.Leaky(beta=0.9, reset_delay=delay)
+    reset = Reset("subtract", delay, as_snntorch=not delay)
+    fire, read = Neurons(constants(0.9), reset), Neurons(constants(0.9), reset, "potential")
+    membrane, states = torch.zeros(50, 8), [(), ()]
+    for current in torch.randn(200, 50, 8) * 3:
+        expected, membrane = theirs(current, membrane)
+        spikes, *states[0] = fire(current, *states[0])
+        potential, *states[1] = read(current, *states[1])
+        assert torch.equal(spikes, expected)
+        assert torch.equal(potential, membrane)
 
 
 def test_li_gives_its_membrane() -> None:

@@ -12,6 +12,7 @@ nir = pytest.importorskip("nir")
 import h5py  # noqa: E402
 
 from snnprune.core.errors import UserError  # noqa: E402
+from snnprune.nir.neurons import Reset  # noqa: E402
 from snnprune.nir.package import NirError  # noqa: E402
 from snnprune.nir.reading import from_graph, read  # noqa: E402
 from tests.snnprune.nir.equations import interpret  # noqa: E402
@@ -54,7 +55,7 @@ def test_an_if_has_no_leak_and_adds_its_input_as_sinabs_or_as_dt_says() -> None:
 
 def test_the_reset_is_nirs_unless_asked_otherwise() -> None:
     graph = chain(lif(v_reset=-0.5))
-    assert vars(from_graph(graph).module("n0").reset) == {"mechanism": "file", "delay": False}
+    assert from_graph(graph).module("n0").reset == Reset("file", delay=False)
     assert from_graph(graph).module("n0").v_reset.tolist() == [-0.5, -0.5]
     other = from_graph(graph, reset="zero", reset_delay=True).module("n0")
     assert (other.reset.delay, other.v_reset.tolist()) == (True, [0, 0])
@@ -62,8 +63,17 @@ def test_the_reset_is_nirs_unless_asked_otherwise() -> None:
 
 def test_metadata_of_others_say_nothing_of_the_reset() -> None:
     node = lif(v_reset=-0.5)
-    node.metadata = {"reset": "hard", "reset_delay": True}
-    assert vars(from_graph(chain(node)).module("n0").reset) == {"mechanism": "file", "delay": False}
+    node.metadata = {"reset": "hard", "reset_delay": True, "gives": "potential"}
+    neurons = from_graph(chain(node)).module("n0")
+    assert (neurons.reset, neurons.gives) == (Reset("file", delay=False), "spikes")
+
+
+def test_a_subtraction_at_once_is_snntorchs_where_this_project_wrote_the_file() -> None:
+    node = lif()
+    assert from_graph(chain(node), reset="subtract").module("n0").reset == Reset("subtract")
+    node.metadata = {"reset": "subtract", "reset_delay": False}
+    assert from_graph(chain(node)).module("n0").reset == Reset("subtract", as_snntorch=True)
+    assert from_graph(chain(node), reset="subtract").module("n0").reset == Reset("subtract")  # as asked for
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,14 @@ def recurrent() -> Any:
     return graph(nodes, *_in_a_row("a", "hidden", "b", "out"), *loops, inputs=4)
 
 
+def integrators() -> Any:
+    """The output is the potential of LI and CubaLI, the latter of others."""
+    slow, fast, none = np.full(2, 4 * DT), np.full(2, 2 * DT), np.zeros(2)
+    nodes = {"a": affine(6, 4), "lif": leaky(6), "b": affine(2, 6, 1), "li": nir.LI(slow, slow / DT, none)}
+    nodes |= {"c": affine(2, 2, 2), "out": nir.CubaLI(fast, slow, slow / DT, none, w_in=fast / DT)}
+    return graph(nodes, *_in_a_row(*nodes), inputs=4)
+
+
 def spikes_back() -> Any:
     """A recurrent edge without weights; a node is called as the graph of a step calls its input."""
     nodes = {"input": affine(2, 4), "n": integrate(2)}
@@ -106,6 +114,16 @@ def test_spikes_are_those_of_nirs_equations(
     assert np.array_equal(found.numpy(), expected)
 
 
+@pytest.mark.parametrize("target", ["csr", "c", "onnx"])
+def test_potentials_are_those_of_nirs_equations(target: str, frames: torch.Tensor, tmp_path: Path) -> None:
+    if target == "onnx":
+        pytest.importorskip("onnxruntime")
+    expected = interpret(integrators(), frames.transpose(0, 1).flatten(2).numpy(), DT).sum(0)
+    found = exported(from_graph(integrators(), dt=DT), tmp_path, target, frames)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-3)
+    assert len(np.unique(expected)) > SAMPLES
+
+
 @pytest.mark.parametrize("delay", [False, True])
 def test_subtraction_at_once_is_that_one_step_later_where_nothing_leaks(
     delay: bool, frames: torch.Tensor, tmp_path: Path
@@ -127,7 +145,11 @@ def test_thresholds_are_in_units_of_the_input() -> None:
 @pytest.mark.parametrize(
     ("node", "reset", "problem"),
     [
-        (lambda: nir.LI(np.ones(2), np.ones(2), np.zeros(2)), None, "node n: neurons that do not spike"),
+        (
+            lambda: nir.LI(np.ones(2), np.ones(2), np.zeros(2)),
+            None,
+            "node n: its potential is read; r dt/tau w_in other",
+        ),
         (lambda: nir.LIF(np.ones(2), np.ones(2), np.ones(2), np.ones(2)), None, "node n: v_leak other than 0"),
         (lambda: nir.IF(-np.ones(2), np.ones(2)), None, "node n: v_leak other than 0, or r or w_in not above 0"),
         (lambda: nir.IF(np.ones(2), np.ones(2), np.full(2, 0.5)), None, "node n: v_reset other than 0"),

@@ -183,7 +183,7 @@ def test_other_read_outs_encodings_and_values_are_refused() -> None:
     def net(**options: object) -> AdaptedNetwork:
         return own(nn.Flatten(), nn.Linear(16, 4), leaky(), **options)
 
-    with pytest.raises(UserError, match="the read-out mean-membrane cannot be exported; possible is count"):
+    with pytest.raises(UserError, match="2: a membrane potential that is read out has no integer form"):
         own_chain(net(readout="mean-membrane"))
     with pytest.raises(UserError, match="noisy_direct has no integer form"):
         rounded_chain(own_chain(net(encoding=NoisyDirect(name="noisy_direct"))), 8)
