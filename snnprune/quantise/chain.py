@@ -1,12 +1,12 @@
 """A chain of weighted layers, each followed by its neurons: what a network must be to have a form in whole numbers."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snnprune.adapters.step_graph import Scores
 from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork
@@ -46,7 +46,7 @@ class Chain:
     encoding: Encoding
     input_shape: tuple[int, ...]
     normalize: Normalize | None = None
-    scores: Scores = "sum"
+    scores: Literal["sum", "mean"] = "sum"
 
 
 def chain_of(network: SpikingNetwork) -> Chain:
