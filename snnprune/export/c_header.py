@@ -37,10 +37,11 @@ def header(net: SparseNet, about: Mapping[str, Any]) -> tuple[str, dict[str, Any
 
 
 def filled(name: str, parts: Mapping[str, str], needed: Collection[str] = ()) -> str:
-    """A template with its parts; of lines between `@IF KEY@` and `@END@` those whose key is needed."""
+    """A template with its parts, and the function that runs a sample; of lines between `@IF KEY@` and `@END@` those
+    whose key is needed."""
     text = (TEMPLATES / name).read_text(encoding="utf-8")
     text = CONDITIONAL.sub(lambda found: found[2] if found[1] in needed else "", text)
-    for key, part in parts.items():
+    for key, part in {**parts, "CLASSIFY": _template("classify.h")}.items():
         text = text.replace(f"@{key}@", part)
     return text
 
