@@ -37,7 +37,7 @@ def own_problems(where: str, blocks: Mapping[str, Any], there: Sequence[Study]) 
     except UserError as error:
         return [f"{where}.model: {error}"]
     return [
-        f"{where}.{study.name}: is not possible here: the network {reason}"
+        f"{where}.{study.name}: is not possible here: the network {reason}; take the block out"
         for study in there
         for asked, reason in lacking.items()
         if asked in study.asks

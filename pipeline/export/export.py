@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.export.find import find
 from pipeline.export.write import write
 from snnprune.export.card import JSON, MARKDOWN, UNKNOWN, Card
-from snnprune.export.registry import WHOLE_NUMBERS, load_target
+from snnprune.export.registry import load_target
 
 FOLDER = Path("export")
 
@@ -27,9 +27,7 @@ def export(
         make = partial(export_tuned, params=require_tunable(found, targets))
     for target in targets:
         folder = (FOLDER / found.name if out is None else out) / (f"{target}-tuned" if tuned else target)
-        # whole numbers are of images as they are
-        given = find(net, raw=True) if found.normalized and target in WHOLE_NUMBERS else found
-        card = write(given, target, folder, license, make)
+        card = write(found, target, folder, license, make)
         yield f"{target}: {folder}: {summary(card)}"
         yield from (f"  {note}" for note in card.about.get("notes", ()))
 

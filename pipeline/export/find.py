@@ -11,16 +11,16 @@ from snnprune.core.checkpoint import load_network
 from snnprune.core.errors import UserError
 
 
-def find(net: str, *, raw: bool = False) -> Net:
-    """A net of the project in this folder, of a file, or of a folder of `snnprune prune` (raw: see `find_level`).
-    Raises UserError: there is none; the message lists what there is."""
+def find(net: str) -> Net:
+    """A net of the project in this folder, of a file, or of a folder of `snnprune prune`. Raises UserError: there is
+    none; the message lists what there is."""
     path = Path(net)
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise UserError(f"{net}: no such file")
         return Net(path.stem, path.name, load_network(path))
     if path.suffix in LEVELS or (path / RESULTS).is_file():
-        return find_level(path, raw=raw)
+        return find_level(path)
     experiment, _, name = net.partition("/")
     if not (paths.RESULTS / experiment).is_dir() or not name:
         there = ", ".join(sorted(folder.name for folder in paths.RESULTS.glob("*") if folder.is_dir())) or "none"

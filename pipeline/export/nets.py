@@ -11,7 +11,6 @@ from snnprune.core.checkpoint import load_network
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.own_model import Normalize
 from snnprune.energy.measure import Measurement, measure
 from snnprune.export.card import Accuracy
 
@@ -28,8 +27,8 @@ class Place(NamedTuple):
 @dataclass(frozen=True)
 class Net:
     """A net to be exported. argument: what names it in a command. dataset: whose test split it is measured on, seeds:
-    test accuracies of all nets of its method and level, place: in its project, where there are such. normalized: what
-    was done to the dataset's images, which the network does not do itself."""
+    test accuracies of all nets of its method and level, place: in its project, where there are such. missing: why there
+    is no dataset, where there should be one."""
 
     name: str
     argument: str
@@ -37,7 +36,7 @@ class Net:
     dataset: Dataset | None = None
     seeds: tuple[float, ...] = ()
     place: Place | None = None
-    normalized: Normalize | None = None
+    missing: str = ""
 
     @cached_property
     def measured(self) -> Measurement | None:

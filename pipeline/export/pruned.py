@@ -1,29 +1,33 @@
 """The nets in a folder that `snnprune prune` wrote, as nets to export."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from pipeline.export.nets import Net
 from pipeline.io.nets import level_text
 from pipeline.prune_net.data import OwnData, read
 from pipeline.prune_net.outputs import RESULTS
 from snnprune.adapters.adapt import Adapted, adapt
-from snnprune.adapters.own import TRIED, is_nir, load_own
+from snnprune.adapters.own import TRIED, is_nir, load_own, set_origin
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.own_model import NIR, Normalize, RunningParams
+from snnprune.core.own_model import NIR, RunningParams
 from snnprune.core.schema import validate
 
 LEVELS = (".pt", NIR)
+RUNNING = ("timesteps", "encoding", "readout", "normalize", "reset", "reset_delay")
 
 
-def find_level(path: Path, *, raw: bool = False) -> Net:
+def find_level(path: Path) -> Net:
     """A level of such a folder: a file `level-<level>.pt`, of a NIR file `level-<level>.nir`, or the folder if it holds
-    one only. The network's file and the data are looked for where `snnprune prune` had them. raw: a network that
-    normalises images itself; without it a plain sequence is the library's own, and takes normalised ones. Raises
-    UserError: there is none, or it is not to be found, or does not fit the network."""
+    one only. The network's file and the data are looked for where `snnprune prune` had them, seen from that folder;
+    without the data the net has no dataset. Raises UserError: there is no such level, or no network's file, or it does
+    not fit."""
     folder = path.parent if path.suffix in LEVELS else path
     if not (folder / RESULTS).is_file():
         raise UserError(f"{path}: {folder} holds no {RESULTS}, which snnprune prune writes")
@@ -34,29 +38,51 @@ def find_level(path: Path, *, raw: bool = False) -> Net:
         path = files[0]
     if path not in files or not path.is_file():
         raise UserError(f"{path}: not a level of {folder}; name one of {', '.join(map(str, files))}")
-    normalize = None if results["normalize"] is None else Normalize(**results["normalize"])
-    inside = normalize if raw or results["own_forward"] else None
-    data = read(results["data"], results["timesteps"], normalize if inside is None else None)
-    network = _adapted(path, results, data, inside).network
+    running = validate(RunningParams, {key: results[key] for key in RUNNING}, str(folder / RESULTS))
+    try:
+        data, missing = _data(folder, results, running), ""
+    except UserError as error:
+        data, missing = None, str(error)
+    network = _adapted(path, results, running, data).network
+    name = f"{path.resolve().parent.name}/{path.stem}"
+    dataset = None if data is None else _dataset(results["data"], data, network)
+    return Net(name, f"{name}{suffix}", network, dataset, missing=missing)
+
+
+def _at(folder: Path, results: dict[str, Any], path: str) -> str:
+    """A path as `snnprune prune` was given it, seen from here: relative ones are to the folder in which it ran."""
+    return os.path.relpath(folder / results["folder"] / path)
+
+
+def _data(folder: Path, results: dict[str, Any], running: RunningParams) -> OwnData:
+    """As the network takes them: one that runs its own forward normalises images itself."""
+    kind, colon, path = results["data"].rpartition(":")
+    is_path = colon or path.endswith(".npz")
+    where = f"{kind}{colon}{_at(folder, results, path)}" if is_path else path
+    return read(where, running.timesteps, None if results["own_forward"] else running.normalize)
+
+
+def _dataset(name: str, data: OwnData, network: Any) -> Dataset:
     classes = network.spec.architecture.classes if isinstance(network, SpikingNetwork) else network.spec.classes
     names = data.names if len(data.names) == classes else ()
-    dataset = Dataset(results["data"], len(data.names), data.digest, data.train, data.validation, data.test, names)
-    name = f"{path.resolve().parent.name}/{path.stem}"
-    return Net(name, f"{name}{suffix}", network, dataset, normalized=normalize if inside is None else None)
+    return Dataset(name, len(data.names), data.digest, data.train, data.validation, data.test, names)
 
 
-def _adapted(path: Path, results: dict[str, Any], data: OwnData, normalize: Normalize | None) -> Adapted:
-    """The user's network with the weights of the level, in the form in which it was pruned, or, to normalise images of
-    `data` itself, by its own forward."""
-    keys = ("timesteps", "encoding", "readout", "reset", "reset_delay")
-    running = validate(RunningParams, {key: results[key] for key in keys}, str(path.parent / RESULTS))
-    source = (str(path), None) if is_nir(results["network"]) else (results["network"], path)
-    return adapt(
+def _adapted(path: Path, results: dict[str, Any], running: RunningParams, data: OwnData | None) -> Adapted:
+    """The user's network with the weights of the level, in the form in which it was pruned; tried on random samples
+    where there are no data."""
+    module = results["network"]
+    source = (str(path), None) if is_nir(module) else (_at(path.parent, results, module), path)
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.rand(TRIED, *results["sample_shape"], generator=generator)
+    adapted = adapt(
         load_own(*source, running.reset, running.reset_delay),
-        data.train.images[:TRIED],
+        drawn if data is None else data.train.images[:TRIED],
         timesteps=running.timesteps,
         encoding=running.encoding,
         readout=running.readout,
-        normalize=normalize,
+        normalize=running.normalize if results["own_forward"] else None,
         fast=not results["own_forward"],
     )
+    set_origin(adapted, running.normalize)
+    return adapted

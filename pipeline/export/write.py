@@ -17,6 +17,8 @@ from snnprune.export.parity import Differences, differences
 from snnprune.export.registry import Exported, Target, load_target
 from snnprune.pruning.mask import prunable_weights
 
+NOT_MEASURED = "differences from the network are not measured"
+
 
 def write(
     net: Net, target: str, folder: Path, license: str = UNKNOWN, make: Callable[[Net, str], Exported] | None = None
@@ -27,9 +29,9 @@ def write(
     names = () if dataset is None else dataset.names
     exported = loaded.export(network, names) if make is None else make(net, target)
     _write_files(folder, exported.files)
-    differing, notes = (None, []) if dataset is None else _run(network, loaded, folder, dataset.test)
-    if done := net.normalized:
-        notes.append(f"it takes images normalised by mean {done.mean} and deviation {done.std}")
+    differing, notes = None, [f"{NOT_MEASURED}: {net.missing}"] if net.missing else []
+    if dataset is not None:
+        differing, notes = _run(network, loaded, folder, dataset.test)
     command = ["snnprune", "export", net.argument, "--to", target]
     command += [] if make is None else ["--tuned"]
     command += [] if license == UNKNOWN else ["--license", license]
@@ -65,7 +67,7 @@ def _run(
         elsewhere = differences(network, dataclasses.replace(target, run=target.run_elsewhere), folder, test)
         return differing, [f"as other readers run it, {elsewhere}"]
     except UserError as error:
-        return None, [f"differences from the network are not measured: {error}"]
+        return None, [f"{NOT_MEASURED}: {error}"]
 
 
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -1,6 +1,8 @@
 """Prunes a network of the user's own, from its Python file and checkpoint, or a NIR file, to a folder of state dicts
 and NIR files."""
 
+import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,7 +21,7 @@ from pipeline.io.runtime import configure
 from pipeline.prune_net.data import OwnData, read
 from pipeline.prune_net.outputs import RESULTS, Levels, Tested, table, write_results
 from snnprune.adapters.adapt import Adapted, adapt
-from snnprune.adapters.own import CAUSES, TRIED, file_of, load_own, near_chance, require_classes
+from snnprune.adapters.own import CAUSES, TRIED, file_of, load_own, near_chance, require_classes, set_origin
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.own_model import RunningParams
@@ -74,20 +76,22 @@ def prune(job: Job) -> None:
     device = configure(validate(Runtime, runtime, "options"))
     if job.out.exists() and not job.out.is_dir():
         raise UserError(f"{job.out}: is a file; --out is a folder")
+    print(f"network: {job.network}", flush=True)  # a module that trains where it is imported takes its time
     net = load_own(job.network, job.checkpoint, running.reset, running.reset_delay).to(device)
     data = read(job.data, running.timesteps, running.normalize).to(device)
     _require_encoding(running.encoding, are_frames)
     adapted = adapt(
         net, data.train.images[:TRIED], timesteps=running.timesteps, encoding=running.encoding, readout=running.readout
     )
+    set_origin(adapted, running.normalize)
     network = adapted.network
     _say(adapted, data)
     dense = Tested.of(network, data.test)
     print(f"dense: test accuracy {100 * dense.accuracy:.2f} %", flush=True)
     _warn_near_chance(dense.accuracy, data)
-    settings = {**asdict(job), "data": data.digest, "out": "", "network": "", "checkpoint": ""}
-    inputs = [file_of(job.network), *([job.checkpoint] if job.checkpoint else [])]
-    resume = job.out / RESUME / fingerprint(settings, inputs)
+    options = _options(job, data)
+    _require_same(job.out, options)
+    resume = job.out / RESUME / fingerprint(options, [])
     progress = Levels(job.out, adapted, data.test, method.name, job.seed)
     _, achieved = prune_limited(
         network,
@@ -113,10 +117,11 @@ def prune(job: Job) -> None:
         "data": job.data,
         **running.model_dump(include={"normalize", "reset", "reset_delay"}),
         "own_forward": not isinstance(network, SpikingNetwork),
+        "options": options,
+        "folder": os.path.relpath(Path.cwd(), job.out.resolve()),
+        "sample_shape": list(data.train.images.shape[1:]),
         "network": job.network,
-        "checkpoint": None
-        if job.checkpoint is None
-        else {"file": job.checkpoint.name, "sha256": sha256(job.checkpoint)},
+        "checkpoint": None if job.checkpoint is None else job.checkpoint.name,
     }
     write_results(job.out, dense, progress.rows, about)
     shutil.rmtree(job.out / RESUME, ignore_errors=True)
@@ -126,6 +131,28 @@ def prune(job: Job) -> None:
         if achieved.within is False:
             print("warning: that is over the budget: fine-tuning brings back more than pruning takes away")
     print(f"\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
+
+
+def _options(job: Job, data: OwnData) -> dict[str, Any]:
+    """All that the run's results depend on, in one level; files by their SHA-256."""
+    flat = {}
+    for key, value in asdict(job).items():
+        flat |= value if isinstance(value, dict) else {key: value}
+    files = {"network": file_of(job.network), "checkpoint": job.checkpoint}
+    digests = {key: None if file is None else sha256(file) for key, file in files.items()}
+    return {**flat, "data": data.digest, **digests, "out": None}
+
+
+def _require_same(out: Path, options: Mapping[str, Any]) -> None:
+    """Raises UserError: the folder holds the results of other options or files."""
+    if not (out / RESULTS).is_file():
+        return
+    held = json.loads((out / RESULTS).read_text(encoding="utf-8")).get("options", {})
+    now = json.loads(json.dumps(options))
+    if other := sorted(key for key in held.keys() | now.keys() if held.get(key) != now.get(key)):
+        raise UserError(
+            f"{out}: holds the results of another run (other: {', '.join(other)}); choose another --out, or remove it"
+        )
 
 
 def _alpha(given: float | None, method: Method) -> dict[str, float]:

@@ -186,7 +186,10 @@ def _agreed(convention: Convention, own: int, timesteps: int | None) -> int:
 
 def _missing(tried: list[str]) -> int:
     problem = f" (forward does not take {'; '.join(tried)})" if tried else ""
-    raise UserError(f"timesteps: missing; the network's forward does not say how many steps it is run{problem}")
+    raise UserError(
+        f"timesteps: missing; the network's forward does not say how many steps it is run{problem}: give T, such as "
+        "--timesteps 10"
+    )
 
 
 def _problem(values: Tensor, error: Exception) -> str:

@@ -14,7 +14,7 @@ from snnprune.adapters.network import AdaptedNetwork, Source
 from snnprune.adapters.neurons import set_reset
 from snnprune.core.errors import UserError
 from snnprune.core.network import Origin, SpikingNetwork
-from snnprune.core.own_model import NIR, OwnModel, Reset
+from snnprune.core.own_model import NIR, Normalize, OwnModel, Reset
 from snnprune.core.params import Frames
 
 TRIED = 256  # training samples on which a plain form of the network is held against its own forward
@@ -76,13 +76,18 @@ def bring(model: OwnModel, images: Tensor) -> Adapted:
         readout=model.readout,
         normalize=model.normalize,
     )
-    if isinstance(adapted.network, SpikingNetwork):
-        there = set(adapted.names.values())
-        rest = {name: tensor.cpu() for name, tensor in net.state_dict().items() if name not in there}
-        adapted.network.origin = Origin(adapted.names, rest)
-    else:
+    set_origin(adapted)
+    if isinstance(adapted.network, AdaptedNetwork):
         adapted.network.source = Source(model.module, sha256(file_of(model.module)), model.reset, model.reset_delay)
     return adapted
+
+
+def set_origin(adapted: Adapted, normalize: Normalize | None = None) -> None:
+    """Let a plain sequence know the user's network that it was, and what was done to images that it takes."""
+    if isinstance(adapted.network, SpikingNetwork):
+        there = set(adapted.names.values())
+        rest = {name: tensor.cpu() for name, tensor in adapted.net.state_dict().items() if name not in there}
+        adapted.network.origin = Origin(adapted.names, rest, normalize)
 
 
 def require_classes(adapted: Adapted, names: Sequence[str]) -> None:

@@ -43,6 +43,8 @@ def as_plain(network: AdaptedNetwork, images: Tensor) -> tuple[SpikingNetwork, N
     packages = {package_of(neuron) for neuron in neurons_of(network).values()}
     if others := [package.name for package in packages if not isinstance(package, SnnTorch)]:
         raise NotPlain(f"its neurons are {' and '.join(sorted(others))}'s, which reset at once")
+    if others := {type(neuron) for neuron in neurons_of(network).values()} - {snntorch.Leaky, MultiStepLeaky}:
+        raise NotPlain(f"it has neurons {' and '.join(sorted(kind.__name__ for kind in others))}")
     modules = _chain(network, images[:2])
     with torch.random.fork_rng():  # building draws weights
         plain = build_network(_spec(network, [module for _, module in modules])).eval()
@@ -93,7 +95,7 @@ def _chain(network: AdaptedNetwork, images: Tensor) -> list[tuple[str, nn.Module
         raise NotPlain(f"{', '.join(missing)} is not called in the first step")
     for (before, _, _, gave), (name, _, took, _) in pairwise(chain):
         if gave.numel() != took.numel() or gave.data_ptr() != took.data_ptr():
-            raise NotPlain(f"something happens between {before} and {name}")
+            raise NotPlain(f"{name} takes something else than what {before} gave, such as a sum")
     return [(name, module) for name, module, _, _ in chain]
 
 
@@ -149,8 +151,8 @@ def _square(size: int | tuple[int, ...]) -> int | None:
 def _of_neurons(neurons: Sequence[nn.Module]) -> dict[str, Any]:
     found = []
     for neuron in neurons:
-        if type(neuron) not in (snntorch.Leaky, MultiStepLeaky) or list(neuron.parameters()):
-            raise NotPlain(f"it has neurons {type(neuron).__name__}, or learned ones")
+        if list(neuron.parameters()):
+            raise NotPlain("its neurons learn their constants")
         odd = neuron.state_quant or neuron.inhibition or not getattr(neuron, DELAYED)
         if odd or neuron.graded_spikes_factor.ne(1).any() or max(neuron.beta.numel(), neuron.threshold.numel()) > 1:
             raise NotPlain("its neurons are no plain Leaky")

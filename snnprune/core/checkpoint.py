@@ -1,6 +1,7 @@
 """Saves a network as safetensors together with what rebuilds it, the `model` block; a pruned one sparse. The tensors of
 a network of the user's own have the names in the user's state dict."""
 
+import dataclasses
 import importlib
 import json
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.files import replace
 from snnprune.core.network import Origin, SpikingNetwork, build_network
+from snnprune.core.own_model import Normalize
 from snnprune.core.params import ModelParams
 
 if TYPE_CHECKING:
@@ -139,7 +141,7 @@ def _read(path: Path) -> tuple["Network", dict[str, Tensor]]:
     ours = {theirs + ending: own + ending for own, theirs in network.names.items() for ending in ("", MASK, KEPT)}
     if PLAIN in metadata:
         rest = {name: tensors.pop(name) for name in [*tensors] if name not in ours}
-        network.origin = Origin(network.names, rest)
+        network.origin = dataclasses.replace(network.origin, rest=rest)
     return network, {ours.get(name, name): tensor for name, tensor in tensors.items()}
 
 
@@ -153,7 +155,8 @@ def _built(metadata: Mapping[str, str], path: Path) -> "Network":
             return build_network(ModelParams.model_validate_json(metadata[MODEL]))
         plain = json.loads(metadata[PLAIN])
         network = build_network(ModelParams.model_validate(plain["model"]))
-        network.origin = Origin(dict(plain["names"]), {})
+        done = plain.get("normalize")
+        network.origin = Origin(dict(plain["names"]), {}, None if done is None else Normalize(**done))
     except (ValueError, KeyError, TypeError) as error:
         raise NetworkFileError(f"{path}: its model is none that this version allows: {error}") from error
     return network

@@ -13,6 +13,7 @@ from snnprune.core.architecture import Dense
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky, is_compiled
+from snnprune.core.own_model import Normalize
 from snnprune.core.params import Frames, ModelParams
 from snnprune.sparse.events import EventLinear
 from snnprune.sparse.linear import SparseLinear, linear_in_rows, product_in_rows
@@ -36,10 +37,12 @@ class MultiStepDropout(nn.Dropout):
 @dataclass(frozen=True)
 class Origin:
     """A network of the user's own that was a plain sequence. names: parameters here -> in the user's state dict.
-    rest: what else is in that, such as the neurons' constants, by the user's names."""
+    rest: what else is in that, such as the neurons' constants, by the user's names. normalize: what is done to images
+    of 0..1 before the network takes them (None: nothing)."""
 
     names: Mapping[str, str]
     rest: Mapping[str, Tensor]
+    normalize: Normalize | None = None
 
 
 class SpikingNetwork(nn.Module):
@@ -59,12 +62,19 @@ class SpikingNetwork(nn.Module):
         return self.origin.names if self.origin else {}
 
     @property
+    def normalize(self) -> Normalize | None:
+        """What is done to images before it takes them, where it was the user's own; None: nothing."""
+        return self.origin.normalize if self.origin else None
+
+    @property
     def header(self) -> dict[str, str]:
         """What rebuilds it, beside its tensors (`snnprune.core.checkpoint`): one key, for safetensors promises no order
         of several."""
         if self.origin is None:
             return {"model": self.spec.model_dump_json()}
-        return {"plain": json.dumps({"model": self.spec.model_dump(), "names": dict(self.names)})}
+        about = {"model": self.spec.model_dump(), "names": dict(self.names)}
+        done = {} if self.normalize is None else {"normalize": self.normalize.model_dump()}
+        return {"plain": json.dumps(about | done)}
 
     @property
     def reads_rows(self) -> bool:

@@ -30,7 +30,7 @@ from snnprune.export.metadata import metadata
 from snnprune.export.registry import Exported
 from snnprune.export.scores import SCORES
 from snnprune.export.sparse_layers import of_integers, of_network
-from snnprune.quantise.chain import chain_of
+from snnprune.quantise.chain import chain_of, of_raw_images
 from snnprune.quantise.convert import rounded_chain
 from snnprune.quantise.integer import IntegerNetwork
 from snnprune.quantise.own_chain import own_chain
@@ -62,8 +62,11 @@ def to_c_int4(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] =
 
 
 def _rounded(network: SpikingNetwork | AdaptedNetwork, bits: int, classes: Sequence[str]) -> Exported:
-    chain = own_chain(network) if isinstance(network, AdaptedNetwork) else chain_of(network)
-    about = metadata(network, classes) | {SCORES: chain.scores}
+    if isinstance(network, AdaptedNetwork):
+        chain = own_chain(network)
+    else:
+        chain = of_raw_images(chain_of(network), network.normalize)
+    about = metadata(network, classes) | ({} if chain.scores == "sum" else {SCORES: chain.scores})
     return of_integer_network(rounded_chain(chain, bits), about, chain.normalize)
 
 

@@ -28,6 +28,8 @@ def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = 
     if len(names) != count:
         raise UserError(f"class names: expected {count}, one for each output neuron; found {len(names)}")
     about = {"timesteps": spec.timesteps, "encoding": spec.encoding.model_dump(), "classes": names}
+    normalize = network.normalize if is_plain else spec.normalize
+    about |= {"normalize": normalize.model_dump()} if normalize else {}
     if is_plain:
         return about | {
             "reset": spec.reset,
@@ -41,16 +43,23 @@ def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = 
         }
     shape = spec.sample_shape[1:] if isinstance(spec.encoding, Frames) else spec.sample_shape
     neurons = {name: _told(neuron) for name, neuron in neurons_of(network.net).items()}
-    about |= {"normalize": spec.normalize.model_dump()} if spec.normalize else {}
     return about | {"readout": spec.readout, "input_shape": list(shape), "neurons": neurons}
+
+
+def normalised(about: Mapping[str, Any]) -> str:
+    """What the caller does to an image before it is encoded, in words; empty: nothing."""
+    done = about.get("normalize")
+    return f"images in 0..1, minus {done['mean']:g}, divided by {done['std']:g}" if done else ""
 
 
 def described(about: Mapping[str, Any]) -> dict[str, str]:
     """Rows for people of what `metadata` says of the network itself."""
+    rows = {"input": given} if (given := normalised(about)) else {}
     if "model" not in about:
-        return {f"neurons {name}": ", ".join(map(_words, told.items())) for name, told in about["neurons"].items()}
+        neurons = about["neurons"].items()
+        return rows | {f"neurons {name}": ", ".join(map(_words, told.items())) for name, told in neurons}
     delay = "one step after the spike" if about["reset_delay"] else "at once"
-    return {
+    return rows | {
         "layers": str(about["model"]["layers"]),
         "neurons": f"leaky integrate-and-fire, beta {about['beta']}, threshold {about['threshold']}",
         "reset": f"{about['reset']}, {delay}",
@@ -67,12 +76,14 @@ def _told(neuron: nn.Module) -> dict[str, Any]:
     else:
         return {"kind": type(neuron).__name__}
     constants = {key: getattr(neuron, key, None) for key in ("alpha", "beta", "threshold")}
-    told = {key: _range(torch.as_tensor(value)) for key, value in constants.items() if value is not None}
+    told = {key: _range(torch.as_tensor(value), key) for key, value in constants.items() if value is not None}
     return {"kind": kind, **told, "reset": reset, "reset_delay": delay}
 
 
-def _range(values: Tensor) -> float | list[float]:
-    low, high = (round(float(value), 6) for value in values.detach().aminmax())
+def _range(values: Tensor, key: str) -> float | list[float]:
+    """A decay beyond 0..1, which learning may lead to, is used as the nearest of these."""
+    values = values.detach() if key == "threshold" else values.detach().clamp(0, 1)
+    low, high = (round(float(value), 6) for value in values.aminmax())
     return low if low == high else [low, high]
 
 

@@ -1,10 +1,12 @@
 """Runs a network of compressed sparse rows with numpy alone: python read_csr.py net.npz inputs.npy
 
-inputs.npy is float32: [samples, inputs] where the encoding is `direct` (the same input at every step), else
-[samples, T, inputs], such as frames of events. Prints a line for each sample: its class, and the counts of spikes.
+inputs.npy is float32: [samples, ...] where the encoding is `direct` (the same input at every step), else
+[samples, T, ...], such as frames of events; the metadata say what a sample's `input_shape` is. Prints a line for each
+sample: its class, and the counts of spikes.
 """
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -26,9 +28,10 @@ def current(net, layer, x):
 
 
 def counts(net, inputs):
-    """Spike counts [samples, classes] of inputs [samples, inputs] or [samples, T, inputs]."""
+    """Spike counts [samples, classes] of inputs [samples, ...] or [samples, T, ...]."""
     about = json.loads(str(net["metadata"]))
     constant, to_zero = about["encoding"]["name"] == "direct", about["reset"] == "zero"
+    inputs = inputs.reshape(len(inputs), *([] if constant else [about["timesteps"]]), math.prod(about["input_shape"]))
     currents, u, total = {}, {}, 0
     for t in range(about["timesteps"]):
         x = (inputs if constant else inputs[:, t]).T

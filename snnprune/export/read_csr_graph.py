@@ -1,10 +1,12 @@
 """Runs a network of compressed sparse rows, a graph of nodes, with numpy alone: python read_csr.py net.npz inputs.npy
 
-inputs.npy is float32: [samples, inputs] where the encoding is `direct` (the same input at every step), else
-[samples, T, inputs], such as frames of events. Prints a line for each sample: its class, and the scores of all.
+inputs.npy is float32: [samples, ...] where the encoding is `direct` (the same input at every step), else
+[samples, T, ...], such as frames of events; the metadata say what a sample's `input_shape` is. Prints a line for each
+sample: its class, and the scores of all.
 """
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -46,9 +48,10 @@ def neurons(net, n, node, current, u, i):
 
 
 def counts(net, inputs):
-    """Scores [samples, classes] of inputs [samples, inputs] or [samples, T, inputs]."""
+    """Scores [samples, classes] of inputs [samples, ...] or [samples, T, ...]."""
     about = json.loads(str(net["metadata"]))
     constant, nodes, steps = about["encoding"]["name"] == "direct", about["nodes"], about["timesteps"]
+    inputs = inputs.reshape(len(inputs), *([] if constant else [steps]), math.prod(about["input_shape"]))
     values = {node["name"]: np.zeros((node["size"], len(inputs)), np.float32) for node in nodes}
     u, i, scores = dict(values), dict(values), 0
     for t in range(steps):

@@ -19,8 +19,8 @@ INPUT, OUTPUT = "input", "output"
 PASSED = (nn.Dropout, nn.Identity)
 RESETS = ("subtract", "zero")
 ALLOWED = (
-    "Linear, Conv1d, Conv2d, BatchNorm right after one of them, AvgPool2d, Flatten, Dropout, and snnTorch's Leaky that "
-    "resets to zero or by subtraction"
+    "Linear, Conv1d, Conv2d, BatchNorm right after one of them, AvgPool2d (not MaxPool2d), Flatten, Dropout, and "
+    "snnTorch's Leaky, Synaptic, RLeaky and RSynaptic that reset to zero or by subtraction"
 )
 
 

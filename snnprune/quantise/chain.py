@@ -1,6 +1,6 @@
 """A chain of weighted layers, each followed by its neurons: what a network must be to have a form in whole numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.own_model import Normalize
-from snnprune.core.params import Encoding
+from snnprune.core.params import Direct, Encoding, Frames
 
 Sides = tuple[int, int]
 
@@ -67,6 +67,24 @@ def chain_of(network: SpikingNetwork) -> Chain:
         numbers = (torch.as_tensor(value).detach().cpu().numpy() for value in (leaky.beta, leaky.threshold))
         layers.append(layer_of(name, module, pool, after, *numbers, leaky.reset_mechanism == "zero"))
     return Chain(tuple(layers), spec.timesteps, spec.encoding, spec.architecture.input_shape)
+
+
+def of_raw_images(chain: Chain, normalize: Normalize | None) -> Chain:
+    """The chain of one that takes images which `normalize` has been done to (None: the chain itself): its first layer
+    does that, W (x - mean) / std + b. Where spikes drawn of images enter it, there is nothing to do. Raises UserError:
+    zeros are put around the normalised images, which are no zeros of the images."""
+    if normalize is None or not isinstance(chain.encoding, Direct | Frames):
+        return chain
+    first = chain.layers[0]
+    if first.padding != (0, 0):
+        raise UserError(
+            f"{first.name}: pads normalised images, whose zeros are no zeros of the images; possible is a first "
+            "convolution without padding, or images that are not normalised"
+        )
+    weight = first.weight.double() / normalize.std
+    bias = first.bias - normalize.mean * weight.flatten(1).sum(1).numpy()
+    first = replace(first, weight=weight.float(), bias=bias)
+    return replace(chain, layers=(first, *chain.layers[1:]), normalize=normalize)
 
 
 def layer_of(

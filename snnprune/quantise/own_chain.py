@@ -1,8 +1,5 @@
 """The chain of layers in a network of the user's own: its normalisations are weights, whose rounding comes after."""
 
-import copy
-
-import torch
 from torch import nn
 
 from snnprune.adapters.network import AdaptedNetwork
@@ -10,10 +7,7 @@ from snnprune.adapters.simplify import NORMS, simplified, without
 from snnprune.adapters.step_graph import StepGraph
 from snnprune.adapters.step_neurons import StepNeurons
 from snnprune.adapters.tracing import trace
-from snnprune.core.errors import UserError
-from snnprune.core.own_model import Normalize
-from snnprune.core.params import Direct, Frames
-from snnprune.quantise.chain import Chain, ChainLayer, layer_of, no_form
+from snnprune.quantise.chain import Chain, ChainLayer, layer_of, no_form, of_raw_images
 
 Modules = list[tuple[str, nn.Module | StepNeurons]]
 
@@ -32,14 +26,12 @@ def own_chain(network: AdaptedNetwork) -> Chain:
         raise no_form("the output", "the spikes of the last step alone")
     modules: Modules = [(name, node.module) for name, node in flat.nodes.items()]
     shape = graph.shape(graph.nodes[modules[0][0]].reads[0])
-    normalize = spec.normalize if isinstance(spec.encoding, Direct | Frames) else None
-    if normalize is not None:
-        modules[0] = (modules[0][0], _normalising(*modules[0], normalize))
     layers = []
     while modules:
         found, modules = _first(modules)
         layers.append(found)
-    return Chain(tuple(layers), spec.timesteps, spec.encoding, shape, normalize, graph.scores)
+    chain = Chain(tuple(layers), spec.timesteps, spec.encoding, shape, scores=graph.scores)
+    return of_raw_images(chain, spec.normalize)
 
 
 def _first(modules: Modules) -> tuple[ChainLayer, Modules]:
@@ -84,21 +76,3 @@ def _require_shapes(graph: StepGraph, flat: StepGraph) -> None:
         is_vector, is_same = len(shape) == 1, before is None or shape == before.shape
         if not (is_vector if isinstance(node.module, nn.Linear) else is_same or isinstance(node.module, StepNeurons)):
             raise no_form(name, f"{node.module} on {list(shape)}")
-
-
-def _normalising(name: str, module: nn.Module | StepNeurons, normalize: Normalize) -> nn.Module | StepNeurons:
-    """A first layer that does to its input what `normalize` did: W (x - mean) / std + b."""
-    if not isinstance(module, nn.Linear | nn.Conv2d):
-        return module
-    if isinstance(module, nn.Conv2d) and module.padding not in ((0, 0), "valid"):
-        raise UserError(
-            f"{name}: pads normalised images, whose zeros are no zeros of the images; possible is a first convolution "
-            "without padding, or images that are not normalised"
-        )
-    module = copy.deepcopy(module)
-    with torch.no_grad():
-        weight = module.weight.double() / normalize.std
-        bias = 0.0 if module.bias is None else module.bias.double()
-        bias = bias - normalize.mean * weight.flatten(1).sum(1)
-        module.weight, module.bias = nn.Parameter(weight.float()), nn.Parameter(bias.float())
-    return module

@@ -131,7 +131,7 @@ def test_zombies_need_a_training() -> None:
     torch.save(scope["plain"]().state_dict(), "my.pt")
     model = {"module": "nets.py:plain", "checkpoint": "my.pt", "timesteps": 4}
     assert problems(model, "zombies", "layers") == [
-        f"zombies: {IMPOSSIBLE} comes trained, so that there is no state of an optimiser"
+        f"zombies: {IMPOSSIBLE} comes trained, so that there is no state of an optimiser; take the block out"
     ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import snnprune
 from flows import cli
 from pipeline.export.export import export
 from pipeline.export.find import find
@@ -85,7 +86,7 @@ def test_a_level_is_found_by_its_file_or_by_a_folder_with_one_alone(
         find(str(page / "pruned/level-0.80.pt"))
     with pytest.raises(UserError, match=r"other holds no results.json, which snnprune prune writes"):
         find("other/level-0.90.pt")
-    with pytest.raises(UserError, match="is no plain sequence of layers, which this target needs"):
+    with pytest.raises(UserError, match="this target needs a plain sequence of layers"):
         list(export("pruned", ["compact"]))
 
 
@@ -107,13 +108,47 @@ def test_of_a_normalised_plain_sequence_whole_numbers_take_images_as_they_are(
 ) -> None:
     command = "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out out"
     run(monkeypatch, f"{command} --normalize 0.1,0.8")
-    _, *notes = export("out", ["csr"])
-    assert "  it takes images normalised by mean 0.1 and deviation 0.8" in notes
+    list(export("out", ["csr", "c", "c-int8"]))
     assert isinstance(find("out").network, SpikingNetwork)
-    list(export("out", ["c-int8"]))
+    for target in ("csr", "c"):
+        card = json.loads((user / f"export/out/level-0.50/{target}/card.json").read_text())
+        assert card["network"]["normalize"] == {"mean": 0.1, "std": 0.8}
+        assert card["differences"]["decisions"] == 0
+    header = (user / "export/out/level-0.50/c/snn.h").read_text()
+    assert " * input: images in 0..1, minus 0.1, divided by 0.8\n" in header
     card = json.loads((user / "export/out/level-0.50/c-int8/card.json").read_text())
     assert card["differences"]["decisions"] < 0.03 * card["differences"]["samples"]
     assert "the weights normalise the input: hand in images as they are, 1.0 as 255" in card["about"]["notes"]
+
+
+def test_a_level_is_exported_from_elsewhere_and_without_its_data(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are those of the command that pruned it, seen from its folder."""
+    command = "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out a/out"
+    run(monkeypatch, command)
+    (user / "other").mkdir()
+    monkeypatch.chdir(user / "other")
+    (line,) = export("../a/out", ["csr"])
+    assert "; 0 of 597 decisions differ, spike counts of 0; " in line
+    (user / "mnist").rename(user / "gone")
+    (line, note) = export("../a/out/level-0.50.pt", ["csr"])
+    assert "differ" not in line
+    assert re.fullmatch("  differences from the network are not measured: .*mnist: no such folder.*", note)
+    (user / "my_nets.py").unlink()
+    with pytest.raises(UserError, match=r"my_nets\.py: no such file"):
+        find("../a/out")
+
+
+def test_the_state_dict_of_a_plain_sequence_has_the_users_names(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out out"
+    run(monkeypatch, command)
+    (line,) = export("out", ["state-dict"])
+    assert "; 0 of 597 decisions differ, spike counts of 0; " in line
+    net, state = build_from("my_nets.py:build"), torch.load("export/out/level-0.50/state-dict/weights.pt")
+    net.load_state_dict(state, strict=True)
+    level = torch.load("out/level-0.50.pt", weights_only=True)
+    assert all(torch.equal(level[name], tensor) for name, tensor in state.items())
+    loaded = snnprune.load("out/level-0.50.safetensors")
+    assert loaded.names["layers.1.weight"] == "fc1.weight"
 
 
 CHAIN = """

@@ -74,7 +74,7 @@ def test_what_is_in_the_neurons_is_kept() -> None:
         (chain(nn.Dropout(0.1), nn.Dropout(0.1)), "it drops other things"),
         (chain(reset_mechanism="none"), "its neurons do not reset"),
         (chain(reset_delay=False), "its neurons are no plain Leaky"),
-        (chain(learn_beta=True), "it has neurons Leaky, or learned ones"),
+        (chain(learn_beta=True), "its neurons learn their constants"),
         (chain(spike_grad=surrogate.sigmoid()), "its surrogate is neither atan nor fast sigmoid"),
         (chain(snn.Leaky(**HIDDEN)), "its layers come in another order"),
         (chain(snn.Lapicque(**HIDDEN)), "it has neurons Lapicque"),
@@ -99,7 +99,7 @@ def test_what_happens_between_layers_is_seen() -> None:
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
             return self.lif2(self.fc2(self.lif1(self.fc1(x.flatten(1)).neg_())))
 
-    assert adapt(Scaled(), images(), timesteps=3).why == "something happens between lif1 and fc2"
+    assert adapt(Scaled(), images(), timesteps=3).why == "fc2 takes something else than what lif1 gave, such as a sum"
     assert adapt(InPlace(), 5 * images(), timesteps=3).why == "its spike counts are others"
 
 

@@ -1,5 +1,6 @@
 """What a user gets: a file that numpy alone reads, and the reader beside it."""
 
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 from scipy.sparse import csr_array
 
 from snnprune.core.network import encoded_input
+from snnprune.export import read_csr
 from snnprune.export.csr import by_sample, to_csr
 from tests.snnprune.export.nets import NETS, net, samples
 
@@ -33,6 +35,16 @@ def test_the_reader_runs_on_numpy_alone(kind: str, tmp_path: Path) -> None:
     counts = network(samples(network), seed=0)
     expected = [f"{row.argmax()}: {' '.join(str(int(c)) for c in row)}" for row in counts]
     assert done.stdout.splitlines() == expected
+
+
+def test_the_reader_takes_samples_in_their_own_shape_and_no_others() -> None:
+    network = net("dense")
+    arrays = dict(np.load(io.BytesIO(to_csr(network).files["net.npz"])))
+    images = samples(network).numpy()
+    assert np.array_equal(read_csr.counts(arrays, images), read_csr.counts(arrays, images.reshape(len(images), -1)))
+    assert len(read_csr.counts(arrays, images[:1])) == 1
+    with pytest.raises(ValueError, match="cannot reshape"):
+        read_csr.counts(arrays, images[0, 0])
 
 
 def test_rows_are_scipys() -> None:

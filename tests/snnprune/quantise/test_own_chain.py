@@ -126,7 +126,7 @@ def test_the_normalisation_of_images_is_in_the_first_weights() -> None:
     drawn = own(nn.Flatten(), nn.Linear(16, 3), leaky(), normalize=normalize, encoding=Rate(name="rate"))
     assert own_chain(drawn).normalize is None  # the caller hands in spikes
     assert torch.equal(own_chain(drawn).layers[0].weight, drawn.net[1].weight)
-    with pytest.raises(UserError, match="0: pads normalised images, whose zeros are no zeros of the images"):
+    with pytest.raises(UserError, match=r"0\.weight: pads normalised images, whose zeros are no zeros of the images"):
         own_chain(own(nn.Conv2d(1, 2, 3, padding=1), leaky(), normalize=normalize))
 
 
