@@ -7,7 +7,8 @@ y_step, x_step, pool). `snnprune.export.sparse_net` says how they are computed w
 
 import io
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -42,15 +43,26 @@ def to_csr(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()
 
 
 def _exported(arrays: dict[str, np.ndarray], about: dict, figures: dict, reader: ModuleType) -> Exported:
-    text, stream = json.dumps(about), io.BytesIO()
-    np.savez(stream, metadata=np.array(text), **arrays)
+    text = json.dumps(about)
     files = {
-        NPZ: stream.getvalue(),
+        NPZ: _npz({"metadata": np.array(text), **arrays}),
         SAFETENSORS: safetensors.numpy.save(arrays, {"metadata": text}),
         READER: Path(reader.__file__).read_bytes(),
     }
     held = sum(array.nbytes for name, array in arrays.items() if not name.endswith(("geometry", "layout")))
     return Exported(files, {"array_bytes": held, **figures})
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """As np.savez writes it, but the same bytes by every version of Python, whose zipfile writes streams in its own
+    ways."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), entry.getvalue())
+    return stream.getvalue()
 
 
 def run_csr(folder: Path, inputs: Tensor) -> Tensor:

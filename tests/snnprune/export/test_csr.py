@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,7 @@ def test_npz_and_safetensors_hold_the_same(tmp_path: Path) -> None:
     assert set(npz.files) == {"metadata", *tensors}
     assert all(np.array_equal(npz[name], tensor) for name, tensor in tensors.items())
     assert json.loads(str(npz["metadata"]))["classes"] == ["a", "b", "c", "d"]
+    with zipfile.ZipFile(tmp_path / "net.npz") as archive:  # nothing of the day, the machine or Python's version
+        assert {(part.date_time, part.extract_version, part.extra) for part in archive.infolist()} == {
+            ((1980, 1, 1, 0, 0, 0), 20, b"")
+        }
