@@ -25,7 +25,7 @@ from snnprune.core.errors import UserError
 from snnprune.core.network import evaluating
 from snnprune.core.params import Encoding
 
-PROBED = (2, 3)  # samples of the two calls: a loop over samples is told from a loop over time steps
+PROBED = (2, 3)  # samples of the two calls, which tell a loop over samples from one over time steps
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,13 @@ def wiring_of(network: "AdaptedNetwork", images: Tensor) -> Wiring:
     """The wiring, from one run on some samples. Raises UserError: the gradient does not reach a weight, or a layer's
     weight is used without the layer being called, so that nothing can be measured of it."""
     weights, neurons, steps = prunable_weights(network), neurons_of(network), network.spec.timesteps
-    images = images[:-1] if len(images) == steps else images  # so that time is told from samples
+    images = images[:-1] if len(images) == steps else images  # or time and samples look alike
     layers = {name: network.get_submodule(name.removesuffix(".weight")) for name in weights}
     of_parameter = {id(weight): name for name, weight in weights.items()}
     inside = {name: owner for name in weights for owner in neurons if name.startswith(f"{owner}.")}
-    spiked: dict[Any, str] = {}  # nodes of the graph that are neurons' outputs; kept, as they are told by identity
+    spiked: dict[
+        Any, str
+    ] = {}  # nodes of the graph that are neurons' outputs; kept, as their identity is what is compared
     feeds: dict[str, str | None] = dict.fromkeys(weights) | inside
     inputs: dict[str, list[Tensor]] = {name: [] for name in weights}
     from_input = set(weights)

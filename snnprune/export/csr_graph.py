@@ -26,7 +26,7 @@ def arrays_of(net: FlatNet) -> dict[str, np.ndarray]:
 
 def nodes_of(net: FlatNet) -> dict[str, Any]:
     """What the metadata say: the nodes in the order of a step, which are the output, and what scores are made of it."""
-    return {"nodes": [_told(node) for node in net.nodes], "output": list(net.output), SCORES: net.scores}
+    return {"nodes": [_about(node) for node in net.nodes], "output": list(net.output), SCORES: net.scores}
 
 
 def _arrays(what: Taps | StepNeurons) -> dict[str, np.ndarray]:
@@ -43,14 +43,14 @@ def _arrays(what: Taps | StepNeurons) -> dict[str, np.ndarray]:
     }
 
 
-def _told(node: FlatNode) -> dict[str, Any]:
-    told = {"name": node.name, "reads": list(node.reads), "size": node.size, "constant": node.constant}
+def _about(node: FlatNode) -> dict[str, Any]:
+    about = {"name": node.name, "reads": list(node.reads), "size": node.size, "constant": node.constant}
     if isinstance(node.what, StepNeurons):
         return {
             "kind": "neurons",
-            **told,
+            **about,
             "reset": node.what.reset,
             "delayed": node.what.delayed,
             "gives": node.what.gives,
         }
-    return {"kind": "highest" if node.what.highest else "sum", **told}
+    return {"kind": "highest" if node.what.highest else "sum", **about}

@@ -20,7 +20,7 @@ def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = 
     spike's reset acts one step later, as `snntorch.Leaky` does by default. readout `count`: the class of the most
     output spikes, the first of several; `mean-membrane`, `last-membrane`: that of the highest potential. names: of a
     plain network of the user's, parameters here -> in the user's state dict. Of one that runs the user's own forward
-    neurons are told one by one. Raises UserError: as many names as classes are needed."""
+    neurons are listed one by one. Raises UserError: as many names as classes are needed."""
     spec = network.spec
     is_plain = isinstance(network, SpikingNetwork)
     count = spec.architecture.classes if is_plain else spec.classes
@@ -42,7 +42,7 @@ def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = 
             **({"names": dict(network.names)} if network.names else {}),
         }
     shape = spec.sample_shape[1:] if isinstance(spec.encoding, Frames) else spec.sample_shape
-    neurons = {name: _told(neuron) for name, neuron in neurons_of(network.net).items()}
+    neurons = {name: _constants(neuron) for name, neuron in neurons_of(network.net).items()}
     return about | {"readout": spec.readout, "input_shape": list(shape), "neurons": neurons}
 
 
@@ -57,7 +57,7 @@ def described(about: Mapping[str, Any]) -> dict[str, str]:
     rows = {"input": given} if (given := normalised(about)) else {}
     if "model" not in about:
         neurons = about["neurons"].items()
-        return rows | {f"neurons {name}": ", ".join(map(_words, told.items())) for name, told in neurons}
+        return rows | {f"neurons {name}": ", ".join(map(_words, each.items())) for name, each in neurons}
     delay = "one step after the spike" if about["reset_delay"] else "at once"
     return rows | {
         "layers": str(about["model"]["layers"]),
@@ -66,8 +66,8 @@ def described(about: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _told(neuron: nn.Module) -> dict[str, Any]:
-    """A constant of several values is told by the lowest and the highest; neurons of other packages by their kind."""
+def _constants(neuron: nn.Module) -> dict[str, Any]:
+    """Of a constant of several values the lowest and the highest; of other packages' neurons their kind alone."""
     if isinstance(neuron, Neurons):
         kind, reset, delay = neuron.kind, neuron.reset.mechanism, neuron.reset.delay
         reset = "to the file's v_reset" if reset == "file" else reset
@@ -76,8 +76,8 @@ def _told(neuron: nn.Module) -> dict[str, Any]:
     else:
         return {"kind": type(neuron).__name__}
     constants = {key: getattr(neuron, key, None) for key in ("alpha", "beta", "threshold")}
-    told = {key: _range(torch.as_tensor(value), key) for key, value in constants.items() if value is not None}
-    return {"kind": kind, **told, "reset": reset, "reset_delay": delay}
+    found = {key: _range(torch.as_tensor(value), key) for key, value in constants.items() if value is not None}
+    return {"kind": kind, **found, "reset": reset, "reset_delay": delay}
 
 
 def _range(values: Tensor, key: str) -> float | list[float]:
