@@ -37,9 +37,7 @@ def wiring_of(network: "AdaptedNetwork", images: Tensor) -> Wiring:
     layers = {name: network.get_submodule(name.removesuffix(".weight")) for name in weights}
     of_parameter = {id(weight): name for name, weight in weights.items()}
     inside = {name: owner for name in weights for owner in neurons if name.startswith(f"{owner}.")}
-    spiked: dict[
-        Any, str
-    ] = {}  # nodes of the graph that are neurons' outputs; kept, as their identity is what is compared
+    spiked: dict[Any, str] = {}  # nodes of the graph that are neurons' outputs; kept, as identity is compared
     feeds: dict[str, str | None] = dict.fromkeys(weights) | inside
     inputs: dict[str, list[Tensor]] = {name: [] for name in weights}
     from_input = set(weights)
