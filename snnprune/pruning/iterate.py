@@ -1,7 +1,7 @@
 """Iterative pruning of one dense net by one method: level after level, each fine-tuned under its mask."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -131,13 +131,16 @@ def make_problem(
     """The pruning problem of `network` at `level`; criticality is that of the network as it is now. It is about the
     layers that `mask` names, all or some of them; `level` is their sparsity."""
     weights = prunable_weights(network)
+    drawn = derive_seed(*seed_path, CRITICALITY)
     return Problem(
         weights={name: weights[name].detach().cpu() for name in mask},
         mask=mask,
         keep=keep_count(level, mask.size),
         scope=params.scope,
         seed=derive_seed(*seed_path, METHOD),
-        criticality=measure(network, list(mask), train, params.criticality, derive_seed(*seed_path, CRITICALITY)),
+        criticality=measure(network, list(mask), train, params.criticality, drawn),
+        network=network,
+        samples=partial(seeded_batches, train, params.criticality, drawn),
     )
 
 
@@ -146,12 +149,16 @@ def measure(network: SpikingNetwork, names: list[str], train: Split, params: Cri
     `params.batches` seeded batches of the training split (fewer when it has fewer)."""
 
     def criticality_of(kind: CriticalityKind | None = None) -> Layers:
-        chosen = shuffled_batches(len(train.labels), params.batch_size, seed)[: params.batches]
-        batches = ((train.images[rows], train.labels[rows]) for rows in chosen)
-        found = criticality(network, batches, kind or params.kind, seed=seed)
+        found = criticality(network, seeded_batches(train, params, seed), kind or params.kind, seed=seed)
         return {name: found[name] for name in names}
 
     return criticality_of
+
+
+def seeded_batches(train: Split, params: CriticalityParams, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The first `params.batches` batches of the training split, shuffled by `seed`: images and labels."""
+    for rows in shuffled_batches(len(train.labels), params.batch_size, seed)[: params.batches]:
+        yield train.images[rows], train.labels[rows]
 
 
 def one_shot_masks(

@@ -1,11 +1,11 @@
 """What a pruning method is, and what it is given: the weights, the mask so far, and how many synapses to keep."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnprune.core.schema import Block
 from snnprune.pruning.mask import Mask, flatten
@@ -14,6 +14,7 @@ from snnprune.pruning.select import keep_top, share_by_layer
 
 Layers = Mapping[str, Tensor]
 Pick = Callable[[Layers], Tensor]
+Samples = Callable[[], Iterator[tuple[Tensor, Tensor]]]
 
 
 class Measure(Protocol):
@@ -33,6 +34,9 @@ class Problem:
         scope: `global`, one ranking over all layers, or `layer`, the same share of every layer.
         seed: for methods that draw at random; differs by level.
         criticality: name -> criticality in the weights' shapes; computed when called, see `Measure`.
+        network: the network as it is now, for a method that measures something else of it; never changed. None in a
+            problem of bare weights.
+        samples: the training batches that criticality is averaged over, images [B, C, H, W] (or frames) and labels [B].
     """
 
     weights: Layers
@@ -41,6 +45,8 @@ class Problem:
     scope: str
     seed: int
     criticality: Measure
+    network: nn.Module | None = None
+    samples: Samples | None = None
 
     def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
         """The mask of exactly `keep` synapses: the protected ones, then the highest scores (see `select.keep_top`).
