@@ -106,8 +106,8 @@ def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
 
 
 def _augment_problems(where: str, blocks: Mapping[str, Any], data: DataParams) -> list[str]:
-    """Frames are not rotated, nor moved by their whole length or side, where that is known; images have no time to be
-    moved in. In every block that trains, or its finetune."""
+    """Frames are not rotated or distorted, nor moved by their whole length or side, where that is known; images have no
+    time to be moved in. In every block that trains, or its finetune."""
     if data.events is None:
         most = {"jitter": (0, "images have no time; allowed is 0")}
     else:
@@ -121,6 +121,8 @@ def _augment_problems(where: str, blocks: Mapping[str, Any], data: DataParams) -
     problems = []
     for name, block in blocks.items():
         for place, part in ((name, block), (f"{name}.finetune", getattr(block, "finetune", None))):
+            if data.events and getattr(getattr(part, "augment", None), "elastic", None):
+                problems.append(f"{where}.{place}.augment.elastic: frames are shifted, not distorted; allowed is null")
             for key, (limit, why) in most.items():
                 if (found := getattr(getattr(part, "augment", None), key, 0)) > limit:
                     problems.append(f"{where}.{place}.augment.{key}: {why}; found {found}")

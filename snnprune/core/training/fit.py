@@ -200,8 +200,12 @@ def _require_fitting(params: FitParams, shape: tuple[int, ...], samples: int) ->
     """Raises UserError: images or frames of `shape` can be shifted out of sight, or not be augmented so at all, or the
     one cycle has no step to rise in."""
     shift, rotation, jitter = params.augment.shift, params.augment.rotation, params.augment.jitter
-    if (shift or rotation) and len(shape) not in (3, 4):
-        raise UserError(f"augment: found shift {shift}, rotation {rotation}; allowed is 0 for samples of {list(shape)}")
+    elastic = params.augment.elastic
+    if (shift or rotation or elastic) and len(shape) not in (3, 4):
+        found = f"found shift {shift}, rotation {rotation}, elastic {'null' if elastic is None else elastic.alpha}"
+        raise UserError(f"augment: {found}; allowed is 0 for samples of {list(shape)}")
+    if elastic and len(shape) == 4:
+        raise UserError("augment.elastic: frames of events are not distorted; allowed for them is null")
     if rotation and len(shape) == 4:
         raise UserError(f"augment.rotation: found {rotation:g}; allowed for frames of events is 0, no rotation")
     if jitter and (len(shape) != 4 or jitter >= shape[0]):
