@@ -131,7 +131,7 @@ def prune_limited(
                     raise
                 break  # what was fine-tuned is not lost; it says that it is over the budget
         step = params.model_copy(update={"levels": [_level(mask)], "schedule": None})
-        fixed = replace(method, prune=lambda problem, _, mask=mask: mask, exact=True)
+        fixed = Method(method.name, method.params, lambda problem, _, mask=mask: mask, exact=True)
         levels += prune_levels(*given, fixed, method_params, step, seed=seed, **others)
         if limits.budget is None or limits.budget[0] == "bytes":
             break

@@ -74,10 +74,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Method:
-    """A pruning method: name, schema of its parameters, the function from a problem to a mask, and whether it is exact
-    (keeps as many synapses as asked, checked in every run)."""
+    """A pruning method: name, schema of its parameters, the function from a problem to a mask, whether it is exact
+    (keeps as many synapses as asked, checked in every run), and in how many rounds a level's synapses go while it is
+    fine-tuned (1: all before)."""
 
     name: str
     params: type[Block]
     prune: Callable[[Problem, Block], Mask]
     exact: bool
+    rounds: Callable[[Block], int] = lambda params: 1

@@ -19,4 +19,5 @@ def load_method(name: str) -> Method:
     if name not in available():
         raise UserError(f"unknown pruning method {name!r}; available are: {', '.join(available())}")
     module = importlib.import_module(f"snnprune.methods.{name}")
-    return Method(name, module.Params, module.prune, getattr(module, "EXACT", True))
+    rounds = {"rounds": module.rounds} if hasattr(module, "rounds") else {}
+    return Method(name, module.Params, module.prune, getattr(module, "EXACT", True), **rounds)
