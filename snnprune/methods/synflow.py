@@ -21,6 +21,7 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.problem import Problem
+from snnprune.pruning.select import keep_counts
 
 
 class Params(Block):
@@ -34,9 +35,8 @@ def prune(problem: Problem, params: Params) -> Mask:
     neurons cannot be taken out."""
     if not isinstance(problem.network, SpikingNetwork):
         raise UserError("synflow: needs a plain sequence of layers; this network runs its own forward")
-    network, mask, left = absolute(problem.network), problem.mask, problem.mask.nnz
-    keeps = [round(left * (problem.keep / left) ** (done / params.rounds)) for done in range(1, params.rounds)]
-    for keep in dict.fromkeys([*keeps, problem.keep]):
+    network, mask = absolute(problem.network), problem.mask
+    for keep in keep_counts(mask.nnz, problem.keep, params.rounds):
         mask = replace(problem, mask=mask, keep=keep).keep_top(flow_scores(network, mask))
     return mask
 

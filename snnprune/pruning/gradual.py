@@ -15,6 +15,7 @@ from snnprune.core.training.params import FitParams
 from snnprune.pruning.finetune import kept_alone
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask, prunable_weights
+from snnprune.pruning.select import keep_counts
 from snnprune.sparse.linear import SparseLinear
 
 Narrow = Callable[[Mask, int], Mask]  # the mask so far, how many synapses to keep -> a mask inside it
@@ -24,11 +25,6 @@ def round_steps(rounds: int, steps: int) -> list[int]:
     """The step, of a fine-tuning of `steps` optimiser steps, before which each of the `rounds` happens: the first
     before any, the others evenly over the first half. With few steps several may fall on one."""
     return [done * steps // (2 * rounds) for done in range(rounds)]
-
-
-def round_keeps(rounds: int, left: int, keep: int) -> list[int]:
-    """How many of the synapses `left` each round keeps: in each the same share goes, in the last `keep` are left."""
-    return [*(round(left * (keep / left) ** (done / rounds)) if left else 0 for done in range(1, rounds)), keep]
 
 
 def finetune_gradually(
@@ -47,7 +43,7 @@ def finetune_gradually(
     interruption rounds of whole epochs are not done again. Raises ZombieError: a pruned synapse came back."""
     optimizer = make_optimizer(network, params)
     with ExitStack() as forms:
-        hooks = _Rounds(network, optimizer, mask, round_keeps(rounds, mask.nnz, keep), narrow, forms)
+        hooks = _Rounds(network, optimizer, mask, keep_counts(mask.nnz, keep, rounds), narrow, forms)
         epochs = fit(network, optimizer, train, validation, params, hooks=hooks, **options)
     return epochs, hooks.mask
 
