@@ -2,8 +2,8 @@
 
 from zlib import crc32
 
-# Okabe & Ito's colour-blind-safe palette for the first eight. There are more methods than colours that everybody can tell
-# apart, so no two have the same colour and marker; methods that are not named share the spare ones, by their name alone.
+# Okabe & Ito's colour-blind-safe palette for the first eight. There are more methods than colours that all can tell
+# apart, so no two share a colour or a marker; methods that are not named take spare ones, by their name alone.
 COLOURS = {
     "dense": "#000000",
     "cqp": "#0072B2",
