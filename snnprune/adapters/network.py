@@ -1,6 +1,6 @@
 """A network of the user's own, run by its own forward, with what pruning asks of a network (`AdaptedNetwork`)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
@@ -127,6 +127,10 @@ class AdaptedNetwork(nn.Module):
     ) -> tuple[Tensor, list[LayerCounts]]:
         """`spikes`, and what each layer did for it (`snnprune.adapters.operations.observe`)."""
         return operations.observe(self, images, steps, seed=seed)
+
+    def watch_inputs(self, images: Tensor, seen: Callable[[str, nn.Module, Tensor, int], None], *, seed: int) -> None:
+        """See `snnprune.adapters.operations.watch_inputs`."""
+        operations.watch_inputs(self, images, seen, seed=seed)
 
     def membrane_criticality(self, batches: Batches, *, seed: int) -> dict[str, Tensor]:
         """See `snnprune.adapters.operations.membrane_criticality`."""

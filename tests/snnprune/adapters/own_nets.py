@@ -5,7 +5,10 @@ import torch
 from snntorch import surrogate
 from torch import Tensor, nn
 
+from snnprune.pruning.registry import available
+
 STEPS = 5
+METHODS = [name for name in available() if name != "synflow"]  # that takes the neurons out of a plain sequence
 
 
 class Static(nn.Module):
