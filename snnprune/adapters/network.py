@@ -90,7 +90,7 @@ class AdaptedNetwork(nn.Module):
         steps = spec.timesteps if steps is None else steps
         if not 1 <= steps <= spec.timesteps:
             raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
-        if steps < spec.timesteps and spec.convention.time == "inside":
+        if steps < spec.timesteps and self.runs_whole:
             raise UserError(
                 f"steps: found {steps}; the network's forward runs {spec.timesteps} steps of its own, and cannot be "
                 "stopped from outside: let build() return a network of fewer"
@@ -121,6 +121,11 @@ class AdaptedNetwork(nn.Module):
     def constant(self) -> frozenset[str]:
         """Weights whose input is the same at every step."""
         return self.wiring.constant
+
+    @property
+    def runs_whole(self) -> bool:
+        """Whether its forward loops over all T steps itself, so that it cannot be stopped on the way."""
+        return self.spec.convention.time == "inside"
 
     def observe(
         self, images: Tensor, steps: int | None = None, *, seed: int | None = None
