@@ -110,10 +110,11 @@ def test_what_never_stops_is_the_whole_run(layers: Any, encoding: str, sparsity:
 @pytest.mark.parametrize(("layers", "encoding"), MADE)
 def test_a_run_with_exits_is_the_sum_of_its_samples(layers: Any, encoding: str, sparsity: float) -> None:
     """A second opinion: each sample alone, for as many steps as `run_with_exits` ran it. Of a random encoding the draw
-    is that of the whole batch, so only steps and classes are held against it. Half of the samples stop by step 2."""
+    is that of the whole batch, so only steps and classes are held against it. The clearest at step 2 stops there at
+    the latest."""
     network, split = made(layers, encoding, sparsity)
     (seed,) = (seed for *_, seed in evaluation_batches(split))
-    threshold = gap(network.eval().spikes(split.images, steps=2, seed=seed).sum(0)).median().item()
+    threshold = 0.99 * gap(network.eval().spikes(split.images, steps=2, seed=seed).sum(0)).max().item()
     found = measure_exits(network, split, threshold)
     exits = run_with_exits(network, split.images, threshold, seed=seed)
     assert len(set(exits.steps.tolist())) > 1
