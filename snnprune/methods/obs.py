@@ -22,6 +22,7 @@ from snnprune.core.seeds import derive_seed
 from snnprune.pruning.compensate import DAMPING, SAMPLES, Compensation, require_plain, some_of
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.problem import Problem
+from snnprune.pruning.select import keep_top
 
 
 class Params(Block):
@@ -36,7 +37,7 @@ class Params(Block):
 def prune(problem: Problem, params: Params) -> Mask:
     """In rounds of equal shares: saliencies, the mask, and the weights solved anew on a copy. Raises UserError: the
     network runs a forward of its own."""
-    require_plain(problem.network)
+    require_plain(problem.network, "obs")
     batches = some_of(problem.samples(), params.samples)
     compensation = Compensation(problem.network, batches, damping=params.damping, seed=problem.seed)
     gains = neuron_gains(problem.network, batches, problem.seed)
@@ -48,7 +49,8 @@ def prune(problem: Problem, params: Params) -> Mask:
             * gains[name].view(-1, *[1] * (weight.dim() - 1))
             for name, weight in prunable_weights(network).items()
         }
-        mask = replace(problem, mask=mask, keep=keep).keep_top(saliencies)
+        left = replace(problem, mask=mask, keep=keep)
+        mask = left.choose(lambda pick, count, scores=saliencies: keep_top(pick(scores), count))  # of this round alone
     return mask
 
 

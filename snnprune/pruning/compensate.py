@@ -72,11 +72,11 @@ class Compensation:
         """batches: images [B, C, H, W], or frames, on the net's device; they are read again for every layer. seed: of a
         random encoding. Raises UserError: the network runs a forward of its own, damping is
         not positive, or there is no sample."""
-        require_plain(dense)
+        require_plain(dense, "compensate")
         if not damping > 0:
             raise UserError(f"damping: found {damping}; it must be more than 0, for an input may never be active")
         if not any(map(len, batches)):
-            raise UserError("compensation: needs samples to solve on; found none")
+            raise UserError("compensate: needs samples to solve on; found none")
         self.dense, self._batches, self._damping, self._seed = dense, batches, damping, seed
         self._layers = {
             f"layers.{index}.weight": index
@@ -108,7 +108,8 @@ class Compensation:
             for name, index in self._layers.items():
                 layer, moments = network.layers[index], self.moments(network, name)
                 rows = torch.cat([layer.weight.flatten(1), layer.bias[:, None]], 1).double()
-                kept = functional.pad(mask[name].to(rows.device).flatten(1), (0, 1), value=True)
+                layer_mask = mask.get(name, torch.ones_like(layer.weight, dtype=torch.bool)).to(rows.device)
+                kept = functional.pad(layer_mask.flatten(1), (0, 1), value=True)
                 solved = solve(moments, rows, kept, self._damping, inverse=inverse)
                 layer.weight.copy_(solved.rows[:, :-1].view_as(layer.weight))
                 layer.bias.copy_(solved.rows[:, -1])
@@ -150,10 +151,10 @@ def some_of(batches: Iterable[tuple[Tensor, Tensor]], samples: int) -> list[Tens
     return found
 
 
-def require_plain(network: nn.Module) -> None:
+def require_plain(network: nn.Module | None, what: str) -> None:
     """Raises UserError: the network runs a forward of the user's own, so that what its layers are fed is not known."""
     if not isinstance(network, SpikingNetwork):
-        raise UserError("compensation: is for a plain sequence of layers; this network runs its own forward")
+        raise UserError(f"{what}: is for networks that are a plain sequence of layers; this one runs its own forward")
 
 
 @torch.no_grad()

@@ -196,8 +196,16 @@ def test_samples_are_the_first_of_the_batches() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="damping: found 0; it must be more than 0"):
         Compensation(net(DENSE), [images()], damping=0)
-    with pytest.raises(UserError, match="needs samples"):
+    with pytest.raises(UserError, match="compensate: needs samples"):
         Compensation(net(DENSE), [])
+    data = images(), torch.arange(200) % 3
+    with pytest.raises(UserError, match="samples: found 0"):
+        snnprune.compensate(net(DENSE), half(net(DENSE)), data, samples=0)
+    with pytest.raises(UserError, match="mask: the mask does not fit"):
+        snnprune.compensate(net(DENSE), half(net(CONV)), data)
     adapted = snnprune.adapt(Residual(), images()).network
-    with pytest.raises(UserError, match="plain sequence of layers; this network runs its own forward"):
+    with pytest.raises(
+        UserError,
+        match="compensate: is for networks that are a plain sequence of layers; this one runs its own forward",
+    ):
         Compensation(adapted, [images()])
