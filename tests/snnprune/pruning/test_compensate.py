@@ -157,7 +157,7 @@ def test_a_full_mask_changes_nothing_and_nothing_else_is_changed() -> None:
     same = compensation.network(Mask.dense(prunable_weights(dense)))
     first = compensation.network(half(dense))
     again = Compensation(dense, [images()]).network(half(dense))
-    assert all(torch.allclose(same.state_dict()[name], before[name], atol=1e-5) for name in before)
+    assert all(torch.allclose(same.state_dict()[name], before[name], atol=1e-4) for name in before)
     assert all(torch.equal(dense.state_dict()[name], before[name]) for name in before)
     assert all(torch.equal(first.state_dict()[name], again.state_dict()[name]) for name in before)
     assert torch.equal(torch.get_rng_state(), drawn)
@@ -179,7 +179,7 @@ def test_inputs_that_are_never_active_and_rows_without_weights_are_no_trouble() 
 def test_it_brings_accuracy_back() -> None:
     labels = torch.arange(200) % 3
     data = 0.2 * images() + (labels[:, None, None, None] == torch.arange(36).reshape(6, 6) % 3), labels
-    dense = snnprune.train(net(DENSE), data, training=snnprune.Training(epochs=15, batch_size=20, lr=0.01))
+    dense = snnprune.train(net(DENSE), data, training=snnprune.Training(epochs=8, batch_size=20, lr=0.01))
     masked = snnprune.prune(dense, data, method="magnitude", level=0.8)
     solved = Compensation.on(dense, Split(*data)).network(masked.mask)
     assert snnprune.accuracy(masked.network, data) + 0.05 < snnprune.accuracy(solved, data)
