@@ -7,7 +7,6 @@ neuron's current moves the spike counts that are read out (`neuron_gains`): a Ga
 as K-FAC's (arXiv 1503.05671), of the counts' square error. That of the cross-entropy sees only samples in doubt.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -25,8 +24,11 @@ from snnprune.pruning.problem import Problem
 from snnprune.pruning.select import keep_top
 
 
+FIRST = 0.4  # what goes first hardly matters to what is left, and large rows are what takes time
+
+
 class Params(Block):
-    """`keep`: the share of the synapses left that a round keeps at least. `samples`: of the training batches that
+    """`keep`: the share of the synapses left that a round keeps (the first of a dense net keeps `FIRST`). `samples`: of the training batches that
     criticality is measured on, at most. `damping`: see `snnprune.pruning.compensate`."""
 
     keep: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.6
@@ -35,14 +37,15 @@ class Params(Block):
 
 
 def prune(problem: Problem, params: Params) -> Mask:
-    """In rounds of equal shares: saliencies, the mask, and the weights solved anew on a copy. Raises UserError: the
-    network runs a forward of its own."""
+    """In rounds: the weights solved anew on a copy, their saliencies, the mask. Raises UserError: the network runs a
+    forward of its own."""
     require_plain(problem.network, "obs")
     batches = some_of(problem.samples(), params.samples)
     compensation = Compensation(problem.network, batches, damping=params.damping, seed=problem.seed)
     gains = neuron_gains(problem.network, batches, problem.seed)
     network, mask = problem.network, problem.mask
-    for keep in _steps(mask.nnz, problem.keep, params.keep):
+    first = FIRST if mask.nnz == mask.size else params.keep
+    for keep in _steps(mask.nnz, problem.keep, params.keep, first):
         network, inverses = compensation.step(mask, network)
         saliencies = {
             name: (weight.detach().double().square() / inverses[name].clamp(min=torch.finfo(torch.double).tiny)).cpu()
@@ -54,13 +57,14 @@ def prune(problem: Problem, params: Params) -> Mask:
     return mask
 
 
-def _steps(alive: int, keep: int, share: float) -> list[int]:
-    """Synapses that each round keeps, in equal shares of at least `share`, down to `keep`."""
-    if keep >= alive:
-        return [keep]
-    rounds = max(1, math.ceil(math.log(max(keep, 1) / alive) / math.log(share)))
-    ratio = max(keep, 1) / alive
-    return [*(round(alive * ratio ** (done / rounds)) for done in range(1, rounds)), keep]
+def _steps(alive: int, keep: int, share: float, first: float) -> list[int]:
+    """Synapses that each round keeps, down to `keep`: the share `first` of those `alive`, then `share` of those left."""
+    steps = []
+    while alive > keep:
+        alive = max(keep, int(first * alive))
+        steps.append(alive)
+        first = share
+    return steps
 
 
 def neuron_gains(network: SpikingNetwork, batches: Sequence[Tensor], seed: int) -> dict[str, Tensor]:

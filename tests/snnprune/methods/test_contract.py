@@ -48,7 +48,7 @@ VARIANTS: list[tuple[str, dict[str, object], Score | None]] = [
         {"alpha": 1.0, "granularity": "neuron"},
         lambda problem: importance(problem.weights, by_presynaptic_neuron(problem.criticality()), 1.0),
     ),
-    ("obs", {"keep": 0.9, "samples": 15, "damping": 0.1}, None),
+    ("obs", {"keep": 0.7, "samples": 15, "damping": 0.1}, None),
     ("gradient", {"kind": "taylor"}, lambda problem: problem.criticality("taylor")),
     ("regrow", {"regrowth": [{"upto": 0.5, "r": 0.5}, {"upto": 0.9, "r": 1.0}]}, None),
 ]

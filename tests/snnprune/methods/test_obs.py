@@ -52,26 +52,20 @@ def test_its_masks_lose_less_current_than_those_of_magnitude() -> None:
     network = snnprune.build([36, 12], timesteps=4)
     mixed = torch.randn((6, 36), generator=torch.Generator().manual_seed(0))
     images = (torch.rand((200, 6), generator=torch.Generator().manual_seed(1)) @ mixed).view(-1, 1, 6, 6)
-    problem = problem_of(network, images, 86)
+    problem = problem_of(network, images, 48)
     masks = [prune(problem, Params()), load_method("magnitude").prune(problem, load_method("magnitude").params())]
     nets = [Compensation(network, [images]).network(mask) for mask in masks]
     with torch.no_grad():
         mine, magnitude = ((net.layers[:2](images) - network.layers[:2](images)).square().mean() for net in nets)
-    assert mine < 0.5 * magnitude
+    assert mine < 0.8 * magnitude
 
 
 @pytest.mark.parametrize(
-    ("alive", "keep", "share", "expected"),
-    [
-        (1000, 1000, 0.5, [1000]),
-        (1000, 600, 0.5, [600]),
-        (1000, 250, 0.5, [500, 250]),
-        (1000, 100, 0.5, [562, 316, 178, 100]),
-        (10, 0, 0.5, [6, 3, 2, 0]),
-    ],
+    ("alive", "keep", "steps"),
+    [(1000, 1000, []), (1000, 600, [600]), (1000, 250, [400, 250]), (1000, 60, [400, 200, 100, 60]), (9, 0, [3, 1, 0])],
 )
-def test_rounds_keep_equal_shares(alive: int, keep: int, share: float, expected: list[int]) -> None:
-    assert _steps(alive, keep, share) == expected
+def test_rounds_keep_a_share_each(alive: int, keep: int, steps: list[int]) -> None:
+    assert _steps(alive, keep, 0.5, 0.4) == steps
 
 
 def test_a_problem_of_bare_weights_is_refused() -> None:
