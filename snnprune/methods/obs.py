@@ -23,13 +23,12 @@ from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.select import keep_top
 
-
 FIRST = 0.4  # what goes first hardly matters to what is left, and large rows are what takes time
 
 
 class Params(Block):
-    """`keep`: the share of the synapses left that a round keeps (the first of a dense net keeps `FIRST`). `samples`: of the training batches that
-    criticality is measured on, at most. `damping`: see `snnprune.pruning.compensate`."""
+    """`keep`: the share of the synapses left that a round keeps (the first of a dense net keeps `FIRST`). `samples`: of
+    the training batches that criticality is measured on, at most. `damping`: see `snnprune.pruning.compensate`."""
 
     keep: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.6
     samples: Count = SAMPLES
@@ -58,7 +57,7 @@ def prune(problem: Problem, params: Params) -> Mask:
 
 
 def _steps(alive: int, keep: int, share: float, first: float) -> list[int]:
-    """Synapses that each round keeps, down to `keep`: the share `first` of those `alive`, then `share` of those left."""
+    """Synapses that each round keeps, down to `keep`: the share `first` of those alive, then `share` of those left."""
     steps = []
     while alive > keep:
         alive = max(keep, int(first * alive))
