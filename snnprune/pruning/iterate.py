@@ -7,7 +7,7 @@ from functools import cache, partial
 
 from torch import Tensor
 
-from snnprune.core.checkpoint import copy_parameters
+from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
@@ -25,6 +25,7 @@ from snnprune.core.training.loss import (
     table_of,
     taught_by,
 )
+from snnprune.pruning.compensate import Compensation
 from snnprune.pruning.finetune import finetune
 from snnprune.pruning.gradual import finetune_gradually
 from snnprune.pruning.mask import Mask, prunable_weights
@@ -34,7 +35,7 @@ from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
 
 # What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
-FINETUNE, CRITICALITY, METHOD = 1, 2, 3
+FINETUNE, CRITICALITY, METHOD, COMPENSATION = 1, 2, 3, 4
 
 Remember = Callable[[Callable[[], Tensor]], Tensor]
 
@@ -74,13 +75,15 @@ def prune_levels(
     """Prune `network` (the dense net, changed in place) to every level in turn.
 
     Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`). At each level:
-    the method's mask inside the mask before, then fine-tuning under it (unless `params.finetune` is None); a method of
-    several rounds prunes while it is fine-tuned (`snnprune.pruning.gradual`). After an interruption the masks are
-    computed again (they follow from the weights) and each level's fine-tuning goes on after its last whole epoch, saved
-    at `point(level)`. `on_epoch(level, epoch)` is called for every epoch of every level. `remember(make)` gives what
-    `make()` returned, now or earlier: the dense net's spike counts, which are the same for all methods. Without
-    `validation` no accuracy is measured. Raises BrokenMethod: the method broke its contract.
-    Raises InfeasibleSelection: the method's constraints cannot be met.
+    the method's mask inside the mask before, then, with `params.compensate`, the kept weights solved for the currents
+    of the net before this level (of the dense net, where nothing is fine-tuned), then fine-tuning under the mask
+    (unless `params.finetune` is None); a method of several rounds prunes while it is fine-tuned, and is not compensated
+    (`snnprune.pruning.gradual`). After an interruption the masks are computed again (they follow from the weights) and
+    each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is
+    called for every epoch of every level. `remember(make)` gives what `make()` returned, now or earlier: the dense net's
+    spike counts, which are the same for all methods. Without `validation` no accuracy is measured. Raises BrokenMethod:
+    the method broke its contract. Raises InfeasibleSelection: the method's constraints cannot be met. Raises UserError:
+    a network that runs its own forward is to be compensated.
     """
     progress = progress or Progress()
     batch_loss = of_batch(loss)
@@ -118,7 +121,12 @@ def prune_levels(
             after = epochs[-1].validation_accuracy
         else:
             mask = narrow(mask, keep)
+            if params.compensate and (params.finetune is not None or not levels):
+                drawn = derive_seed(seed, index, COMPENSATION)
+                compensation = Compensation.on(copy.deepcopy(network), train, seed=drawn)
             mask.apply(prunable_weights(network))
+            if params.compensate:
+                load_parameters(network, copy_parameters(compensation.network(mask)))
             before = after = None if validation is None else accuracy(network, validation)
             if params.finetune is not None:
                 epochs = finetune(network, mask, train, validation, params.finetune, **options)

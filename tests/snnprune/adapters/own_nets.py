@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from snnprune.pruning.registry import available
 
 STEPS = 5
-METHODS = [name for name in available() if name != "synflow"]  # that takes the neurons out of a plain sequence
+PLAIN_ALONE = ("obs", "synflow")  # these take apart a plain sequence of layers
+METHODS = [name for name in available() if name not in PLAIN_ALONE]
 
 
 class Static(nn.Module):

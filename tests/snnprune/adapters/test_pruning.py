@@ -73,6 +73,15 @@ def test_synflow_of_a_forward_of_its_own_is_refused() -> None:
         prune_levels(adapted_of(Residual).network, data(), None, method, method.params(), pruning(), seed=0)
 
 
+def test_what_solves_layers_refuses_it() -> None:
+    adapted, method = adapted_of(Residual), load_method("obs")
+    with pytest.raises(UserError, match="obs: is for networks that are a plain sequence of layers"):
+        prune_levels(adapted.network, data(), None, method, method.params(), pruning(), seed=0)
+    method, params = load_method("magnitude"), pruning().model_copy(update={"compensate": True})
+    with pytest.raises(UserError, match="compensate: is for networks that are a plain sequence of layers"):
+        prune_levels(adapted.network, data(), None, method, method.params(), params, seed=0)
+
+
 def test_fine_tuning_trains_what_is_no_synapse_too() -> None:
     adapted = adapted_of(Residual)
     before = adapted.state_dict()
