@@ -120,11 +120,18 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
         (
             {"experiments.digits.compare": {"baseline": "gradient"}},
             [
-                "compare.baseline: allowed are null and matrix.digits.methods, cqp, magnitude, osqp, random; "
-                "found 'gradient'"
+                "compare.baseline: allowed are null and matrix.digits.methods, cqp, magnitude, osqp, random, lamp, "
+                "wanda, taylor, cqp_gradual; found 'gradient'"
             ],
         ),
         ({"experiments.digits.compare": {}}, ["compare.baseline: missing; it has no default"]),
+        (
+            {"experiments.digits.methods.osqp_exact": {"alpha": 0.5, "tau": 0.25}},
+            [
+                "methods.osqp_exact.alpha: allowed is 0.25, as methods.osqp, whose control it is; found 0.5",
+                "methods.osqp_exact.tau: allowed is 0.5, as methods.osqp, whose control it is; found 0.25",
+            ],
+        ),
         (
             {"matrix.digits.methods": ["random"]},
             [

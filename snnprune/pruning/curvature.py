@@ -1,7 +1,5 @@
 """The Hessian of the loss times a vector, for a network that can be derived twice through its surrogate."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,7 +10,7 @@ from snnprune.core.network import SpikingNetwork, encoded_input, evaluating
 from snnprune.core.seeds import derive_seed
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.problem import Samples
-from snnprune.pruning.scores import NO_BATCH
+from snnprune.pruning.scores import mean_gradient
 
 
 def hessian_times_gradient(network: nn.Module, samples: Samples, mask: Mask, *, seed: int) -> dict[str, Tensor]:
@@ -22,33 +20,27 @@ def hessian_times_gradient(network: nn.Module, samples: Samples, mask: Mask, *, 
     cannot be derived twice."""
     weights = {name: weight for name, weight in prunable_weights(network).items() if name in mask}
     kept = {name: mask[name].to(weight.device) for name, weight in weights.items()}
+    whole = mean_gradient(network, samples(), seed=seed)
+    gradient = [whole[name] * kept[name] for name in weights]
+    sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     count = 0
-
-    def summed(of: Callable[[Tensor], tuple[Tensor, ...]]) -> dict[str, Tensor]:
-        nonlocal count
-        sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-        for count, (images, labels) in enumerate(samples(), start=1):
-            counts = twice_differentiable(network, images, seed=derive_seed(seed, count - 1))
-            for name, part in zip(weights, of(functional.cross_entropy(counts, labels)), strict=True):
-                sums[name] += part * kept[name]
-        if count == 0:
-            raise ValueError(NO_BATCH)
-        return {name: total / count for name, total in sums.items()}
-
-    def product(loss: Tensor) -> tuple[Tensor, ...]:
-        found = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
-        along = sum((part * gradient[name]).sum() for name, part in zip(weights, found, strict=True))
-        return torch.autograd.grad(along, list(weights.values()))
-
     with evaluating(network):
-        gradient = summed(lambda loss: torch.autograd.grad(loss, list(weights.values())))
-        try:
-            found = summed(product)
-        except RuntimeError as error:
-            if isinstance(network, SpikingNetwork):
-                raise
-            raise UserError(f"the network's neurons cannot be derived twice: {error}; choose another method") from error
-    return {name: total.cpu() for name, total in found.items()}
+        for images, labels in samples():
+            try:
+                counts = twice_differentiable(network, images, seed=derive_seed(seed, count))
+                loss = functional.cross_entropy(counts, labels)
+                found = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+                products = torch.autograd.grad(found, list(weights.values()), grad_outputs=gradient)
+            except RuntimeError as error:
+                if isinstance(network, SpikingNetwork):
+                    raise
+                raise UserError(
+                    f"grasp: the network cannot be derived twice: {error}; choose another method"
+                ) from error
+            count += 1
+            for name, part in zip(weights, products, strict=True):
+                sums[name] += part * kept[name]
+    return {name: total.cpu() / count for name, total in sums.items()}
 
 
 def twice_differentiable(network: nn.Module, images: Tensor, *, seed: int) -> Tensor:
@@ -57,16 +49,14 @@ def twice_differentiable(network: nn.Module, images: Tensor, *, seed: int) -> Te
     if not isinstance(network, SpikingNetwork):
         return network(images, seed=seed)
     values, steps, constant = encoded_input(network.spec, images, None, seed)
-    if constant:
-        values = values.expand(steps, *values.shape)
     for layer in network.layers:
         if isinstance(layer, MultiStepLeaky):
-            values = _spikes(layer, values)
+            values, constant = _spikes(layer, values.expand(steps, *values.shape) if constant else values), False
         elif isinstance(layer, nn.Linear):
             values = functional.linear(values, layer.weight, layer.bias)
         else:
-            values = layer(values.flatten(0, 1)).unflatten(0, (steps, -1))
-    return values.sum(0)
+            values = layer(values) if constant else layer(values.flatten(0, 1)).unflatten(0, (steps, -1))
+    return (values.expand(steps, *values.shape) if constant else values).sum(0)
 
 
 def _spikes(neurons: MultiStepLeaky, current: Tensor) -> Tensor:

@@ -27,6 +27,14 @@ LEVELS = [0.3, 0.5, 0.8, 0.9, 0.97]
 DENSE, CONV = "6x6-10-4", "6x6-2C3-4C3-MP2-12"  # the latter of 18 + 72 + 48 synapses
 EVENTS = "2x6x6-3C3S2-12"  # on frames
 
+
+def lamp_of(weight: Tensor) -> Tensor:
+    """w^2 over the sum of the squares that are at least as large, 0 of a zero."""
+    squares = weight.double().square()
+    at_least = (squares.flatten()[None] >= squares.flatten()[:, None]) * squares.flatten()
+    return (squares / at_least.sum(1).view(weight.shape)).nan_to_num(0.0)
+
+
 # What a method ranks by, where that is known: whatever it keeps must score at least as high as what it prunes.
 Score = Callable[[Problem], dict[str, Tensor]]
 SCORES: dict[str, Score] = {
@@ -35,6 +43,9 @@ SCORES: dict[str, Score] = {
     "osqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
     "gradient": lambda problem: problem.criticality("sensitivity"),
     "membrane": lambda problem: problem.criticality("membrane"),
+    "osqp_exact": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "cqp_gradual": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "lamp": lambda problem: {name: lamp_of(weight) for name, weight in problem.weights.items()},
 }
 # Parameters other than the defaults that choose another score, and that score.
 VARIANTS: list[tuple[str, dict[str, object], Score | None]] = [
@@ -49,6 +60,9 @@ VARIANTS: list[tuple[str, dict[str, object], Score | None]] = [
         lambda problem: importance(problem.weights, by_presynaptic_neuron(problem.criticality()), 1.0),
     ),
     ("obs", {"keep": 0.7, "samples": 15, "damping": 0.1}, None),
+    ("cqp_gradual", {"alpha": 0.0, "rounds": 2}, lambda problem: {n: w.abs() for n, w in problem.weights.items()}),
+    ("membrane", {"scope": "layer"}, None),
+    ("synflow", {"rounds": 1}, None),
     ("gradient", {"kind": "taylor"}, lambda problem: problem.criticality("taylor")),
     ("regrow", {"regrowth": [{"upto": 0.5, "r": 0.5}, {"upto": 0.9, "r": 1.0}]}, None),
 ]
@@ -79,6 +93,7 @@ def problem_of(network: SpikingNetwork, mask: Mask, level: float, scope: str, se
 
 def test_all_are_found() -> None:
     assert {"cqp", "gradient", "magnitude", "membrane", "obs", "osqp", "random", "regrow"} <= set(available())
+    assert {"cqp_gradual", "grasp", "lamp", "osqp_exact", "sf_imp", "snip", "synflow", "taylor"} <= set(available())
     assert available() == sorted(available())
 
 
@@ -145,6 +160,9 @@ def test_layer_scope_keeps_the_same_share_of_every_layer(name: str) -> None:
         ("obs", {"keep": 1.0}, "keep: .* less than 1; found 1.0"),
         ("obs", {"samples": 0}, "samples: .* greater than or equal to 1; found 0"),
         ("obs", {"damping": 0.0}, "damping: .* greater than 0; found 0.0"),
+        ("cqp_gradual", {"rounds": 0}, "rounds: .* greater than or equal to 1; found 0"),
+        ("membrane", {"scope": "row"}, "scope: .* 'global' or 'layer'; found 'row'"),
+        ("synflow", {"rounds": 0}, "rounds: .* greater than or equal to 1; found 0"),
         ("osqp", {"form": "box"}, "form: .* 'budget' or 'energy'; found 'box'"),
         ("osqp", {"max_iter": 0}, "max_iter: .* greater than or equal to 1; found 0"),
         ("osqp", {"tolerance": 0.0}, "tolerance: .* greater than 0; found 0.0"),

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from snnprune.methods import gradient, membrane, random
+from snnprune.pruning.mask import Mask
+from snnprune.pruning.problem import Problem
 
 Kept = Callable[..., list[int]]
 WEIGHTS = {"large": torch.ones(20, 12), "small": torch.ones(4, 9)}
@@ -51,3 +53,6 @@ def test_membrane_by_hand(kept_of: Kept) -> None:
     for keep in range(11):
         assert kept_of(membrane, weights, {"membrane": critical}, keep) == sorted(order[:keep])
     assert kept_of(membrane, weights, {"membrane": critical}, 7, "layer") == [0, 1, 2, 5, 6, 7, 8]  # 4 and 3
+    problem = Problem(weights, Mask.dense(weights), 7, "global", 0, lambda kind: critical)
+    own_scope = membrane.prune(problem, membrane.Params(scope="layer"))
+    assert [int(layer.sum()) for layer in own_scope.values()] == [4, 3]

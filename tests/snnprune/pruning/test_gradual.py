@@ -1,4 +1,4 @@
-"""Pruning in rounds during fine-tuning: when and how many, moments that go on, masks that hold, the same after a stop."""
+"""Pruning in rounds during fine-tuning: when, how many, moments that go on, masks that hold, the same after a stop."""
 
 from collections.abc import Callable
 from itertools import pairwise
