@@ -30,7 +30,7 @@ class Params(Block):
     """`keep`: the share of the synapses left that a round keeps (the first of a dense net keeps `FIRST`). `samples`: of
     the training batches that criticality is measured on, at most. `damping`: see `snnprune.pruning.compensate`."""
 
-    keep: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.6
+    keep: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.75
     samples: Count = SAMPLES
     damping: Annotated[float, pydantic.Field(gt=0, le=1)] = DAMPING
 
