@@ -80,10 +80,12 @@ def figures(measured: Measurement) -> list[Any]:
     return [measured.accuracy, *map(astuple, measured.layers)]
 
 
-MADE = [*itertools.product([[64, 24, 10], "8x8-3C3-MP2-10"], ["direct", "noisy_direct", "rate", "latency", "frames"])]
+ENCODINGS = ["direct", "noisy_direct", "rate", "latency", "frames"]
+NETS = [([64, 24, 10], 0.0), ([64, 24, 10], 0.8), ("8x8-3C3-MP2-10", 0.0)]  # the second one runs compiled
+MADE = [(*made, encoding) for made, encoding in itertools.product(NETS, ENCODINGS)]
 
 
-def made(layers: Any, encoding: str, sparsity: float) -> tuple[SpikingNetwork, Split]:
+def made(layers: Any, sparsity: float, encoding: str) -> tuple[SpikingNetwork, Split]:
     network = net(layers, encoding, threshold=0.2)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -95,10 +97,9 @@ def made(layers: Any, encoding: str, sparsity: float) -> tuple[SpikingNetwork, S
     return network, split_of(images, 10)
 
 
-@pytest.mark.parametrize("sparsity", [0.0, 0.8])
-@pytest.mark.parametrize(("layers", "encoding"), MADE)
-def test_what_never_stops_is_the_whole_run(layers: Any, encoding: str, sparsity: float) -> None:
-    network, split = made(layers, encoding, sparsity)
+@pytest.mark.parametrize(("layers", "sparsity", "encoding"), MADE)
+def test_what_never_stops_is_the_whole_run(layers: Any, sparsity: float, encoding: str) -> None:
+    network, split = made(layers, sparsity, encoding)
     assert measure(network, split).total.spike_rate > 0
     for steps in (None, 2):
         found = measure_exits(network, split, 1.0, steps)
@@ -106,23 +107,22 @@ def test_what_never_stops_is_the_whole_run(layers: Any, encoding: str, sparsity:
         assert found.steps == (steps or T)
 
 
-@pytest.mark.parametrize("sparsity", [0.0, 0.8])
-@pytest.mark.parametrize(("layers", "encoding"), MADE)
-def test_a_run_with_exits_is_the_sum_of_its_samples(layers: Any, encoding: str, sparsity: float) -> None:
+@pytest.mark.parametrize(("layers", "sparsity", "encoding"), MADE)
+def test_a_run_with_exits_is_the_sum_of_its_samples(layers: Any, sparsity: float, encoding: str) -> None:
     """A second opinion: each sample alone, for as many steps as `run_with_exits` ran it. Of a random encoding the draw
     is that of the whole batch, so only steps and classes are held against it. The clearest at step 2 stops there at
     the latest."""
-    network, split = made(layers, encoding, sparsity)
+    network, split = made(layers, sparsity, encoding)
     (seed,) = (seed for *_, seed in evaluation_batches(split))
     threshold = 0.99 * gap(network.eval().spikes(split.images, steps=2, seed=seed).sum(0)).max().item()
     found = measure_exits(network, split, threshold)
     exits = run_with_exits(network, split.images, threshold, seed=seed)
-    assert len(set(exits.steps.tolist())) > 1
+    assert exits.steps.min() < T and (len(set(exits.steps.tolist())) > 1 or isinstance(layers, str))
     assert found.steps == exits.steps.double().mean().item()
     assert found.accuracy == (exits.classes == split.labels).double().mean().item()
     whole = measure(network, split)
     assert found.neuron_updates == pytest.approx(whole.neuron_updates * found.steps / T)
-    assert found.acs < whole.acs or sparsity
+    assert found.acs < whole.acs
     if encoding in ("noisy_direct", "rate"):
         return
     alone = [

@@ -1,5 +1,7 @@
 """The energy study's summary: reductions, the choice on validation, the front; by hand on a made table."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -8,7 +10,17 @@ from pipeline.report.studies import StudySummary
 from pipeline.report.studies.energy.settings import all_settings, saved_text, setting_name
 from pipeline.report.studies.energy.summary import summarize
 from snnprune.core.errors import UserError
-from tests.pipeline.report.tables import ENERGY, PROFILES, context, energies_of, energy_table, row_of
+from tests.pipeline.report.tables import (
+    ENERGY,
+    PROFILES,
+    context,
+    early_exit_table,
+    energies_of,
+    energy_table,
+    fewer_steps_table,
+    row_of,
+)
+from tests.pipeline.report.tables import summary_of as study_summary_of
 
 
 def on_test() -> pd.DataFrame:
@@ -181,3 +193,50 @@ def test_a_dense_net_that_computes_nothing_is_refused() -> None:
     table.loc[table["method"] == "dense", ["macs", "acs"]] = 0.0
     with pytest.raises(UserError, match="the dense net of seed 0 computes nothing on the validation samples"):
         summary_of(table)
+
+
+def test_runs_of_other_studies_are_on_the_same_front() -> None:
+    """Early exit of 5 nets and, at 0.9, 2 nets for 3 and 4 steps: fine-tuned, with early exit, and both."""
+    others = {"early_exit": early_exit_table(), "fewer_steps": fewer_steps_table()}
+    validation, test = all_settings(energy_table(), ENERGY.steps, PROFILES, others)
+    assert len(validation) == len(test) == 5 * 3 + 5 + 2 * 2 * 3
+    keys = ["method", "level", "truncated", "tuned", "exits", "most_steps"]
+    assert validation[keys].equals(test[keys]) and not test[keys].duplicated().any()
+    tuned = row_of(test, method="cqp", level=0.9, tuned=True, exits=False, most_steps=3)
+    # A tenth of the dense net's 200 and, over 3 of 6 steps, of 60 operations per seed; 45 of 90 neuron updates.
+    assert tuned.reduction["flat"].mean == pytest.approx(1 - (20 + 3) / (200 + 60))
+    assert tuned.energy_pj["cheap"].mean == pytest.approx(2 * (2 * 20 + 3) + 22.5)
+    assert tuned.difference.mean == pytest.approx(-0.03)
+    assert setting_name(tuned, 6) == "cqp@0.90, fine-tuned for 3 of 6 steps"
+    both = row_of(test, method="cqp", level=0.9, tuned=True, exits=True, most_steps=3)
+    assert (both.mean_steps, both.reduction["flat"].mean) == (2.0, pytest.approx(1 - (20 + 2) / 260))
+    assert setting_name(both, 6) == "cqp@0.90, fine-tuned for 3 of 6 steps, early exit after 2.00"
+    exits = row_of(test, method="dense", tuned=False, exits=True)
+    assert (exits.mean_steps, exits.most_steps) == (pytest.approx(3.3), 6)
+    assert exits.truncation["flat"].mean == exits.reduction["flat"].mean > 0
+    assert row_of(validation, method="dense", exits=True).accuracy.mean == pytest.approx(0.97 - 0.08 / 3 - 0.001)
+    alone = all_settings(energy_table(), ENERGY.steps, PROFILES)[1]
+    own = test[~test["tuned"] & ~test["exits"]]
+    assert own["accuracy"].tolist() == alone["accuracy"].tolist()
+
+
+def test_the_cheapest_setting_may_be_one_of_them() -> None:
+    """0.05 may be lost: fine-tuned for 3 steps with early exit the net at 0.9 loses 0.03 and 0.001 on test."""
+    about = replace(context(ENERGY.model_copy(update={"max_loss": 0.05})), tables={"fewer_steps": fewer_steps_table()})
+    chosen = summarize(energy_table(), about).more["cheapest"]["flat"]
+    assert (chosen["level"], chosen["tuned"], chosen["exits"], chosen["most_steps"]) == (0.9, True, True, 3)
+    assert chosen["difference"].mean == pytest.approx(-0.031)
+
+
+def test_fewer_steps_in_numbers() -> None:
+    summary = study_summary_of("fewer_steps")
+    found = row_of(summary.results, method="cqp", level=0.9, steps=3, tuned=True, exits=True)
+    assert found.mean_steps.mean == 2.0
+    assert found.gain.mean == pytest.approx(3 * (0.1 - 0.01))
+    # 0.98 - 0.03 - 0.001 - 0.001 a seed against the dense net of `evaluated_table`, 0.985 - 0.001 a seed
+    assert found.difference.mean == pytest.approx(0.949 - 0.985)
+    # picojoules of seed 0, 1, 2: 1, 2, 3 times 2 * 20 + 2, and 15; of 1, 2, 3 times 460, and 45
+    saved = [1 - (42 * times + 15) / (460 * times + 45) for times in (1, 2, 3)]
+    assert found.reduction.mean == pytest.approx(sum(saved) / 3)
+    assert summary.metrics["mean_steps/cqp_0.90/3_steps_finetuned_exits"] == 2.0
+    assert summary.findings[0].startswith("cqp@0.90, 3 of 6 steps: test accuracy 67.90 % cut off, 94.90 % fine-tuned")
