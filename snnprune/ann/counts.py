@@ -19,12 +19,14 @@ ACTIVATIONS = (nn.ReLU, QuantisedReLU)
 @dataclass(frozen=True)
 class Counted:
     """accuracy: 0..1. macs: effective multiply-accumulates of a sample, a mean. dense_macs: those if nothing were zero.
-    neurons: of all layers; each is updated once. active: share of the hidden neurons' activations that are not zero, 0
-    where there are none."""
+    index_bits: bits of the indices fetched with the weights of these operations: ceil(log2) of how many weights an input
+    of the layer meets, 0 of a layer with all its synapses. neurons: of all layers; each is updated once. active: share
+    of the hidden neurons' activations that are not zero, 0 where there are none."""
 
     accuracy: float
     macs: float
     dense_macs: int
+    index_bits: float
     neurons: int
     active: float
 
@@ -34,6 +36,7 @@ def count(network: SpikingNetwork, split: Split) -> Counted:
     """Run the split through a network of `relu_network`, quantised or not, and count on the way, by the rule of
     `snnprune.energy.operations`: all of its inputs are analogue."""
     correct, batches = 0, []
+    widths = {name: _index_width(weight) for name, weight in prunable_weights(network).items()}
     with evaluating(network):
         for images, labels, _ in evaluation_batches(split):
             logits, counts = _observed(network, images)
@@ -46,9 +49,15 @@ def count(network: SpikingNetwork, split: Split) -> Counted:
         accuracy=correct / samples,
         macs=sum(int(layer.macs.sum()) for counts in batches for layer in counts) / samples,
         dense_macs=sum(layer.dense for layer in layers),
+        index_bits=sum(widths[layer.weight] * int(layer.macs.sum()) for counts in batches for layer in counts)
+        / samples,
         neurons=sum(layer.neurons for layer in layers),
         active=active / (samples * hidden) if hidden else 0.0,
     )
+
+
+def _index_width(weight: Tensor) -> int:
+    return 0 if weight.all() else (weight[:, 0].numel() - 1).bit_length()
 
 
 def _observed(network: SpikingNetwork, images: Tensor) -> tuple[Tensor, list[LayerCounts]]:

@@ -230,6 +230,7 @@ def ann_table() -> pd.DataFrame:
         accuracy=before + rows.pop("gain"),
         macs=macs,
         dense_macs=200,
+        index_bits=0.0,
         neurons=8,
         active=0.25,
     )

@@ -188,6 +188,7 @@ def test_operations_by_hand() -> None:
     found = count(network, data)
     assert (found.macs, found.dense_macs, found.neurons) == ((4 + 1 + 1 + 2) / 2, 12, 4)
     assert (found.active, found.accuracy) == (2 / 4, 0.5)
+    assert found.index_bits == found.macs  # both layers are pruned, with two outputs: one bit
 
 
 @pytest.mark.parametrize(("spec", "side"), [(DENSE, 4), (CONV, 6)])
