@@ -111,12 +111,13 @@ def _with(parameters: dict[str, Tensor], spec: ModelParams, inputs: Inputs[Param
 def _pruned(
     network: SpikingNetwork, teacher: SpikingNetwork, method: str, inputs: Inputs[Params], seed: int
 ) -> dict[float, dict[str, Tensor]]:
-    """Level -> the parameters of `network` (dense, changed in place) pruned to it."""
+    """Level -> the parameters of `network` (dense, changed in place) pruned to it; compensation, which matches what
+    membranes integrate, is left out."""
     finetune, loss = inputs.prune.finetune, cross_entropy
     if finetune.distillation is not None:
         loss = distilled_from(teacher, finetune.distillation)
         finetune = finetune.model_copy(update={"distillation": None})
-    changes = {"levels": inputs.params.levels, "schedule": None, "finetune": finetune}
+    changes = {"levels": inputs.params.levels, "schedule": None, "finetune": finetune, "compensate": False}
     levels = prune_levels(
         network,
         inputs.dataset.train,

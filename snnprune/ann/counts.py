@@ -20,8 +20,8 @@ ACTIVATIONS = (nn.ReLU, QuantisedReLU)
 class Counted:
     """accuracy: 0..1. macs: effective multiply-accumulates of a sample, a mean. dense_macs: those if nothing were zero.
     index_bits: bits of the indices fetched with the weights of these operations: ceil(log2) of how many weights an
-    input of the layer meets, 0 of a layer with all its synapses. neurons: of all layers; each is updated once. active: share
-    of the hidden neurons' activations that are not zero, 0 where there are none."""
+    input of the layer meets, 0 of a layer with all its synapses. neurons: of all layers; each is updated once.
+    active: share of the hidden neurons' activations that are not zero, 0 where there are none."""
 
     accuracy: float
     macs: float
