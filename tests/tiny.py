@@ -17,6 +17,7 @@ METHODS = ["cqp", "magnitude"]
 SEEDS = [0, 1]
 LEVELS = [0.5, 0.9]
 STUDY_BLOCKS = {
+    "ann": {"levels": LEVELS},
     "layers": {"levels": LEVELS},
     "relaxation": {},
     "zombies": {"steps": 4, "every": 2},

@@ -4,12 +4,14 @@ All masks come from the dense net in one step. The rounded mask is compared with
 at the asked sparsity (`exact`, for `energy` with the same synapses protected), and at the sparsity that rounding
 achieved (`matched`). What is lost against the first but not the second is lost by missing the target; `budget` loses
 nothing else, since its relaxed mask rises with the importance, while `energy` has another objective.
+Every program is solved a second time by another solver (`second_solver`), and OSQP's mask is held against that one's.
 """
 
 import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import numpy as np
@@ -35,6 +37,7 @@ from snnprune.pruning.relaxations import (
     solve_energy_if_feasible,
 )
 from snnprune.pruning.scores import by_presynaptic_neuron, importance, normalized
+from snnprune.pruning.second_solver import Opinion, agreement, second_budget, second_energy
 from snnprune.pruning.select import InfeasibleSelection, keep_count, keep_top
 
 FRACTIONAL = 1e-3  # an entry is fractional when it is further than this from both 0 and 1
@@ -42,6 +45,7 @@ FORMS = ("budget", "energy")
 MEASURED = (  # by form and level, in the table's order
     *("feasible", "sparsity", "ideal_sparsity", "fractional_share", "distance", "iterations"),
     *("accuracy_fractional", "accuracy_rounded", "accuracy_exact", "accuracy_matched"),
+    *("second_status", "second_distance", "second_objective", "second_differing"),
 )
 NEEDS = DENSE
 
@@ -65,8 +69,9 @@ def problems(params: Params, experiment: Experiment) -> list[str]:
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     """One row per form and level; accuracies are test accuracies, None where the program is infeasible.
     `ideal_sparsity` is that of the rounded closed form, `distance` the largest difference of an entry from it; `bound`
-    is the largest number of protected synapses with which `energy` is feasible at the level. Raises NotSolved: OSQP did
-    not solve a program."""
+    is the largest number of protected synapses with which `energy` is feasible at the level. `second_status` is the
+    second solver's, the rest of `second_` how OSQP's mask agrees with its (`Agreement`), None where it solved nothing.
+    Raises NotSolved: OSQP did not solve a program."""
     network, params, prune = inputs.dense(seed), inputs.params, inputs.prune
     problem = inputs.problem(network, seed, prune.targets[0])
     size = problem.mask.size
@@ -87,9 +92,11 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
             started = time.perf_counter()
             if form == "budget":
                 relaxed = solve_budget(scores.numpy(), keep, solver)
+                second = second_budget(scores.numpy(), keep)
                 ideal, guarded = budget_closed_form(np.maximum(scores.numpy(), 1e-300), keep), None
             else:
                 relaxed = solve_energy_if_feasible(weights.numpy(), protected.numpy(), drop, solver)
+                second = None if relaxed is None else second_energy(weights.numpy(), protected.numpy(), drop)
                 ideal, guarded = energy_closed_form(protected.numpy()), protected
             print(f"  seed {seed}, {form} at {percent(level)}: {time.perf_counter() - started:.1f} s", flush=True)
             found.append(
@@ -100,8 +107,20 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
                     "protected": 0 if guarded is None else int(guarded.count_nonzero()),
                     "bound": _bound(size, drop) if form == "energy" else None,
                     **_measured(under, relaxed, ideal, scores, keep, guarded),
+                    **_agreed(*((scores, 1.0) if form == "budget" else (weights**2, 0.0)), relaxed, second),
                 }
             )
+    return found
+
+
+def _agreed(factors: Tensor, wanted: float, relaxed: Relaxed | None, second: Opinion | None) -> Row:
+    """What the second solver says; factors, wanted: see `agreement`. Empty where there was nothing to solve."""
+    if relaxed is None or second is None:
+        return {}
+    found: Row = {"second_status": second.status}
+    if second.mask is not None:
+        agreed = asdict(agreement(factors.numpy(), wanted, relaxed.mask, second.mask))
+        found |= {f"second_{name}": value for name, value in agreed.items()}
     return found
 
 

@@ -43,7 +43,7 @@ class Relaxed:
 def solve_budget(importances: Vector, keep: int, solver: Solver) -> Relaxed:
     """The form `budget` for importances [n] >= 0 and k = `keep`. Importances are divided by their mean first; that
     scales the objective and leaves the optimum. Raises NotSolved: with OSQP's status, iterations and residuals."""
-    scaled = _over_mean(importances)
+    scaled = over_mean(importances)
     zeros, ones = np.zeros(len(scaled)), np.ones(len(scaled))
     return _solve(2 * scaled, -2 * scaled, budget=(keep, keep), bounds=(zeros, ones), solver=solver)
 
@@ -51,7 +51,7 @@ def solve_budget(importances: Vector, keep: int, solver: Solver) -> Relaxed:
 def solve_energy(weights: Vector, protected: NDArray[np.bool_], drop: int, solver: Solver) -> Relaxed:
     """The form `energy` for weights [n], protected synapses [n] and d = `drop`; w^2 is divided by its mean first.
     Raises NotSolved: likewise; also when too many are protected (`is_energy_feasible`)."""
-    scaled = _over_mean(weights**2)
+    scaled = over_mean(weights**2)
     lower, ones = np.where(protected, FLOOR, 0.0), np.ones(len(scaled))
     most = len(scaled) - drop
     return _solve(2 * scaled, np.zeros(len(scaled)), budget=(-np.inf, most), bounds=(lower, ones), solver=solver)
@@ -90,7 +90,8 @@ def energy_closed_form(protected: NDArray[np.bool_]) -> Vector:
     return np.where(protected, FLOOR, 0.0)
 
 
-def _over_mean(values: Vector) -> Vector:
+def over_mean(values: Vector) -> Vector:
+    """Values >= 0 divided by their mean, as every solver gets them; all zero stays all zero."""
     mean = values.mean()
     return values / mean if mean > 0 else values
 

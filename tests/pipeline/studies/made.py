@@ -33,6 +33,7 @@ PARAMS: dict[str, Any] = {
                 "finetune": FINETUNE,
             },
             "methods": {"cqp": {"alpha": 0.5}, "magnitude": {}, "osqp": {}, "random": {}},
+            "ann": {"levels": LEVELS},
             "layers": {"levels": LEVELS},
             "relaxation": {"tau": 0.3},
             "zombies": {"level": 0.5, "steps": 5, "every": 2},

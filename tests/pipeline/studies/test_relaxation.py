@@ -10,6 +10,7 @@ from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy
 from snnprune.pruning.relaxations import Solver, solve_budget
+from snnprune.pruning.second_solver import Opinion
 from tests.pipeline.studies.made import SIZES, SYNAPSES, Dense, Measure
 
 Scored = tuple[np.ndarray, np.ndarray]
@@ -126,6 +127,33 @@ def test_energy_drops_the_unprotected_whatever_the_target(
     assert low["accuracy_matched"] == accuracy_times(dense(), matched, dataset)
     assert pd.isna(high["accuracy_exact"])
     assert low["accuracy_exact"] == accuracy_times(dense(), exact, dataset)
+
+
+def test_every_program_has_a_second_opinion(rows: pd.DataFrame) -> None:
+    solved = rows[rows["feasible"]]
+    assert solved["second_status"].tolist() == ["optimal"] * 3
+    budget = solved.loc["budget"]
+    assert budget["second_distance"].between(0, 0.01, inclusive="right").all()
+    assert budget["second_objective"].abs().max() < 1e-3
+    assert budget["second_differing"].tolist() == [0, 0]
+    (infeasible,) = rows[~rows["feasible"]].itertuples()
+    assert pd.isna([infeasible.second_status, infeasible.second_distance, infeasible.second_differing]).all()
+
+
+def test_an_osqp_that_stops_early_is_seen(rows: pd.DataFrame, measure: Measure) -> None:
+    early = measure("relaxation", tau=0.3, tolerance=0.1).set_index(["form", "level"])
+    far, near = (found.loc[("budget", 0.5), "second_distance"] for found in (early, rows))
+    assert far > 2 * near
+
+
+def test_a_second_solver_that_fails_is_a_status_and_no_crash(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaxation, "second_budget", lambda *_: Opinion("solver_error", None))
+    found = measure("relaxation", tau=0.3).set_index(["form", "level"])
+    budget = found.loc["budget"]
+    assert budget["second_status"].tolist() == ["solver_error"] * 2
+    assert budget[["second_distance", "second_objective", "second_differing"]].isna().all(axis=None)
+    assert budget["sparsity"].notna().all()
+    assert found.loc[("energy", 0.5), "second_status"] == "optimal"
 
 
 def test_the_bound_is_exact(rows: pd.DataFrame) -> None:

@@ -8,7 +8,17 @@ import pytest
 from pipeline.report.statistics import Interval
 from pipeline.report.studies import load_report
 from pipeline.report.studies.zombies import LINES
-from tests.pipeline.report.tables import LEVELS, TABLES, layers_table, relaxation_table, row_of, summary_of
+from tests.pipeline.report.tables import (
+    LEVELS,
+    TABLES,
+    ann_table,
+    context,
+    evaluated_table,
+    layers_table,
+    relaxation_table,
+    row_of,
+    summary_of,
+)
 
 
 @pytest.mark.parametrize("study", TABLES)
@@ -47,7 +57,83 @@ def test_relaxation() -> None:
     assert (infeasible.feasible_seeds, infeasible.seeds, infeasible.overshoot_points) == (0, 3, None)
     assert summary.metrics["overshoot_points/energy/0.50"] == pytest.approx(41.6)
     assert not [key for key in summary.metrics if key.endswith("/energy/0.95")]
-    assert len(summary.findings) == 5
+    assert len(summary.findings) == 7
+    # The seeds' 1e-4, 2e-4 and 3e-4; of `energy` three levels are solved, and infeasible ones are no programs.
+    assert (energy.second_distance.mean, energy.second_solved) == (pytest.approx(2e-4), 3)
+    assert (infeasible.second_distance, infeasible.second_solved) == (None, 0)
+    assert summary.findings[-1] == (
+        "energy: a second solver (CLARABEL) solved 9 of 9 programs; OSQP's entries differ from its by 3.0e-04 at most, "
+        "the objective by 3.0e-06 of its value, and 6 entries round to another value"
+    )
+
+
+def test_a_second_solver_that_failed_is_counted() -> None:
+    table = relaxation_table()
+    failed = (table["form"] == "budget") & (table["seed"] > 0)
+    table.loc[failed, "second_status"] = "user_limit"
+    table.loc[failed, ["second_distance", "second_objective", "second_differing"]] = None
+    findings = summary_of("relaxation", table).findings
+    assert (
+        "budget: a second solver (CLARABEL) solved 5 of 15 programs; OSQP's entries differ from its by 1.0e-04"
+        in (findings[-2])
+    )
+    table.loc[table["form"] == "budget", "second_status"] = "user_limit"
+    assert summary_of("relaxation", table).findings[-2] == "budget: a second solver (CLARABEL) solved 0 of 15 programs"
+
+
+def test_what_is_left_of_the_lead_of_osqp() -> None:
+    nets = evaluated_table()
+    exact = nets[nets["method"] == "magnitude"].assign(method="osqp_exact")
+    ahead = exact.assign(method="osqp", accuracy=exact["accuracy"] + 0.001 * (1 + exact["seed"]))
+    about = context(evaluated=pd.concat([nets, exact, ahead]))
+    summary = load_report("relaxation").summarize(relaxation_table(), about)
+    # 0.1, 0.2 and 0.3 points: 4.3027 * 0.1 / sqrt(3) is half the interval
+    assert summary.findings[-1].startswith("After fine-tuning osqp is ahead of osqp_exact, ")
+    assert "90 %: +0.20 ± 0.25" in summary.findings[-1]
+    lead = row_of(summary.more["control"], level=0.9).lead
+    assert (lead.mean, lead.n) == (pytest.approx(0.002), 3)
+    assert not len(summary_of("relaxation").more["control"])
+
+
+def test_ann() -> None:
+    summary = summary_of("ann")
+    one = row_of(summary.results, method="cqp", level=0.5, precision="float32")
+    few = row_of(summary.results, method="cqp", level=0.5, precision="quantised")
+    assert (one.difference.mean, few.difference.mean) == (pytest.approx(0.001), pytest.approx(-0.002))
+    assert one.rate.mean == pytest.approx(0.25 * 6)
+    # cheap: 50, 51 and 52 MACs at 2 and 8 neurons at 0.5; the SNN 20 MACs, 30 ACs at 1 and 48 updates.
+    assert one.energy_pj_cheap.mean == pytest.approx(2 * 51 + 4)
+    assert one.snn_energy_pj_cheap.mean == pytest.approx(40 + 30 + 24)
+    # 1.5 spikes a neuron cost 30; 106 - 64 = 42 would be as dear as the ANN.
+    assert one.break_even_cheap.mean == pytest.approx(1.5 * 42 / 30)
+    dense = row_of(summary.results, method="dense", precision="float32")
+    assert dense.break_even_flat.mean == pytest.approx(1.5 * (101 - 40) / 60)
+    assert summary.metrics["break_even_cheap/cqp_0.50/float32"] == pytest.approx(2.1)
+    assert summary.findings[0] == (
+        "Nets whose ANN has a higher mean test accuracy than the SNN of the same sparsity: float32 5 of 5, quantised 0 "
+        "of 5."
+    )
+    # At 0.9 by `cheap` 22 + 4 against 8 + 6 + 24: no rate is low enough. By `flat` 11 against 4 + 6.
+    assert summary.findings[1] == (
+        "cheap: the SNN costs less than the float32 ANN in 3 of 5 nets and the quantised ANN in 3 of 5 nets; cqp@0.90 "
+        "against the quantised, 3 bits ANN: it fires 1.50 spikes per neuron and sample, and no rate would break even: "
+        "its input and neuron updates alone cost more."
+    )
+    assert summary.findings[2].endswith("below the break-even of 1.75: the SNN is cheaper.")
+    rates = [row[-3] for row in summary.page_tables[1].rows if row[0] == "cqp@0.90"]
+    assert rates == ["none", "none"]
+
+
+def test_a_silent_spiking_net_has_no_break_even() -> None:
+    silent = evaluated_table().assign(effective_acs=0.0, spike_rate=0.0)
+    summary = load_report("ann").summarize(ann_table(), context(evaluated=silent))
+    assert row_of(summary.results, method="cqp", level=0.9, precision="float32").break_even_cheap is None
+    assert summary.findings[1].endswith("it does not fire.")
+
+
+def test_ann_is_about_a_method_that_it_has() -> None:
+    assert summary_of("ann", best="magnitude").more["shown"] == "magnitude"
+    assert summary_of("ann", best="lamp").more["shown"] == "cqp"
 
 
 def test_only_feasible_seeds_count() -> None:

@@ -1,0 +1,1 @@
+"""The network that a spiking one competes with: the same layers with ReLU, one pass, and activations of few bits."""
