@@ -17,7 +17,7 @@ from snnprune.core.params import ModelParams
 # First on the page, in this order; studies that are not listed follow.
 ORDER = (
     "energy", "relaxation", "zombies", "sweep", "temporal", "early_exit", "quantise", "staleness", "alpha", "paper",
-    "layers",
+    "layers", "scratch",
 )  # fmt: skip
 
 
