@@ -1,4 +1,4 @@
-"""The study `scratch`: nets that were sparse from the start beside pruned and fine-tuned ones of the same total epochs."""
+"""The study `scratch`: nets that were sparse from the start beside pruned ones of as many epochs in all."""
 
 from collections.abc import Callable
 
@@ -14,8 +14,8 @@ from pipeline.report.words import percent
 from snnprune.core.errors import UserError
 
 CAPTION = (
-    "Trained sparse from the start (solid), and pruned and fine-tuned (dashed), of the same seeds and with as many epochs "
-    "in all. Right: what is lost, below zero, against the pruned nets of cqp."
+    "Trained sparse from the start (solid), and pruned and fine-tuned (dashed), of the same seeds and with as many "
+    "epochs in all. Right: what is lost, below zero, against the pruned nets of cqp."
 )
 TABLE_CAPTION = (
     "From scratch, and pruned: differences are paired by seed. A lottery ticket's mask takes a dense training more. "
@@ -25,8 +25,8 @@ PRUNED = ("cqp", "magnitude")  # those of the evaluate stage
 
 
 def with_pruned(table: pd.DataFrame, evaluated: pd.DataFrame) -> pd.DataFrame:
-    """The study's rows (`scratch` true), then those of the pruned nets of the same seeds and levels. Raises UserError: one
-    of these is missing."""
+    """The study's rows (`scratch` true), then those of the pruned nets of the same seeds and levels. Raises UserError:
+    one of these is missing."""
     asked = table[["seed", "level"]].drop_duplicates()
     beside = evaluated[evaluated["method"].isin(PRUNED)].merge(asked, on=["seed", "level"])
     for method in PRUNED:
