@@ -1,6 +1,5 @@
 """What synapses of an untrained network are ranked by."""
 
-import copy
 from dataclasses import replace
 
 import torch
@@ -54,13 +53,12 @@ def synflow_scores(network: SpikingNetwork, weights: Layers, shape: tuple[int, .
     """|w| * dR/d|w| in float64, where R is the sum of the outputs for an input of ones [1, *shape] if every weight is
     its absolute value, neurons pass their current on and there are no biases: the sum over the paths through a synapse
     of the product of their weights."""
-    layers = copy.deepcopy(network.layers).double().eval().cpu()
     sizes = {name: weight.detach().double().abs().requires_grad_() for name, weight in weights.items()}
     values = torch.ones(1, *shape, dtype=torch.float64)
-    for name, layer in layers.named_children():
+    for name, layer in network.layers.named_children():
         weight = sizes.get(f"layers.{name}.weight")
         if weight is not None:
-            biases = {} if layer.bias is None else {"bias": torch.zeros_like(layer.bias)}
+            biases = {} if layer.bias is None else {"bias": torch.zeros(len(weight), dtype=torch.float64)}
             values = functional_call(layer, {"weight": weight, **biases}, values)
         elif not isinstance(layer, MultiStepLeaky | nn.Dropout):
             values = layer(values)

@@ -1,5 +1,5 @@
-"""One contract for every way to train from scratch: the exact number of synapses at every step, nothing beside them, and
-the same bits again, interrupted or not."""
+"""One contract for every way to train from scratch: the exact number of synapses at every step, nothing beside them,
+and the same bits again, interrupted or not."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -84,9 +84,9 @@ def test_what_is_trained(name: str, kind: str, trained: Made, network: Made) -> 
     assert last.nnz == first.nnz == keep_count(0.8, last.size)
     assert [layer.sum() for layer in last.values()] == [layer.sum() for layer in first.values()]
     assert torch.equal(last.vector(), first.vector()) == (name not in MOVING)
-    for key, weight in prunable_weights(net).items():
-        assert not weight[~last[key]].any()
-        assert not torch.equal(weight, network(kind).get_parameter(key) * last[key])
+    weights, start = prunable_weights(net), prunable_weights(network(kind))
+    assert not any(weight[~last[key]].any() for key, weight in weights.items())
+    assert not all(torch.equal(weight, start[key] * last[key]) for key, weight in weights.items())
     assert len(accuracies) == FIT.epochs
     again = trained(name, kind)
     require_same_bits(copy_parameters(again[2]), copy_parameters(net))
