@@ -107,7 +107,7 @@ class MovingMask(StepHooks):
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`. Raises ValueError: it is of another network or sparsity."""
         mask = Mask(state["mask"])
-        if [(name, layer.sum()) for name, layer in mask.items()] != [(n, one.sum()) for n, one in self.mask.items()]:
+        if _counts(mask) != _counts(self.mask):
             raise ValueError("the mask has other layers, or other numbers of synapses")
         self._move(mask)
         self._step = state["step"]
@@ -123,6 +123,10 @@ class MovingMask(StepHooks):
         """Zeroes what is pruned now; the moments of what comes were kept at zero."""
         rest = {name: layer for name, layer in self.mask.items() if name not in self._sparse}
         return MaskGuard(self._network, self._optimizer, Mask(rest)) if rest else StepHooks()
+
+
+def _counts(mask: Mask) -> list[tuple[str, torch.Size, int]]:
+    return [(name, layer.shape, int(layer.sum())) for name, layer in mask.items()]
 
 
 @dataclass(frozen=True)

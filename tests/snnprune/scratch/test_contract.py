@@ -111,8 +111,10 @@ def test_the_number_is_exact_after_every_step(
     monkeypatch.setattr(MovingMask, "after_step", watched)
     _, last, _, _ = trained(name, kind, level)
     assert [row[:3] for row in seen] == [(keep_count(level, last.size), 0, 0)] * 16
-    # RigL every third step below 12 = 0.75 * 16, SET after every epoch of four steps but the last
-    assert [step for step, row in enumerate(seen, 1) if row[3]] == {"rigl": [3, 6, 9], "set": [4, 8, 12]}[name]
+    # RigL every third step below 12 = 0.75 * 16, SET after every epoch of four steps but the last; the smallest share
+    # of the few synapses of the convolutional net is none.
+    due, moved = {"rigl": {3, 6, 9}, "set": {4, 8, 12}}[name], {step for step, row in enumerate(seen, 1) if row[3]}
+    assert moved == due or (kind == "conv" and moved == due - {9})
 
 
 @pytest.mark.parametrize("kind", ["linear", "conv"])
@@ -151,15 +153,13 @@ def test_a_resume_point_of_another_net_is_refused(trained: Made, tmp_path: Path)
         trained("set", level=0.7, resume=point)
 
 
-@pytest.mark.parametrize("name", MOVING)
-def test_both_forms_of_a_layer_are_trained_alike(name: str, trained: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, mask, sparse, _ = trained(name)
+def test_both_forms_of_a_layer_are_trained_alike(trained: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, mask, sparse, _ = trained("set")
     monkeypatch.setattr("snnprune.pruning.finetune.DENSE_FROM", 0.0)
-    _, found, dense, _ = trained(name)
-    if name == "set":  # RigL's order of nearly equal gradients may differ
-        assert (mask.vector() ^ found.vector()).double().mean() < 0.05
-    assert found.nnz == mask.nnz
-    assert len(list(sparse.parameters())) == len(list(dense.parameters()))
+    _, found, dense, _ = trained("set")
+    assert torch.equal(found.vector(), mask.vector())
+    for name, weight in copy_parameters(sparse).items():
+        torch.testing.assert_close(weight, dense.get_parameter(name).detach(), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
