@@ -23,9 +23,9 @@ from snnprune.scratch.rewiring import Run
 @pytest.mark.parametrize("layers", [[16, 20, 12, 3], "4x4-3C3-MP2-12-3"], ids=str)
 def test_the_dense_gradient(layers: list[int] | str, dataset: Dataset) -> None:
     torch.manual_seed(0)
-    network = build_network(ModelParams(layers=layers, timesteps=4, threshold=0.3))
+    network = build_network(ModelParams(layers=layers, timesteps=4, threshold=0.1))
     dense, expected = copy.deepcopy(network), copy.deepcopy(network)
-    mask = random_mask(Mask.dense(prunable_weights(network)), 100, 1)
+    mask = random_mask(Mask.dense(prunable_weights(network)), 40, 1)
     batch = make_batch(dataset.train, torch.arange(32), Augment())
     weights = prunable_weights(expected)
     mask.apply(weights)
