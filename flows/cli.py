@@ -188,6 +188,9 @@ def prune_network(
     fan_in: Annotated[int | None, typer.Option(help="Inputs of a neuron at most.")] = None,
     pattern: Annotated[str | None, typer.Option(metavar="N:M", help="Of any M neighbouring inputs N at most.")] = None,
     neurons: Annotated[bool, typer.Option("--neurons", help="Remove whole neurons, or channels.")] = False,
+    compensate: Annotated[
+        bool, typer.Option("--compensate", help="Solve the weights that are left anew, before fine-tuning.")
+    ] = False,
     epochs: Annotated[int, typer.Option(min=0, help="Of fine-tuning after each level.")] = 2,
     lr: Annotated[float, typer.Option(help="Its highest learning rate.")] = 0.002,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 128,
@@ -217,7 +220,7 @@ def prune_network(
     running |= {"encoding": {"name": encoding}} if encoding else {}
     finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
     criticality = {"batches": 40, "batch_size": batch_size}  # no more memory than fine-tuning
-    pruning = {"levels": levels or None, "finetune": finetune, "criticality": criticality}
+    pruning = {"levels": levels or None, "finetune": finetune, "criticality": criticality, "compensate": compensate}
     limits = {"max_bytes": max_bytes, "max_operations": max_operations, "max_energy_pj": max_energy_pj}
     limits |= {"profile": profile, "per_cost": per_cost, "fan_in": fan_in, "neurons": neurons}
     limits |= {"pattern": two("pattern", pattern, ":", int, "two whole numbers, such as 2:4")}

@@ -55,8 +55,12 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
             if block in blocks
         }
         if "methods" in blocks:
-            for method, values in (problems.of(params.load_methods, name, path) or {}).items():
-                problems.of(_check_method, method, values, f"{where}.methods.{method}")
+            methods = problems.of(params.load_methods, name, path) or {}
+            settings = {
+                method: problems.of(_method_params, method, values, f"{where}.methods.{method}")
+                for method, values in methods.items()
+            }
+            problems += _control_problems(where, settings)
         valid = {block: value for block, value in found.items() if value is not None}
         problems += _frames_problems(where, valid) or own_problems(where, valid, there)
         if name in matrix:
@@ -73,10 +77,23 @@ def _nets_to_be(matrix: params.Matrix, prune: PruneParams) -> list[tuple[str, in
     return [(DENSE, seed, 0.0) for seed in matrix.seeds] + pruned
 
 
-def _check_method(name: str, values: Any, where: str) -> None:
+def _method_params(name: str, values: Any, where: str) -> Block:
     if name not in registry.available():
         raise ParamsError(f"{where}: unknown method; available are: {', '.join(registry.available())}")
-    validate(registry.load_method(name).params, values, where)
+    return validate(registry.load_method(name).params, values, where)
+
+
+def _control_problems(where: str, settings: Mapping[str, Block | None]) -> list[str]:
+    """Where a method is another's control, what both have must be the same."""
+    control, of = (settings.get(name) for name in ("osqp_exact", "osqp"))
+    if control is None or of is None:
+        return []
+    return [
+        f"{where}.methods.osqp_exact.{key}: allowed is {value!r}, as methods.osqp, whose control it is; "
+        f"found {getattr(control, key)!r}"
+        for key, value in of
+        if getattr(control, key) != value
+    ]
 
 
 def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
@@ -106,8 +123,8 @@ def _frames_problems(where: str, blocks: Mapping[str, Any]) -> list[str]:
 
 
 def _augment_problems(where: str, blocks: Mapping[str, Any], data: DataParams) -> list[str]:
-    """Frames are not rotated, nor moved by their whole length or side, where that is known; images have no time to be
-    moved in. In every block that trains, or its finetune."""
+    """Frames are not rotated or distorted, nor moved by their whole length or side, where that is known; images have no
+    time to be moved in. In every block that trains, or its finetune."""
     if data.events is None:
         most = {"jitter": (0, "images have no time; allowed is 0")}
     else:
@@ -121,6 +138,8 @@ def _augment_problems(where: str, blocks: Mapping[str, Any], data: DataParams) -
     problems = []
     for name, block in blocks.items():
         for place, part in ((name, block), (f"{name}.finetune", getattr(block, "finetune", None))):
+            if data.events and getattr(getattr(part, "augment", None), "elastic", None):
+                problems.append(f"{where}.{place}.augment.elastic: frames are shifted, not distorted; allowed is null")
             for key, (limit, why) in most.items():
                 if (found := getattr(getattr(part, "augment", None), key, 0)) > limit:
                     problems.append(f"{where}.{place}.augment.{key}: {why}; found {found}")

@@ -56,7 +56,7 @@ def _lacking(model: OwnModel, samples: torch.Tensor) -> dict[str, str]:
         return lacking
     steps = network.spec.timesteps
     lacking[PLAIN] = f"is no plain sequence of layers: {adapted.why}"
-    if network.spec.convention.time == "inside":
+    if network.runs_whole:
         lacking[FEWER_STEPS] = f"loops over its {steps} steps in its own forward, and cannot be run for fewer"
     with torch.no_grad(), evaluating(network):
         found = len(network.spikes(samples, seed=0))

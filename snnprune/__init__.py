@@ -36,6 +36,7 @@ __all__ = [
     "accuracy",
     "adapt",
     "build",
+    "compensate",
     "compile",
     "count_operations",
     "list_methods",

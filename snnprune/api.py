@@ -1,5 +1,6 @@
-"""The library in short: `snnprune.build`, `load`, `adapt`, `save`, `train`, `prune`, `compile`, `accuracy`,
-`count_operations`. No function changes a network it is given, prints anything, or moves torch's global generators."""
+"""The library in short: `snnprune.build`, `load`, `adapt`, `save`, `train`, `prune`, `compensate`, `compile`,
+`accuracy`, `count_operations`. No function changes a network it is given, prints anything, or moves torch's global
+generators."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from snnprune.adapters.adapt import adapt as adapt
 from snnprune.adapters.network import AdaptedNetwork
@@ -30,6 +32,7 @@ from snnprune.data.idx import load_idx as load_idx
 from snnprune.energy.measure import Measurement, measure
 from snnprune.limits.params import PROFILE, Limits
 from snnprune.limits.prune import Achieved, prune_limited
+from snnprune.pruning.compensate import DAMPING, SAMPLES, Compensation, require_plain
 from snnprune.pruning.iterate import PrunedLevel
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import CriticalityParams as Criticality
@@ -162,6 +165,7 @@ def prune(
     pattern: Sequence[int] | None = None,
     neurons: bool = False,
     per_cost: bool = False,
+    compensate: bool = False,
     finetune: Finetune | None = None,
     validation: Data | None = None,
     method_params: Mapping[str, Any] | None = None,
@@ -184,6 +188,8 @@ def prune(
         of `data` (on the hardware `profile`). per_cost: it goes to the highest score for each unit of cost.
     fan_in: inputs of a neuron at most. pattern: (n, m), of any m neighbours along the inputs n at most. neurons: whole
         neurons go. All these need a method that gives every synapse a score.
+    compensate: solve the weights that are kept anew for the currents of the dense net, before any fine-tuning; see the
+        function of this name, which does it for any mask.
     finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
     on_epoch(level, epoch): called after each epoch. loss, progress: as in `train`. resume: a folder, one file a level.
     Raises UserError: unknown method, an impossible value, data that do not fit, or limits that cannot be met; it says
@@ -214,7 +220,7 @@ def prune(
         "prune",
     )
     blocks = {"scope": scope, "criticality": criticality, "finetune": finetune}
-    params = validate(Pruning, {"levels": levels, **blocks}, "prune")
+    params = validate(Pruning, {"levels": levels, "compensate": compensate, **blocks}, "prune")
     train_split, validation_split = (
         _fitting(network, data),
         None if validation is None else _fitting(network, validation),
@@ -236,6 +242,40 @@ def prune(
             point=None if resume is None else lambda level: ResumePoint(Path(resume) / f"level-{level}.pt"),
         )
     return Pruned(network.eval(), steps, achieved)
+
+
+def compensate(
+    network: SpikingNetwork,
+    mask: Mapping[str, Tensor],
+    data: Data,
+    *,
+    samples: int = SAMPLES,
+    damping: float = DAMPING,
+    seed: int = 0,
+) -> SpikingNetwork:
+    """A copy of the dense `network` under `mask`, with the weights that are kept, and the biases, solved anew so that
+    neurons get the dense net's currents: least squares on `samples` of `data`, in seconds, without training.
+
+    mask: such as `prune(...).mask`. damping: how hard weights are held where they are, a share of an input's mean
+        square. seed: of which samples are taken. See `snnprune.pruning.compensate` for the equations.
+    Raises UserError: the network runs a forward of its own, the mask does not fit it, or a value is impossible. Raises
+        DataError: the data do not fit the network.
+
+    >>> net, data = build([16, 8, 2]), (torch.rand(40, 1, 4, 4), torch.arange(40) % 2)
+    >>> mask = prune(net, data, method="obs", level=0.5).mask
+    >>> mask.nnz
+    72
+    >>> compensate(net, mask, data)(data[0]).shape
+    torch.Size([40, 2])
+    """
+    require_plain(network, "compensate")
+    if samples < 1:
+        raise UserError(f"samples: found {samples}; at least 1 is needed")
+    try:
+        Mask(mask).require_fitting(network)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"mask: {error}") from error
+    return Compensation.on(network, _fitting(network, data), samples=samples, damping=damping, seed=seed).network(mask)
 
 
 def count_operations(network: SpikingNetwork | AdaptedNetwork, data: Data, steps: int | None = None) -> Measurement:

@@ -25,6 +25,13 @@ STUDY_BLOCKS = {
     "alpha": {"values": [0.5, 1.0], "levels": [0.9], "seeds": [0]},
     "temporal": {},
     "early_exit": {"thresholds": [0.5, 0.9]},
+    "fewer_steps": {
+        "methods": ["cqp"],
+        "levels": [0.9],
+        "steps": [2],
+        "finetune": {"epochs": 1, "batch_size": 64, "lr": 0.001},
+        "thresholds": [0.5],
+    },
     "energy": {"steps": [2]},
     "quantise": {},
     "scratch": {"methods": ["rigl", "lottery"], "levels": [0.9], "seeds": [0], "every": 5},

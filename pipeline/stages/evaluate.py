@@ -1,8 +1,9 @@
 """Stage evaluate: what every net of one experiment, dense or pruned, does on the test split. A new figure of finished
 nets belongs here: it reruns this stage, and no net is trained again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from pipeline.io import paths
@@ -14,12 +15,16 @@ from pipeline.io.params import load_matrix, load_runtime
 from pipeline.io.runtime import Setting, set_up
 from pipeline.io.tables import write_table
 from snnprune.core.checkpoint import load_mask, load_masks, load_network
-from snnprune.core.training.evaluate import accuracy_under
+from snnprune.core.network import SpikingNetwork
+from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import FILE as PROFILES
 from snnprune.energy.profiles import Profile, load_profiles
+from snnprune.pruning.compensate import Compensation
 from snnprune.pruning.mask import Mask, prunable_weights
+
+Compensations = Callable[[int], Compensation | None]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = [net_file(experiment, *net) for net in nets]
     files += [_one_shot_file(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds]
     setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, [PROFILES, *files])
-    profiles = load_profiles()
+    profiles, compensations = load_profiles(), cache(lambda seed: _compensation(experiment, seed, setting))
     rows = []
     for net in nets:
         method, seed, level = net
         row = setting.resume.once(
-            f"{method}-{level}-seed{seed}", lambda net=net: row_of(experiment, *net, setting, profiles)
+            f"{method}-{level}-seed{seed}", lambda net=net: row_of(experiment, *net, setting, profiles, compensations)
         )
         rows.append(row)
         done = f"({len(rows)}/{len(nets)})"
@@ -49,17 +54,25 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def row_of(
-    experiment: str, method: str, seed: int, level: float, setting: Setting, profiles: Mapping[str, Profile]
+    experiment: str,
+    method: str,
+    seed: int,
+    level: float,
+    setting: Setting,
+    profiles: Mapping[str, Profile],
+    compensations: Compensations,
 ) -> Row:
     """One row of a net: accuracies 0..1, operations and picojoules of a sample (means over test), bytes. empty_layers:
     how many layers have no synapse left, so that nothing passes.
     accuracy_before: of the net of the level before under this level's mask, not yet fine-tuned. one_shot_accuracy: of
-    the dense net under the mask that prunes it to this level in one step. For the dense net all three are one."""
+    the dense net under the mask that prunes it to this level in one step. one_shot_compensated: of the same net, its
+    weights solved anew (`snnprune.pruning.compensate`); None where it runs the user's own forward. For the dense net
+    all four are one."""
     test, path = setting.dataset.test, net_file(experiment, method, seed, level)
     network = load_network(path).to(setting.device)
     measured = measure(network, test)
     mask = Mask.dense(prunable_weights(network))
-    before = one_shot = measured.accuracy
+    before = one_shot = compensated = measured.accuracy
     if method != DENSE:
         mask = Mask(load_mask(path))
         levels = levels_of(experiment, method, seed)["level"].tolist()
@@ -68,7 +81,9 @@ def row_of(
         earlier = levels[: levels.index(level)]
         previous = load_network(net_file(experiment, method, seed, earlier[-1])) if earlier else dense
         before = accuracy_under(previous.to(setting.device), mask, test)
-        one_shot = accuracy_under(dense, masks[level_text(level)], test)
+        straight, compensation = masks[level_text(level)], compensations(seed)
+        one_shot = accuracy_under(dense, straight, test)
+        compensated = None if compensation is None else accuracy(compensation.network(straight), test)
     total = measured.total
     return {
         "method": method,
@@ -79,6 +94,7 @@ def row_of(
         "accuracy_before": before,
         "accuracy": measured.accuracy,
         "one_shot_accuracy": one_shot,
+        "one_shot_compensated": compensated,
         "timesteps": network.spec.timesteps,
         "effective_macs": total.macs,
         "effective_macs_once": total.macs_once,
@@ -91,6 +107,12 @@ def row_of(
         **total.energies(profiles),
         **asdict(footprint(prunable_weights(network))),
     }
+
+
+def _compensation(experiment: str, seed: int, setting: Setting) -> Compensation | None:
+    """Of the dense net of a seed, on training samples; None for one that runs the user's own forward."""
+    dense = load_network(net_file(experiment, DENSE, seed, 0.0)).to(setting.device)
+    return Compensation.on(dense, setting.dataset.train, seed=seed) if isinstance(dense, SpikingNetwork) else None
 
 
 def _one_shot_file(experiment: str, method: str, seed: int) -> Path:

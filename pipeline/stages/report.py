@@ -39,13 +39,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     is_own = isinstance(model, OwnModel)
     layers = OwnLayers() if is_own else layer_names(prunable_weights(build_network(model)))
     best = comparison.best(comparison.levels[-1])
+    tables = {study: study_table(experiment, study) for study in studies_of(experiment)}
     studies: dict[str, Studied] = {}
-    for study in studies_of(experiment):
-        table = study_table(experiment, study)
+    for study, table in tables.items():
         report = load_report(study)
         params = None if report.params is None else load_block(experiment, study, report.params)
         about = (params, evaluated, dataset["name"], profiles, layers, best and best.method, dataset.get("step_ms"))
-        context = Context(*about)
+        context = Context(*about, tables)
         studies[study] = Studied(report, table, report.summarize(table, context))
     judgement = judge(Evidence(comparison, dataset["name"], studies), experiment)
     timesteps = model.timesteps or int(evaluated["timesteps"].iloc[0])  # of a user's network its own

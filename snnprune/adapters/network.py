@@ -1,6 +1,6 @@
 """A network of the user's own, run by its own forward, with what pruning asks of a network (`AdaptedNetwork`)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
@@ -90,7 +90,7 @@ class AdaptedNetwork(nn.Module):
         steps = spec.timesteps if steps is None else steps
         if not 1 <= steps <= spec.timesteps:
             raise ValueError(f"steps must be 1..{spec.timesteps}, the network's time steps; found {steps}")
-        if steps < spec.timesteps and spec.convention.time == "inside":
+        if steps < spec.timesteps and self.runs_whole:
             raise UserError(
                 f"steps: found {steps}; the network's forward runs {spec.timesteps} steps of its own, and cannot be "
                 "stopped from outside: let build() return a network of fewer"
@@ -122,11 +122,20 @@ class AdaptedNetwork(nn.Module):
         """Weights whose input is the same at every step."""
         return self.wiring.constant
 
+    @property
+    def runs_whole(self) -> bool:
+        """Whether its forward loops over all T steps itself, so that it cannot be stopped on the way."""
+        return self.spec.convention.time == "inside"
+
     def observe(
         self, images: Tensor, steps: int | None = None, *, seed: int | None = None
     ) -> tuple[Tensor, list[LayerCounts]]:
         """`spikes`, and what each layer did for it (`snnprune.adapters.operations.observe`)."""
         return operations.observe(self, images, steps, seed=seed)
+
+    def watch_inputs(self, images: Tensor, seen: Callable[[str, nn.Module, Tensor, int], None], *, seed: int) -> None:
+        """See `snnprune.adapters.operations.watch_inputs`."""
+        operations.watch_inputs(self, images, seen, seed=seed)
 
     def membrane_criticality(self, batches: Batches, *, seed: int) -> dict[str, Tensor]:
         """See `snnprune.adapters.operations.membrane_criticality`."""

@@ -1,7 +1,7 @@
 """What an adapted network computes, and how critical its neurons are: measured on its own forward."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -74,6 +74,27 @@ def observe(
             )
         )
     return found, counts
+
+
+@torch.no_grad()
+def watch_inputs(
+    network: "AdaptedNetwork", images: Tensor, seen: Callable[[str, nn.Module, Tensor, int], None], *, seed: int
+) -> None:
+    """`snnprune.pruning.activity.watch_inputs` for an adapted network. What is the same at every step is passed on
+    once, for T times, whether the network computes it before its loop or in it."""
+    wiring, done = network.wiring, set()
+    layers = {name: network.get_submodule(name.removesuffix(".weight")) for name in prunable_weights(network)}
+
+    def after(name: str, layer: nn.Module, given: Tensor, output: Any) -> None:
+        steps = by_step(given, wiring.layouts[name], len(images))
+        if name not in wiring.constant:
+            seen(name, layer, steps.flatten(0, 1), 1)
+        elif name not in done:
+            done.add(name)
+            seen(name, layer, steps[0], network.spec.timesteps)
+
+    with watched(layers, after):
+        network.spikes(images, seed=seed)
 
 
 @torch.no_grad()

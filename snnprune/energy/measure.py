@@ -1,6 +1,6 @@
 """A network's accuracy and what it computed for it, on a whole split and for some of its time steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,8 @@ from snnprune.pruning.mask import prunable_weights
 from snnprune.sparse.counts import LayerCounts
 from snnprune.sparse.runtime import fastest_form
 
-SUMS = ("synapses", "nnz", "macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")
+WORK = ("macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")  # what a run computes
+SUMS = ("synapses", "nnz", *WORK)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class LayerMeans:
     and `acs`, and of `dense_macs` and `dense_acs`, one is 0 where the input is analogue, or spikes, for good; of frames
     of events it may be either by the step, and the dense ones are rounded to whole operations, which add up to all.
     macs_once: the MACs when those of a constant input are computed at the first step and kept; one that changes has
-    none to keep. spike_rate: spikes per neuron and step, 0..1, 0 of a layer that feeds no neurons."""
+    none to keep. dense_macs, dense_acs, neuron_updates: whole numbers where all samples run for as many steps.
+    spike_rate: spikes per neuron and step, 0..1, 0 of a layer that feeds no neurons."""
 
     layer: str
     synapses: int
@@ -31,9 +33,9 @@ class LayerMeans:
     macs: float
     macs_once: float
     acs: float
-    dense_macs: int
-    dense_acs: int
-    neuron_updates: int
+    dense_macs: float
+    dense_acs: float
+    neuron_updates: float
     spike_rate: float
 
     def energies(self, profiles: Mapping[str, Profile]) -> dict[str, float]:
@@ -77,12 +79,12 @@ class Measurement:
         return self.total.acs
 
     @property
-    def dense_operations(self) -> int:
+    def dense_operations(self) -> float:
         """MACs and ACs if neither a weight nor an input were zero."""
         return self.total.dense_macs + self.total.dense_acs
 
     @property
-    def neuron_updates(self) -> int:
+    def neuron_updates(self) -> float:
         """Every neuron, every step."""
         return self.total.neuron_updates
 
@@ -104,29 +106,47 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
         spikes, counts = observe(images, steps, seed=seed)
         correct += int((spikes.sum(0).argmax(1) == labels).sum())
         batches.append(counts)
-    weights, samples = prunable_weights(network), len(split.labels)
+    samples = len(split.labels)
+    return Measurement(accuracy=correct / samples, layers=layer_means(network, batches, samples))
+
+
+def layer_means(network: SpikingNetwork, batches: Sequence[Sequence[LayerCounts]], samples: int) -> list[LayerMeans]:
+    """Means over `samples` of the layers' counts, batch by batch; each batch has steps of its own."""
+    weights = prunable_weights(network)
     constant = getattr(network, "constant", None)  # of an adapted network (`snnprune.adapters`): its layers
     if constant is None and is_constant(network.spec.encoding):
         constant = weights
     layers = []
     for parts in zip(*batches, strict=True):
-        first = parts[0]
-        macs = sum(int(part.macs.sum()) for part in parts) / samples
+        weight = parts[0].weight
+        macs_by_steps: dict[int, int] = {}
+        for part in parts:
+            macs_by_steps[part.steps] = macs_by_steps.get(part.steps, 0) + int(part.macs.sum())
+        dense = _mean(sum(part.dense * part.samples for part in parts), samples)
+        updates = _mean(sum(part.neuron_updates * part.samples for part in parts), samples)
+        steps = sum(part.steps * part.samples for part in parts)
+        dense_macs = round(dense * (sum(int(part.analogue_steps.sum()) for part in parts) / steps))
         spikes_each = sum(int(part.spikes.sum()) for part in parts) / samples
-        analogue = sum(int(part.analogue_steps.sum()) for part in parts) / (samples * first.steps)
-        dense_macs = round(first.dense * analogue)
+        macs = sum(macs_by_steps.values()) / samples
+        once = sum(found / samples / each for each, found in macs_by_steps.items())
         layers.append(
             LayerMeans(
-                layer=first.weight,
-                synapses=weights[first.weight].numel(),
-                nnz=int(weights[first.weight].count_nonzero()),
+                layer=weight,
+                synapses=weights[weight].numel(),
+                nnz=int(weights[weight].count_nonzero()),
                 macs=macs,
-                macs_once=macs / first.steps if constant and first.weight in constant else macs,
+                macs_once=once if constant and weight in constant else macs,
                 acs=sum(int(part.acs.sum()) for part in parts) / samples,
                 dense_macs=dense_macs,
-                dense_acs=first.dense - dense_macs,
-                neuron_updates=first.neuron_updates,
-                spike_rate=spikes_each / first.neuron_updates if first.neuron_updates else 0.0,
+                dense_acs=dense - dense_macs,
+                neuron_updates=updates,
+                spike_rate=spikes_each / updates if updates else 0.0,
             )
         )
-    return Measurement(accuracy=correct / samples, layers=layers)
+    return layers
+
+
+def _mean(total: int, samples: int) -> float:
+    """A whole number where all samples have the same."""
+    whole, rest = divmod(total, samples)
+    return total / samples if rest else whole

@@ -57,8 +57,8 @@ class Achieved:
 
 def limited(method: Method, limits: Limits) -> Method:
     """The method, whose masks keep to the structure that `limits` asks for: of the best synapses within it (or of whole
-    neurons) the best as many as a level asks. Exact, but for whole neurons, which are as many as come within the level.
-    Its `prune` raises UserError: a level that the limits do not allow, or the method gives no scores."""
+    neurons) the best as many as a level asks, at once. Exact, but for whole neurons, which are as many as come within
+    the level. Its `prune` raises UserError: a level that the limits do not allow, or the method gives no scores."""
 
     def prune(problem: Problem, params: Block) -> Mask:
         scores = scores_of(method, problem, params)
@@ -75,7 +75,7 @@ def limited(method: Method, limits: Limits) -> Method:
             )
         return kept
 
-    return replace(method, prune=prune, exact=not limits.neurons)
+    return Method(method.name, method.params, prune, exact=not limits.neurons)
 
 
 def prune_limited(
@@ -131,7 +131,7 @@ def prune_limited(
                     raise
                 break  # what was fine-tuned is not lost; it says that it is over the budget
         step = params.model_copy(update={"levels": [_level(mask)], "schedule": None})
-        fixed = replace(method, prune=lambda problem, _, mask=mask: mask, exact=True)
+        fixed = Method(method.name, method.params, lambda problem, _, mask=mask: mask, exact=True)
         levels += prune_levels(*given, fixed, method_params, step, seed=seed, **others)
         if limits.budget is None or limits.budget[0] == "bytes":
             break

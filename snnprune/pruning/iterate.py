@@ -7,7 +7,7 @@ from functools import cache, partial
 
 from torch import Tensor
 
-from snnprune.core.checkpoint import copy_parameters
+from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
@@ -25,7 +25,9 @@ from snnprune.core.training.loss import (
     table_of,
     taught_by,
 )
+from snnprune.pruning.compensate import Compensation
 from snnprune.pruning.finetune import finetune
+from snnprune.pruning.gradual import finetune_gradually
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
 from snnprune.pruning.problem import Layers, Measure, Method, Problem
@@ -33,7 +35,7 @@ from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
 
 # What draws at random at a level; each has a seed of its own (`derive_seed`), the same for every method.
-FINETUNE, CRITICALITY, METHOD = 1, 2, 3
+FINETUNE, CRITICALITY, METHOD, COMPENSATION = 1, 2, 3, 4
 
 Remember = Callable[[Callable[[], Tensor]], Tensor]
 
@@ -44,8 +46,8 @@ class BrokenMethod(RuntimeError):
 
 @dataclass(frozen=True)
 class PrunedLevel:
-    """The network at one level: mask, parameters after fine-tuning, validation accuracy before and after it (0..1; None
-    without validation data)."""
+    """The network at one level: mask, parameters after fine-tuning, validation accuracy of the level before under this
+    mask, and after fine-tuning (0..1; None without validation data)."""
 
     level: float
     keep: int
@@ -73,12 +75,15 @@ def prune_levels(
     """Prune `network` (the dense net, changed in place) to every level in turn.
 
     Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`). At each level:
-    the method's mask inside the mask before, then fine-tuning under it (unless `params.finetune` is None). After an
-    interruption the masks are computed again (they follow from the weights) and each level's fine-tuning goes on after
-    its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is called for every epoch of every level.
-    `remember(make)` gives what `make()` returned, now or earlier: the dense net's spike counts, which are the same for
-    all methods. Without `validation` no accuracy is measured. Raises BrokenMethod: the method broke its contract.
-    Raises InfeasibleSelection: the method's constraints cannot be met.
+    the method's mask inside the mask before, then, with `params.compensate`, the kept weights solved for the currents
+    of the net before this level (of the dense net, where nothing is fine-tuned), then fine-tuning under the mask
+    (unless `params.finetune` is None); a method of several rounds prunes while it is fine-tuned, and is not compensated
+    (`snnprune.pruning.gradual`). After an interruption the masks are computed again (they follow from the weights) and
+    each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is
+    called for every epoch of every level. `remember(make)` gives what `make()` returned, now or earlier: the dense net's
+    spike counts, which are the same for all methods. Without `validation` no accuracy is measured. Raises BrokenMethod:
+    the method broke its contract. Raises InfeasibleSelection: the method's constraints cannot be met. Raises UserError:
+    a network that runs its own forward is to be compensated.
     """
     progress = progress or Progress()
     batch_loss = of_batch(loss)
@@ -92,27 +97,41 @@ def prune_levels(
         frozen = cache(measure(copy.deepcopy(network), list(mask), train, params.criticality, first))
     levels = []
     for index, level in enumerate(params.targets):
-        problem = make_problem(network, mask, level, train, params, seed_path=(seed, index))
-        if frozen is not None:
-            problem = replace(problem, criticality=frozen)
-        mask = checked(method, problem, method.prune(problem, method_params))
-        mask.apply(prunable_weights(network))
-        before = after = None if validation is None else accuracy(network, validation)
-        if params.finetune is not None:
-            epochs = finetune(
-                network,
-                mask,
-                train,
-                validation,
-                params.finetune,
-                seed_path=(seed, index, FINETUNE),
-                loss=batch_loss,
-                on_epoch=None if on_epoch is None else partial(on_epoch, level),
-                progress=progress.at_level(level),
-                resume=None if point is None else point(level),
-            )
+        keep = keep_count(level, mask.size)
+
+        def narrow(mask: Mask, keep: int, index: int = index, level: float = level) -> Mask:
+            problem = make_problem(network, mask, level, train, params, seed_path=(seed, index))
+            problem = replace(problem, keep=keep, criticality=frozen or problem.criticality)
+            return checked(method, problem, method.prune(problem, method_params))
+
+        options = {
+            "seed_path": (seed, index, FINETUNE),
+            "loss": batch_loss,
+            "on_epoch": None if on_epoch is None else partial(on_epoch, level),
+            "progress": progress.at_level(level),
+            "resume": None if point is None else point(level),
+        }
+        rounds = method.rounds(method_params)
+        if params.finetune is not None and rounds > 1:
+            previous = copy.deepcopy(network)
+            given = (train, validation, params.finetune)
+            epochs, mask = finetune_gradually(network, mask, keep, rounds, narrow, *given, **options)
+            mask.apply(prunable_weights(previous))
+            before = None if validation is None else accuracy(previous, validation)
             after = epochs[-1].validation_accuracy
-        levels.append(PrunedLevel(level, problem.keep, mask, copy_parameters(network), before, after))
+        else:
+            mask = narrow(mask, keep)
+            if params.compensate and (params.finetune is not None or not levels):
+                drawn = derive_seed(seed, index, COMPENSATION)
+                compensation = Compensation.on(copy.deepcopy(network), train, seed=drawn)
+            mask.apply(prunable_weights(network))
+            if params.compensate:
+                load_parameters(network, copy_parameters(compensation.network(mask)))
+            before = after = None if validation is None else accuracy(network, validation)
+            if params.finetune is not None:
+                epochs = finetune(network, mask, train, validation, params.finetune, **options)
+                after = epochs[-1].validation_accuracy
+        levels.append(PrunedLevel(level, keep, mask, copy_parameters(network), before, after))
         progress.level_done(levels[-1])
     return levels
 

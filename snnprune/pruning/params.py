@@ -64,13 +64,15 @@ class Schedule(Block):
 
 class Pruning(Block):
     """How to prune: to `levels` (or by `schedule`) one after the other, with fine-tuning after each unless it is None.
-    The levels are cumulative target sparsities; `targets` gives them in either case."""
+    The levels are cumulative target sparsities; `targets` gives them in either case. compensate: the weights that are
+    kept are solved anew before fine-tuning (`snnprune.pruning.compensate`)."""
 
     levels: Levels | None = None
     schedule: Schedule | None = None
     scope: Literal["global", "layer"] = "global"
     criticality: CriticalityParams = CriticalityParams()
     finetune: FinetuneParams | None = None
+    compensate: bool = False
 
     @pydantic.model_validator(mode="after")
     def _levels_or_schedule(self) -> "Pruning":

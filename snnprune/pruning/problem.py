@@ -72,12 +72,19 @@ class Problem:
         return self.mask.with_vector(torch.cat(chosen))
 
 
+def at_once(params: Block) -> int:
+    """The rounds of a method that prunes to a level before it is fine-tuned."""
+    return 1
+
+
 @dataclass(frozen=True)
 class Method:
-    """A pruning method: name, schema of its parameters, the function from a problem to a mask, and whether it is exact
-    (keeps as many synapses as asked, checked in every run)."""
+    """A pruning method: name, schema of its parameters, the function from a problem to a mask, whether it is exact
+    (keeps as many synapses as asked, checked in every run), and in how many rounds a level's synapses go while it is
+    fine-tuned."""
 
     name: str
     params: type[Block]
     prune: Callable[[Problem, Block], Mask]
     exact: bool
+    rounds: Callable[[Block], int] = at_once

@@ -5,7 +5,7 @@ import pkgutil
 
 from snnprune import methods
 from snnprune.core.errors import UserError
-from snnprune.pruning.problem import Method
+from snnprune.pruning.problem import Method, at_once
 
 
 def available() -> list[str]:
@@ -19,4 +19,5 @@ def load_method(name: str) -> Method:
     if name not in available():
         raise UserError(f"unknown pruning method {name!r}; available are: {', '.join(available())}")
     module = importlib.import_module(f"snnprune.methods.{name}")
-    return Method(name, module.Params, module.prune, getattr(module, "EXACT", True))
+    exact, rounds = getattr(module, "EXACT", True), getattr(module, "rounds", at_once)
+    return Method(name, module.Params, module.prune, exact, rounds)

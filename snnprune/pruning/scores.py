@@ -1,6 +1,6 @@
 """What synapses are ranked by: criticality through the surrogate gradient, and CQP's combined importance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import get_args
 
@@ -47,14 +47,34 @@ def gradient_criticality(network: SpikingNetwork, batches: Batches, kind: str, *
     weights = prunable_weights(network)
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     count = 0
-    for count, (images, labels) in enumerate(batches, start=1):
-        loss = functional.cross_entropy(network(images, seed=derive_seed(seed, count - 1)), labels)
-        gradients = torch.autograd.grad(loss, list(weights.values()))
-        for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-            sums[name] += gradient.abs() if kind == "sensitivity" else (weight.detach() * gradient).abs()
+    for gradients in batch_gradients(network, batches, seed=seed):
+        count += 1
+        for name, gradient in gradients.items():
+            sums[name] += gradient.abs() if kind == "sensitivity" else (weights[name].detach() * gradient).abs()
     if count == 0:
         raise ValueError(NO_BATCH)
     return {name: total.cpu() / count for name, total in sums.items()}
+
+
+def batch_gradients(network: SpikingNetwork, batches: Batches, *, seed: int) -> Iterator[dict[str, Tensor]]:
+    """Batch by batch dL/dw of the mean cross-entropy, by backpropagation through time, in the weights' shapes."""
+    weights = prunable_weights(network)
+    for index, (images, labels) in enumerate(batches):
+        loss = functional.cross_entropy(network(images, seed=derive_seed(seed, index)), labels)
+        yield dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
+
+
+def mean_gradient(network: SpikingNetwork, batches: Batches, *, seed: int) -> dict[str, Tensor]:
+    """The mean over batches of dL/dw, in the weights' shapes, in evaluation mode. Raises ValueError: no batch."""
+    sums: dict[str, Tensor] = {}
+    count = 0
+    with evaluating(network):
+        for gradients in batch_gradients(network, batches, seed=seed):
+            count += 1
+            sums = {name: sums.get(name, 0) + gradient for name, gradient in gradients.items()}
+    if count == 0:
+        raise ValueError(NO_BATCH)
+    return {name: total / count for name, total in sums.items()}
 
 
 @torch.no_grad()

@@ -20,6 +20,12 @@ def keep_count(level: float, size: int) -> int:
     return round((1 - level) * size)
 
 
+def keep_counts(left: int, keep: int, rounds: int) -> list[int]:
+    """How many of the synapses `left` each of the `rounds` keeps: in each the same share goes, in the last `keep` are
+    left."""
+    return [*(round(left * (keep / left) ** (done / rounds)) if left else 0 for done in range(1, rounds)), keep]
+
+
 def keep_top(scores: Tensor, keep: int, protected: Tensor | None = None) -> Tensor:
     """Boolean vector [n] with exactly `keep` True: the protected entries, then the highest scores, lower index first.
 

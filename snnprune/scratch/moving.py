@@ -1,17 +1,15 @@
 """Training under a mask that moves: around the one training loop, with the mask in its resume points."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.batch import Batch
-from snnprune.core.training.fit import ResumePoint, StepHooks
+from snnprune.core.training.fit import StepHooks
 from snnprune.core.training.loss import CROSS_ENTROPY
 from snnprune.pruning.guard import MaskGuard
 from snnprune.pruning.mask import Mask
@@ -101,7 +99,7 @@ class MovingMask(StepHooks):
         return {name: gradient.cpu() for name, gradient in zip(self.mask, gradients, strict=True)}
 
     def state(self) -> dict[str, Any]:
-        """What a resume point holds of it."""
+        """What a resume point holds of it: mask and step."""
         return {"mask": dict(self.mask), "step": self._step}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -127,24 +125,3 @@ class MovingMask(StepHooks):
 
 def _counts(mask: Mask) -> list[tuple[str, torch.Size, int]]:
     return [(name, layer.shape, int(layer.sum())) for name, layer in mask.items()]
-
-
-@dataclass(frozen=True)
-class MovingPoint(ResumePoint):
-    """A resume point that holds the mask, too."""
-
-    moving: MovingMask
-
-    def load(self) -> dict[str, Any] | None:
-        """See `ResumePoint.load`; the mask has moved to that of the state. Raises UserError: it is of another one."""
-        state = super().load()
-        if state is not None:
-            try:
-                self.moving.restore(state)
-            except (KeyError, TypeError, ValueError) as error:
-                raise UserError(f"{self.path}: not of this network and training; delete it to start anew") from error
-        return state
-
-    def save(self, state: dict[str, Any]) -> None:
-        """See `ResumePoint.save`."""
-        super().save(state | self.moving.state())

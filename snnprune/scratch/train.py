@@ -14,7 +14,7 @@ from snnprune.core.training.loss import CROSS_ENTROPY
 from snnprune.core.training.params import FitParams
 from snnprune.pruning.finetune import finetune, kept_alone
 from snnprune.pruning.mask import Mask, prunable_weights
-from snnprune.scratch.moving import MovingLinear, MovingMask, MovingPoint
+from snnprune.scratch.moving import MovingLinear, MovingMask
 from snnprune.scratch.rewiring import Rewiring, Run
 
 
@@ -89,8 +89,7 @@ def train_sparse(
     with kept_alone(network, mask, MovingLinear):
         optimizer = make_optimizer(network, params)
         moving = MovingMask(network, optimizer, dense, mask, rewiring, run, seed_path)
-        point = None if resume is None else MovingPoint(resume.path, moving)
         epochs = fit(
-            network, optimizer, train, validation, params, loss=moving.loss, hooks=moving, resume=point, **shared
+            network, optimizer, train, validation, params, loss=moving.loss, hooks=moving, resume=resume, **shared
         )
     return moving.mask, epochs

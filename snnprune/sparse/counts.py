@@ -1,7 +1,7 @@
 """What a layer and the neurons it feeds do for each sample, counted from its input and their spikes."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,6 +31,16 @@ class LayerCounts:
     def neuron_updates(self) -> int:
         """Updates of a sample: every neuron, every step."""
         return self.neurons * self.steps
+
+    @property
+    def samples(self) -> int:
+        """How many samples were counted."""
+        return len(self.macs)
+
+    def of(self, rows: Tensor) -> "LayerCounts":
+        """The counts of the samples that are True in `rows` [B]."""
+        each = {name: getattr(self, name)[rows] for name in ("macs", "acs", "analogue_steps", "spikes")}
+        return replace(self, **each)
 
     @classmethod
     def of_input(

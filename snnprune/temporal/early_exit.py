@@ -1,5 +1,6 @@
 """Stops each sample as soon as its answer is clear: a front of accuracy against mean time steps."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,34 @@ def exits_of(spikes: Tensor, threshold: float) -> Exits:
     clear[-1] = True
     at = clear.int().argmax(0)
     return Exits(classes=counts[at, torch.arange(counts.shape[1])].argmax(1), steps=at + 1)
+
+
+@dataclass(frozen=True)
+class ExitPoint:
+    """What a threshold does on a split: mean steps of a sample, and accuracy (0..1)."""
+
+    threshold: float
+    steps: float
+    accuracy: float
+
+
+def exit_points(spikes: Tensor, labels: Tensor, thresholds: Iterable[float]) -> list[ExitPoint]:
+    """The points of `thresholds` and of 1, which no gap reaches, so that nothing stops before T; by rising threshold.
+    Spikes are of a whole run, [T, N, classes]."""
+    points = []
+    for threshold in sorted({*thresholds, 1.0}):
+        exits = exits_of(spikes, threshold)
+        correct = (exits.classes == labels).double().mean().item()
+        points.append(ExitPoint(threshold, exits.steps.double().mean().item(), correct))
+    return points
+
+
+def cheapest_exit(points: Sequence[ExitPoint], delta: float) -> ExitPoint:
+    """Of `exit_points` the one with the fewest mean steps that loses at most `delta` of accuracy against the last one,
+    all T steps. It is the one with the lowest energy, too: with a lower threshold no sample stops later, and a run of
+    fewer steps computes less."""
+    good = [point for point in points if point.accuracy >= points[-1].accuracy - delta]
+    return min(good, key=lambda point: point.steps)
 
 
 @torch.no_grad()

@@ -181,7 +181,11 @@ def test_errors_of_a_model_name_the_key_and_what_is_allowed(change: dict[str, An
         ("train", {"distillation": {}}, ".distillation: unknown key"),
         ("train", {"augment": {"shift": -1}}, ".augment.shift: "),
         ("train", {"augment": {"rotation": 181.0}}, ".augment.rotation: "),
-        ("train", {"augment": {"flip": True}}, ".augment.flip: unknown key; allowed here: shift, rotation, jitter"),
+        (
+            "train",
+            {"augment": {"flip": True}},
+            ".augment.flip: unknown key; allowed here: shift, rotation, elastic, jitter",
+        ),
         ("finetune", {"distillation": {"temperature": 0.0}}, ".distillation.temperature: "),
         ("finetune", {"distillation": {"temperature": 101.0}}, ".distillation.temperature: "),
         ("finetune", {"distillation": {"weight": 0.0}}, ".distillation.weight: "),

@@ -17,7 +17,7 @@ COUNTS = (
 )
 MEASURED = (
     *("sparsity", "validation_accuracy", "accuracy_before", "accuracy"),
-    *("one_shot_sparsity", "one_shot_accuracy"),
+    *("one_shot_sparsity", "one_shot_accuracy", "one_shot_compensated"),
 )
 
 
@@ -26,7 +26,8 @@ class Comparison:
     """What `summary.json` holds: the dense nets' test accuracy, the method that margins are over (None: there are none)
     and `results`, a row per method and level. Its columns: method, level, keep, nnz (of every seed), empty_layers (of
     the seed with most), `MEASURED` (intervals over seeds; accuracies are of test if not said otherwise, as fractions of
-    1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus the baseline's,
+    1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned; `one_shot_compensated`: with the weights
+    solved anew, None where the network runs its own forward) and margin: accuracy minus the baseline's,
     paired; None without a baseline, for itself, and where one of both is no rival. one_dense_net: all seeds pruned the
     same one, a trained network of the user's own, so that they vary fine-tuning alone."""
 
@@ -83,7 +84,7 @@ def tidy_table(
     pruned = pd.concat(frames, ignore_index=True)
     table = pd.concat([_dense_rows(dense, pruned.iloc[0]), pruned], ignore_index=True).assign(experiment=experiment)
     measured = [*COUNTS, *(column for column in evaluated if column.startswith("energy_"))]
-    columns = [*KEY, "accuracy_before", "accuracy", "one_shot_accuracy", *measured]
+    columns = [*KEY, "accuracy_before", "accuracy", "one_shot_accuracy", "one_shot_compensated", *measured]
     joined = table.merge(evaluated[columns], on=KEY, how="left", validate="one_to_one")
     missing = joined[joined[["accuracy", *measured]].isna().any(axis=1)]
     if not missing.empty:
@@ -91,13 +92,13 @@ def tidy_table(
         stage = f"evaluate@{experiment}"
         raise UserError(f"{stage} has no row of {names}; run it again: dvc repro {stage}")
     is_dense = joined["method"] == DENSE
-    for column in ("accuracy_before", "one_shot_accuracy"):
+    for column in ("accuracy_before", "one_shot_accuracy", "one_shot_compensated"):
         joined[column] = joined[column].where(~is_dense, joined["accuracy"])
     return joined[
         [
             *("experiment", "protocol", *KEY, "sparsity", "keep", "nnz", "synapses"),
             *("validation_accuracy_before", "validation_accuracy", "accuracy_before", "accuracy"),
-            *("one_shot_sparsity", "one_shot_accuracy", "timesteps", *measured),
+            *("one_shot_sparsity", "one_shot_accuracy", "one_shot_compensated", "timesteps", *measured),
         ]
     ]
 

@@ -23,7 +23,8 @@ def method_text(result: Any) -> str:
 
 def table(summary: Comparison) -> PageTable:
     """The dense net, then a row per method and level; accuracies in percent, intervals are 95 % t-intervals over seeds.
-    One-shot: pruned from the dense net in one step, not fine-tuned."""
+    One-shot: pruned from the dense net in one step, not fine-tuned; compensated: with the weights that are left solved
+    anew, which is left out where no net could be."""
     caption = (
         f"{summary.experiment}: {summary.synapses:,} synapses, protocol {summary.protocol}, {seeds_text(summary)}; "
         f"{_margins_are(summary)}"
@@ -37,7 +38,10 @@ def table(summary: Comparison) -> PageTable:
             result.level, result.one_shot_sparsity.mean, summary.synapses
         ),
         "one-shot accuracy %": lambda result: result.one_shot_accuracy.text(),
+        "compensated %": lambda result: result.one_shot_compensated.text() if result.one_shot_compensated else "",
     }
+    if not summary.results["one_shot_compensated"].notna().any():
+        del columns["compensated %"]
     if summary.baseline is None:
         del columns["margin over None"]
     found = table_of(caption, summary.results.itertuples(), columns)

@@ -28,7 +28,8 @@ class Context:
     params: the study's block. evaluated: the evaluate stage's table, a row per net. dataset: its name.
     profiles: prices of the hardware. layers: what people call the layer of a weight. best: the method that validation
     finds best at the highest level, None where none is a rival; sentences are about its nets. step_ms: how long a time
-    step of recorded events lasts, None where that is not known or the input is a still image.
+    step of recorded events lasts, None where that is not known or the input is a still image. tables: the rows of all
+    studies of the experiment, by name.
     """
 
     params: Block | None
@@ -38,6 +39,7 @@ class Context:
     layers: Mapping[str, str]
     best: str | None
     step_ms: float | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def duration(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A batch of training samples: chosen, moved and turned at random."""
+"""A batch of training samples: chosen, moved, turned and distorted at random."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from snnprune.core.dataset import Split
 from snnprune.core.lif import is_compiled
-from snnprune.core.training.params import Augment
+from snnprune.core.training.params import Augment, Elastic
 from snnprune.sparse import kernels
 from snnprune.sparse.events import gather_frames
 from snnprune.sparse.threads import by_rows
@@ -27,18 +27,37 @@ class Batch:
 
 
 def make_batch(split: Split, rows: Tensor, params: Augment, in_rows: bool = False) -> Batch:
-    """The samples `rows`, each shifted, rotated and moved in time by its own draw from torch's global generator. Pixels
-    and frames from outside are 0; rotated images are interpolated bilinearly; all frames of a recording shift alike.
+    """The samples `rows`, each shifted, rotated, distorted and moved in time by its own draw from torch's global
+    generator. Pixels and frames from outside are 0; rotated and distorted images are interpolated bilinearly; all
+    frames of a recording shift alike.
     `in_rows`: a pixel's values of all steps and samples lie side by side, as a sparse first layer wants them
     (`SpikingNetwork.reads_rows`)."""
-    angle = (torch.rand(len(rows)) * 2 - 1) * math.radians(params.rotation) if params.rotation else None
+    angle = (
+        (torch.rand(len(rows)) * 2 - 1) * math.radians(params.rotation) if params.rotation else torch.zeros(len(rows))
+    )
     shift = torch.zeros((len(rows), 3), dtype=torch.long)
     if params.shift:
         shift[:, :2] = torch.empty((len(rows), 2), dtype=torch.long).random_(-params.shift, params.shift + 1)
     if params.jitter:
         shift[:, 2] = torch.empty(len(rows), dtype=torch.long).random_(-params.jitter, params.jitter + 1)
-    images = shifted(split.images, rows, shift, in_rows) if angle is None else _turned(split.images[rows], angle, shift)
-    return Batch(images, split.labels[rows], rows, shift)
+    if not params.interpolates:
+        return Batch(shifted(split.images, rows, shift, in_rows), split.labels[rows], rows, shift)
+    chosen = split.images[rows]
+    field = None if params.elastic is None else displacements(params.elastic, len(rows), *chosen.shape[2:])
+    return Batch(_turned(chosen, angle, shift, field), split.labels[rows], rows, shift)
+
+
+def displacements(params: Elastic, count: int, height: int, width: int) -> Tensor:
+    """By how many pixels every pixel of `count` images is displaced, [count, H, W, 2] (x, y); see `Elastic`. The field
+    is 0 outside the image before it is smoothed."""
+    reach = math.ceil(3 * params.sigma)
+    places = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernel = torch.exp(-(places**2) / (2 * params.sigma**2))
+    kernel = kernel / kernel.sum()
+    field = torch.rand(count * 2, 1, height, width) * 2 - 1
+    field = functional.conv2d(field, kernel.view(1, 1, -1, 1), padding=(reach, 0))
+    field = functional.conv2d(field, kernel.view(1, 1, 1, -1), padding=(0, reach))
+    return params.alpha * field.view(count, 2, height, width).permute(0, 2, 3, 1)
 
 
 def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
@@ -79,8 +98,9 @@ def indexed(frames: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
     return chosen
 
 
-def _turned(images: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
-    """Images [B, C, H, W] turned by `angle` [B] (radians), then shifted."""
+def _turned(images: Tensor, angle: Tensor, shift: Tensor, field: Tensor | None = None) -> Tensor:
+    """Images [B, C, H, W] turned by `angle` [B] (radians), then shifted, each pixel displaced by `field` [B, H, W, 2]
+    (pixels x, y) beside."""
     height, width = images.shape[2:]
     cos, sin, moved = angle.cos(), angle.sin(), shift.float()
     # affine_grid works in -1..1 per axis: a pixel is 2/size, and a rotation must allow for the sides' ratio.
@@ -90,4 +110,6 @@ def _turned(images: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
     ]
     affine = torch.stack(rows, dim=1).to(images)
     grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
+    if field is not None:
+        grid = grid + field.to(grid) * torch.tensor([2 / width, 2 / height]).to(grid)
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

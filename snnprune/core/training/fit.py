@@ -39,11 +39,22 @@ class Epoch:
 class StepHooks:
     """What happens around every optimiser step; by default nothing (a dense net)."""
 
+    def at_step(self, step: int, steps: int) -> None:
+        """Before the batch of step 0 <= `step` < `steps` of the whole run is made. May change the network's layers and
+        the optimiser's parameters."""
+
     def before_step(self) -> None:
         """After the gradients are there, before the optimiser uses them."""
 
     def after_step(self) -> None:
         """After the optimiser changed the weights."""
+
+    def state(self) -> dict[str, Any]:
+        """What is saved with an epoch: tensors and plain values."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be as `state` says, before the network's and the optimiser's own state are loaded."""
 
 
 class Progress:
@@ -120,7 +131,7 @@ def fit(
     """
     _require_fitting(params, tuple(train.images.shape[1:]), len(train.labels))
     on_epoch, progress, hooks = on_epoch or (lambda epoch: None), progress or Progress(), hooks or StepHooks()
-    epochs = _restore(network, optimizer, resume) if resume else []
+    epochs = _restore(network, optimizer, hooks, resume) if resume else []
     for done in epochs:
         on_epoch(done)
     for number in range(len(epochs) + 1, params.epochs + 1):
@@ -131,7 +142,7 @@ def fit(
         epochs.append(done)
         if resume:
             state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-            resume.save({**state, "epochs": [asdict(epoch) for epoch in epochs]})
+            resume.save({**state, "hooks": hooks.state(), "epochs": [asdict(epoch) for epoch in epochs]})
         progress.epoch_done(number, params.epochs, done.loss, done.validation_accuracy)
         on_epoch(done)
     return epochs
@@ -159,7 +170,9 @@ def _run_epoch(
     steps = FiniteSteps(network, f"epoch {number}, batch {{}} of {len(batches)}", params.lr)
     lr, samples = params.lr, 0
     for index, chosen in enumerate(progress.batches(batches, number, params.epochs)):
-        lr = learning_rate(params, (number - 1) * len(batches) + index, params.epochs * len(batches))
+        step, every = (number - 1) * len(batches) + index, params.epochs * len(batches)
+        hooks.at_step(step, every)
+        lr = learning_rate(params, step, every)
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.zero_grad()
@@ -184,11 +197,14 @@ def _run_epoch(
     return sum(loss * len(chosen) for loss, chosen in zip(losses, batches, strict=True)) / len(train.labels), lr
 
 
-def _restore(network: SpikingNetwork, optimizer: torch.optim.Adam, resume: ResumePoint) -> list[Epoch]:
+def _restore(
+    network: SpikingNetwork, optimizer: torch.optim.Adam, hooks: StepHooks, resume: ResumePoint
+) -> list[Epoch]:
     state = resume.load()
     if state is None:
         return []
     try:
+        hooks.restore(state["hooks"])
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         return [Epoch(**epoch) for epoch in state["epochs"]]
@@ -200,8 +216,12 @@ def _require_fitting(params: FitParams, shape: tuple[int, ...], samples: int) ->
     """Raises UserError: images or frames of `shape` can be shifted out of sight, or not be augmented so at all, or the
     one cycle has no step to rise in."""
     shift, rotation, jitter = params.augment.shift, params.augment.rotation, params.augment.jitter
-    if (shift or rotation) and len(shape) not in (3, 4):
-        raise UserError(f"augment: found shift {shift}, rotation {rotation}; allowed is 0 for samples of {list(shape)}")
+    elastic = params.augment.elastic
+    if (shift or rotation or elastic) and len(shape) not in (3, 4):
+        found = f"found shift {shift}, rotation {rotation}, elastic {'null' if elastic is None else elastic.alpha}"
+        raise UserError(f"augment: {found}; allowed is 0 for samples of {list(shape)}")
+    if elastic and len(shape) == 4:
+        raise UserError("augment.elastic: frames of events are not distorted; allowed for them is null")
     if rotation and len(shape) == 4:
         raise UserError(f"augment.rotation: found {rotation:g}; allowed for frames of events is 0, no rotation")
     if jitter and (len(shape) != 4 or jitter >= shape[0]):

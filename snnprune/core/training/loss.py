@@ -61,7 +61,7 @@ def can_be_tabled(teacher: SpikingNetwork, params: FitParams, epochs: int) -> bo
     """Whether `table_of` says all about what `teacher` is asked: it draws nothing, samples are moved by whole pixels
     and steps at most, and `epochs` over the samples ask more than the table costs."""
     draws_nothing = isinstance(teacher.spec.encoding, Direct | Latency | Frames)
-    return draws_nothing and params.augment.rotation == 0 and math.prod(map(len, _ranges(params))) <= epochs
+    return draws_nothing and not params.augment.interpolates and math.prod(map(len, _ranges(params))) <= epochs
 
 
 @torch.no_grad()

@@ -7,14 +7,29 @@ import pydantic
 from snnprune.core.schema import Block, Count
 
 
+class Elastic(Block):
+    """Elastic distortion (Simard et al., ICDAR 2003): every pixel is displaced by a field drawn uniformly from -1..1,
+    smoothed by a Gaussian of standard deviation `sigma` (pixels) and multiplied by `alpha` (pixels)."""
+
+    alpha: Annotated[float, pydantic.Field(gt=0, le=1000)]
+    sigma: Annotated[float, pydantic.Field(ge=0.5, le=10)]
+
+
 class Augment(Block):
-    """Random shift (pixels, each axis) and rotation (degrees, either way) of training images; 0 is off.
-    A shift must be smaller than the image. Frames of events are not rotated, and all frames of a recording are shifted
-    alike; jitter moves a recording earlier or later by up to so many steps, and empty frames come in."""
+    """Random shift (pixels, each axis), rotation (degrees, either way) and elastic distortion of training images; 0 or
+    null is off. A shift must be smaller than the image. Frames of events are neither rotated nor distorted, and all
+    frames of a recording are shifted alike; jitter moves a recording earlier or later by up to so many steps, and empty
+    frames come in."""
 
     shift: Annotated[int, pydantic.Field(ge=0, le=14)] = 0
     rotation: Annotated[float, pydantic.Field(ge=0, le=180)] = 0.0
+    elastic: Elastic | None = None
     jitter: Annotated[int, pydantic.Field(ge=0, le=1000)] = 0
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether images are turned or distorted, so that pixels land between pixels."""
+        return self.rotation > 0 or self.elastic is not None
 
 
 class FitParams(Block):

@@ -147,6 +147,7 @@ def early_exit_table() -> pd.DataFrame:
     )
     chosen = rows["index"] == 2
     accuracy = 0.97 - 0.1 * rows["level"] - 0.08 / (1 + rows["index"]) - 0.001 * rows["seed"]
+    counts = counts_of(rows, 3.2 + 0.1 * rows["seed"])
     return rows.assign(
         validation_steps=1 + rows["index"] + 0.1 * rows["seed"],
         validation_accuracy=accuracy,
@@ -154,7 +155,35 @@ def early_exit_table() -> pd.DataFrame:
         steps=(3.2 + 0.1 * rows["seed"]).where(chosen),
         accuracy=(accuracy - 0.002).where(chosen),
         whole_accuracy=(accuracy - 0.001).where(chosen),
+        **{f"{prefix}{name}": value.where(chosen) for prefix in ("validation_", "") for name, value in counts.items()},
     )
+
+
+def fewer_steps_table() -> pd.DataFrame:
+    """Nets at 0.9 for 3 and 4 of 6 steps: cut off they lose 0.1 a step, fine-tuned 0.01, with early exit 0.001 more and
+    a step is saved. Validation is 0.002 better."""
+    ways = (("cqp", 0.9), ("magnitude", 0.9))
+    rows = grid(seed=SEEDS, method_and_level=ways, steps=(3, 4), tuned=(False, True), exits=(False, True))
+    rows = rows.merge(pd.DataFrame({"split": ["validation", "test"]}), how="cross")
+    missing, steps = 6 - rows["steps"], rows["steps"] - rows["exits"]
+    loss = missing * np.where(rows["tuned"], 0.01, 0.1) + 0.001 * rows["exits"] + 0.001 * rows["seed"]
+    return rows.assign(
+        timesteps=6,
+        threshold=np.where(rows.pop("exits"), 0.9, np.nan),
+        mean_steps=steps.astype(float),
+        accuracy=0.98 - loss + 0.002 * (rows["split"] == "validation"),
+        synapses=1100,
+        nnz=110,
+        **counts_of(rows, steps),
+    )
+
+
+def counts_of(rows: pd.DataFrame, steps: pd.Series) -> dict[str, pd.Series]:
+    """Counts and energies of rows with a level and a seed that run so many steps, as `energy_table` has them."""
+    work = (1 - rows["level"]) * (1 + rows["seed"])
+    counts = {"macs": 200 * work * steps, "macs_once": 200 * work, "acs": 10 * work * steps}
+    counts |= {"dense_macs": 1000 * steps, "dense_acs": 100 * steps, "neuron_updates": 15 * steps}
+    return {**counts, "spike_rate": 0.2 + 0 * work, **energies_of(pd.DataFrame(counts))}
 
 
 def energy_table() -> pd.DataFrame:
@@ -236,8 +265,8 @@ def evaluated_table() -> pd.DataFrame:
     rows = grid(method_and_loss=losses.items(), seed=SEEDS, level=sorted({*LEVELS, 0.8}))
     level, cqp = rows["level"], rows["method"] == "cqp"
     accuracy = 0.985 - rows["loss"] * level**10 - 0.001 * rows["seed"] * (1 + level * cqp)
-    energy = {"energy_once_pj_cheap": 4000 * (1 - level), "energy_once_pj_flat": 2000 * (1 - level)}
-    return rows.assign(sparsity=level, accuracy=accuracy, **energy).drop(columns="loss")
+    energies = {"energy_once_pj_cheap": 460 * (1 - level), "energy_once_pj_flat": 260 * (1 - level)}
+    return rows.assign(sparsity=level, accuracy=accuracy, **energies).drop(columns="loss")
 
 
 def levels_table(
@@ -265,6 +294,7 @@ def nets_table(accuracies: Mapping[tuple[str, int, float], float]) -> pd.DataFra
     rows = pd.DataFrame([(*net, accuracy) for net, accuracy in accuracies.items()], columns=[*KEY, "accuracy"])
     rows = rows.assign(accuracy_before=rows["accuracy"] - 0.2, one_shot_accuracy=rows["accuracy"] - 0.3)
     return rows.assign(
+        one_shot_compensated=rows["accuracy"] - 0.1,
         **dict.fromkeys(COUNTS, 7.0) | {"empty_layers": 0},
         energy_pj_cheap=100 * (1 - rows["level"]),
         sparsity=rows["level"],
@@ -293,6 +323,7 @@ TABLES = {
     "paper": paper_table,
     "temporal": temporal_table,
     "early_exit": early_exit_table,
+    "fewer_steps": fewer_steps_table,
     "energy": energy_table,
     "quantise": quantise_table,
     "scratch": scratch_table,

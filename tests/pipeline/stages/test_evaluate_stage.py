@@ -13,6 +13,7 @@ from snnprune.core.errors import UserError
 from snnprune.core.training.evaluate import accuracy
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import energy_pj, load_profiles
+from snnprune.pruning.compensate import Compensation
 from snnprune.pruning.mask import Mask, prunable_weights
 from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS
 
@@ -45,14 +46,16 @@ def test_a_row_for_every_net_and_a_line_for_each(project: Path, capsys: pytest.C
     assert table["timesteps"].eq(5).all()
     dense = table[table["method"] == "dense"]
     assert dense["sparsity"].eq(0).all() and dense["nnz"].eq(484).all()
-    assert (dense["accuracy"] == dense[["accuracy_before", "one_shot_accuracy"]].T).all().all()
+    others = ["accuracy_before", "one_shot_accuracy", "one_shot_compensated"]
+    assert (dense["accuracy"] == dense[others].T).all().all()
     assert not (project / ".resume/evaluate/tiny").exists()
 
 
 def test_the_numbers_are_those_of_the_stored_nets(project: Path) -> None:
     table = rows().set_index(KEY)
-    test = load_dataset(paths.data_folder("tiny")).test
-    previous = paths.dense_file("tiny", 1)
+    dataset = load_dataset(paths.data_folder("tiny"))
+    test, previous = dataset.test, paths.dense_file("tiny", 1)
+    compensation = Compensation.on(load_network(previous), dataset.train, seed=1)
     masks = load_masks(paths.one_shot_file("tiny", "cqp", 1), load_network(previous))
     for level in LEVELS:
         row, path = table.loc[("cqp", 1, level)], paths.net_file("tiny", "cqp", 1, level)
@@ -66,6 +69,7 @@ def test_the_numbers_are_those_of_the_stored_nets(project: Path) -> None:
         straight = load_network(paths.dense_file("tiny", 1))
         Mask(masks[f"{level:.2f}"]).apply(prunable_weights(straight))
         assert row["one_shot_accuracy"] == accuracy(straight, test)
+        assert row["one_shot_compensated"] == accuracy(compensation.network(masks[f"{level:.2f}"]), test)
         layers = measure(network, test, 5).layers
         macs, acs = sum(layer.macs for layer in layers), sum(layer.acs for layer in layers)
         assert (row["effective_macs"], row["effective_acs"], row["neuron_updates"]) == (macs, acs, 5 * 31)

@@ -10,12 +10,15 @@ from snnprune.core.dataset import Dataset, Split
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 from snnprune.core.training.evaluate import BATCH_SIZE, accuracy, spikes_of
+from snnprune.energy.measure import measure
+from snnprune.energy.profiles import load_profiles
 from snnprune.temporal.early_exit import exits_of
 from tests.pipeline.studies.made import Dense
 
 
 def rows(network: SpikingNetwork, dataset: Dataset, delta: float, thresholds: list[float]) -> pd.DataFrame:
-    return pd.DataFrame(rows_of_net(Net("dense", 0.0, network), dataset, Params(thresholds=thresholds, delta=delta)))
+    params = Params(thresholds=thresholds, delta=delta)
+    return pd.DataFrame(rows_of_net(Net("dense", 0.0, network), dataset, params, load_profiles()))
 
 
 @pytest.mark.parametrize(("delta", "chosen"), [(1.0, 0.0), (0.0, 1.0)])
@@ -29,6 +32,10 @@ def test_what_may_be_lost_decides(dense: Dense, dataset: Dataset, delta: float, 
     tested = table[table["chosen"]].iloc[0]
     assert tested["steps"] == (1.0 if chosen == 0.0 else 5.0)
     assert tested["whole_accuracy"] == accuracy(dense(), dataset.test)
+    for prefix, split in (("validation_", dataset.validation), ("", dataset.test)):
+        same = measure(dense(), split, int(tested["steps"])).total
+        for name, value in (same.energies(load_profiles()) | {"acs": same.acs, "macs_once": same.macs_once}).items():
+            assert tested[f"{prefix}{name}"] == value
 
 
 def test_the_run_on_test_is_what_a_whole_run_says(dense: Dense, dataset: Dataset) -> None:

@@ -5,7 +5,11 @@ import torch
 from snntorch import surrogate
 from torch import Tensor, nn
 
+from snnprune.pruning.registry import available
+
 STEPS = 5
+PLAIN_ALONE = ("obs", "synflow")  # these take apart a plain sequence of layers
+METHODS = [name for name in available() if name not in PLAIN_ALONE]
 
 
 class Static(nn.Module):

@@ -15,11 +15,11 @@ from snnprune.core.training.params import Distillation, FinetuneParams
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import CriticalityParams, Pruning
-from snnprune.pruning.registry import available, load_method
+from snnprune.pruning.registry import load_method
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
 from tests.snnprune.adapters import own_nets
-from tests.snnprune.adapters.own_nets import STEPS, Kinds, Recurrent, Residual, Static, Step
+from tests.snnprune.adapters.own_nets import METHODS, STEPS, Kinds, Recurrent, Residual, Static, Step
 
 LEVELS = [0.5, 0.8]
 OWN = [Residual, Recurrent, Step]
@@ -45,7 +45,7 @@ def pruning(**finetune: object) -> Pruning:
 
 
 @pytest.mark.parametrize("kind", OWN)
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_prunes_and_fine_tunes_it(name: str, kind: type) -> None:
     adapted, method = adapted_of(kind), load_method(name)
     before = {key: tensor.clone() for key, tensor in adapted.state_dict().items()}
@@ -65,6 +65,21 @@ def test_every_method_prunes_and_fine_tunes_it(name: str, kind: type) -> None:
     named = adapted.mask(levels[-1].mask)
     assert all(not state[key][~kept].any() for key, kept in named.items())
     assert any(not torch.equal(state[key], before[key]) for key in state if not key.endswith(".weight"))
+
+
+def test_synflow_of_a_forward_of_its_own_is_refused() -> None:
+    method = load_method("synflow")
+    with pytest.raises(UserError, match="synflow: needs a plain sequence of layers; this network runs its own forward"):
+        prune_levels(adapted_of(Residual).network, data(), None, method, method.params(), pruning(), seed=0)
+
+
+def test_what_solves_layers_refuses_it() -> None:
+    adapted, method = adapted_of(Residual), load_method("obs")
+    with pytest.raises(UserError, match="obs: is for networks that are a plain sequence of layers"):
+        prune_levels(adapted.network, data(), None, method, method.params(), pruning(), seed=0)
+    method, params = load_method("magnitude"), pruning().model_copy(update={"compensate": True})
+    with pytest.raises(UserError, match="compensate: is for networks that are a plain sequence of layers"):
+        prune_levels(adapted.network, data(), None, method, method.params(), params, seed=0)
 
 
 def test_fine_tuning_trains_what_is_no_synapse_too() -> None:
@@ -95,7 +110,7 @@ def test_its_own_forward_gives_the_state_back_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("kind", [Static, own_nets.sequential])
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", METHODS)
 def test_masks_are_those_of_the_plain_form(name: str, kind: Callable[[], nn.Module]) -> None:
     """One shot: fine-tuning sums in another order in the two."""
     method, params = load_method(name), pruning().model_copy(update={"finetune": None})

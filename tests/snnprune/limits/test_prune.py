@@ -17,7 +17,8 @@ from snnprune.pruning.registry import available
 from tests.snnprune.adapters.own_nets import Residual
 
 SCORED = ["cqp", "gradient", "magnitude", "random"]
-OTHERS = sorted(set(available()) - set(SCORED))
+ALSO_SCORED = ["cqp_gradual", "grasp", "lamp", "sf_imp", "snip", "taylor", "wanda"]
+OTHERS = sorted(set(available()) - {*SCORED, *ALSO_SCORED})
 DENSE, CONV = [36, 14, 11, 4], "6x6-4C3-6C2-4"  # of 504 + 154 + 44 and 36 + 96 + 216 synapses
 STRUCTURES: list[dict[str, Any]] = [{"fan_in": 5}, {"pattern": (2, 4)}, {"fan_in": 7, "pattern": (1, 3)}]
 BUDGETS = [{"max_bytes": 900}, {"max_operations": 400}, {"max_energy_pj": 2500}]
@@ -106,6 +107,13 @@ def test_whole_neurons_leave_no_half_ones(method: str, layers: Any) -> None:
         assert torch.equal(channels, (rows[:, None] & before)[:, :, None].expand_as(channels))
         before = rows
     assert before.all()
+
+
+@pytest.mark.parametrize("method", ALSO_SCORED)
+def test_every_method_of_scores_keeps_to_limits(method: str) -> None:
+    pruned = prune(method=method, level=0.9, finetune=snnprune.Finetune(epochs=1), fan_in=5)
+    assert pruned.nnz == 70  # of 702
+    require_structure(pruned.mask, 5)
 
 
 @pytest.mark.parametrize("method", OTHERS)

@@ -48,6 +48,7 @@ VARIANTS: list[tuple[str, dict[str, object], Score | None]] = [
         {"alpha": 1.0, "granularity": "neuron"},
         lambda problem: importance(problem.weights, by_presynaptic_neuron(problem.criticality()), 1.0),
     ),
+    ("obs", {"keep": 0.7, "samples": 15, "damping": 0.1}, None),
     ("gradient", {"kind": "taylor"}, lambda problem: problem.criticality("taylor")),
     ("regrow", {"regrowth": [{"upto": 0.5, "r": 0.5}, {"upto": 0.9, "r": 1.0}]}, None),
 ]
@@ -77,7 +78,7 @@ def problem_of(network: SpikingNetwork, mask: Mask, level: float, scope: str, se
 
 
 def test_all_are_found() -> None:
-    assert {"cqp", "gradient", "magnitude", "membrane", "osqp", "random", "regrow"} <= set(available())
+    assert {"cqp", "gradient", "magnitude", "membrane", "obs", "osqp", "random", "regrow"} <= set(available())
     assert available() == sorted(available())
 
 
@@ -141,6 +142,9 @@ def test_layer_scope_keeps_the_same_share_of_every_layer(name: str) -> None:
         ("cqp", {"tau": 1.5}, "tau: .* less than or equal to 1; found 1.5"),
         ("cqp", {"granularity": "column"}, "granularity: .* 'synapse' or 'neuron'; found 'column'"),
         ("cqp", {"alpha": "half"}, "alpha: .* valid number; found 'half'"),
+        ("obs", {"keep": 1.0}, "keep: .* less than 1; found 1.0"),
+        ("obs", {"samples": 0}, "samples: .* greater than or equal to 1; found 0"),
+        ("obs", {"damping": 0.0}, "damping: .* greater than 0; found 0.0"),
         ("osqp", {"form": "box"}, "form: .* 'budget' or 'energy'; found 'box'"),
         ("osqp", {"max_iter": 0}, "max_iter: .* greater than or equal to 1; found 0"),
         ("osqp", {"tolerance": 0.0}, "tolerance: .* greater than 0; found 0.0"),

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from snnprune.methods import osqp
-from snnprune.methods.osqp import rounded
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.relaxations import NotSolved, Solver, budget_closed_form
+from snnprune.pruning.rounding import rounded
 
 SIZE = 300
 SOLVER = Solver()

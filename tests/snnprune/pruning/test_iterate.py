@@ -9,15 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnprune.core.checkpoint import load_parameters
+from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Dataset
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
+from snnprune.core.seeds import derive_seed
 from snnprune.core.training import fit as fit_module
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import Epoch, ResumePoint
 from snnprune.core.training.params import Augment, Distillation, FinetuneParams
 from snnprune.pruning import iterate
+from snnprune.pruning.compensate import Compensation
 from snnprune.pruning.iterate import BrokenMethod, PrunedLevel, prune_levels
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityParams, PruneParams, Schedule
@@ -71,6 +73,23 @@ def test_masks_are_exact_and_nested_with_nets_under_them(prune: Prune, name: str
     for level in levels:
         assert not any(level.parameters[name][~layer].any() for name, layer in level.mask.items())
         assert level.parameters["layers.1.bias"].all()
+
+
+def test_levels_are_compensated_for_the_dense_net_or_for_the_one_before(
+    prune: Prune, dense: Dense, dataset: Dataset
+) -> None:
+    options = PARAMS.model_copy(update={"compensate": True})
+    straight = prune("magnitude", options.model_copy(update={"finetune": None}))
+    compensation = Compensation.on(dense(), dataset.train, seed=derive_seed(0, 0, iterate.COMPENSATION))
+    for level in straight:
+        expected = copy_parameters(compensation.network(level.mask))
+        assert all(torch.equal(level.parameters[name], tensor) for name, tensor in expected.items())
+    plain = prune("magnitude", PARAMS.model_copy(update={"finetune": None}))
+    assert not same(straight, plain)
+    tuned = prune("magnitude", options)
+    assert not same(tuned, prune("magnitude"))
+    for level in tuned:
+        assert not any(level.parameters[name][~layer].any() for name, layer in level.mask.items())
 
 
 def test_a_schedule_is_run_level_by_level(prune: Prune) -> None:

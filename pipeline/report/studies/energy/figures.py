@@ -15,7 +15,8 @@ HOLLOW = {"color": "black", "markerfacecolor": "none"}
 
 
 def draw_front(summary: StudySummary) -> Figure:
-    """Test accuracy over energy: every setting, the front as a line, a square around the one chosen on validation."""
+    """Test accuracy over energy: every setting (half filled: early exit, hollow: fine-tuned for fewer steps), the front
+    as a line, a square around the one chosen on validation."""
     title = "accuracy against energy: every method, level and number of steps"
     figure, (axes,) = panels(title, (8, 5.2), "test accuracy (%)", x=ENERGY)
     profile = _profile(summary)
@@ -24,7 +25,10 @@ def draw_front(summary: StudySummary) -> Figure:
     near, shown = (rows[100 * rows["accuracy"] >= best - BEST_POINTS] for rows in (grid[~grid["empty"]], front))
     for method, rows in near.groupby("method", sort=False):
         points = look(method) | {"linestyle": "none", "markersize": 4, "alpha": 0.7}
-        axes.plot(rows["energy_pj"] / 1e6, 100 * rows["accuracy"], label=method, **points)
+        for (is_tuned, exits), kind in rows.groupby(["tuned", "exits"], sort=False):
+            options = points | {"fillstyle": "none" if is_tuned else "left" if exits else "full"}
+            name = method if kind.index[0] == rows.index[0] else None
+            axes.plot(kind["energy_pj"] / 1e6, 100 * kind["accuracy"], label=name, **options)
     line = {"linewidth": 1, "marker": "o", "markersize": 9, "label": "front (chosen on validation)"}
     axes.plot(shown["energy_pj"] / 1e6, 100 * shown["accuracy"], **line, **HOLLOW)
     chosen = summary.more["cheapest"][profile]
@@ -64,7 +68,8 @@ def draw_formula(summary: StudySummary) -> Figure:
     title, label = "energy saved: the paper's formula against the count", "saved by count (%)"
     figure, (axes,) = panels(title, (7, 5), label, x="saved by the paper's formula, 1 - (1 - s) T'/T (%)")
     grid = _of_profile(summary, "grid")
-    whole = grid[~grid["truncated"] & ~grid["empty"] & (grid["steps"] == summary.more["timesteps"])]
+    is_whole = (grid["steps"] == summary.more["timesteps"]) & ~grid["truncated"] & ~grid["exits"]
+    whole = grid[is_whole & ~grid["empty"]]
     for method in whole["method"].unique():
         if method != DENSE:
             rows = 100 * whole.loc[whole["method"] == method, ["formula", "reduction"]]
@@ -88,7 +93,8 @@ FIGURES = (
     Drawing(
         "energy_front",
         "Up and left is better: the line joins the settings that no other beats in both accuracy and energy on "
-        f"validation. Drawn is what lies within {BEST_POINTS:g} points of the best test accuracy on it.",
+        "validation. Half filled: early exit; hollow: fine-tuned for fewer steps, with early exit or without. "
+        f"Drawn is what lies within {BEST_POINTS:g} points of the best test accuracy on it.",
         draw_front,
     ),
     Drawing(

@@ -1,4 +1,4 @@
-"""Every setting of the study `energy` over seeds: a net run for some number of steps."""
+"""Every setting of the study `energy` over seeds: a net run for some number of steps, with early exit or without."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +7,10 @@ import pandas as pd
 
 from pipeline.io.nets import DENSE
 from pipeline.report.statistics import describe, over_seeds, paired_difference
+from pipeline.report.studies.energy.runs import ALL, every_run
 from pipeline.report.words import net_text, steps_text
 from snnprune.energy.profiles import Profile, energy_pj, formula_reduction
 
-ALL = "all"  # the layer of rows that sum all layers
 COUNTS = ("macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")
 SIZES = ("dense_bytes", "csr_bytes", "bitmask_bytes")
 GAP = ("activity", "input_once", "prices", "neuron_updates")
@@ -20,32 +20,40 @@ PRICED = {  # intervals by profile -> the columns that they are of
     **{key: key for key in ("reduction", "reduction_every_step", "truncation")},
 }
 NET, PAIR = ["method", "level"], ["split", "seed"]
+HOW = ["truncated", "tuned", "exits"]
 
 
 def all_settings(
-    table: pd.DataFrame, steps: Sequence[int], profiles: Mapping[str, Profile]
+    table: pd.DataFrame,
+    steps: Sequence[int],
+    profiles: Mapping[str, Profile],
+    others: Mapping[str, pd.DataFrame] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """On validation, by which is chosen, and on test, a row per setting in the same order. A setting is a net of the
     study's table at the grid's steps, at T, and at its own T' (`truncated`), which differs between seeds: there `steps`
-    is None, `steps_each` those of the seeds and `mean_steps` their mean. `difference` is accuracy against the dense net
+    is None, `steps_each` those of the seeds and `mean_steps` their mean. So it is with early exit (`exits`), in which a
+    sample runs for `most_steps` at most. Those runs, and the nets fine-tuned for fewer steps (`tuned`), are of the
+    tables of `others`, by study. `difference` is accuracy against the dense net
     at T of the same seed. `empty`: a layer has no synapse left. By profile: `reduction` is the share of the dense net's
     energy that is saved, `truncation` that against the same net at T, `gap` the way from the paper's `formula` to the
     reduction (`_savings`); a constant input is computed once, but at every step in `energy_every_step_pj` and
     `reduction_every_step`."""
-    rows = _savings(table[table["layer"] == ALL], profiles)
+    rows = _savings(every_run(table, others or {}), profiles)
     emptied = pd.MultiIndex.from_frame(table.loc[(table["layer"] != ALL) & (table["nnz"] == 0), NET])
     rows["empty"] = pd.MultiIndex.from_frame(rows[NET]).isin(emptied)
     rows["net"] = pd.factorize(pd.MultiIndex.from_frame(rows[NET]))[0]
-    grid = rows[rows["steps"].isin({*steps, int(table["timesteps"].max())})]
+    is_other = rows["tuned"] | rows["exits"]
+    grid = rows[is_other | rows["steps"].isin({*steps, int(table["timesteps"].max())})]
     short = rows[rows["truncated"]]
-    every = pd.concat([grid.assign(truncated=False, at=grid["steps"]), short.assign(at=0)])
-    every = every.sort_values(["net", "truncated", "at", "seed"])
+    every = pd.concat([grid.assign(truncated=False, at=grid["most_steps"]), short.assign(at=0)])
+    every = every.sort_values(["net", *HOW, "at", "seed"])
     validation, test = (
         over_seeds(
             every[every["split"] == split],
-            [*NET, "truncated", "at"],
+            [*NET, *HOW, "at"],
             ["sparsity", "accuracy", *COUNTS, "spike_rate", "formula"],
-            steps=lambda runs: None if runs["truncated"].iloc[0] else int(runs["steps"].iloc[0]),
+            steps=lambda runs: None if runs[["truncated", "exits"]].any(axis=None) else int(runs["steps"].iloc[0]),
+            most_steps=lambda runs: int(runs["most_steps"].max()),
             steps_each=lambda runs: runs["steps"].tolist(),
             mean_steps=lambda runs: runs["steps"].mean(),
             synapses=lambda runs: int(runs["synapses"].iloc[0]),
@@ -64,15 +72,23 @@ def all_settings(
 
 
 def steps_of(setting: Any) -> str:
-    """`T' = 8 to 9`, `10`."""
-    steps = steps_text(setting.steps_each)
-    return f"T' = {steps}" if setting.truncated else steps
+    """`T' = 8 to 9`, `10`, `4, early exit after 2.31`, `4, fine-tuned`."""
+    return f"{_limit_text(setting)}{', fine-tuned' if setting.tuned else ''}{_exit_text(setting)}"
 
 
 def setting_name(setting: Any, timesteps: int) -> str:
-    """`cqp@0.95, 5 of 10 steps`."""
+    """`cqp@0.95, 5 of 10 steps`, `cqp@0.95, fine-tuned for 4 of 10 steps, early exit after 2.31`."""
     net = net_text(setting.method, setting.level, setting.sparsity.mean, setting.synapses)
-    return f"{net}, {steps_of(setting)} of {timesteps} steps"
+    tuned = "fine-tuned for " if setting.tuned else ""
+    return f"{net}, {tuned}{_limit_text(setting)} of {timesteps} steps{_exit_text(setting)}"
+
+
+def _limit_text(setting: Any) -> str:
+    return f"T' = {steps_text(setting.steps_each)}" if setting.truncated else str(setting.most_steps)
+
+
+def _exit_text(setting: Any) -> str:
+    return f", early exit after {setting.mean_steps:.2f}" if setting.exits else ""
 
 
 def saved_text(setting: Any, profile: str) -> str:
@@ -88,7 +104,7 @@ def _savings(whole: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFra
     busy, than what went (effective operations instead of synapses times steps); `input_once`, a constant input is
     computed once however many steps follow; `prices`, MACs and ACs cost differently; `neuron_updates`, they cost too,
     and no mask removes them."""
-    at_t = whole[whole["steps"] == whole["timesteps"]]
+    at_t = whole[(whole["steps"] == whole["timesteps"]) & ~whole["exits"]]
     dense = whole[PAIR].merge(at_t[at_t["method"] == DENSE], on=PAIR, how="left", validate="many_to_one")
     same = whole[[*PAIR, *NET]].merge(at_t, on=[*PAIR, *NET], how="left", validate="many_to_one")
     rows = whole.reset_index(drop=True)

@@ -8,21 +8,23 @@ import pandas as pd
 from pipeline.io.nets import DENSE, metric_name
 from pipeline.report.statistics import ROUNDING, over_seeds
 from pipeline.report.studies import Context, StudySummary, headline
-from pipeline.report.studies.energy.settings import ALL, COUNTS, SIZES, all_settings, saved_text, setting_name
+from pipeline.report.studies.energy.runs import ALL
+from pipeline.report.studies.energy.settings import COUNTS, SIZES, all_settings, saved_text, setting_name
 from pipeline.report.studies.energy.tables import front_table, grid_table, page_tables
 from snnprune.core.errors import UserError
 
 
 def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
-    """Every setting over seeds, and what follows from them; the first profile is that of sentences and figures.
-    `results` are the nets of `headline` at T and at T'. `cheapest` is, by profile, the setting with the lowest
-    mean validation energy among those whose validation accuracy is at most `max_loss` below the dense net's over its
-    whole interval (from one seed: the mean), which the dense net at T always is.
+    """Every setting over seeds, those of the studies `early_exit` and `fewer_steps` among them, and what follows from
+    them; the first profile is that of sentences and figures. `results` are the nets of `headline` at T and at T'.
+    `cheapest` is, by profile, the setting with the lowest mean validation energy among those whose validation accuracy
+    is at most `max_loss` below the dense net's over its whole interval (from one seed: the mean), which the dense net
+    at T always is.
     Raises UserError: a dense net needs no energy, so that nothing can be saved."""
     _require_energy(table)
     profiles, max_loss = dict(context.profiles), context.params.max_loss
     first, timesteps = next(iter(profiles)), int(table["timesteps"].max())
-    validation, test = all_settings(table, context.params.steps, profiles)
+    validation, test = all_settings(table, context.params.steps, profiles, context.tables)
     grids = {name: grid_table(validation, test, name) for name in profiles}
     fronts = {name: front_table(grid) for name, grid in grids.items()}
     chosen = {

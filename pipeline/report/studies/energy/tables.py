@@ -16,7 +16,8 @@ BEST_POINTS = 10.0  # how far below the best the front's figure and table reach
 
 def grid_table(validation: pd.DataFrame, test: pd.DataFrame, profile: str) -> pd.DataFrame:
     """A row per setting, of test but for the two columns by which is chosen, energies by this profile. In the rows of
-    T' (`truncated`), which differs between seeds, `steps` is its mean. `*_low` and `*_high` are 95 % intervals. A
+    T' (`truncated`), which differs between seeds, and of early exit (`exits`) `steps` is the mean, of `most_steps` at
+    most. `*_low` and `*_high` are 95 % intervals. A
     constant input is computed once, but at every step where the column says so and in `effective_macs`."""
     rows = []
     for chosen, one in zip(validation.itertuples(), test.itertuples(), strict=True):
@@ -27,6 +28,9 @@ def grid_table(validation: pd.DataFrame, test: pd.DataFrame, profile: str) -> pd
             "method": one.method,
             "level": one.level,
             "truncated": one.truncated,
+            "tuned": one.tuned,
+            "exits": one.exits,
+            "most_steps": one.most_steps,
             "empty": one.empty,
             "steps": one.mean_steps,
             "sparsity": one.sparsity.mean,
@@ -52,7 +56,8 @@ def front_table(grid: pd.DataFrame) -> pd.DataFrame:
     grid = grid[~grid["empty"]]
     front = pareto_front(grid["validation_accuracy"].tolist(), grid["validation_energy_pj"].tolist())
     bounds = [f"{key}{end}" for key in ("accuracy", *list(PRICED)[:-1]) for end in ("", "_low", "_high")]
-    return grid.iloc[front][["profile", "method", "level", "truncated", "steps", "sparsity", *bounds]]
+    how = ["truncated", "tuned", "exits", "most_steps", "steps"]
+    return grid.iloc[front][["profile", "method", "level", *how, "sparsity", *bounds]]
 
 
 def page_tables(

@@ -31,6 +31,7 @@ def test_a_row_per_method_seed_and_level_has_every_value_and_the_dense_nets_are_
     net = rows.loc[("dense", 1, 0.0)]
     assert (net["keep"], net["nnz"], net["synapses"], net["sparsity"]) == (100, 100, 100, 0.0)
     assert (net["accuracy"], net["accuracy_before"], net["one_shot_accuracy"]) == (0.96, 0.96, 0.96)
+    assert net["one_shot_compensated"] == 0.96
     assert (net["validation_accuracy"], net["validation_accuracy_before"]) == (0.97, 0.97)
     assert (net["protocol"], net["timesteps"]) == ("fair", 6)
 
@@ -49,9 +50,17 @@ def test_summary_by_hand(table: pd.DataFrame) -> None:
     assert last.accuracy_before.mean == pytest.approx(0.4)
     assert last.one_shot_sparsity.mean == pytest.approx(1 - 0.0375)
     assert last.one_shot_accuracy.mean == pytest.approx(0.3)
+    assert last.one_shot_compensated.mean == pytest.approx(0.5)
     # Two values 0.7 and 0.5: mean 0.6, sd = 0.2 / sqrt(2), half width = t * sd / sqrt(2) = t * 0.1.
     assert (last.accuracy.n, last.accuracy.mean) == (2, pytest.approx(0.6))
     assert last.accuracy.high == pytest.approx(0.6 + 0.1 * T_97_5_ONE_DEGREE)
+
+
+def test_nets_that_were_not_compensated_have_nothing_there_in_json_too(on_target: pd.DataFrame) -> None:
+    summary = summarize(on_target.assign(one_shot_compensated=None))
+    assert summary.results["one_shot_compensated"].tolist() == [None] * 4
+    again = from_json(json.dumps(plain(summary)))
+    assert again.results["one_shot_compensated"].tolist() == [None] * 4
 
 
 def test_margins_by_hand(on_target: pd.DataFrame) -> None:

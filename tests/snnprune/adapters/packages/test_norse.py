@@ -21,9 +21,10 @@ from snnprune.energy.measure import measure
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import CriticalityParams, Pruning
-from snnprune.pruning.registry import available, load_method
+from snnprune.pruning.registry import load_method
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
+from tests.snnprune.adapters.own_nets import METHODS
 from tests.snnprune.adapters.packages import norse_nets as nets
 from tests.snnprune.adapters.packages.norse_nets import BOX, LIF, SOFT, STEPS, Inside, seeded
 
@@ -144,7 +145,7 @@ def test_cells_and_all_steps_count_the_same() -> None:
 
 
 @pytest.mark.parametrize("make", EVERY)
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_prunes_and_fine_tunes_it(name: str, make: Callable[..., nn.Module]) -> None:
     adapted, method = adapted_of(make), load_method(name)
     before = seeded(make).state_dict()

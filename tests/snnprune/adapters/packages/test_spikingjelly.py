@@ -20,9 +20,10 @@ from snnprune.energy.measure import measure
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import CriticalityParams, Pruning
-from snnprune.pruning.registry import available, load_method
+from snnprune.pruning.registry import load_method
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
+from tests.snnprune.adapters.own_nets import METHODS
 from tests.snnprune.adapters.packages.jelly_nets import STEPS, Inside, TwoLayers, convolutional, merged, seeded
 
 THRESHOLD, TAU = 0.3, 2.0
@@ -154,7 +155,7 @@ def test_time_and_samples_in_one_dimension() -> None:
 
 
 @pytest.mark.parametrize("make", EVERY)
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method_prunes_and_fine_tunes_it(name: str, make: Callable[..., nn.Module]) -> None:
     adapted, method = adapted_of(make), load_method(name)
     before = adapted.state_dict()

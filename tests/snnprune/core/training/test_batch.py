@@ -2,13 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter, map_coordinates
 from torch import Tensor
 
 from snnprune.core.dataset import Split
-from snnprune.core.training.batch import make_batch
-from snnprune.core.training.params import Augment
+from snnprune.core.training.batch import displacements, make_batch
+from snnprune.core.training.params import Augment, Elastic
 
 
 def augment(images: Tensor, params: Augment) -> Tensor:
@@ -130,3 +132,28 @@ def test_draws_come_from_the_global_seed() -> None:
 
     assert torch.equal(drawn(3), drawn(3))
     assert not torch.equal(drawn(3), drawn(4))
+
+
+def test_displacements_are_a_smoothed_uniform_field() -> None:
+    """Against scipy's Gaussian filter of the same draw."""
+    params = Elastic(alpha=7.0, sigma=1.5)
+    torch.manual_seed(3)
+    found = displacements(params, 2, 9, 12)
+    torch.manual_seed(3)
+    drawn = (torch.rand(4, 1, 9, 12) * 2 - 1).view(2, 2, 9, 12).numpy()
+    smooth = gaussian_filter(drawn, params.sigma, mode="constant", radius=5, axes=(2, 3))
+    assert np.allclose(found.numpy(), params.alpha * smooth.transpose(0, 2, 3, 1), atol=1e-5)
+
+
+def test_an_elastic_distortion_moves_pixels_by_the_field_and_each_image_by_its_own() -> None:
+    params = Augment(elastic=Elastic(alpha=20.0, sigma=3.0))
+    torch.manual_seed(5)
+    moved = augment(disc(15, 15, 4).repeat(2, 1, 1, 1), params)
+    torch.manual_seed(5)
+    field = displacements(params.elastic, 2, 15, 15)
+    grid = np.meshgrid(np.arange(15.0), np.arange(15.0), indexing="ij")
+    for image, by in zip(moved, field.numpy(), strict=True):
+        places = [grid[0] + by[..., 1], grid[1] + by[..., 0]]
+        expected = map_coordinates(disc(15, 15, 4)[0, 0].numpy(), places, order=1, cval=0.0)
+        assert np.allclose(image[0].numpy(), expected, atol=1e-4)
+    assert not torch.equal(moved[0], moved[1])

@@ -12,6 +12,8 @@ from snnprune.core.errors import UserError
 FRAMES = torch.zeros((40, 4, 2, 3, 4), dtype=torch.uint8)
 IMAGES, LABELS = torch.rand((40, 1, 4, 6), generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
 
+ELASTIC = {"alpha": 8.0, "sigma": 2.0}
+
 
 def weights(images: Tensor = IMAGES, **training: Any) -> Tensor:
     """Those of the first layer, trained for an epoch."""
@@ -27,7 +29,21 @@ def weights(images: Tensor = IMAGES, **training: Any) -> Tensor:
         (IMAGES, {"augment": {"shift": 4}}, "augment.shift: found 4; allowed for images of 4 x 6 is at most 3"),
         (IMAGES.view(40, 1, 1, 24), {"augment": {"shift": 1}}, "augment.shift: found 1; .* of 1 x 24 is at most 0"),
         (IMAGES.flatten(1), {"augment": {"shift": 1}}, r"augment: found shift 1, .* is 0 for samples of \[24\]"),
-        (IMAGES.flatten(1), {"augment": {"rotation": 9.0}}, "augment: found shift 0, rotation 9.0; allowed is 0 for"),
+        (
+            IMAGES.flatten(1),
+            {"augment": {"rotation": 9.0}},
+            "augment: found shift 0, rotation 9.0, elastic null; allowed is 0",
+        ),
+        (
+            IMAGES.flatten(1),
+            {"augment": {"elastic": ELASTIC}},
+            "augment: found shift 0, rotation 0.0, elastic 8.0; allow",
+        ),
+        (
+            FRAMES,
+            {"augment": {"elastic": ELASTIC}},
+            "augment.elastic: frames of events are not distorted; allowed for ",
+        ),
         (IMAGES, {"augment": {"jitter": 1}}, "augment.jitter: found 1; allowed is 0 for still images"),
         (
             FRAMES,
