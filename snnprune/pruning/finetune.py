@@ -59,10 +59,10 @@ def finetune(
 
 
 @contextmanager
-def kept_alone(network: SpikingNetwork, mask: Mask) -> Iterator[Mask]:
+def kept_alone(network: SpikingNetwork, mask: Mask, form: type[SparseLinear] = SparseLinear) -> Iterator[Mask]:
     """While in here, linear layers of which `mask` keeps less than `DENSE_FROM`, or `DENSE_FROM_ON_EVENTS`, have no
-    other synapses. Gives the mask of the layers that stay as they are. Raises ValueError: the mask does not fit the
-    network."""
+    other synapses: they are of the kind `form`. Gives the mask of the layers that stay as they are. Raises ValueError:
+    the mask does not fit the network."""
     mask.require_fitting(network)
     names = {f"{name}.weight": name for name, _ in network.named_modules()}
     chosen = {
@@ -75,7 +75,7 @@ def kept_alone(network: SpikingNetwork, mask: Mask) -> Iterator[Mask]:
     }
     linears = {name: network.get_submodule(name) for name in chosen}
     for name, layer in chosen.items():
-        network.set_submodule(name, SparseLinear(linears[name], layer))
+        network.set_submodule(name, form(linears[name], layer))
     try:
         yield Mask({name: layer for name, layer in mask.items() if names[name] not in chosen})
     finally:

@@ -17,7 +17,7 @@ from snnprune.core.params import ModelParams
 # First on the page, in this order; studies that are not listed follow.
 ORDER = (
     "energy", "ann", "relaxation", "zombies", "sweep", "temporal", "early_exit", "fewer_steps", "quantise", "staleness",
-    "alpha", "paper", "layers",
+    "alpha", "paper", "layers", "scratch",
 )  # fmt: skip
 
 

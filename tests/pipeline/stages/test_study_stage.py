@@ -50,7 +50,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
 
         def counted(self: ResumePoint, state: dict[str, Any]) -> None:
             save(self, state)
-            saves.append(self.path.name)
+            saves.append(f"{self.path.name} {len(state.get('epochs', ()))}")
             if len(saves) == count:
                 raise KeyboardInterrupt
 
@@ -95,7 +95,7 @@ def test_a_rerun_gives_the_same_bytes_and_no_part_is_measured_twice(
     run(study)
     assert contents(project / "results") == before
     assert len(set(whole)) == len(whole) >= len(SEEDS)
-    trains = study in ("alpha", "paper", "staleness", "fewer_steps")
+    trains = study in ("alpha", "fewer_steps", "paper", "scratch", "staleness")
     assert not (trains or study in OVER_NETS) or len(whole) > len(SEEDS)
     file(study).unlink()
     for count in (1, len(whole) // 2):
@@ -153,7 +153,8 @@ def test_one_seed_is_enough(project: Path, study: str) -> None:
     before = table(study)
     params = json.loads(Path("params.yaml").read_text(encoding="utf-8"))
     params["matrix"]["tiny"]["seeds"] = [1]
-    params["experiments"]["tiny"]["alpha"]["seeds"] = [1]
+    for choosing in ("alpha", "scratch"):
+        params["experiments"]["tiny"][choosing]["seeds"] = [1]
     Path("params.yaml").write_text(json.dumps(params), encoding="utf-8")
     run(study)
     pd.testing.assert_frame_equal(table(study), before[before["seed"] == 1].reset_index(drop=True))
@@ -220,6 +221,15 @@ def test_missing_inputs_are_errors(project: Path, study: str) -> None:
         ("relaxation.max_iter", 1, "OSQP did not solve the relaxed program of 484 synapses"),
         ("paper.criticality", {"kind": "magic"}, "experiments.tiny.paper.criticality.kind"),
         ("paper.finetune", {**PARAMS["experiments"]["tiny"]["paper"]["finetune"], "distillation": {}}, "distillation"),
+        (
+            "scratch.methods",
+            ["rigl", "grasp"],
+            "scratch.methods: unknown are grasp; available are: lottery, random_static",
+        ),
+        ("scratch.methods", ["rigl", "rigl"], "scratch.methods: each may be named once"),
+        ("scratch.levels", [0.8], "scratch.levels: 0.8 is none of the levels in experiments.tiny.prune: 0.5, 0.9"),
+        ("scratch.seeds", [2], "scratch.seeds: 2 is none of those in matrix.tiny.seeds: 0, 1"),
+        ("scratch.rewind", 10, "scratch.rewind: must be below 10, experiments.tiny.train.epochs; found 10"),
         ("staleness.above", 0.95, "staleness.above: no level of experiments.tiny.prune is that high; found 0.95"),
     ],
 )

@@ -18,6 +18,7 @@ Dense = Callable[[], SpikingNetwork]  # the fixtures `dense` and `measure` of th
 Measure = Callable[..., pd.DataFrame]
 LEVELS = [0.5, 0.9]
 SEEDS = [0, 1]
+SCRATCH = ["random_static", "set", "rigl", "snip", "synflow", "lottery"]
 FINETUNE = {"epochs": 1, "batch_size": 20, "lr": 0.005}
 PARAMS: dict[str, Any] = {
     "matrix": {"tiny": {"methods": ["cqp", "magnitude"], "seeds": SEEDS}},
@@ -53,6 +54,7 @@ PARAMS: dict[str, Any] = {
             },
             "energy": {"steps": [2, 4], "max_loss": 0.1},
             "quantise": {"finetune": {**FINETUNE, "methods": ["cqp"], "levels": [0.9]}},
+            "scratch": {"methods": SCRATCH, "levels": [0.9], "seeds": SEEDS, "every": 7, "rewind": 2},
         }
     },
 }
