@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -26,6 +27,7 @@ from snnprune.core.errors import UserError
 __all__ = ["ERRORS", "Logged", "Registry"]
 
 NET = "weights_sha256"  # the tag by which a net that is registered already is found
+SERVED = "served"  # the folder beside the store
 COPIED = ("git_commit", "git_dirty", "dvc_hash")  # from the run's tags to the version's
 NO_SUCH = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), "INVALID_PARAMETER_VALUE")  # what MLflow says of an unknown alias
 
@@ -105,10 +107,16 @@ class Registry:
         if verdict.moves:
             self._client.set_registered_model_alias(version.name, alias, version.version)
 
-    def fetch(self, version: ModelVersion, folder: Path) -> tuple[Path, tuple[int, ...]]:
-        """A copy of a version's model in `folder`, and the shape of what it takes (-1: any number)."""
-        path = Path(download_artifacts(f"models:/{version.name}/{version.version}", dst_path=str(folder)))
-        return path, Model.load(path).get_input_schema().inputs[0].shape
+    def fetch(self, version: ModelVersion) -> tuple[Path, tuple[int, ...]]:
+        """A copy of a version's model, and the shape of what it takes (-1: any number). It is kept beside the store,
+        with what numba compiles of the code that the model carries."""
+        folder = store_folder(self._root) / SERVED / version.run_id
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=folder.parent) as partial:
+                got = download_artifacts(f"models:/{version.name}/{version.version}", dst_path=partial)
+                Path(got).rename(folder)
+        return folder, Model.load(folder).get_input_schema().inputs[0].shape
 
     def names(self) -> list[str]:
         """Of all registered models."""

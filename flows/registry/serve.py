@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep_at_end
@@ -23,14 +22,13 @@ def serve(model: str | None, alias: str, port: int) -> None:
     such model or alias, the store cannot be reached, the port is taken, or the server ended."""
     set_defaults()
     require_free(port)
-    with TemporaryDirectory(prefix="serve-") as folder:
-        title, path, shape = _fetch(model, alias, Path(folder))
-        with interruptible(), suppress(Interrupted):
-            sweep_at_end()
-            with serving(path, port) as (server, url):
-                sizes = ", ".join("B" if size < 0 else str(size) for size in shape)
-                print(f'{title}: POST {{"inputs": ...}}, [{sizes}], to {url}/invocations (Ctrl-C stops it)', flush=True)
-                raise UserError(f"the scoring server ended with exit code {server.wait()}; its lines above say why")
+    title, path, shape = _fetch(model, alias)
+    with interruptible(), suppress(Interrupted):
+        sweep_at_end()
+        with serving(path, port) as (server, url):
+            sizes = ", ".join("B" if size < 0 else str(size) for size in shape)
+            print(f'{title}: POST {{"inputs": ...}}, [{sizes}], to {url}/invocations (Ctrl-C stops it)', flush=True)
+            raise UserError(f"the scoring server ended with exit code {server.wait()}; its lines above say why")
 
 
 @contextmanager
@@ -50,7 +48,7 @@ def serving(path: Path, port: int) -> Iterator[tuple[subprocess.Popen, str]]:
         server.wait()
 
 
-def _fetch(model: str | None, alias: str, folder: Path) -> tuple[str, Path, tuple[int, ...]]:
+def _fetch(model: str | None, alias: str) -> tuple[str, Path, tuple[int, ...]]:
     """What is served, in words, its files, and the shape of its input. Raises UserError."""
     database = local_database(Path.cwd())
     if database and not database.is_file():
@@ -71,7 +69,7 @@ def _fetch(model: str | None, alias: str, folder: Path) -> tuple[str, Path, tupl
         if version is None:
             there = ", ".join(registry.aliases(model)) or "none"
             raise UserError(f"{model}: no version has the alias {alias!r}; its aliases: {there}")
-        return f"{model} {title_of(version)}", *registry.fetch(version, folder)
+        return f"{model} {title_of(version)}", *registry.fetch(version)
     except ERRORS as error:
         reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
         raise UserError(f"MLflow cannot be used at {store_uri(Path.cwd())}: {reason}") from error

@@ -61,8 +61,9 @@ def experiment_flow(
     `overrides` change params.yaml first (see `override`); the results are then in an MLflow experiment of their own.
     `dask` is the address of a Dask scheduler, on whose workers the commands run. `promote` holds `PromotionParams`, by
     which a net is promoted in the end (MLflow down: the request is kept). Artifacts: the progress, a table of the
-    stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect ends its stages and is
-    Cancelled. Raises UserError as `override`, `flows.run.run_experiment` and `flows.registry.promote.promote`.
+    stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect ends its
+    stages and is Cancelled. Raises UserError as `override`, `flows.run.run_experiment` and
+    `flows.registry.promote.promote`.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
     promotion = None if promote is None else validate(PromotionParams, promote, "promote")
