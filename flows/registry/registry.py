@@ -16,9 +16,11 @@ from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from flows.engine.lockfile import Entry
+from flows.tracking.lineage import commit_tags
 from flows.tracking.location import store_folder
+from flows.tracking.runs import Tag
 from flows.tracking.store import ERRORS, LOCK_SECONDS, Store
-from pipeline.io.nets import level_text
+from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.promotion.choice import Candidate
 from pipeline.promotion.verdict import Champion, Verdict
 from pipeline.results.place import place_of
@@ -49,7 +51,7 @@ class Registry:
     def __init__(self, root: Path, suffix: str = "") -> None:
         """Open the store; `suffix` is the end of the name of its experiments."""
         self._root = root
-        self._store = Store(root, suffix=suffix)
+        self._store = Store(root, commit_tags(root), suffix)
         self._client = MlflowClient()
 
     def turn(self) -> FileLock:
@@ -62,7 +64,7 @@ class Registry:
         place = place_of(out["path"] for out in entry["outs"])
         _, stage, _ = self._store.log(address, place, entry)
         parent = self._client.get_run(stage.run_id)
-        query = f"tags.`mlflow.parentRunId` = '{stage.run_id}' and tags.kind = 'net' and run_name = '{net}'"
+        query = f"tags.`{Tag.PARENT}` = '{stage.run_id}' and tags.kind = 'net' and run_name = '{net}'"
         run = next(iter(self._client.search_runs([parent.info.experiment_id], query)), None)
         if run is None:
             raise UserError(f"{net}: MLflow has no run of it below {parent.info.run_name}; run `snnprune track`")
@@ -110,13 +112,26 @@ class Registry:
     def fetch(self, version: ModelVersion) -> tuple[Path, tuple[int, ...]]:
         """A copy of a version's model, and the shape of what it takes (-1: any number). It is kept beside the store,
         with what numba compiles of the code that the model carries."""
-        folder = store_folder(self._root) / SERVED / version.run_id
+        folder = self._copy(version.run_id, f"models:/{version.name}/{version.version}")
+        return folder, Model.load(folder).get_input_schema().inputs[0].shape
+
+    def fetch_dense(self, version: ModelVersion) -> Path:
+        """The same of the dense net of its seed. Raises UserError: MLflow has no such run beside the version's."""
+        run = self._client.get_run(version.run_id)
+        name = net_name(DENSE, 0.0, int(version.tags["seed"]))
+        query = f"tags.`{Tag.PARENT}` = '{run.data.tags[Tag.PARENT]}' and run_name = '{name}'"
+        dense = next(iter(self._client.search_runs([run.info.experiment_id], query)), None)
+        if dense is None or not dense.outputs or not dense.outputs.model_outputs:
+            raise UserError(f"{name}: MLflow has no model of it beside {version.tags['net']}")
+        return self._copy(dense.info.run_id, f"models:/{dense.outputs.model_outputs[0].model_id}")
+
+    def _copy(self, run_id: str, model: str) -> Path:
+        folder = store_folder(self._root) / SERVED / run_id
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=folder.parent) as partial:
-                got = download_artifacts(f"models:/{version.name}/{version.version}", dst_path=partial)
-                Path(got).rename(folder)
-        return folder, Model.load(folder).get_input_schema().inputs[0].shape
+                Path(download_artifacts(model, dst_path=partial)).rename(folder)
+        return folder
 
     def names(self) -> list[str]:
         """Of all registered models."""

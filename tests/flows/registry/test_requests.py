@@ -44,7 +44,7 @@ def test_one_that_fails_by_itself_is_dropped_with_its_reason(project: Path, monk
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     choose = promotions.choose
 
-    def refuse_a(table, params: PromotionParams):  # noqa: ANN001, ANN202
+    def refuse_a(table, params: PromotionParams):
         if params.model == "a":
             raise UserError("a: no net")
         return choose(table, params)
