@@ -1,6 +1,6 @@
-"""The champion beside the dense net it was pruned from, both by `snnprune serve`'s server: `python -m benchmarks.serving`.
+"""The champion served beside the dense net it was pruned from: `python -m benchmarks.serving MODEL`.
 
-Each is served on a free port of 127.0.0.1, one after the other; clients that wait for each answer send images of the
+Each is served by the server of `snnprune serve`, on a free port of 127.0.0.1, one after the other; clients that wait for each answer send images of the
 experiment's test split, in batches of each size. Per net and size: requests a second, milliseconds from sending a
 request to its answer (half of them, 99 of 100), and the memory of the server process afterwards.
 """
