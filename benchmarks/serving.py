@@ -1,8 +1,8 @@
 """The champion served beside the dense net it was pruned from: `python -m benchmarks.serving MODEL`.
 
-Each is served by the server of `snnprune serve`, on a free port of 127.0.0.1, one after the other; clients that wait for each answer send images of the
-experiment's test split, in batches of each size. Per net and size: requests a second, milliseconds from sending a
-request to its answer (half of them, 99 of 100), and the memory of the server process afterwards.
+Each is served by the server of `snnprune serve`, one after the other. Clients that wait for each answer send images of
+the experiment's test split. Per net and size of a request: requests a second, milliseconds from sending one to its
+answer (half of them, 99 of 100), and the memory of the server process afterwards.
 """
 
 import argparse
