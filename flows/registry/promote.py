@@ -68,7 +68,7 @@ def promote(
             champion = holder and champion_of(holder)
             verdict = judge(candidate, name, logged.dataset, champion, delta=params.delta, force=params.force)
             opponent = champion.title if champion else "the dense nets"
-            registry.decide(version, ALIAS, verdict, params.delta, opponent)
+            registry.decide(version, ALIAS, candidate, verdict, params.delta, opponent)
     except ContentChanged as error:
         raise UserError(f"{experiment}: {error}; run it again: snnprune run {experiment}") from error
     except ERRORS as error:

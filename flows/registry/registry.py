@@ -93,17 +93,25 @@ class Registry:
             return min(known, key=lambda one: int(one.version)), False
         if not self._client.search_registered_models(f"name = '{model}'"):
             self._client.create_registered_model(model, description="Pruned nets; the alias says which one is served.")
-        tags = {NET: sha256, **_tags(candidate, experiment), "dataset_digest": logged.dataset, **logged.lineage}
+        about = {"experiment": experiment, "net": candidate.net, "method": candidate.method}
+        about |= {"level": level_text(candidate.level), "seed": str(candidate.seed)}
+        tags = {NET: sha256, **about, "dataset_digest": logged.dataset, **logged.lineage}
         source = f"models:/{logged.model_id}"
         new = self._client.create_model_version(model, source, logged.run_id, tags=tags, model_id=logged.model_id)
         return new, True
 
-    def decide(self, version: ModelVersion, alias: str, verdict: Verdict, delta: float, opponent: str) -> None:
-        """Tag the version with the verdict, and move the alias if it says so."""
+    def decide(
+        self, version: ModelVersion, alias: str, candidate: Candidate, verdict: Verdict, delta: float, opponent: str
+    ) -> None:
+        """Tag the version with the verdict and what it rests on, and move the alias if it says so."""
         found = verdict.difference
         shown = {} if found is None else {"mean": found.mean, "low": found.low, "high": found.high, "seeds": found.n}
         tags = {f"difference_{key}": json.dumps(value) for key, value in shown.items()}
-        tags |= {"delta": json.dumps(delta), "compared_with": opponent, "verdict": verdict.reason}
+        tags |= _evidence(candidate) | {
+            "delta": json.dumps(delta),
+            "compared_with": opponent,
+            "verdict": verdict.reason,
+        }
         for key, value in tags.items():
             self._client.set_model_version_tag(version.name, version.version, key, value)
         if verdict.moves:
@@ -156,14 +164,9 @@ def title_of(version: ModelVersion) -> str:
     return f"version {version.version} ({version.tags.get('net', 'not registered by snnprune promote')})"
 
 
-def _tags(candidate: Candidate, experiment: str) -> dict[str, str]:
-    """What the version is, and why it was chosen."""
+def _evidence(candidate: Candidate) -> dict[str, str]:
+    """Why it was chosen, by the results as they are now."""
     return {
-        "experiment": experiment,
-        "net": candidate.net,
-        "method": candidate.method,
-        "level": level_text(candidate.level),
-        "seed": str(candidate.seed),
         "constraint": candidate.constraint,
         "validation_accuracies": json.dumps(dict(candidate.accuracies)),
         "validation_mean": json.dumps(candidate.mean),
