@@ -14,6 +14,7 @@ from flows.tracking.location import local_database, store_uri
 from snnprune.core.errors import UserError
 
 MODEL_VARIABLE = "__pyfunc_model_path__"  # by which MLflow's scoring server finds its model
+STARTUP_SECONDS = 300  # the first time numba compiles the loops of the code that the model carries
 REASON_LENGTH = 300  # of letters
 
 
@@ -40,7 +41,7 @@ def serving(path: Path, port: int) -> Iterator[tuple[subprocess.Popen, str]]:
     environment = {**stage_environment(), MODEL_VARIABLE: str(path)}
     server = subprocess.Popen([*command, "flows.registry.app:app"], env=environment)
     try:
-        if not answers(f"{url}/health", server):
+        if not answers(f"{url}/health", server, STARTUP_SECONDS):
             raise UserError(f"the scoring server did not come up at {url}; its lines above say why")
         yield server, url
     finally:
