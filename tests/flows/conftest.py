@@ -66,10 +66,7 @@ STAGES = {
     **_stage("evaluate", "", "data/dataset.safetensors train prune", "", plots="evaluate/levels.csv"),
     **_stage("study", "study", "train", "${item.study}", plots="studies/${item.study}/table.csv"),
     **_stage(
-        "compare",
-        "",
-        "evaluate",
-        "",
+        *("compare", "", "evaluate/levels.csv", ""),
         outs="compare/summary.json compare/figures",
         metrics="compare/metrics",
         plots="compare/comparison.csv",
