@@ -63,12 +63,16 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Stages at a time (default: cores / threads).")] = None,
     prefect: Annotated[bool, typer.Option("--prefect", help="As a Prefect flow.")] = False,
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="On the workers of this Dask scheduler.")] = None,
+    promote: Annotated[
+        str | None,
+        typer.Option(metavar="KEY=VALUE,...", help="Then promote a net, such as max-loss=0.005 (docs/serving.md)."),
+    ] = None,
 ) -> None:
     """Bring every stage of an experiment up to date; what is there already is kept."""
     require(*PROJECT_FILES)
     import flows.run
 
-    flows.run.run(experiment, workers=workers, prefect=prefect, dask=dask)
+    flows.run.run(experiment, workers=workers, prefect=prefect, dask=dask, promote=promote)
 
 
 @app.command()
@@ -84,11 +88,60 @@ def plan(experiment: Experiment) -> None:
 def track(
     experiment: Annotated[str | None, typer.Argument(help="Only this experiment (default: all).")] = None,
 ) -> None:
-    """Bring MLflow up to date with the results."""
+    """Bring MLflow up to date with the results, and carry out promotions kept for it."""
     require(*PROJECT_FILES)
+    import flows.registry.promote
     import flows.tracking.replay
 
     flows.tracking.replay.track(experiment)
+    flows.registry.promote.carry_out_kept()
+
+
+@app.command("promote")
+def promote_net(
+    experiment: Annotated[str | None, typer.Argument(help="With results (snnprune list).")] = None,
+    level: Annotated[float | None, typer.Option(help="Of this sparsity.")] = None,
+    max_energy: Annotated[
+        str | None, typer.Option(metavar="ENERGY", help="Of a sample: 10% of the dense nets', 2500pJ, 2.5nJ.")
+    ] = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(help="Of validation accuracy against the dense nets (0.005 where no other is given)."),
+    ] = None,
+    profile: Annotated[str, typer.Option(help="The hardware of the energy.")] = "horowitz_45nm_fp32",
+    model: Annotated[str | None, typer.Option(help="Its name in the registry (default: the experiment's).")] = None,
+    delta: Annotated[float, typer.Option(help="The loss against the champion that must be excluded.")] = 0.005,
+    force: Annotated[bool, typer.Option("--force", help="Move the alias whatever the comparison says.")] = False,
+    pending: Annotated[bool, typer.Option("--pending", help="Carry out what was kept while MLflow was down.")] = False,
+) -> None:
+    """Make one pruned net the champion of MLflow's registry, unless it may be worse (docs/serving.md)."""
+    require(*PROJECT_FILES)
+    import flows.registry.promote
+    from pipeline.promotion.params import PromotionParams
+    from snnprune.core.schema import validate
+
+    if pending == (experiment is not None):
+        raise UserError("promote: name an experiment, or say --pending; not both")
+    if experiment is None:
+        if not flows.registry.promote.carry_out_kept():
+            print("no promotion is pending")
+        return
+    options = {"level": level, "max_energy": max_energy, "max_loss": max_loss, "profile": profile}
+    options |= {"model": model, "delta": delta, "force": force}
+    flows.registry.promote.promote(experiment, validate(PromotionParams, options, "promote"))
+
+
+@app.command()
+def serve(
+    model: Annotated[str | None, typer.Option(help="Its name in the registry (default: the only one).")] = None,
+    alias: Annotated[str, typer.Option(help="Which of its versions.")] = "champion",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on this machine.")] = 5001,
+) -> None:
+    """Serve a promoted net on 127.0.0.1, until Ctrl-C (docs/serving.md)."""
+    require(*PROJECT_FILES)
+    import flows.registry.serve
+
+    flows.registry.serve.serve(model, alias, port)
 
 
 @app.command()

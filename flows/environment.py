@@ -55,9 +55,9 @@ def require_free(port: int) -> None:
         ) from error
 
 
-def answers(url: str, server: subprocess.Popen) -> bool:
-    """Whether the server that was started answers there; False once it has ended, or after STARTUP_SECONDS."""
-    end = time.monotonic() + STARTUP_SECONDS
+def answers(url: str, server: subprocess.Popen, within: float = STARTUP_SECONDS) -> bool:
+    """Whether the server that was started answers there; False once it has ended, or after so many seconds."""
+    end = time.monotonic() + within
     while server.poll() is None and time.monotonic() < end:
         with suppress(OSError), LOCAL.open(url, timeout=2):
             return True

@@ -18,21 +18,31 @@ from flows.environment import set_defaults
 from pipeline import matrix
 from pipeline.io.params import PARAMS_FILE, load_runtime
 from pipeline.io.paths import compare_folder, report_page
+from pipeline.promotion.params import read_options
 from snnprune.core.errors import UserError
 
 LAST = "report"  # it needs all others; what `track` does the flow does itself
 REASONS_SHOWN = 4
 
 
-def run(experiment: str, *, workers: int | None = None, prefect: bool = False, dask: str | None = None) -> None:
+def run(
+    experiment: str,
+    *,
+    workers: int | None = None,
+    prefect: bool = False,
+    dask: str | None = None,
+    promote: str | None = None,
+) -> None:
     """Bring an experiment of the current folder up to date and print its comparison table.
 
     workers: stages at a time, by default as many as the cores, or Dask's workers, have room for. prefect: as a flow
-    that Prefect shows. dask: the address of a Dask scheduler on whose workers the commands run. Raises UserError as
-    `run_experiment`, and Interrupted: by Ctrl-C or SIGTERM; all that ran is ended.
+    that Prefect shows. dask: the address of a Dask scheduler on whose workers the commands run. promote: then promote a
+    net, by these options (`pipeline.promotion.params.read_options`). Raises UserError as `run_experiment`,
+    `read_options` and `promote`, and Interrupted: by Ctrl-C or SIGTERM; all that ran is ended.
     """
     set_defaults()
     sweep_at_end()
+    promotion = None if promote is None else read_options(promote)
     with interruptible():
         if prefect:
             open_project(experiment, print_line)  # a wrong name should not wait for Prefect to start
@@ -45,6 +55,10 @@ def run(experiment: str, *, workers: int | None = None, prefect: bool = False, d
             with Display() as display:
                 run_experiment(experiment, workers, dask, say=display.say, carry_out=display.bring_up)
     print(f"\n{comparison(experiment)}\n\nreport: {report_page(experiment)}\nMLflow: snnprune ui")
+    if promotion is not None:
+        from flows.registry.promote import promote as promote_net
+
+        promote_net(experiment, promotion)
     gc.freeze()  # as it ends, Python would look for garbage among all that was imported, for a second
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -30,13 +31,17 @@ from flows.engine.engine import Done, FlowFailed, Report, Work
 from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Interrupted, Stop
 from flows.environment import set_defaults
+from flows.registry.promote import NotReached
+from flows.registry.promote import promote as promote_net
 from flows.run import comparison, run_experiment, validate_params
 from flows.scheduled.database import DATABASE, require_whole
 from flows.tracking.lineage import commit_tags
 from flows.tracking.location import project_of
 from pipeline.io.params import PARAMS_FILE
 from pipeline.io.paths import report_page
+from pipeline.promotion.params import PromotionParams
 from snnprune.core.errors import UserError
+from snnprune.core.schema import validate
 
 OVERRIDES = "overrides"  # the tag; after a dot, which no experiment's name has, the end of the MLflow experiment's name
 SERVER_SECONDS = 5.0
@@ -45,20 +50,28 @@ CANCEL_INTERVAL = 2.0  # seconds between two looks at the run's state
 
 @flow(name="experiment", flow_run_name="{experiment}")
 def experiment_flow(
-    experiment: str, overrides: list[str] | None = None, workers: int | None = None, dask: str | None = None
+    experiment: str,
+    overrides: list[str] | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+    promote: dict[str, Any] | None = None,
 ) -> State | None:
     """Bring an experiment up to date in the current folder, up to `workers` stages at a time.
 
     `overrides` change params.yaml first (see `override`); the results are then in an MLflow experiment of their own.
-    `dask` is the address of a Dask scheduler, on whose workers the commands run. Artifacts: the progress, a table of
-    the stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect ends its
-    stages and is Cancelled. Raises UserError as `override` and `flows.run.run_experiment`.
+    `dask` is the address of a Dask scheduler, on whose workers the commands run. `promote` holds `PromotionParams`, by
+    which a net is promoted in the end (MLflow down: the request is kept). Artifacts: the progress, a table of the
+    stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect ends its
+    stages and is Cancelled. Raises UserError as `override`, `flows.run.run_experiment` and
+    `flows.registry.promote.promote`.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
+    promotion = None if promote is None else validate(PromotionParams, promote, "promote")
     tags = run_tags("prefect_flow", flow_run.id, flow_run.ui_url)
     if overrides:
         override(overrides)
         tags[OVERRIDES] = json.dumps(overrides)
+    suffix = f".{OVERRIDES}" if overrides else ""
     commit, stop = commit_tags(Path.cwd()), Stop()
     try:
         with stopped_when_cancelled(flow_run.id, stop):
@@ -69,7 +82,7 @@ def experiment_flow(
                 say=get_run_logger().info,
                 carry_out=bring_up_as_task,
                 lineage=tags,
-                suffix=f".{OVERRIDES}" if overrides else "",
+                suffix=suffix,
                 report=progress_artifact(experiment),
                 stop=stop,
             )
@@ -83,6 +96,11 @@ def experiment_flow(
     create_markdown_artifact(comparison(experiment, markdown=True), slugify(f"comparison-{experiment}"), about)
     page = (Path.cwd() / report_page(experiment)).as_uri()
     create_link_artifact(page, f"report of {experiment}", slugify(f"report-{experiment}"))
+    if promotion is not None:
+        try:
+            promote_net(experiment, promotion, suffix=suffix, say=get_run_logger().info)
+        except NotReached as error:
+            get_run_logger().warning(str(error))
     return None
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, serve
 from prefect.client.orchestration import get_client
@@ -24,7 +25,11 @@ DATA_VARIABLE = "SNN_DATA_DIR"
 
 @flow(name="experiment", flow_run_name="{experiment}")
 def experiment_in_worktree(
-    experiment: str, overrides: list[str] | None = None, workers: int | None = None, dask: str | None = None
+    experiment: str,
+    overrides: list[str] | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+    promote: dict[str, Any] | None = None,
 ) -> State | None:
     """`experiment_flow` in `.worktrees/<name of the deployment>`, at the project's current commit. Raises RuntimeError
     when git cannot make the worktree or a flow runs in it, else what `experiment_flow` raises."""
@@ -39,7 +44,7 @@ def experiment_in_worktree(
     sys.path.insert(0, folder)
     from flows.scheduled.prefect_flow import experiment_flow
 
-    return experiment_flow.fn(experiment, overrides, workers, dask)
+    return experiment_flow.fn(experiment, overrides, workers, dask, promote)
 
 
 def read_deployments() -> list[RunnerDeployment]:

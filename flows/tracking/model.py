@@ -51,10 +51,11 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, content: Co
 
 
 def signature_of(dataset: Mapping[str, str]) -> ModelSignature:
-    """What a network of this dataset (`Content.dataset`) takes, images [B, C, H, W] or frames of events [B, T, C, H,
-    W], and gives, spike counts [B, classes]."""
-    sample = json.loads(dataset.get("profile", "{}")).get("shape", (1, 1, 1))
-    return ModelSignature(*(Schema([TensorSpec(FLOAT, (-1,) * size)]) for size in (1 + len(sample), 2)))
+    """What a network of this dataset (`Content.dataset`) takes, images [B, C, H, W] in 0..1 or frames of events
+    [B, T, C, H, W], and gives, spike counts [B, classes]; -1 is any number, also where the dataset does not say it."""
+    about = json.loads(dataset.get("profile", "{}"))
+    shape, classes = tuple(about.get("shape", (-1, -1, -1))), about.get("classes", -1)
+    return ModelSignature(*(Schema([TensorSpec(FLOAT, size)]) for size in ((-1, *shape), (-1, classes))))
 
 
 @cache

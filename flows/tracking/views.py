@@ -48,6 +48,12 @@ def colour_tag(labels: Mapping[str, str]) -> dict[str, str]:
     return {"mlflow.runColor": colour_of(labels["method"])} if "method" in labels else {}
 
 
+def _group(params: list[str]) -> dict[str, Any] | None:
+    """Rows of the table that hold the mean of the runs with equal params; None for a row a run."""
+    keys = [{"mode": "param", "groupByData": name} for name in params]
+    return {"aggregateFunction": "average", "groupByKeys": keys} if keys else None
+
+
 def _state(key: str, view: Mapping[str, Any]) -> str:
     """What MLflow's page keeps of its state, with one section that holds the charts."""
     of_all = page()
@@ -56,7 +62,7 @@ def _state(key: str, view: Mapping[str, Any]) -> str:
         **of_all["state"],
         "searchFilter": f"tags.current = 'true' and {view['runs']}",
         "selectedColumns": view["columns"],
-        "groupBy": of_all["group"] if view.get("by_method", True) else None,
+        "groupBy": _group(view.get("group", ["method"])),
         "useGroupedValuesInCharts": False,
         "compareRunSections": [
             {**of_all["section"], "uuid": key, "name": view["name"], "columns": view.get("beside", 2)}

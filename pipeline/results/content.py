@@ -32,6 +32,7 @@ NUMBER_FILES = ("metrics.json", "dataset.json")
 NUMBER_FOLDER = "metrics"
 DATASET_FILE = "dataset.safetensors"
 NOT_READ = (".safetensors", "nets")  # large, and the nets are looked up row by row
+ENERGY, SAVED = "energy_once_pj_", "energy_saved_"  # by profile; the share of the dense net's that is saved
 SERIES = ("level", "sparsity", "accuracy_before", "accuracy", "one_shot_accuracy")  # drawn over the level
 
 Row = Mapping[str, str]
@@ -92,6 +93,7 @@ def read_result(root: Path, place: Place, entry: Entry) -> Content:
     for dep in entry["deps"]:
         if is_whole and Path(dep["path"]) in trees:
             require_content(root / dep["path"], dep["md5"])
+    rows = _with_savings(rows)
     nets = [_net(row, root / _weights(place, row) if is_whole else None, dataset) for row in rows]
     children = nets + _series(rows, dataset)
     return Content(place.name, place.labels, points=points, children=children, is_whole=is_whole, **about)
@@ -154,10 +156,24 @@ def _series(rows: Sequence[Row], dataset: Mapping[str, str] | None) -> list[Cont
     runs = []
     for (method, seed), found in groupby(pruned, method_and_seed):
         about = {"method": method, "seed": seed}
-        drawn = [{name: row[name] for name in SERIES if name in row} for row in found]
+        drawn = [{name: row[name] for name in row if name in SERIES or name.startswith(SAVED)} for row in found]
         labels = {"stage": EVALUATE, "kind": "series", **about}
         runs.append(Content(f"{method}/seed{seed}", labels, about, _by_level(drawn), dataset=dataset))
     return runs
+
+
+def _with_savings(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """The rows of all nets, with what each saves of the energy of the dense net of its seed, as a share of 1."""
+    dense = {row["seed"]: row for row in rows if row["method"] == DENSE}
+    return [
+        {**row}
+        | {
+            name.replace(ENERGY, SAVED): repr(1 - float(value) / float(whole))
+            for name, value in row.items()
+            if name.startswith(ENERGY) and float(whole := dense.get(row["seed"], {}).get(name, 0)) > 0
+        }
+        for row in rows
+    ]
 
 
 def _weights(place: Place, row: Row) -> Path:

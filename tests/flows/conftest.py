@@ -65,7 +65,12 @@ STAGES = {
     ),
     **_stage("evaluate", "", "data/dataset.safetensors train prune", "", plots="evaluate/levels.csv"),
     **_stage("study", "study", "train", "${item.study}", plots="studies/${item.study}/table.csv"),
-    **_stage("compare", "", "evaluate", "", outs="compare/summary.json compare/figures", metrics="compare/metrics"),
+    **_stage(
+        *("compare", "", "evaluate/levels.csv", ""),
+        outs="compare/summary.json compare/figures",
+        metrics="compare/metrics",
+        plots="compare/comparison.csv",
+    ),
     **_stage("report", "", "compare studies", "", outs="report/index.html", metrics="report/metrics"),
     "track": {
         "foreach": "${stages.track}",
@@ -122,6 +127,16 @@ files = {
     },
     "study": {"table.csv": "seed,layer,accuracy\\n0,first,0.5\\n"},
     "compare": {
+        "comparison.csv": "experiment,method,seed,level,keep,nnz,empty_layers,validation_accuracy,"
+        "energy_once_pj_horowitz_45nm_fp32\\n"
+        + "".join(
+            f"{experiment},{method},{seed},{level},9,9,0,{accuracy - seed / 1000:.3f},{energy}\\n"
+            for method, level, accuracy, energy in (
+                ("dense", 0.0, 0.97, 100), ("cqp", 0.5, 0.968, 50), ("cqp", 0.995, 0.9, 5),
+                ("magnitude", 0.5, 0.96, 40), ("magnitude", 0.995, 0.8, 4),
+            )
+            for seed in (0, 1, 2)
+        ),
         "summary.json": {
             "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
             "dense": {"n": 1, "mean": 0.9}, "baseline": None

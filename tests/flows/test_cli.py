@@ -12,6 +12,7 @@ import pytest
 from flows import cli
 from flows.engine.stop import Interrupted
 from pipeline import listing
+from pipeline.promotion.params import PromotionParams
 from snnprune.core.errors import UserError
 from snnprune.pruning.registry import available
 from tests.imports import PROJECT
@@ -28,15 +29,26 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("arguments", "function", "expected"),
     [
-        (["run", "digits"], "flows.run.run", (("digits",), {"workers": None, "prefect": False, "dask": None})),
         (
-            ["run", "mnist", "--workers", "3", "--prefect", "--dask", "tcp://x:1"],
+            ["run", "digits"],
             "flows.run.run",
-            (("mnist",), {"workers": 3, "prefect": True, "dask": "tcp://x:1"}),
+            (("digits",), {"workers": None, "prefect": False, "dask": None, "promote": None}),
+        ),
+        (
+            ["run", "mnist", "--workers", "3", "--prefect", "--dask", "tcp://x:1", "--promote", "level=0.9"],
+            "flows.run.run",
+            (("mnist",), {"workers": 3, "prefect": True, "dask": "tcp://x:1", "promote": "level=0.9"}),
         ),
         (["plan", "digits"], "flows.run.plan", (("digits",), {})),
-        (["track"], "flows.tracking.replay.track", ((None,), {})),
+        (["track", "digits"], "flows.tracking.replay.track", (("digits",), {})),
         (["ui", "--port", "5001"], "flows.tracking.ui.open_ui", ((5001,), {})),
+        (
+            ["promote", "digits", "--max-energy", "10%", "--delta", "0.01"],
+            "flows.registry.promote.promote",
+            (("digits", PromotionParams(max_energy="10%", delta=0.01)), {}),
+        ),
+        (["promote", "--pending"], "flows.registry.promote.carry_out_kept", ((), {})),
+        (["serve"], "flows.registry.serve.serve", ((None, "champion", 5001), {})),
         (["deploy"], "flows.scheduled.deploy.deploy", ((4200,), {})),
     ],
 )
@@ -86,7 +98,13 @@ def test_a_wrong_option_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys
     assert "--workers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("subcommand", ["ui", "deploy"])
+@pytest.mark.parametrize("arguments", [["promote"], ["promote", "digits", "--pending"]])
+def test_promote_takes_an_experiment_or_what_is_pending(monkeypatch, capsys, arguments: list[str]) -> None:
+    assert command(monkeypatch, *arguments) == 1
+    assert capsys.readouterr().err == "error: promote: name an experiment, or say --pending; not both\n"
+
+
+@pytest.mark.parametrize("subcommand", ["ui", "deploy", "serve"])
 @pytest.mark.parametrize(
     ("port", "allowed"), [("65536", "less than or equal to 65535"), ("0", "greater than or equal to 1")]
 )

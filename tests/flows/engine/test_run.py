@@ -47,6 +47,15 @@ def test_a_run_ends_with_the_table_and_leaves_nothing_to_do(fresh: Path, any_par
     assert "8 stages: 8 unchanged" in capsys.readouterr().out
 
 
+def test_a_run_promotes_in_the_end_and_wrong_options_stop_it_before(project: Path, any_params, capsys) -> None:
+    with pytest.raises(ParamsError, match="^promote: expected key=value"):
+        run("tiny", promote="0.5")
+    assert not capsys.readouterr().out
+    run("tiny", promote="level=0.5,model=edge")
+    said = capsys.readouterr().out
+    assert said.index("table of tiny") < said.index("edge: version 1 (cqp@0.50/seed0) is now champion")
+
+
 def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, any_params, capsys) -> None:
     plan("tiny")
     assert capsys.readouterr().out.endswith("8 stages: 8 unchanged\n")

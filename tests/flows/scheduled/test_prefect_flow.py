@@ -22,6 +22,7 @@ from flows import run
 from flows.engine.engine import Done, FlowFailed
 from flows.engine.lockfile import key_of, read_lock
 from flows.engine.stop import Interrupted
+from flows.registry.requests import kept
 from flows.scheduled import prefect_flow
 from flows.scheduled.prefect_flow import experiment_flow, run_flow, run_tags
 from snnprune.core.errors import UserError
@@ -165,3 +166,14 @@ def _cancel_when(condition: Callable[[], bool]) -> None:
     assert within(60, condition)
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(_latest_run().id, Cancelling(), force=True)
+
+
+def test_a_net_is_promoted_in_the_end_or_the_request_kept(tiny: Path, server: None, monkeypatch) -> None:
+    with pytest.raises(UserError, match="^promote.sparsity: unknown key; allowed here: level, max_energy"):
+        experiment_flow("tiny", promote={"sparsity": 0.5})
+    assert experiment_flow("tiny", promote={"level": 0.5, "model": "edge"}, return_state=True).is_completed()
+    held = MlflowClient(store_of(tiny)).get_model_version_by_alias("edge", "champion")
+    assert held.tags["net"] == "cqp@0.50/seed0"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert experiment_flow("tiny", promote={"level": 0.5}, return_state=True).is_completed()
+    assert [one.file.name for one in kept(tiny)] == ["tiny-to-tiny.json"]

@@ -6,15 +6,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from flows.tracking import model
+from flows.tracking.served_model import SpikeCounts
 from pipeline.io.files import write_json
 from pipeline.io.paths import dense_file
 from snnprune.core.checkpoint import load_network, save_network
@@ -104,3 +107,36 @@ def test_a_model_carries_no_more_code_than_it_needs_and_can_be_installed_elsewhe
         written = (folder / name).read_text().split()
         assert f"torch=={public}" in written
         assert not [word for word in written if "+" in word]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "values", "reason"),
+    [
+        ("direct", np.full((1, 1, 2, 2), 1.5), "images: values from 1.5 to 1.5; expected 0 to 1"),
+        ("direct", np.zeros((1, 1, 2, 3)), r"images: expected \[B, 4\] with at least one sample; found \[1, 1, 2, 3\]"),
+        ("direct", np.zeros((0, 1, 2, 2)), r"found \[0, 1, 2, 2\]"),
+        ("direct", np.array([["a"]]), "images: expected numbers; found <U1"),
+        ("frames", np.full((1, 5, 1, 2, 2), np.nan), "frames: 20 values are NaN or infinite"),
+        ("frames", np.full((1, 5, 1, 2, 2), -1), "frames: values from -1 to -1; expected counts of events, 0 or more"),
+        ("frames", np.zeros((1, 4, 1, 2, 2)), r"frames: expected \[B, 5, 1, 1, 4\] .*; found \[1, 4, 1, 2, 2\]"),
+    ],
+)
+def test_what_a_net_does_not_take_is_named(encoding: str, values: np.ndarray, reason: str, tmp_path: Path) -> None:
+    network = build_network(ModelParams.model_validate({**SPEC, "encoding": {"name": encoding}}))
+    save_network(tmp_path / model.WEIGHTS, network)
+    served = SpikeCounts()
+    served.load_context(SimpleNamespace(artifacts={"weights": tmp_path / model.WEIGHTS}))
+    with pytest.raises(MlflowException, match=reason) as found:
+        served.predict(None, values)
+    assert found.value.get_http_status_code() == 400
+    fit = np.ones(SHAPES[encoding], dtype=np.float32)
+    expected = network(torch.as_tensor(fit)).detach().numpy()
+    np.testing.assert_array_equal(served.predict(None, fit), expected)
+
+
+def test_the_signature_says_the_shape_where_the_dataset_does() -> None:
+    of_images = model.signature_of({"profile": '{"shape": [1, 8, 8], "classes": 10}'})
+    assert [of_images.inputs.inputs[0].shape, of_images.outputs.inputs[0].shape] == [(-1, 1, 8, 8), (-1, 10)]
+    of_events = model.signature_of({"profile": '{"shape": [10, 2, 34, 34], "classes": 4}'})
+    assert of_events.inputs.inputs[0].shape == (-1, 10, 2, 34, 34)
+    assert model.signature_of({}).inputs.inputs[0].shape == (-1, -1, -1, -1)

@@ -53,7 +53,8 @@ def test_a_net_stands_under_evaluate_with_what_a_chart_needs(tracked: Path) -> N
     assert series.data.params == {"method": "cqp", "seed": "0"}
     accuracies = {"sparsity": 0.995, "accuracy_before": 0.7, "accuracy": 0.8, "one_shot_accuracy": 0.6}
     energies = {"energy_pj_loihi": 8, "energy_once_pj_loihi": 7, "energy_once_pj_horowitz_45nm_int8": 4}
-    assert net.data.metrics == accuracies | energies
+    saved = {"energy_saved_loihi": 1 - 7 / 8, "energy_saved_horowitz_45nm_int8": 0.5}  # of 8 pJ of the dense net
+    assert net.data.metrics == accuracies | energies | saved
     assert named(tracked, "dense/seed0").data.params["level"] == "0.00"
 
 

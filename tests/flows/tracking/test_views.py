@@ -16,6 +16,7 @@ from tests.flows.tracking.conftest import NETS, SERIES, search
 
 FOUND = {
     "sparsity": set(SERIES),
+    "saved": set(SERIES),
     "level": {"cqp@0.50/seed0", "magnitude@0.50/seed0"},
     "energy": set(NETS),
     "training": {"train/seed0"},

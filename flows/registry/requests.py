@@ -1,0 +1,43 @@
+"""Promotions that could not be carried out because MLflow could not be used: a small file each, beside the store."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.tracking.location import project_of, store_folder
+from pipeline.io.files import read_json, write_json
+from pipeline.promotion.params import PromotionParams
+from snnprune.core.schema import Block, validate
+
+FOLDER = "promotions"
+
+
+class Request(Block):
+    """What was asked, of the results in `folder`, relative to the project (a scheduled run has a worktree)."""
+
+    experiment: str
+    suffix: str
+    folder: str
+    params: PromotionParams
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A request and its file."""
+
+    file: Path
+    request: Request
+
+
+def keep(root: Path, experiment: str, suffix: str, params: PromotionParams) -> Path:
+    """Write a request, in the place of an earlier one of the same experiment and model; its file."""
+    folder = root.relative_to(project_of(root)).as_posix()
+    request = Request(experiment=experiment, suffix=suffix, folder=folder, params=params)
+    file = store_folder(root) / FOLDER / f"{experiment}{suffix}-to-{params.model or experiment + suffix}.json"
+    write_json(file, request.model_dump())
+    return file
+
+
+def kept(root: Path) -> list[Kept]:
+    """All requests, by name. Raises ParamsError: a file holds something else."""
+    files = sorted((store_folder(root) / FOLDER).glob("*.json"))
+    return [Kept(file, validate(Request, read_json(file), file.name)) for file in files]

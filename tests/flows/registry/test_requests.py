@@ -1,0 +1,74 @@
+"""MLflow is down: one line, the request is kept, and one command carries it out later."""
+
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+from flows.registry import promote as promotions
+from flows.registry.promote import NotReached, carry_out_kept, promote
+from flows.registry.requests import kept
+from pipeline.promotion.params import PromotionParams
+from snnprune.core.errors import UserError
+from tests.flows.registry.conftest import champion
+
+DOWN = "http://127.0.0.1:9"
+HALF = PromotionParams(level=0.5, model="edge")
+
+
+def test_a_request_is_kept_and_carried_out_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", DOWN)
+    for _ in range(2):  # asked twice, it is one request
+        with pytest.raises(NotReached) as found:
+            promote("tiny", HALF)
+    message = str(found.value)
+    assert message.startswith(f"MLflow cannot be used (API request to {DOWN}") and "\n" not in message
+    assert message.endswith("kept in tiny-to-edge.json, carry it out later: snnprune promote --pending")
+    (one,) = kept(project)
+    assert (one.request.experiment, one.request.folder, one.request.params) == ("tiny", ".", HALF)
+    with pytest.raises(NotReached):
+        carry_out_kept()
+    assert kept(project) == [one]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlruns/mlflow.db")
+    assert carry_out_kept()
+    assert champion(project, "edge").tags["net"] == "cqp@0.50/seed0"
+    assert kept(project) == []
+    assert not carry_out_kept()
+
+
+def test_one_that_fails_by_itself_is_dropped_with_its_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", DOWN)
+    for model in ("a", "b"):
+        with pytest.raises(NotReached):
+            promote("tiny", HALF.model_copy(update={"model": model}))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    choose = promotions.choose
+
+    def refuse_a(table, params: PromotionParams):
+        if params.model == "a":
+            raise UserError("a: no net")
+        return choose(table, params)
+
+    monkeypatch.setattr(promotions, "choose", refuse_a)
+    with pytest.raises(UserError, match="^a: no net$"):
+        carry_out_kept()
+    assert kept(project) == []
+    assert champion(project, "b").tags["net"] == "cqp@0.50/seed0"
+
+
+def test_track_carries_it_out_too(project: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", DOWN)
+    with pytest.raises(NotReached):
+        promote("tiny", HALF)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    cli.track()
+    assert champion(project, "edge").tags["net"] == "cqp@0.50/seed0"
+    assert "edge: version 1 (cqp@0.50/seed0) is now champion" in capsys.readouterr().out
+
+
+def test_a_damaged_request_is_named(project: Path) -> None:
+    folder = project / "mlruns/promotions"
+    folder.mkdir()
+    (folder / "broken.json").write_text('{"experiment": "tiny"}')
+    with pytest.raises(UserError, match="broken.json.suffix: missing"):
+        carry_out_kept()
