@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from flows.engine.stop import Interrupted
+from flows.redact import redacted_errors
 from pipeline.io.entry import plainly
 from snnprune.core.errors import UserError
 
@@ -48,9 +49,10 @@ LEVELS = "--levels"
 
 
 def main() -> None:
-    """The entry point; an error that a user can fix ends as `error: ...` and exit code 1, Ctrl-C as 130."""
+    """The entry point; an error that a user can fix ends as `error: ...` and exit code 1, Ctrl-C as 130. No error
+    shows a secret."""
     try:
-        with plainly():
+        with plainly(), redacted_errors():
             app()
     except Interrupted as interrupted:
         print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -15,6 +15,7 @@ from flows.engine.stage import Executor, Say, Stage
 from flows.engine.stop import interruptible
 from flows.engine.sweep import sweep_at_end
 from flows.environment import set_defaults
+from flows.redact import redact
 from pipeline import matrix
 from pipeline.io.params import PARAMS_FILE, load_runtime
 from pipeline.io.paths import compare_folder, report_page
@@ -60,17 +61,20 @@ def run_experiment(
     **options: Any,
 ) -> dict[str, Done]:
     """Bring an experiment of the current folder up to date, and log it to MLflow. `lineage` and `suffix` are for
-    `Tracking`, `options` for `run_target`. Raises what that raises, and UserError as `open_project`, `executor_for` and
-    `validate_params` do."""
+    `Tracking`, `options` for `run_target`. No line to `say` holds a secret. Raises what that raises, and UserError as
+    `open_project`, `executor_for` and `validate_params` do."""
     from flows.tracking.tracking import Tracking
 
-    project, target = open_project(experiment, say)
-    tracking = Tracking(project.root, say, lineage, experiment_suffix=suffix)
+    def safely(line: str) -> None:
+        say(redact(line))
+
+    project, target = open_project(experiment, safely)
+    tracking = Tracking(project.root, safely, lineage, experiment_suffix=suffix)
     with executor_for(dask) as (executor, room):
         return run_target(
             project,
             target,
-            say=say,
+            say=safely,
             carry_out=carry_out,
             before_work=validate_params,
             tracking=tracking,

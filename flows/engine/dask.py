@@ -18,6 +18,7 @@ from distributed import Client, KilledWorker, get_worker
 from flows.engine.local import LocalExecutor
 from flows.engine.stage import Say, Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
+from flows.redact import redact
 from snnprune.core.errors import UserError
 
 CONNECT_SECONDS = 30
@@ -53,7 +54,14 @@ class DaskExecutor:
         ticket, over = stage.root / TICKETS / uuid4().hex, Event()
         ticket.parent.mkdir(parents=True, exist_ok=True)
         ticket.touch()
-        self.client.subscribe_topic(ticket.name, lambda event: over.set() if event[1] == OVER else say(event[1]))
+
+        def hear(event: tuple[float, str]) -> None:
+            if event[1] == OVER:
+                over.set()
+            else:
+                say(redact(event[1]))  # the worker knows other secrets
+
+        self.client.subscribe_topic(ticket.name, hear)
         future = self.client.submit(run_on_worker, stage, ticket, key=f"{stage.address}-{ticket.name}", pure=False)
         try:
             with stop.calling(future.cancel):

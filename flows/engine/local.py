@@ -22,6 +22,7 @@ from flows.engine.stage import Say, Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
 from flows.engine.sweep import VARIABLE, new_mark, sweep, sweep_at_end
 from flows.environment import stage_environment
+from flows.redact import redact, without_secrets_of_services
 
 TAIL_LINES = 20
 LIBRARIES = (  # what all stages need first; an optimiser imports torch._dynamo
@@ -62,7 +63,7 @@ class LocalExecutor:
         tail: deque[str] = deque(maxlen=TAIL_LINES)
 
         def pass_on(line: bytes) -> None:
-            if text := _visible(line):
+            if text := redact(_visible(line)):
                 tail.append(text)
                 say(text)
 
@@ -83,7 +84,8 @@ class LocalExecutor:
         """The exit code of a command, negative for a signal's; `late` is set when the stage's timeout ended it."""
         mark = new_mark()
         by_dvc = {"DVC_ROOT": str(stage.root), "DVC_STAGE": stage.address}
-        child = self._start(command, stage.folder, stage_environment() | by_dvc | {VARIABLE: mark})
+        environment = without_secrets_of_services(stage_environment())
+        child = self._start(command, stage.folder, environment | by_dvc | {VARIABLE: mark})
 
         def end() -> None:
             sweep(mark, child.pid)

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from flows.engine.lockfile import Entry
 from flows.engine.stop import Stop
+from flows.redact import redact
 
 Outcome = Literal["ran", "cached", "unchanged", "failed", "skipped"]
 Say = Callable[[str], None]
@@ -37,9 +38,9 @@ class Executor(Protocol):
         """These will be run: what takes time to start may start now. Returns at once."""
 
     def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
-        """Run a stage's commands to their end, every line of output to `say`; tags that say where it ran. No process of
-        it is left, however it ends. Raises StageFailed: a command failed, was killed, or took longer than the stage's
-        timeout. Raises Stopped: a request to stop ended it."""
+        """Run a stage's commands to their end, every line of output to `say` without secrets; tags that say where it
+        ran. No process of it is left, however it ends. Raises StageFailed: a command failed, was killed, or took longer
+        than the stage's timeout. Raises Stopped: a request to stop ended it."""
 
 
 class NoTracking:
@@ -72,7 +73,7 @@ class StageFailed(RuntimeError):
     def __str__(self) -> str:
         lines = "".join(f"  | {line}\n" for line in self.tail)
         shown = f"; its last lines:\n{lines}" if lines else "\n"
-        return f"stage {self.address} failed: {self.reason}{shown}to run it again: dvc repro {self.address}"
+        return redact(f"stage {self.address} failed: {self.reason}{shown}to run it again: dvc repro {self.address}")
 
 
 class Stopped(RuntimeError):

@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from flows.engine.lockfile import Entry, key_of
+from flows.redact import redact
 from flows.tracking.ledger import Logged, find_logged
 from flows.tracking.lineage import commit_tags
 from flows.tracking.location import local_database
@@ -111,7 +112,7 @@ class Tracking:
             self._experiments.add(place.experiment)
             if logged.is_whole:
                 self.keys[address] = logged.key
-        return page
+        return redact(page)
 
     def summarize(self) -> None:
         """One line of what was done, unless MLflow could not be used, which has been said; and the ledger."""
@@ -144,7 +145,7 @@ class Tracking:
                 return use(self._store)
             except ERRORS as error:
                 self._failed = True
-                reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
+                reason = textwrap.shorten(redact(str(error)), REASON_LENGTH, placeholder=" ...")
                 later = "the results are kept, run `snnprune track` later"
                 self._say(f"tracking: MLflow cannot be used ({reason}); {later}")
                 return None
