@@ -77,7 +77,7 @@ class DaskExecutor:
                 over.wait(SETTLE_SECONDS)
             reason = "Dask lost it"
         except OSError as error:
-            reason = f"Dask: {error}"
+            reason = redact(f"Dask: {error}")
         finally:
             self.client.unsubscribe_topic(ticket.name)
             ticket.unlink(missing_ok=True)

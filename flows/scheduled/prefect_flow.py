@@ -30,7 +30,7 @@ from flows.engine.engine import Done, FlowFailed, Report, Work
 from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Interrupted, Stop
 from flows.environment import set_defaults
-from flows.redact import redact, redacted_errors
+from flows.redact import redact, redact_values, redacted_errors
 from flows.run import comparison, run_experiment, validate_params
 from flows.scheduled.database import DATABASE, require_whole
 from flows.scheduled.hooks import is_page, notify
@@ -170,7 +170,7 @@ def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) 
         }
         for stage in done.values()
     ]
-    about = ", ".join(f"{key} {value}" for key, value in commit.items())
+    about = ", ".join(f"{key} {value}" for key, value in redact_values(commit).items())
     create_table_artifact(rows, slugify(f"stages-{name}"), f"Stages of {name}; {about}")
 
 
