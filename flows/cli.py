@@ -83,6 +83,21 @@ def plan(experiment: Experiment) -> None:
 
 
 @app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="REV1", help="A git revision.")],
+    after: Annotated[
+        str | None, typer.Argument(metavar="[REV2]", help="Another (default: the working tree); may be left out.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Argument(help="Only this one (default: all).")] = None,
+) -> None:
+    """Say in Markdown what differs in the committed results of two git revisions (docs/diff.md)."""
+    require(*PROJECT_FILES)
+    from pipeline.diff.diff import diff as results_diff
+
+    print(results_diff(Path.cwd(), before, after, experiment), end="")
+
+
+@app.command()
 def track(
     experiment: Annotated[str | None, typer.Argument(help="Only this experiment (default: all).")] = None,
 ) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flows.engine.cost import Cost, spent_by_kind, table
 from flows.engine.dvc import Project
 from flows.engine.engine import CarryOut, Done, run_target
 from flows.engine.local import LocalExecutor
@@ -39,12 +40,14 @@ def run(experiment: str, *, workers: int | None = None, prefect: bool = False, d
             open_project(experiment, print_line)  # a wrong name should not wait for Prefect to start
             from flows.scheduled.prefect_flow import run_flow  # takes seconds
 
-            run_flow(experiment, workers, dask)
+            run_flow(experiment, workers, dask)  # it says itself where the time went
         else:
             from flows.display import Display
 
             with Display() as display:
-                run_experiment(experiment, workers, dask, say=display.say, carry_out=display.bring_up)
+                done = run_experiment(experiment, workers, dask, say=display.say, carry_out=display.bring_up)
+            if costs := costs_of(done):
+                print(f"\n{table(spent_by_kind(costs))}")
     print(f"\n{comparison(experiment)}\n\nreport: {report_page(experiment)}\nMLflow: snnprune ui")
     gc.freeze()  # as it ends, Python would look for garbage among all that was imported, for a second
 
@@ -82,6 +85,11 @@ def run_experiment(
             workers=workers or room,
             **options,
         )
+
+
+def costs_of(done: Mapping[str, Done]) -> dict[str, Cost]:
+    """What each stage that ran has cost, by address."""
+    return {address: finished.cost for address, finished in done.items() if finished.cost is not None}
 
 
 def plan(experiment: str) -> None:

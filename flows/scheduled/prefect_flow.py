@@ -25,13 +25,14 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.utilities.slugify import slugify
 
+from flows.engine.cost import rows, spent_by_kind, table
 from flows.engine.dvc import apply_overrides
 from flows.engine.engine import Done, FlowFailed, Report, Work
 from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Interrupted, Stop
 from flows.environment import set_defaults
 from flows.redact import redact, redact_values, redacted_errors
-from flows.run import comparison, run_experiment, validate_params
+from flows.run import comparison, costs_of, run_experiment, validate_params
 from flows.scheduled.database import DATABASE, require_whole
 from flows.scheduled.hooks import is_page, notify
 from flows.tracking.lineage import commit_tags
@@ -54,9 +55,9 @@ def experiment_flow(
 
     `overrides` change params.yaml first (see `override`); the results are then in an MLflow experiment of their own.
     `dask` is the address of a Dask scheduler, on whose workers the commands run. Artifacts: the progress, a table of
-    the stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect ends its
-    stages and is Cancelled; of one that fails or crashes a message is sent (`flows.notification`). Raises UserError as
-    `override` and `flows.run.run_experiment`.
+    the stages with their MLflow runs, where the time went, the comparison, a link to the report. A run cancelled in
+    Prefect ends its stages and is Cancelled; of one that fails or crashes a message is sent (`flows.notification`).
+    Raises UserError as `override` and `flows.run.run_experiment`.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
     tags = run_tags("prefect_flow", flow_run.id, flow_run.ui_url)
@@ -159,8 +160,9 @@ def progress_artifact(name: str) -> Report:
 
 
 def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) -> None:
-    """A table of how each stage ended, its result's hash and its MLflow run, under the commit that is checked out."""
-    rows = [
+    """A table of how each stage ended, its result's hash and its MLflow run, under the commit that is checked out; and
+    one of where the time went, if anything ran."""
+    stages = [
         {
             "stage": stage.address,
             "outcome": stage.outcome,
@@ -171,7 +173,11 @@ def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) 
         for stage in done.values()
     ]
     about = ", ".join(f"{key} {value}" for key, value in redact_values(commit).items())
-    create_table_artifact(rows, slugify(f"stages-{name}"), f"Stages of {name}; {about}")
+    create_table_artifact(stages, slugify(f"stages-{name}"), f"Stages of {name}; {about}")
+    if costs := costs_of(done):
+        spent = spent_by_kind(costs)
+        create_table_artifact(rows(spent), slugify(f"time-{name}"), f"Where the time of {name} went")
+        get_run_logger().info(table(spent))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
 from flows.redact import redact_values
+from flows.tracking import costs
 from flows.tracking.database import create_database
 from flows.tracking.exports import attach
 from flows.tracking.ledger import Logged, stamp_of, write_ledger
@@ -81,6 +82,9 @@ class Store:
                 logged = Logged(key, found.there.info.run_id, Tag.WEIGHTS not in found.there.data.tags)
             else:
                 own = {**self._lineage, **result_tags(address, key, entry["cmd"]), **(tags or {}), Tag.CURRENT: "true"}
+                if cost := costs.find(self._folder, key):
+                    own |= cost.tags
+                    result = replace(result, points=[*result.points, *(Point(*one) for one in cost.metrics.items())])
                 logged = Logged(key, self._write(experiment, result, own), result.is_whole)
             for run_id, is_current in found.relabel.items():
                 self._client.set_tag(run_id, Tag.CURRENT, is_current)

@@ -5,16 +5,19 @@ line says so and the work goes on; `snnprune track` logs what is missing."""
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
+from flows.engine.cost import Cost
 from flows.engine.lockfile import Entry, key_of
 from flows.redact import redact
+from flows.tracking import costs
 from flows.tracking.ledger import Logged, find_logged
 from flows.tracking.lineage import commit_tags
-from flows.tracking.location import local_database
+from flows.tracking.location import local_database, store_folder
+from pipeline.io.params import PARAMS_FILE, load_runtime
 from pipeline.results.content import CURVE_FILE, are_weights_here, growing_curve
 from pipeline.results.md5 import ContentChanged
 from pipeline.results.place import Place, place_of
@@ -91,6 +94,11 @@ class Tracking:
             thread.join()
             if not is_done and self._store is not None:
                 self._use(lambda store: store.fail(address))
+
+    def keep_cost(self, key: str, cost: Cost) -> None:
+        """Keep what a stage cost that has just made the result `key`, for its run, now or whenever it is logged."""
+        with suppress(OSError):  # a full disk ends what matters more
+            costs.keep(store_folder(self._root), key, cost, load_runtime(self._root / PARAMS_FILE).threads)
 
     def log(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
         """Log one result, if it has one under results/; the page of its run, or the run's id in a local store. `keys`

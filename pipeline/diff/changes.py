@@ -1,6 +1,6 @@
 """Compares two states of an experiment's results: the same method, level and seed before and after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -56,8 +56,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs in one experiment. state: `new` or `removed`, else `compared`. energy: by profile. compared: how many
-    pairs of method and level both have, the dense net being one. notes: sentences about what the tables cannot show."""
+    """What differs in one experiment. state: `new` or `removed`, else `compared`. energy: by profile. compared: how
+    many pairs of method and level both have, the dense net being one. notes: sentences about what the tables cannot
+    show."""
 
     experiment: str
     state: str = "compared"
@@ -73,7 +74,15 @@ class Changes:
     @property
     def is_empty(self) -> bool:
         """Whether nothing differs."""
-        tables = [self.accuracy, self.margin, *self.energy.values(), self.verdicts, self.added, self.removed, self.notes]
+        tables = [
+            self.accuracy,
+            self.margin,
+            *self.energy.values(),
+            self.verdicts,
+            self.added,
+            self.removed,
+            self.notes,
+        ]
         return self.state == "compared" and not any(tables)
 
 
@@ -81,13 +90,12 @@ def compare(experiment: str, before: Results | None, after: Results | None) -> C
     """What differs between two states, of which at most one may be missing."""
     if before is None or after is None:
         return Changes(experiment, "new" if before is None else "removed")
-    old, new = _nets(before), _nets(after)
+    old, new = before.by_net, after.by_net
     both = [net for net in new if net in old]
     profiles = [name.removeprefix(ENERGY) for name in after.rows if name.startswith(ENERGY) and name in before.rows]
 
     def changed(column: str) -> tuple[Change, ...]:
-        found = (change_of(net, _by_seed(before, net, column), _by_seed(after, net, column)) for net in both)
-        return tuple(one for one in found if one.is_change)
+        return _changes((net, _by_seed(before, net, column), _by_seed(after, net, column)) for net in both)
 
     energy = {profile: changed(f"{ENERGY}{profile}") for profile in profiles}
     return Changes(
@@ -118,11 +126,12 @@ def change_of(net: Net, before: pd.Series, after: pd.Series) -> Change:
 
 def _margins(before: Results, after: Results, both: list[Net]) -> tuple[Change, ...]:
     """Accuracy minus the baseline's, seed by seed, where it is one of the rivals."""
-    found = []
-    for net in both:
-        old, new = (_margin(results, net) for results in (before, after))
-        if len(old) or len(new):
-            found.append(change_of(net, old, new))
+    return _changes((net, _margin(before, net), _margin(after, net)) for net in both)
+
+
+def _changes(series: Iterable[tuple[Net, pd.Series, pd.Series]]) -> tuple[Change, ...]:
+    """Those that differ; equal values, which are most of them, are not tested first."""
+    found = (change_of(net, before, after) for net, before, after in series if not before.equals(after))
     return tuple(one for one in found if one.is_change)
 
 
@@ -139,7 +148,7 @@ def _verdicts(before: Results, after: Results) -> tuple[Verdict, ...]:
     found = (
         Verdict(
             claim,
-            after.claims.get(claim) or before.claims[claim],
+            after.claims.get(claim) or before.claims.get(claim, ""),
             before.verdicts.get(claim),
             after.verdicts.get(claim),
         )
@@ -160,13 +169,5 @@ def _notes(before: Results, after: Results) -> list[str]:
     return [f"{name}: {old or 'none'} before, {new or 'none'} now" for name, old, new in values if old != new]
 
 
-def _nets(results: Results) -> list[Net]:
-    """Each pair of method and level once, in order."""
-    pairs = zip(results.rows["method"], results.rows["level"], strict=True)
-    return list(dict.fromkeys((str(method), float(level)) for method, level in pairs))
-
-
 def _by_seed(results: Results, net: Net, column: str) -> pd.Series:
-    rows = results.rows
-    found = rows[(rows["method"] == net[0]) & (rows["level"] == net[1])]
-    return found.set_index("seed")[column].dropna().sort_index()
+    return results.by_net[net][column].dropna() if net in results.by_net else pd.Series(dtype=float)

@@ -7,9 +7,9 @@ from pipeline.io.nets import net_name
 
 FOLD = 12  # rows; a longer table is folded away
 LEGEND = (
-    "± is half the 95 % t-interval over seeds. A difference is of the same seeds before and after, pair by pair, unless it "
-    "says otherwise. Bold: it exceeds its interval, which excludes zero; of different seeds, the two intervals do not "
-    "overlap. Not corrected for the number of comparisons."
+    "± is half the 95 % t-interval over seeds. A difference is of the same seeds before and after, pair by pair, "
+    "unless it says otherwise. Bold: it exceeds its interval, which excludes zero; of different seeds, the two "
+    "intervals do not overlap. Not corrected for the number of comparisons."
 )
 MISSING = "none"
 
@@ -51,7 +51,9 @@ def _experiment(changes: Changes) -> Iterator[str]:
         yield _table("Margin over the baseline, points of test accuracy", HEAD, rows)
     for profile, found in changes.energy.items():
         rows = [_energy_row(one) for one in found]
-        yield _table(f"Energy a sample on {profile}, nJ (constant input counted once)", (*HEAD[:3], "change", HEAD[4]), rows)
+        yield _table(
+            f"Energy a sample on {profile}, nJ (constant input counted once)", (*HEAD[:3], "change", HEAD[4]), rows
+        )
 
 
 HEAD = ("net", "before", "now", "difference", "seeds")

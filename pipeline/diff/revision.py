@@ -29,6 +29,12 @@ class Results:
     verdicts: dict[str, str] = field(default_factory=dict)
     claims: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def by_net(self) -> dict[tuple[str, float], pd.DataFrame]:
+        """The rows of each pair of method and level, in order, by seed."""
+        groups = self.rows.groupby(["method", "level"], sort=False)
+        return {(str(name), float(level)): rows.set_index("seed").sort_index() for (name, level), rows in groups}
+
     @property
     def seeds(self) -> list[int]:
         """All that occur, rising."""
@@ -37,8 +43,8 @@ class Results:
 
 @dataclass(frozen=True)
 class Revision:
-    """What `results/` holds in the project at `root`; name None: in its working tree. Raises UserError: git knows no such
-    revision, or this is no repository."""
+    """What `results/` holds in the project at `root`; name None: in its working tree. Raises UserError: git knows no
+    such revision, or this is no repository."""
 
     root: Path
     name: str | None = None

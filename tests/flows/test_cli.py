@@ -35,6 +35,8 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
             (("mnist",), {"workers": 3, "prefect": True, "dask": "tcp://x:1"}),
         ),
         (["plan", "digits"], "flows.run.plan", (("digits",), {})),
+        (["diff", "main"], "pipeline.diff.diff.diff", ((PROJECT, "main", None, None), {})),
+        (["diff", "main", "v2", "digits"], "pipeline.diff.diff.diff", ((PROJECT, "main", "v2", "digits"), {})),
         (["track"], "flows.tracking.replay.track", ((None,), {})),
         (["ui", "--port", "5001"], "flows.tracking.ui.open_ui", ((5001,), {})),
         (["deploy"], "flows.scheduled.deploy.deploy", ((4200,), {})),
