@@ -83,8 +83,9 @@ class Store:
             else:
                 own = {**self._lineage, **result_tags(address, key, entry["cmd"]), **(tags or {}), Tag.CURRENT: "true"}
                 if cost := costs.find(self._folder, key):
-                    own |= cost.tags
-                    result = replace(result, points=[*result.points, *(Point(*one) for one in cost.metrics.items())])
+                    points = (Point(name, value) for name, value in cost.metrics.items())
+                    labels = {**result.labels, **cost.tags}  # of this run alone, not of the nets below it
+                    result = replace(result, labels=labels, points=[*result.points, *points])
                 logged = Logged(key, self._write(experiment, result, own), result.is_whole)
             for run_id, is_current in found.relabel.items():
                 self._client.set_tag(run_id, Tag.CURRENT, is_current)
