@@ -31,7 +31,7 @@ def cost_of(executor: LocalExecutor, folder: Path, *commands: str) -> Cost:
 def test_a_command_costs_what_its_process_took(tmp_path: Path, libraries: list[str] | None) -> None:
     (tmp_path / "busy.py").write_text(BUSY)
     cost = cost_of(LocalExecutor(libraries), tmp_path, "python -m busy 0.4")
-    assert 0.3 <= cost.cpu_seconds < 3
+    assert 0.3 <= cost.cpu_seconds < 30
     assert cost.wall_seconds >= 0.7 and cost.wall_seconds > cost.cpu_seconds
     if libraries is not None:  # the peak of a shell's command is known where it is above that of these tests
         assert 150 * MIB <= cost.peak_bytes < 400 * MIB
