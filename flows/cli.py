@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from flows.engine.stop import Interrupted
+from flows.redact import redacted_errors
 from pipeline.io.entry import plainly
 from snnprune.core.errors import UserError
 
@@ -48,9 +49,10 @@ LEVELS = "--levels"
 
 
 def main() -> None:
-    """The entry point; an error that a user can fix ends as `error: ...` and exit code 1, Ctrl-C as 130."""
+    """The entry point; an error that a user can fix ends as `error: ...` and exit code 1, Ctrl-C as 130. No error
+    shows a secret."""
     try:
-        with plainly():
+        with plainly(), redacted_errors():
             app()
     except Interrupted as interrupted:
         print("interrupted; the same command goes on from here", file=sys.stderr)
@@ -82,6 +84,21 @@ def plan(experiment: Experiment) -> None:
     import flows.run
 
     flows.run.plan(experiment)
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="REV1", help="A git revision.")],
+    after: Annotated[
+        str | None, typer.Argument(metavar="[REV2]", help="Another (default: the working tree); may be left out.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Argument(help="Only this one (default: all).")] = None,
+) -> None:
+    """Say in Markdown what differs in the committed results of two git revisions (docs/diff.md)."""
+    require(*PROJECT_FILES)
+    from pipeline.diff.diff import diff as results_diff
+
+    print(results_diff(Path.cwd(), before, after, experiment), end="")
 
 
 @app.command()

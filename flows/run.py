@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flows.engine.cost import Cost, spent_by_kind, table
 from flows.engine.dvc import Project
 from flows.engine.engine import CarryOut, Done, run_target
 from flows.engine.local import LocalExecutor
@@ -15,6 +16,7 @@ from flows.engine.stage import Executor, Say, Stage
 from flows.engine.stop import interruptible
 from flows.engine.sweep import sweep_at_end
 from flows.environment import set_defaults
+from flows.redact import redact
 from pipeline import matrix
 from pipeline.io.params import PARAMS_FILE, load_runtime
 from pipeline.io.paths import compare_folder, report_page
@@ -48,12 +50,14 @@ def run(
             open_project(experiment, print_line)  # a wrong name should not wait for Prefect to start
             from flows.scheduled.prefect_flow import run_flow  # takes seconds
 
-            run_flow(experiment, workers, dask)
+            run_flow(experiment, workers, dask)  # it says itself where the time went
         else:
             from flows.display import Display
 
             with Display() as display:
-                run_experiment(experiment, workers, dask, say=display.say, carry_out=display.bring_up)
+                done = run_experiment(experiment, workers, dask, say=display.say, carry_out=display.bring_up)
+            if costs := costs_of(done):
+                print(f"\n{table(spent_by_kind(costs))}")
     print(f"\n{comparison(experiment)}\n\nreport: {report_page(experiment)}\nMLflow: snnprune ui")
     if promotion is not None:
         from flows.registry.promote import promote as promote_net
@@ -74,17 +78,20 @@ def run_experiment(
     **options: Any,
 ) -> dict[str, Done]:
     """Bring an experiment of the current folder up to date, and log it to MLflow. `lineage` and `suffix` are for
-    `Tracking`, `options` for `run_target`. Raises what that raises, and UserError as `open_project`, `executor_for` and
-    `validate_params` do."""
+    `Tracking`, `options` for `run_target`. No line to `say` holds a secret. Raises what that raises, and UserError as
+    `open_project`, `executor_for` and `validate_params` do."""
     from flows.tracking.tracking import Tracking
 
-    project, target = open_project(experiment, say)
-    tracking = Tracking(project.root, say, lineage, experiment_suffix=suffix)
+    def safely(line: str) -> None:
+        say(redact(line))
+
+    project, target = open_project(experiment, safely)
+    tracking = Tracking(project.root, safely, lineage, experiment_suffix=suffix)
     with executor_for(dask) as (executor, room):
         return run_target(
             project,
             target,
-            say=say,
+            say=safely,
             carry_out=carry_out,
             before_work=validate_params,
             tracking=tracking,
@@ -92,6 +99,11 @@ def run_experiment(
             workers=workers or room,
             **options,
         )
+
+
+def costs_of(done: Mapping[str, Done]) -> dict[str, Cost]:
+    """What each stage that ran has cost, by address."""
+    return {address: finished.cost for address, finished in done.items() if finished.cost is not None}
 
 
 def plan(experiment: str) -> None:

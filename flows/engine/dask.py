@@ -5,10 +5,10 @@ only when Dask is asked for."""
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
@@ -16,8 +16,9 @@ from uuid import uuid4
 from distributed import Client, KilledWorker, get_worker
 
 from flows.engine.local import LocalExecutor
-from flows.engine.stage import Say, Stage, StageFailed, Stopped
+from flows.engine.stage import Ran, Say, Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
+from flows.redact import redact
 from snnprune.core.errors import UserError
 
 CONNECT_SECONDS = 30
@@ -46,14 +47,21 @@ class DaskExecutor:
     def prepare(self, stages: Iterable[Stage]) -> None:
         """Nothing: each worker warms up by itself."""
 
-    def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
+    def run(self, stage: Stage, say: Say, stop: Stop) -> Ran:
         """See `Executor.run`. Dask starts a task again whose worker died, but then the outputs must be cleared first.
         So there is a ticket, a file, that the first start takes away; a second start fails, and the engine runs the
         stage again."""
         ticket, over = stage.root / TICKETS / uuid4().hex, Event()
         ticket.parent.mkdir(parents=True, exist_ok=True)
         ticket.touch()
-        self.client.subscribe_topic(ticket.name, lambda event: over.set() if event[1] == OVER else say(event[1]))
+
+        def hear(event: tuple[float, str]) -> None:
+            if event[1] == OVER:
+                over.set()
+            else:
+                say(redact(event[1]))  # the worker knows other secrets
+
+        self.client.subscribe_topic(ticket.name, hear)
         future = self.client.submit(run_on_worker, stage, ticket, key=f"{stage.address}-{ticket.name}", pure=False)
         try:
             with stop.calling(future.cancel):
@@ -69,7 +77,7 @@ class DaskExecutor:
                 over.wait(SETTLE_SECONDS)
             reason = "Dask lost it"
         except OSError as error:
-            reason = f"Dask: {error}"
+            reason = redact(f"Dask: {error}")
         finally:
             self.client.unsubscribe_topic(ticket.name)
             ticket.unlink(missing_ok=True)
@@ -94,7 +102,7 @@ def dask_executor(address: str) -> Iterator[DaskExecutor]:
         yield DaskExecutor(client)
 
 
-def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
+def run_on_worker(stage: Stage, ticket: Path) -> Ran:
     """A task: run a stage's commands on this worker, every line to the topic that has the ticket's name. It ends all
     processes when the task is no longer wanted: cancelled, or whoever wanted it is gone. Raises TicketGone: the ticket
     was taken before, or is not seen here. Raises StageFailed: see `Executor.run`."""
@@ -114,8 +122,8 @@ def run_on_worker(stage: Stage, ticket: Path) -> dict[str, str]:
 
     Thread(target=watch, daemon=True).start()
     try:
-        LOCAL.run(stage, lambda line: worker.log_event(ticket.name, line), stop)
+        ran = LOCAL.run(stage, lambda line: worker.log_event(ticket.name, line), stop)
     finally:
         over.set()
         worker.log_event(ticket.name, OVER)
-    return {"worker_host": socket.gethostname(), "worker_pid": str(os.getpid())}
+    return replace(ran, where={"worker_host": socket.gethostname(), "worker_pid": str(os.getpid())})

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import TopologicalSorter
 
+from flows.engine.cost import Cost
 from flows.engine.dvc import Project
 from flows.engine.local import LocalExecutor
 from flows.engine.lockfile import key_of
-from flows.engine.stage import Executor, NoTracking, Outcome, Say, Stage, StageFailed
+from flows.engine.stage import Executor, NoTracking, Outcome, Ran, Say, Stage, StageFailed
 from flows.engine.stop import Stop
 from flows.engine.workspace import workspace
 from snnprune.core.errors import UserError
@@ -24,8 +25,8 @@ RETRIES = 2  # of a stage whose process was killed
 
 @dataclass(frozen=True)
 class Done:
-    """How a stage ended, in how many seconds, why if it failed, its result's hash, and the MLflow run that shows it.
-    Stages that wait for it may run when it `is_up_to_date`."""
+    """How a stage ended, in how many seconds, why if it failed, its result's hash, the MLflow run that shows it, and
+    what it cost if it ran. Stages that wait for it may run when it `is_up_to_date`."""
 
     address: str
     outcome: Outcome
@@ -33,6 +34,7 @@ class Done:
     error: StageFailed | None = None
     dvc_hash: str | None = None
     mlflow_run: str | None = None
+    cost: Cost | None = None
 
     @property
     def is_up_to_date(self) -> bool:
@@ -74,34 +76,37 @@ class Work:
         ended it."""
         start = time.monotonic()
         outcome: Outcome = "unchanged"
+        ran: Ran | None = None
         if stage.address in self._out_of_date or self._made.intersection(stage.upstream):
             try:
-                outcome, where = self._bring_about(stage, say, tags)
+                outcome, ran = self._bring_about(stage, say, tags)
             except StageFailed as error:
                 return Done(stage.address, "failed", time.monotonic() - start, error)
-            tags = {**tags, **where}
         if outcome != "unchanged":
             self._made.add(stage.address)
         seconds = time.monotonic() - start
         entry = self._project.entry(stage.address)
         if entry is None:  # a frozen stage
             return Done(stage.address, outcome, seconds)
-        mlflow_run = self._tracking.log(stage.address, entry, {"outcome": outcome, **tags})
-        return Done(stage.address, outcome, seconds, dvc_hash=key_of(entry), mlflow_run=mlflow_run)
+        where, cost = (ran.where, ran.cost) if ran else ({}, None)
+        if cost is not None:
+            self._tracking.keep_cost(key_of(entry), cost)
+        mlflow_run = self._tracking.log(stage.address, entry, {"outcome": outcome, **tags, **where})
+        return Done(stage.address, outcome, seconds, dvc_hash=key_of(entry), mlflow_run=mlflow_run, cost=cost)
 
-    def _bring_about(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> tuple[Outcome, Mapping[str, str]]:
+    def _bring_about(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> tuple[Outcome, Ran | None]:
         """Run the stage unless DVC has its result; again after its process was killed, and once after an edit. A result
         whose inputs were edited meanwhile is never recorded: of which of them it is, nobody knows."""
         retries, is_second_run = RETRIES, False
         while True:
             outcome = self._project.begin(stage.address)
             if outcome == "unchanged":
-                return outcome, {}
-            where: Mapping[str, str] = {}
+                return outcome, None
+            ran: Ran | None = None
             try:
                 if outcome == "ran":
                     with self._tracking.follow(stage.address, stage.outs, tags):
-                        where = self._executor.run(stage, say, self._stop)
+                        ran = self._executor.run(stage, say, self._stop)
             except BaseException as error:
                 self._project.abandon(stage.address)
                 if not isinstance(error, StageFailed) or not error.is_transient or retries == 0:
@@ -111,7 +116,7 @@ class Work:
                 continue
             edited = self._project.finish(stage.address)
             if not edited:
-                return outcome, where
+                return outcome, ran
             if is_second_run:
                 raise StageFailed(stage.address, f"edited while it ran, twice: {', '.join(edited)}")
             is_second_run = True

@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import resource
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,26 +20,38 @@ from threading import TIMEOUT_MAX, Event, Lock, Timer
 from typing import IO
 
 from flows.engine import warm
-from flows.engine.stage import Say, Stage, StageFailed, Stopped
+from flows.engine.cost import Cost, Usage
+from flows.engine.stage import Ran, Say, Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
 from flows.engine.sweep import VARIABLE, new_mark, sweep, sweep_at_end
 from flows.environment import stage_environment
+from flows.redact import redact, without_secrets_of_services
 
 TAIL_LINES = 20
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes that `ru_maxrss` counts in
 LIBRARIES = (  # what all stages need first; an optimiser imports torch._dynamo
     "numpy", "torch", "safetensors.torch", "pydantic", "ruamel.yaml", "tqdm", "numba", "snntorch", "torch._dynamo",
     "scipy.optimize", "scipy.stats", "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg",
 )  # fmt: skip
+NOTHING = Usage()
 PLAIN_MODULE = re.compile(r"python -m [\w./:=@,+ -]+")  # nothing that a shell would see more in
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit code, negative for a signal's, and what it took."""
+
+    code: int
+    usage: Usage = NOTHING
+
+
+@dataclass(frozen=True)
 class Child:
-    """A process at the head of a session of its own; `wait` returns its exit code, negative for a signal's."""
+    """A process at the head of a session of its own; `wait` returns when it has ended."""
 
     pid: int
     stdout: IO[bytes]
-    wait: Callable[[], int]
+    wait: Callable[[], Ended]
 
 
 class LocalExecutor:
@@ -57,18 +71,19 @@ class LocalExecutor:
             with suppress(OSError):  # no such sockets here
                 self._warm_interpreter()
 
-    def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
+    def run(self, stage: Stage, say: Say, stop: Stop) -> Ran:
         """See `Executor.run`."""
         tail: deque[str] = deque(maxlen=TAIL_LINES)
 
         def pass_on(line: bytes) -> None:
-            if text := _visible(line):
+            if text := redact(_visible(line)):
                 tail.append(text)
                 say(text)
 
-        late = Event()
+        late, start, usage = Event(), time.monotonic(), NOTHING
         for command in stage.commands:
-            code = 0 if stop.asked else self._run(stage, command, pass_on, stop, late)
+            ended = Ended(0) if stop.asked else self._run(stage, command, pass_on, stop, late)
+            code, usage = ended.code, usage + ended.usage
             if late.is_set():
                 raise StageFailed(stage.address, f"it took longer than its timeout of {stage.timeout:g} s", tuple(tail))
             if stop.asked:
@@ -77,25 +92,27 @@ class LocalExecutor:
                 is_killed = code < 0 or 128 < code <= 128 + signal.NSIG  # so a shell says that its command was killed
                 reason = f"killed by signal {-code if code < 0 else code - 128}" if is_killed else f"exit code {code}"
                 raise StageFailed(stage.address, reason, tuple(tail), is_killed)
-        return {}
+        cost = Cost(time.monotonic() - start, usage.cpu_seconds, usage.peak_bytes, socket.gethostname())
+        return Ran({}, cost)
 
-    def _run(self, stage: Stage, command: str, pass_on: Callable[[bytes], None], stop: Stop, late: Event) -> int:
-        """The exit code of a command, negative for a signal's; `late` is set when the stage's timeout ended it."""
+    def _run(self, stage: Stage, command: str, pass_on: Callable[[bytes], None], stop: Stop, late: Event) -> Ended:
+        """Run a command to its end; `late` is set when the stage's timeout ended it."""
         mark = new_mark()
         by_dvc = {"DVC_ROOT": str(stage.root), "DVC_STAGE": stage.address}
-        child = self._start(command, stage.folder, stage_environment() | by_dvc | {VARIABLE: mark})
+        environment = without_secrets_of_services(stage_environment())
+        child = self._start(command, stage.folder, environment | by_dvc | {VARIABLE: mark})
 
         def end() -> None:
             sweep(mark, child.pid)
 
-        def wait() -> int:
-            code = child.wait()
+        def wait() -> Ended:
+            ended = child.wait()
             end()  # whatever it left running, which may hold its output open
-            return code
+            return ended
 
         timer = Timer(stage.timeout or TIMEOUT_MAX, lambda: (late.set(), end()))
         with child.stdout, ThreadPoolExecutor(1) as pool:
-            code = pool.submit(wait)
+            ended = pool.submit(wait)
             timer.start()
             try:
                 with stop.calling(end):
@@ -106,7 +123,7 @@ class LocalExecutor:
                 raise
             finally:
                 timer.cancel()
-            return code.result()
+            return ended.result()
 
     def _start(self, command: str, folder: Path, environment: Mapping[str, str]) -> Child:
         if self._libraries is not None and PLAIN_MODULE.fullmatch(command):
@@ -121,7 +138,8 @@ class LocalExecutor:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        return Child(process.pid, process.stdout, process.wait)
+        own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Child(process.pid, process.stdout, lambda: _wait(process, own_peak))
 
     def _warm_interpreter(self) -> "WarmInterpreter":
         with self._starting:
@@ -161,11 +179,25 @@ class WarmInterpreter:
             os.close(its_output)
             os.close(its_status)
 
-        def wait() -> int:
+        def wait() -> Ended:
             with told:
-                return int(told.readline() or -signal.SIGKILL)
+                code, *took = told.readline().split() or [-signal.SIGKILL]
+            return Ended(int(code), Usage(float(took[0]), int(took[1]) * RSS_UNIT) if took else NOTHING)
 
         return Child(int(told.readline()), stdout, wait)
+
+
+def _wait(process: subprocess.Popen, own_peak: int) -> Ended:
+    """Wait for a process that this one started. Linux takes the peak of who starts a program for one of that program's
+    (exec keeps `ru_maxrss`), so one that is not above `own_peak` says nothing."""
+    try:
+        _, status, took = os.wait4(process.pid, 0)
+    except ChildProcessError:  # who killed it has waited for it
+        process.returncode = -signal.SIGKILL
+        return Ended(process.returncode)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    peak = took.ru_maxrss * RSS_UNIT if took.ru_maxrss > own_peak else None
+    return Ended(process.returncode, Usage(took.ru_utime + took.ru_stime, peak))
 
 
 def _visible(line: bytes) -> str:

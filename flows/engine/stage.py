@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from flows.engine.cost import Cost
 from flows.engine.lockfile import Entry
 from flows.engine.stop import Stop
+from flows.redact import redact
 
 Outcome = Literal["ran", "cached", "unchanged", "failed", "skipped"]
 Say = Callable[[str], None]
@@ -30,16 +32,24 @@ class Stage:
     timeout: float | None = None
 
 
+@dataclass(frozen=True)
+class Ran:
+    """Where a stage ran, as tags, and what that cost."""
+
+    where: Mapping[str, str]
+    cost: Cost
+
+
 class Executor(Protocol):
     """Runs the commands of stages; it may be called from several threads."""
 
     def prepare(self, stages: Iterable[Stage]) -> None:
         """These will be run: what takes time to start may start now. Returns at once."""
 
-    def run(self, stage: Stage, say: Say, stop: Stop) -> Mapping[str, str]:
-        """Run a stage's commands to their end, every line of output to `say`; tags that say where it ran. No process of
-        it is left, however it ends. Raises StageFailed: a command failed, was killed, or took longer than the stage's
-        timeout. Raises Stopped: a request to stop ended it."""
+    def run(self, stage: Stage, say: Say, stop: Stop) -> Ran:
+        """Run a stage's commands to their end, every line of output to `say` without secrets. No process of it is left,
+        however it ends. Raises StageFailed: a command failed, was killed, or took longer than the stage's timeout.
+        Raises Stopped: a request to stop ended it."""
 
 
 class NoTracking:
@@ -51,6 +61,9 @@ class NoTracking:
     def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> AbstractContextManager[None]:
         """While in it, the stage runs and writes its `outs`."""
         return nullcontext()
+
+    def keep_cost(self, key: str, cost: Cost) -> None:
+        """A stage ran and made the result `key`, which is logged next."""
 
     def log(self, address: str, entry: Entry, tags: Mapping[str, str]) -> str | None:
         """Log the result of a dvc.lock entry; the run's page or id as far as known; `tags` say how it came about."""
@@ -72,7 +85,7 @@ class StageFailed(RuntimeError):
     def __str__(self) -> str:
         lines = "".join(f"  | {line}\n" for line in self.tail)
         shown = f"; its last lines:\n{lines}" if lines else "\n"
-        return f"stage {self.address} failed: {self.reason}{shown}to run it again: dvc repro {self.address}"
+        return redact(f"stage {self.address} failed: {self.reason}{shown}to run it again: dvc repro {self.address}")
 
 
 class Stopped(RuntimeError):

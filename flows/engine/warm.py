@@ -25,7 +25,8 @@ REQUEST_BYTES = 1 << 20
 def serve(control: socket.socket, libraries: list[str]) -> tuple[list[str], str, dict[str, str], int] | None:
     """Load the libraries and fork a child for each request: what follows `python -m`, its folder and environment, and
     two file descriptors. The child's output goes to the first; its pid and then its exit code, negative for a signal's,
-    to the second. In the child it returns the request, and the first descriptor; here None, when all is over."""
+    to the second with what it took, in seconds of processor time and as `ru_maxrss`. In the child it returns the
+    request, and the first descriptor; here None, when all is over."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for a child
     while True:
         while libraries and not select.select([control], [], [], 0)[0]:
@@ -44,7 +45,9 @@ def serve(control: socket.socket, libraries: list[str]) -> tuple[list[str], str,
             os.close(fds[0])
             with suppress(BrokenPipeError):  # nobody waits for it any more
                 os.write(fds[1], b"%d\n" % child)
-                os.write(fds[1], b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                _, status, took = os.wait4(child, 0)
+                code, cpu_seconds = os.waitstatus_to_exitcode(status), took.ru_utime + took.ru_stime
+                os.write(fds[1], b"%d %f %d\n" % (code, cpu_seconds, took.ru_maxrss))
             os._exit(0)
         for fd in fds:
             os.close(fd)

@@ -26,15 +26,18 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.utilities.slugify import slugify
 
+from flows.engine.cost import rows, spent_by_kind, table
 from flows.engine.dvc import apply_overrides
 from flows.engine.engine import Done, FlowFailed, Report, Work
 from flows.engine.stage import Stage, Stopped
 from flows.engine.stop import Interrupted, Stop
 from flows.environment import set_defaults
+from flows.redact import redact, redact_values, redacted_errors
 from flows.registry.promote import NotReached
 from flows.registry.promote import promote as promote_net
-from flows.run import comparison, run_experiment, validate_params
+from flows.run import comparison, costs_of, run_experiment, validate_params
 from flows.scheduled.database import DATABASE, require_whole
+from flows.scheduled.hooks import is_page, notify
 from flows.tracking.lineage import commit_tags
 from flows.tracking.location import project_of
 from pipeline.io.params import PARAMS_FILE
@@ -48,7 +51,8 @@ SERVER_SECONDS = 5.0
 CANCEL_INTERVAL = 2.0  # seconds between two looks at the run's state
 
 
-@flow(name="experiment", flow_run_name="{experiment}")
+@flow(name="experiment", flow_run_name="{experiment}", on_failure=[notify], on_crashed=[notify])
+@redacted_errors()
 def experiment_flow(
     experiment: str,
     overrides: list[str] | None = None,
@@ -61,9 +65,9 @@ def experiment_flow(
     `overrides` change params.yaml first (see `override`); the results are then in an MLflow experiment of their own.
     `dask` is the address of a Dask scheduler, on whose workers the commands run. `promote` holds `PromotionParams`, by
     which a net is promoted in the end (MLflow down: the request is kept). Artifacts: the progress, a table of the
-    stages with their MLflow runs, the comparison, and a link to the report. A run cancelled in Prefect ends its
-    stages and is Cancelled. Raises UserError as `override`, `flows.run.run_experiment` and
-    `flows.registry.promote.promote`.
+    stages with their MLflow runs, where the time went, the comparison, and a link to the report. A run cancelled in
+    Prefect ends its stages and is Cancelled; of one that fails or crashes a message is sent (`flows.notification`).
+    Raises UserError as `override`, `flows.run.run_experiment` and `flows.registry.promote.promote`.
     """
     set_defaults()  # a deployment or a notebook has no command line that did it
     promotion = None if promote is None else validate(PromotionParams, promote, "promote")
@@ -146,6 +150,7 @@ def override(overrides: list[str]) -> None:
 
 
 @task(name="stage", cache_policy=NO_CACHE)  # whether a stage must run is DVC's to say
+@redacted_errors()
 def bring_up(work: Work, stage: Stage) -> State[Done]:
     """One stage; the task's state is named Ran, Cached, Unchanged or Failed and says what result it has, and where."""
     done = work.bring_up(stage, get_run_logger().info, run_tags("prefect_task", task_run.id, task_run.ui_url))
@@ -153,7 +158,7 @@ def bring_up(work: Work, stage: Stage) -> State[Done]:
         return Failed(name="Failed", message=str(done.error), data=done)
     about = {"DVC result": done.dvc_hash, "MLflow run": done.mlflow_run}
     parts = [str(done), *(f"{name} {value}" for name, value in about.items() if value)]
-    return Completed(name=done.outcome.capitalize(), message="; ".join(parts), data=done)
+    return Completed(name=done.outcome.capitalize(), message=redact("; ".join(parts)), data=done)
 
 
 def bring_up_as_task(work: Work, stage: Stage) -> Done:
@@ -172,8 +177,9 @@ def progress_artifact(name: str) -> Report:
 
 
 def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) -> None:
-    """A table of how each stage ended, its result's hash and its MLflow run, under the commit that is checked out."""
-    rows = [
+    """A table of how each stage ended, its result's hash and its MLflow run, under the commit that is checked out; and
+    one of where the time went, if anything ran."""
+    stages = [
         {
             "stage": stage.address,
             "outcome": stage.outcome,
@@ -183,8 +189,12 @@ def show_stages(name: str, done: Mapping[str, Done], commit: Mapping[str, str]) 
         }
         for stage in done.values()
     ]
-    about = ", ".join(f"{key} {value}" for key, value in commit.items())
-    create_table_artifact(rows, slugify(f"stages-{name}"), f"Stages of {name}; {about}")
+    about = ", ".join(f"{key} {value}" for key, value in redact_values(commit).items())
+    create_table_artifact(stages, slugify(f"stages-{name}"), f"Stages of {name}; {about}")
+    if costs := costs_of(done):
+        spent = spent_by_kind(costs)
+        create_table_artifact(rows(spent), slugify(f"time-{name}"), f"Where the time of {name} went")
+        get_run_logger().info(table(spent))
 
 
 @contextmanager
@@ -215,5 +225,5 @@ def stopped_when_cancelled(run: UUID, stop: Stop) -> Iterator[None]:
 def run_tags(name: str, run_id: object, url: str | None) -> dict[str, str]:
     """Tags that lead from MLflow to Prefect; there is a page only where a server runs. For its temporary server Prefect
     gives an address that begins with "None/"."""
-    page = {f"{name}_url": url} if url and url.startswith("http") else {}
+    page = {f"{name}_url": url} if url and is_page(url) else {}
     return {f"{name}_run": str(run_id), **page}

@@ -23,7 +23,14 @@ FILE = Path("prefect.yaml")
 DATA_VARIABLE = "SNN_DATA_DIR"
 
 
-@flow(name="experiment", flow_run_name="{experiment}")
+def notify(*about: Any) -> None:
+    """A hook for runs that fail or crash: see `flows.scheduled.hooks`."""
+    from flows.scheduled.hooks import notify
+
+    notify(*about)
+
+
+@flow(name="experiment", flow_run_name="{experiment}", on_failure=[notify], on_crashed=[notify])
 def experiment_in_worktree(
     experiment: str,
     overrides: list[str] | None = None,
@@ -61,7 +68,7 @@ def read_deployments() -> list[RunnerDeployment]:
 
 
 def mark_lost_runs() -> None:
-    """Call every unfinished run of a deployment crashed: nothing is served yet, so what ran them is gone."""
+    """Call every unfinished run of a deployment crashed, and tell of it: nothing is served yet, what ran it is gone."""
     states = ["RUNNING", "PENDING", "CANCELLING"]
     unfinished = {"state": {"type": {"any_": states}}, "deployment_id": {"is_null_": False}}
     state = Crashed(message="the process of this run was ended; the next run goes on from there")
@@ -69,8 +76,13 @@ def mark_lost_runs() -> None:
         while lost := client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(unfinished)):
             for run in lost:
                 client.set_flow_run_state(run.id, state, force=True)
+                notify(None, run, state)
 
 
 if __name__ == "__main__":
+    # Now: the hook of a run that crashes is called here, perhaps while a person is editing.
+    from flows.scheduled.late import tell_of_late_runs
+
+    tell_of_late_runs()
     mark_lost_runs()
     serve(*read_deployments(), limit=1, pause_on_shutdown=False)  # one at a time: each run takes all cores

@@ -6,6 +6,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -17,6 +18,8 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
 from flows.engine.lockfile import Entry, key_of
+from flows.redact import redact_values
+from flows.tracking import costs
 from flows.tracking.database import create_database
 from flows.tracking.exports import attach
 from flows.tracking.ledger import Logged, stamp_of, write_ledger
@@ -79,6 +82,10 @@ class Store:
                 logged = Logged(key, found.there.info.run_id, Tag.WEIGHTS not in found.there.data.tags)
             else:
                 own = {**self._lineage, **result_tags(address, key, entry["cmd"]), **(tags or {}), Tag.CURRENT: "true"}
+                if cost := costs.find(self._folder, key):
+                    points = (Point(name, value) for name, value in cost.metrics.items())
+                    labels = {**result.labels, **cost.tags}  # of this run alone, not of the nets below it
+                    result = replace(result, labels=labels, points=[*result.points, *points])
                 logged = Logged(key, self._write(experiment, result, own), result.is_whole)
             for run_id, is_current in found.relabel.items():
                 self._client.set_tag(run_id, Tag.CURRENT, is_current)
@@ -154,12 +161,14 @@ class Store:
 
     def _start(self, experiment: str, content: Content, tags: Mapping[str, str]) -> str:
         """Start a run with nothing but its tags; its id."""
-        seen = {NOTE_TAG: lineage_note(tags), **colour_tag(content.labels)}
-        run = self._client.create_run(experiment, run_name=content.name, tags={**content.labels, **tags, **seen})
+        shown = redact_values(tags)
+        seen = {NOTE_TAG: lineage_note(shown), **colour_tag(content.labels)}
+        run = self._client.create_run(experiment, run_name=content.name, tags={**content.labels, **shown, **seen})
         return run.info.run_id
 
     def _fill(self, experiment: str, run_id: str, content: Content) -> None:
         """Log everything else, and finish the run."""
+        content = replace(content, params=redact_values(content.params))
         model_id = log_model(self._client, experiment, run_id, content) if content.weights is not None else None
         self._log_values(run_id, content.points, content.params, model_id)
         if content.dataset is not None:

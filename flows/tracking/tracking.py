@@ -5,15 +5,19 @@ line says so and the work goes on; `snnprune track` logs what is missing."""
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
+from flows.engine.cost import Cost
 from flows.engine.lockfile import Entry, key_of
+from flows.redact import redact
+from flows.tracking import costs
 from flows.tracking.ledger import Logged, find_logged
 from flows.tracking.lineage import commit_tags
-from flows.tracking.location import local_database
+from flows.tracking.location import local_database, store_folder
+from pipeline.io.params import PARAMS_FILE, load_runtime
 from pipeline.results.content import CURVE_FILE, are_weights_here, growing_curve
 from pipeline.results.md5 import ContentChanged
 from pipeline.results.place import Place, place_of
@@ -91,6 +95,11 @@ class Tracking:
             if not is_done and self._store is not None:
                 self._use(lambda store: store.fail(address))
 
+    def keep_cost(self, key: str, cost: Cost) -> None:
+        """Keep what a stage cost that has just made the result `key`, for its run, now or whenever it is logged."""
+        with suppress(OSError):  # a full disk ends what matters more
+            costs.keep(store_folder(self._root), key, cost, load_runtime(self._root / PARAMS_FILE).threads)
+
     def log(self, address: str, entry: Entry, tags: Mapping[str, str] | None = None) -> str | None:
         """Log one result, if it has one under results/; the page of its run, or the run's id in a local store. `keys`
         gets its key when it is logged with all its weights, `counts` says how often what happened."""
@@ -111,7 +120,7 @@ class Tracking:
             self._experiments.add(place.experiment)
             if logged.is_whole:
                 self.keys[address] = logged.key
-        return page
+        return redact(page)
 
     def summarize(self) -> None:
         """One line of what was done, unless MLflow could not be used, which has been said; and the ledger."""
@@ -144,7 +153,7 @@ class Tracking:
                 return use(self._store)
             except ERRORS as error:
                 self._failed = True
-                reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
+                reason = textwrap.shorten(redact(str(error)), REASON_LENGTH, placeholder=" ...")
                 later = "the results are kept, run `snnprune track` later"
                 self._say(f"tracking: MLflow cannot be used ({reason}); {later}")
                 return None

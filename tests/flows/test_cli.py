@@ -41,6 +41,8 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ),
         (["plan", "digits"], "flows.run.plan", (("digits",), {})),
         (["track", "digits"], "flows.tracking.replay.track", (("digits",), {})),
+        (["diff", "main"], "pipeline.diff.diff.diff", ((PROJECT, "main", None, None), {})),
+        (["diff", "main", "v2", "digits"], "pipeline.diff.diff.diff", ((PROJECT, "main", "v2", "digits"), {})),
         (["ui", "--port", "5001"], "flows.tracking.ui.open_ui", ((5001,), {})),
         (
             ["promote", "digits", "--max-energy", "10%", "--delta", "0.01"],

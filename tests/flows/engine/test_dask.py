@@ -85,6 +85,8 @@ def test_both_workers_run_stages_with_the_results_of_a_run_here(scheduler: str, 
     where = [tags for _, tags in log.logged.values()]
     assert len({tags["worker_pid"] for tags in where}) == 2
     assert all(tags["worker_host"] for tags in where)
+    assert {stage.cost.host for stage in done.values()} == {tags["worker_host"] for tags in where}
+    assert all(stage.cost.wall_seconds > 0 for stage in done.values())
     assert read_lock(root) == read_lock(here)
     assert [(root / f"{name}.txt").read_text() for name in "abc"] == ["a", "b", "c"]
     assert not list((root / ".dvc/tmp/tickets").iterdir())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from mlflow import MlflowClient
@@ -22,12 +22,15 @@ from flows import run
 from flows.engine.engine import Done, FlowFailed
 from flows.engine.lockfile import key_of, read_lock
 from flows.engine.stop import Interrupted
+from flows.notification import VARIABLE
 from flows.registry.requests import kept
 from flows.scheduled import prefect_flow
+from flows.scheduled.hooks import command_of
 from flows.scheduled.prefect_flow import experiment_flow, run_flow, run_tags
 from snnprune.core.errors import UserError
 from tests.flows.conftest import store_of
-from tests.processes import alive, within
+from tests.processes import alive, free_port, within
+from tests.receiver import PATH, receiver
 
 
 @pytest.fixture
@@ -81,6 +84,79 @@ def test_a_failing_stage_fails_the_flow_with_its_last_lines(tiny: Path, server: 
     assert "report@tiny" not in {task.name for task in tasks}
     rows = {row["stage"]: row["outcome"] for row in json.loads(_artifact("stages-tiny").data)}
     assert (rows["compare@tiny"], rows["report@tiny"], rows["evaluate@tiny"]) == ("failed", "skipped", "unchanged")
+
+
+def test_of_a_failed_run_a_message_is_sent_and_of_another_none(tiny: Path, server: None, monkeypatch) -> None:
+    with receiver() as found:
+        monkeypatch.setenv(VARIABLE, found.url)
+        experiment_flow("tiny")
+        assert found.texts == []
+        (tiny / "results/tiny/compare/summary.json").unlink()
+        (tiny / "break-compare").touch()
+        experiment_flow("tiny", workers=2, return_state=True)
+    (text,) = found.texts
+    lines = text.splitlines()
+    assert lines[:2] == ["snnprune: tiny failed", "stage compare@tiny failed: exit code 1; its last lines:"]
+    assert "  | compare is broken" in lines and "to run it again: dvc repro compare@tiny" in lines
+    assert "to go on: snnprune run tiny --prefect --workers 2" in lines
+    assert lines[-1].startswith("Prefect: http://127.0.0.1:") and lines[-1].endswith(f"/flow-run/{_latest_run().id}")
+
+
+def test_a_message_that_reaches_nobody_costs_a_line_and_the_run_ends_as_it_did(tiny, server, monkeypatch) -> None:
+    monkeypatch.setenv(VARIABLE, f"http://127.0.0.1:{free_port()}{PATH}")
+    (tiny / "results/tiny/compare/summary.json").unlink()
+    (tiny / "break-compare").touch()
+    state = experiment_flow("tiny", return_state=True)
+    assert state.is_failed() and "compare is broken" in state.message
+    line = f"the message about this run did not reach 127.0.0.1 ({VARIABLE}): ConnectionError"
+    logs = _logs(state.state_details.flow_run_id, line)
+    assert logs.count(line) == 1 and not any(PATH in one for one in logs)
+
+
+def test_the_command_of_a_deployed_run_starts_the_same_run_again() -> None:
+    about = {"flow_id": uuid4(), "name": "quick-otter", "parameters": {"experiment": "digits", "workers": None}}
+    by_hand, deployed = FlowRun(**about), FlowRun(**about, deployment_id=UUID(int=7))
+    assert command_of(by_hand) == "snnprune run digits --prefect"
+    given = """'{"experiment": "digits"}'"""
+    assert command_of(deployed) == f"prefect deployment run --id {UUID(int=7)} --params {given}"
+
+
+def test_a_planted_secret_reaches_no_log_tag_artifact_message_or_result(tiny, server, monkeypatch, capfd) -> None:
+    """Stages print it, git's commit has it, and the flow's end tells of it."""
+    secrets = "pl4nted-s3cret", "other-pl4nted"
+    for name in ("DATABASE_PASSWORD", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, secrets[0])
+    tags = {"git_commit": f"https://me:{secrets[1]}@git"}
+    monkeypatch.setattr(prefect_flow, "commit_tags", lambda root: tags)
+    monkeypatch.setattr("flows.tracking.tracking.commit_tags", lambda root: tags)
+    monkeypatch.setattr(run, "comparison", str)
+    prints = (
+        f"print('at postgresql://snn:{secrets[1]}@db', os.environ['DATABASE_PASSWORD'], flush=True)\n"
+        "print('tracking', os.environ.get('MLFLOW_TRACKING_PASSWORD'), flush=True)\n"
+    )
+    source, mark = (tiny / "stage.py").read_text(), 'if Path(f"break-'
+    (tiny / "stage.py").write_text(source.replace(mark, prints + mark))
+    (tiny / "break-compare").touch()
+    with receiver() as found:
+        monkeypatch.setenv(VARIABLE, found.url)
+        state = experiment_flow("tiny", return_state=True)
+    seen = "at postgresql://snn:***@db ***"
+    logs = _logs(state.state_details.flow_run_id, seen)
+    flow_run, tasks = _recorded(state.state_details.flow_run_id)
+    artifacts = [_artifact(f"{name}-tiny") for name in ("stages", "progress")]
+    shown = [*logs, *found.texts, flow_run.state.message, *(task.state.message for task in tasks)]
+    shown += [f"{artifact.data} {artifact.description}" for artifact in artifacts]
+    (tiny / "break-compare").unlink()
+    run.run("tiny")
+    assert (tiny / "logs/compare@tiny.log").read_text() == f"compare at work\n{seen}\ntracking None\n"
+    shown += capfd.readouterr()
+    assert seen in logs and "tracking None" in logs and seen in found.texts[0]
+    assert "git_commit https://me:***@git" in artifacts[0].description
+    assert {tags["git_commit"] for tags in _tags(tiny)} == {"https://me:***@git"}
+    assert not [text for text in shown if text and any(secret in text for secret in secrets)]
+    files = [path for path in tiny.rglob("*") if path.is_file() and path.name != "stage.py"]
+    assert tiny / "mlruns/mlflow.db" in files and tiny / "results/tiny/compare/summary.json" in files
+    assert not [path for path in files if any(secret.encode() in path.read_bytes() for secret in secrets)]
 
 
 def test_cancelling_the_run_ends_its_stages(tiny: Path, server: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +222,24 @@ def _recorded(flow_run_id: UUID) -> tuple[FlowRun, list[TaskRun]]:
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(flow_run_id)
         return run, client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
+
+
+def _logs(flow_run_id: UUID, awaited: str) -> list[str]:
+    """What the run and its tasks have said, once that line is there: lines arrive in batches."""
+    query = {"logs": {"flow_run_id": {"any_": [str(flow_run_id)]}}, "limit": 200}
+    found: list[str] = []
+
+    def is_there() -> bool:
+        found[:] = [entry["message"] for entry in client.request("POST", "/logs/filter", json=query).json()]
+        return awaited in found
+
+    with get_client(sync_client=True) as client:
+        assert within(30, is_there, every=0.5), found
+    return found
+
+
+def _tags(root: Path) -> list[dict[str, str]]:
+    return [found.data.tags for found in MlflowClient(store_of(root)).search_runs(["1"])]
 
 
 def _artifact(key: str) -> Artifact:

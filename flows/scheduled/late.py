@@ -1,0 +1,43 @@
+"""Has Prefect's server itself say that a run is late: nothing else is there to notice it."""
+
+import json
+
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
+from prefect.events.actions import CallWebhook
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+from flows.notification import webhook
+
+NAME = "snnprune: a run is late"
+BLOCK = "snnprune-webhook"
+TEXT = (  # the server fills it in
+    "snnprune: {{ flow_run.parameters.get('experiment', flow_run.name) }} is late: it should have started at "
+    "{{ flow_run.expected_start_time }}; is `snnprune deploy` up, or does another run take its time?\n"
+    "Prefect: {{ flow_run|ui_url }}"
+)
+
+
+def tell_of_late_runs() -> None:
+    """Make the automation that posts a message for each run that does not start in time, in the place of an older one;
+    none where nobody wants messages. The address is kept in a block, whose secrets Prefect encrypts and hides."""
+    url = webhook()
+    with get_client(sync_client=True) as client:
+        for old in client.read_automations_by_name(NAME):
+            client.delete_automation(old.id)
+        if url is None:
+            return
+        block = Webhook(method="POST", url=url, headers={"Content-Type": "application/json"})
+        action = CallWebhook(block_document_id=block.save(BLOCK, overwrite=True), payload=json.dumps({"text": TEXT}))
+        client.create_automation(AutomationCore(name=NAME, trigger=each_late_run(), actions=[action]))
+
+
+def each_late_run() -> EventTrigger:
+    """Fires whenever the server finds that a run should have started."""
+    return EventTrigger(
+        expect={"prefect.flow-run.Late"},
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Reactive,
+        threshold=1,
+    )

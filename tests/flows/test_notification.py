@@ -1,0 +1,59 @@
+"""Messages to a webhook, on a real server; one that does not arrive costs a line without a secret."""
+
+import pytest
+
+from flows.notification import LONGEST, VARIABLE, message, send
+from tests.processes import free_port
+from tests.receiver import PATH, receiver
+
+
+def test_a_message_says_what_happened_why_how_to_go_on_and_where_to_look() -> None:
+    reason = "stage train@digits-0 failed: exit code 1; its last lines:\n  | no memory"
+    links = {"Prefect": "http://h:4200/runs/flow-run/7", "MLflow": ""}
+    assert message("digits", "failed", reason, "snnprune run digits --prefect", links) == (
+        "snnprune: digits failed\n"
+        "stage train@digits-0 failed: exit code 1; its last lines:\n  | no memory\n"
+        "to go on: snnprune run digits --prefect\n"
+        "Prefect: http://h:4200/runs/flow-run/7"
+    )
+
+
+def test_of_a_long_reason_the_end_is_sent_and_no_secret() -> None:
+    text = message("a", "failed", "x" * 2 * LONGEST + "the end", "again", {"MLflow": "http://u:hunter2@h"})
+    assert len(text) < LONGEST + 100
+    assert text.splitlines()[1].startswith("...x") and text.splitlines()[1].endswith("the end")
+    assert text.endswith("MLflow: http://u:***@h")
+
+
+def test_it_is_posted_as_slack_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    with receiver() as found:
+        monkeypatch.setenv(VARIABLE, f" {found.url}\n")
+        assert send("a\nµ", lines.append)
+    assert (found.texts, found.types, lines) == (["a\nµ"], ["application/json"], [])
+
+
+def test_nobody_wants_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    for value in ("", " "):
+        monkeypatch.setenv(VARIABLE, value)
+        assert not send("a", lines.append)
+    monkeypatch.delenv(VARIABLE)
+    assert not send("a", lines.append)
+    assert lines == []
+
+
+def test_one_that_is_refused_or_reaches_nobody_costs_a_line_without_the_address(monkeypatch) -> None:
+    lines: list[str] = []
+    with receiver() as found:
+        found.status = 404
+        monkeypatch.setenv(VARIABLE, found.url)
+        assert not send("a", lines.append)
+    monkeypatch.setenv(VARIABLE, f"http://127.0.0.1:{free_port()}{PATH}")
+    assert not send("a", lines.append)
+    monkeypatch.setenv(VARIABLE, f"no address at all{PATH}")
+    assert not send("a", lines.append)
+    start = f"the message about this run did not reach 127.0.0.1 ({VARIABLE}): "
+    assert lines[0] == f"{start}it answered 404 Not Found"
+    assert lines[1] == f"{start}ConnectionError"
+    assert lines[2] == f"the message about this run did not reach its receiver ({VARIABLE}): InvalidURL"
