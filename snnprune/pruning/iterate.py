@@ -77,13 +77,13 @@ def prune_levels(
     Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`). At each level:
     the method's mask inside the mask before, then, with `params.compensate`, the kept weights solved for the currents
     of the net before this level (of the dense net, where nothing is fine-tuned), then fine-tuning under the mask
-    (unless `params.finetune` is None); a method of several rounds prunes while it is fine-tuned, and is not compensated
-    (`snnprune.pruning.gradual`). After an interruption the masks are computed again (they follow from the weights) and
-    each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is
-    called for every epoch of every level. `remember(make)` gives what `make()` returned, now or earlier: the dense
-    net's spike counts, which are the same for all methods. Without `validation` no accuracy is measured. Raises BrokenMethod:
-    the method broke its contract. Raises InfeasibleSelection: the method's constraints cannot be met. Raises UserError:
-    a network that runs its own forward is to be compensated.
+    (unless `params.finetune` is None); a method of several rounds prunes while it is fine-tuned, and is not
+    compensated (`snnprune.pruning.gradual`). After an interruption the masks are computed again (they follow from the
+    weights) and each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level,
+    epoch)` is called for every epoch of every level. `remember(make)` gives what `make()` returned, now or earlier:
+    the dense net's spike counts, which are the same for all methods. Without `validation` no accuracy is measured.
+    Raises BrokenMethod: the method broke its contract. Raises InfeasibleSelection: the method's constraints cannot be
+    met. Raises UserError: a network that runs its own forward is to be compensated.
     """
     progress = progress or Progress()
     batch_loss = of_batch(loss)

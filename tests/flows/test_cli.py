@@ -40,6 +40,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
             (("mnist",), {"workers": 3, "prefect": True, "dask": "tcp://x:1", "promote": "level=0.9"}),
         ),
         (["plan", "digits"], "flows.run.plan", (("digits",), {})),
+        (["track"], "flows.tracking.replay.track", ((None,), {})),
         (["track", "digits"], "flows.tracking.replay.track", (("digits",), {})),
         (["diff", "main"], "pipeline.diff.diff.diff", ((PROJECT, "main", None, None), {})),
         (["diff", "main", "v2", "digits"], "pipeline.diff.diff.diff", ((PROJECT, "main", "v2", "digits"), {})),
