@@ -1,20 +1,24 @@
 """A network's accuracy and what it computed for it, on a whole split and for some of its time steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from snnprune.core.dataset import Split
 from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import evaluation_batches
+from snnprune.energy.live import live_of, live_rows
 from snnprune.energy.operations import observe_operations
-from snnprune.energy.profiles import Profile, energy_pj
+from snnprune.energy.profiles import Profile, energies, index_width
 from snnprune.pruning.mask import prunable_weights
 from snnprune.sparse.counts import LayerCounts
 from snnprune.sparse.runtime import fastest_form
 
-SUMS = ("synapses", "nnz", "macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")
+SUMS = (
+    *("synapses", "nnz", "macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates", "dense_updates"),
+    *("index_bits", "index_bits_once"),
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,10 @@ class LayerMeans:
     and `acs`, and of `dense_macs` and `dense_acs`, one is 0 where the input is analogue, or spikes, for good; of frames
     of events it may be either by the step, and the dense ones are rounded to whole operations, which add up to all.
     macs_once: the MACs when those of a constant input are computed at the first step and kept; one that changes has
-    none to keep. spike_rate: spikes per neuron and step, 0..1, 0 of a layer that feeds no neurons."""
+    none to keep. neuron_updates: every step of the neurons that can matter (`snnprune.energy.live`); dense_updates:
+    of all. index_bits, index_bits_once: bits of the indices that are fetched with the weights
+    (`snnprune.energy.profiles.index_width`). spike_rate: spikes per neuron and step, 0..1, 0 of a layer that feeds no
+    neurons."""
 
     layer: str
     synapses: int
@@ -34,17 +41,14 @@ class LayerMeans:
     dense_macs: int
     dense_acs: int
     neuron_updates: int
+    dense_updates: int
+    index_bits: float
+    index_bits_once: float
     spike_rate: float
 
     def energies(self, profiles: Mapping[str, Profile]) -> dict[str, float]:
-        """Picojoules of a sample by every profile, a constant input computed at every step (`energy_pj_<profile>`) and
-        once (`energy_once_pj_<profile>`)."""
-        conventions = {"energy_pj": self.macs, "energy_once_pj": self.macs_once}
-        return {
-            f"{convention}_{name}": energy_pj(macs, self.acs, self.neuron_updates, profile)
-            for convention, macs in conventions.items()
-            for name, profile in profiles.items()
-        }
+        """Picojoules of a sample by every profile and both conventions (`snnprune.energy.profiles.energies`)."""
+        return energies(asdict(self), profiles)
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ class Measurement:
     def total(self) -> LayerMeans:
         """All layers together, as a layer named `all`."""
         sums = {name: sum(getattr(layer, name) for layer in self.layers) for name in SUMS}
-        spikes = sum(layer.spike_rate * layer.neuron_updates for layer in self.layers)
-        return LayerMeans(layer="all", **sums, spike_rate=spikes / sums["neuron_updates"])
+        spikes = sum(layer.spike_rate * layer.dense_updates for layer in self.layers)
+        return LayerMeans(layer="all", **sums, spike_rate=spikes / sums["dense_updates"])
 
     @property
     def macs(self) -> float:
@@ -83,7 +87,7 @@ class Measurement:
 
     @property
     def neuron_updates(self) -> int:
-        """Every neuron, every step."""
+        """Every step of every neuron that can matter."""
         return self.total.neuron_updates
 
     def __str__(self) -> str:
@@ -108,6 +112,7 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
     constant = getattr(network, "constant", None)  # of an adapted network (`snnprune.adapters`): its layers
     if constant is None and is_constant(network.spec.encoding):
         constant = weights
+    live = live_rows(network, batches[0][0].steps) if isinstance(network, SpikingNetwork) else {}
     layers = []
     for parts in zip(*batches, strict=True):
         first = parts[0]
@@ -115,17 +120,25 @@ def measure(network: SpikingNetwork, split: Split, steps: int | None = None) -> 
         spikes_each = sum(int(part.spikes.sum()) for part in parts) / samples
         analogue = sum(int(part.analogue_steps.sum()) for part in parts) / (samples * first.steps)
         dense_macs = round(first.dense * analogue)
+        weight = weights[first.weight]
+        synapses, nnz = weight.numel(), int(weight.count_nonzero())
+        width = index_width(synapses, nnz, weight[:, 0].numel())
+        macs_once = macs / first.steps if constant and first.weight in constant else macs
+        acs = sum(int(part.acs.sum()) for part in parts) / samples
         layers.append(
             LayerMeans(
                 layer=first.weight,
-                synapses=weights[first.weight].numel(),
-                nnz=int(weights[first.weight].count_nonzero()),
+                synapses=synapses,
+                nnz=nnz,
                 macs=macs,
-                macs_once=macs / first.steps if constant and first.weight in constant else macs,
-                acs=sum(int(part.acs.sum()) for part in parts) / samples,
+                macs_once=macs_once,
+                acs=acs,
                 dense_macs=dense_macs,
                 dense_acs=first.dense - dense_macs,
-                neuron_updates=first.neuron_updates,
+                neuron_updates=first.steps * live_of(first, live),
+                dense_updates=first.neuron_updates,
+                index_bits=width * (macs + acs),
+                index_bits_once=width * (macs_once + acs),
                 spike_rate=spikes_each / first.neuron_updates if first.neuron_updates else 0.0,
             )
         )

@@ -7,7 +7,15 @@ from typing import Any
 import pandas as pd
 
 from pipeline.io.nets import DENSE, level_text, net_name
-from pipeline.report.statistics import Difference, Interval, describe, over_seeds, paired_difference, plain
+from pipeline.report.statistics import (
+    Difference,
+    Interval,
+    as_family,
+    describe,
+    over_seeds,
+    paired_difference,
+    plain,
+)
 from snnprune.core.errors import UserError
 
 KEY = ["method", "seed", "level"]
@@ -27,8 +35,9 @@ class Comparison:
     and `results`, a row per method and level. Its columns: method, level, keep, nnz (of every seed), empty_layers (of
     the seed with most), `MEASURED` (intervals over seeds; accuracies are of test if not said otherwise, as fractions of
     1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned) and margin: accuracy minus the baseline's,
-    paired; None without a baseline, for itself, and where one of both is no rival. one_dense_net: all seeds pruned the
-    same one, a trained network of the user's own, so that they vary fine-tuning alone."""
+    paired, all of them corrected as one family of tests; None without a baseline, for itself, and where one of both is
+    no rival. one_dense_net: all seeds pruned the same one, a trained network of the user's own, so that they vary
+    fine-tuning alone."""
 
     experiment: str
     protocol: str
@@ -124,7 +133,7 @@ def summarize(table: pd.DataFrame, baseline: str | None = None, *, one_dense_net
             return None
         return paired_difference(accuracies[method, level], accuracies[baseline, level])
 
-    results["margin"] = [margin(one.method, one.level) for one in results.itertuples()]
+    results["margin"] = as_family(margin(one.method, one.level) for one in results.itertuples())
     return Comparison(
         experiment=str(table["experiment"].iloc[0]),
         protocol=str(table["protocol"].iloc[0]),

@@ -1,19 +1,21 @@
 """The comparison for people: tables as Markdown and as cells for any other form, and what came out in sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipeline.report.comparison.summary import Comparison
 from pipeline.report.page.content import PageTable, table_of
+from pipeline.report.statistics import p_text
 from pipeline.report.words import has_missed, percent, sparsity_text
 
 NOT_SHOWN = ' "No difference shown" is to {}, on test.'
+BEST = "best by validation"
 
 
 def margin_text(result: Any) -> str:
-    """`+0.37 ± 0.06*` in points; empty without a margin."""
-    return result.margin.text(sign="+") + result.margin.star if result.margin else ""
+    """`+0.37 ± 0.06 (p = 0.003)*` in points; empty without a margin."""
+    return result.margin.tested_text() if result.margin else ""
 
 
 def method_text(result: Any) -> str:
@@ -55,36 +57,28 @@ def seeds_text(summary: Comparison) -> str:
 
 
 def by_level(summary: Comparison) -> list[PageTable]:
-    """By level and method test accuracy, with the method that validation finds best, and the margins, if there are any.
-    A method that missed a level has its own sparsity beside its accuracy."""
-    found = {(result.method, result.level): result for result in summary.results.itertuples()}
+    """By method, a row each, and level test accuracy, in the last row the method that validation finds best; and the
+    margins, if there are any. A method that missed a level has its own sparsity beside its accuracy."""
 
     def accuracy(result: Any) -> str:
         achieved = result.sparsity.mean
         missed = f" at {percent(achieved)}" if has_missed(result.level, achieved, summary.synapses) else ""
         return f"{result.accuracy.text()}{missed}{' (empty layer)' if result.empty_layers else ''}"
 
-    columns: dict[str, Callable[[float], str]] = {"sparsity": percent}
-    for method in summary.by_method:
-        columns[method] = lambda level, method=method: accuracy(found[method, level])
-    columns["best by validation"] = lambda level: _best(summary.best(level))
-    tables = [
-        table_of(
-            f"Test accuracy in % by sparsity and method, {seeds_text(summary)}; the dense net has "
-            f"{summary.dense.text()} %. A method that missed the sparsity, or emptied a layer, has that beside its "
-            f"accuracy and is no rival.{NOT_SHOWN.format(summary.baseline) if summary.baseline else ''}",
-            summary.levels,
-            columns,
-        )
-    ]
-    if summary.baseline:
-        margins = {
-            method: lambda level, method=method: margin_text(found[method, level]) or "-"
-            for method, rows in summary.by_method.items()
-            if rows["margin"].notna().any()
-        }
-        caption = f"By sparsity and method: {_margins_are(summary)}, not corrected for their number."
-        tables += [table_of(caption, summary.levels, {"sparsity": percent} | margins)] if margins else []
+    accuracies = _by_method(
+        summary,
+        f"Test accuracy in % by method and sparsity, {seeds_text(summary)}; the dense net has {summary.dense.text()} %. "
+        "A method that missed the sparsity, or emptied a layer, has that beside its accuracy and is no rival."
+        f"{NOT_SHOWN.format(summary.baseline) if summary.baseline else ''}",
+        list(summary.by_method),
+        accuracy,
+    )
+    best = [BEST, *(_best(summary.best(level)) for level in summary.levels)]
+    tables = [replace(accuracies, rows=[*accuracies.rows, best])]
+    with_margin = [method for method, rows in summary.by_method.items() if rows["margin"].notna().any()]
+    if summary.baseline and with_margin:
+        caption = f"By method and sparsity: {_margins_are(summary)}."
+        tables.append(_by_method(summary, caption, with_margin, lambda result: margin_text(result) or "-"))
     return tables
 
 
@@ -102,8 +96,9 @@ def best_text(summary: Comparison, level: float) -> str:
         return f"{start}; it is the baseline."
     if best.margin is None:
         return f"{start}; the baseline {summary.baseline} is no rival here."
+    tested = "" if best.margin.corrected is None else f" (corrected {p_text(best.margin.corrected)})"
     end = "" if best.margin.shown else ": no difference shown"
-    return f"{start}, {best.margin.text(sign='+')} points over {summary.baseline}{end}."
+    return f"{start}, {best.margin.text(sign='+')} points over {summary.baseline}{tested}{end}."
 
 
 def render_markdown(summary: Comparison) -> str:
@@ -118,6 +113,15 @@ def render_markdown(summary: Comparison) -> str:
     return f"{found.caption}\n\n" + "\n".join(lines) + "\n"
 
 
+def _by_method(summary: Comparison, caption: str, methods: Sequence[str], cell: Callable[[Any], str]) -> PageTable:
+    """A row per method and a column per level."""
+    found = {(result.method, result.level): result for result in summary.results.itertuples()}
+    columns: dict[str, Callable[[str], str]] = {"method": str}
+    for level in summary.levels:
+        columns[percent(level)] = lambda method, level=level: cell(found[method, level])
+    return table_of(caption, methods, columns)
+
+
 def _best(result: Any | None) -> str:
     if result is None:
         return "none"
@@ -127,4 +131,6 @@ def _best(result: Any | None) -> str:
 def _margins_are(summary: Comparison) -> str:
     if summary.baseline is None:
         return "no margins: there is no baseline (compare.baseline in params.yaml)"
-    return f"margin over {summary.baseline}: paired difference in points of test accuracy, * p < 0.05"
+    count = sum(margin.p is not None for margin in summary.results["margin"].dropna())
+    family = "" if count == 0 else f"; p corrected for all {count} of these comparisons (Holm), * p < 0.05"
+    return f"margin over {summary.baseline}: paired difference in points of test accuracy, 95 % intervals{family}"

@@ -1,4 +1,4 @@
-"""The comparison for a terminal: levels down, methods across, in 80 columns."""
+"""The comparison for a terminal: methods down, levels across, in 80 columns."""
 
 import textwrap
 from typing import Any
@@ -9,48 +9,54 @@ from pipeline.report.comparison.tables import best_text, seeds_text
 from pipeline.report.words import percent
 
 WIDTH = 80
-LEVEL = "sparsity"
+METHOD = "method"
+GAP = 2  # columns between two cells
 
 
 def render_text(summary: Comparison, width: int = WIDTH) -> str:
-    """Test accuracy by level, of as many methods as fit into `width` columns, the baseline and the best at the highest
-    level first, with a star at what differs from the baseline; below, what the signs say, that best, and what is not
+    """Test accuracy of every method at as many levels as fit into `width` columns, the highest ones first; below, what
+    the sign says, how many methods and levels differ from the baseline, the best at the highest level, and what is not
     shown."""
-    found = {(one.method, one.level): one for one in summary.results.itertuples()}
-    columns = {method: [_cell(found[method, level]) for level in summary.levels] for method in summary.by_method}
-    widths = {method: 2 + max(map(len, [method, *cells])) for method, cells in columns.items()}
-    shown, left = [], width - len(LEVEL)
-    best = summary.best(summary.levels[-1])
-    kept = [summary.baseline, best and best.method]  # whatever else does not fit
-    for method in sorted(columns, key=lambda method: kept.index(method) if method in kept else len(kept)):
-        if not shown or widths[method] <= left:
-            shown.append(method)
-            left -= widths[method]
-    shown.sort(key=list(columns).index)
-    rows = zip([LEVEL, *map(percent, summary.levels)], *([one, *columns[one]] for one in shown), strict=True)
-    sizes = [len(LEVEL), *(widths[method] for method in shown)]
+    found = {(one.method, one.level): _cell(one) for one in summary.results.itertuples()}
+    methods = list(summary.by_method)
+    sizes = {
+        level: GAP + max(map(len, [percent(level), *(found[method, level] for method in methods)]))
+        for level in summary.levels
+    }
+    names = max(map(len, [METHOD, *methods]))
+    shown: list[float] = []
+    for level in reversed(summary.levels):
+        if shown and names + sizes[level] + sum(sizes[one] for one in shown) > width:
+            break
+        shown.insert(0, level)
+    rows = [[METHOD, *(f"{percent(level)} " for level in shown)]]  # the sign has a column
+    rows += [[method, *(found[method, level] for level in shown)] for method in methods]
+    lines = [
+        (row[0].ljust(names) + "".join(cell.rjust(sizes[level]) for level, cell in zip(shown, row[1:], strict=True)))
+        for row in rows
+    ]
     about = f"test accuracy in %, {seeds_text(summary)}; the dense net has {summary.dense.text()}"
-    lines = ["".join(map(str.rjust, row, sizes)).rstrip() for row in rows]
     head, *notes = (textwrap.fill(text, width) for text in (f"{summary.experiment}: {about}", *_notes(summary, shown)))
-    return "\n\n".join([head, "\n".join(lines), "\n".join(notes)])
+    return "\n\n".join([head, "\n".join(map(str.rstrip, lines)), "\n".join(notes)])
 
 
 def _cell(result: Any) -> str:
-    sign = "!" if not is_rival(result) else result.margin.star if result.margin else ""
-    return result.accuracy.text() + sign.ljust(1)
+    return result.accuracy.text() + (" " if is_rival(result) else "!")
 
 
-def _notes(summary: Comparison, shown: list[str]) -> list[str]:
-    margins = summary.results["margin"].dropna()
-    test = f"from {summary.baseline} (paired over seeds, p < 0.05, not corrected for the number of levels)"
+def _notes(summary: Comparison, shown: list[float]) -> list[str]:
+    margins = [margin for margin in summary.results["margin"].dropna() if margin.p is not None]
     notes = []
-    if any(margin.star for margin in margins):
-        notes.append(f"* differs {test}; no difference was shown elsewhere.")
-    elif len(margins):
-        notes.append(f"No difference {test} was shown.")
-    if not all(map(is_rival, summary.results[summary.results["method"].isin(shown)].itertuples())):
+    if not all(map(is_rival, summary.results[summary.results["level"].isin(shown)].itertuples())):
         notes.append("! missed the sparsity, or emptied a layer, so it is compared with nothing (see the report).")
+    if margins:
+        differing = sum(margin.shown for margin in margins)
+        notes.append(
+            f"{differing or 'None'} of the {len(margins)} comparisons with {summary.baseline} "
+            f"{'shows' if differing <= 1 else 'show'} a difference (paired over seeds, p < 0.05 after Holm's correction "
+            "for all of them); the report has each with its interval."
+        )
     notes.append(best_text(summary, summary.levels[-1]))
-    if left := [method for method in summary.by_method if method not in shown]:
+    if left := [percent(level) for level in summary.levels if level not in shown]:
         notes.append(f"Not shown for want of room: {', '.join(left)}; see {compare_folder(summary.experiment)}.")
     return notes
