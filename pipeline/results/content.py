@@ -22,8 +22,10 @@ from pipeline.export.paths import export_table, exported_nets
 from pipeline.io.files import read_json
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
+from pipeline.pricing import COUNTED, energies_of
 from pipeline.results.md5 import require_content
 from pipeline.results.place import Place
+from snnprune.energy.profiles import load_profiles
 
 EVALUATE, EXPORT = "evaluate", "export"
 CURVE_FILE = "curve.csv"
@@ -134,6 +136,8 @@ def _net(row: Row, weights: Path | None, dataset: Mapping[str, str] | None) -> C
     about = {"method": row["method"], "seed": row["seed"], "level": level_text(float(row["level"]))}
     numbers, texts = _split({name: value for name, value in row.items() if name not in about})
     name, labels = net_name(row["method"], float(row["level"]), int(row["seed"])), {"stage": EVALUATE, "kind": "net"}
+    if numbers.keys() >= {*COUNTED.values()}:  # an earlier version's rows have energies of their own
+        numbers |= energies_of(numbers, load_profiles())
     points = [Point(key, value) for key, value in numbers.items()]
     kept = {"artifacts": [weights]} if weights and _is_own(weights) else {"weights": weights}
     return Content(name, labels | about, about | texts, points, dataset=dataset, **kept)

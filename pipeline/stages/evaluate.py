@@ -1,7 +1,7 @@
 """Stage evaluate: what every net of one experiment, dense or pruned, does on the test split. A new figure of finished
 nets belongs here: it reruns this stage, and no net is trained again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from snnprune.core.checkpoint import load_mask, load_masks, load_network
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import measure
-from snnprune.energy.profiles import FILE as PROFILES
-from snnprune.energy.profiles import Profile, load_profiles
 from snnprune.pruning.mask import Mask, prunable_weights
 
 
@@ -31,14 +29,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     nets = nets_of(experiment, matrix)
     files = [net_file(experiment, *net) for net in nets]
     files += [_one_shot_file(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds]
-    setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, [PROFILES, *files])
-    profiles = load_profiles()
+    setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, files)
     rows = []
     for net in nets:
         method, seed, level = net
-        row = setting.resume.once(
-            f"{method}-{level}-seed{seed}", lambda net=net: row_of(experiment, *net, setting, profiles)
-        )
+        row = setting.resume.once(f"{method}-{level}-seed{seed}", lambda net=net: row_of(experiment, *net, setting))
         rows.append(row)
         done = f"({len(rows)}/{len(nets)})"
         empty = f", {row['empty_layers']} of its layers without synapses" if row["empty_layers"] else ""
@@ -48,11 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     setting.resume.clear()
 
 
-def row_of(
-    experiment: str, method: str, seed: int, level: float, setting: Setting, profiles: Mapping[str, Profile]
-) -> Row:
-    """One row of a net: accuracies 0..1, operations and picojoules of a sample (means over test), bytes. empty_layers:
-    how many layers have no synapse left, so that nothing passes.
+def row_of(experiment: str, method: str, seed: int, level: float, setting: Setting) -> Row:
+    """One row of a net: accuracies 0..1, counts of a sample (means over test; `pipeline/pricing.py` says what they
+    cost), bytes. empty_layers: how many layers have no synapse left, so that nothing passes.
     accuracy_before: of the net of the level before under this level's mask, not yet fine-tuned. one_shot_accuracy: of
     the dense net under the mask that prunes it to this level in one step. For the dense net all three are one."""
     test, path = setting.dataset.test, net_file(experiment, method, seed, level)
@@ -86,9 +79,11 @@ def row_of(
         "dense_macs": total.dense_macs,
         "dense_acs": total.dense_acs,
         "neuron_updates": total.neuron_updates,
+        "dense_updates": total.dense_updates,
+        "index_bits": total.index_bits,
+        "index_bits_once": total.index_bits_once,
         "spike_rate": total.spike_rate,
         "empty_layers": sum(layer.nnz == 0 for layer in measured.layers),
-        **total.energies(profiles),
         **asdict(footprint(prunable_weights(network))),
     }
 

@@ -1,4 +1,4 @@
-"""Hardware profiles: picojoules per operation, read from `profiles.json` beside this file, and what counts cost by them.
+"""Hardware profiles: picojoules per operation, read from `profiles.json` beside this file, and what counts cost then.
 
 Counts are numbers, or columns of a table.
 """
@@ -25,10 +25,10 @@ Bits = Annotated[int, pydantic.Field(ge=1)]
 class Memory(Block):
     """Two memories beside the arithmetic, in picojoules a bit, and the bits of what lies in them.
 
-    weight_pj_per_bit, value_bits: every effective operation fetches its weight, and where synapses were pruned the index
-    of its target (event-driven: a spike walks the list of its targets). state_pj_per_bit, state_bits: every operation
-    reads and writes the partial sum of its target, and every neuron update reads that sum and reads and writes the
-    membrane potential.
+    weight_pj_per_bit, value_bits: every effective operation fetches its weight, and where synapses were pruned the
+    index of its target (event-driven: a spike walks the list of its targets). state_pj_per_bit, state_bits: every
+    operation reads and writes the partial sum of its target, and every neuron update reads that sum and reads and
+    writes the membrane potential.
     """
 
     weight_pj_per_bit: NotNegative
