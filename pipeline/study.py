@@ -4,8 +4,9 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
+import pydantic
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -56,6 +57,12 @@ class Experiment:
         return [f"experiments.{self.name}.{study}: with prune.criticality.kind membrane, {NO_NEURON_MEANS}"]
 
 
+class StudyParams(Block):
+    """A study's block. seeds: those of the experiment's that it measures; None: all."""
+
+    seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)] | None = None
+
+
 @dataclass(frozen=True)
 class Study:
     """A study and what it reads beside the dataset, the dense nets and its own block (of dense nets only: `prune`).
@@ -101,8 +108,22 @@ def load_study(name: str) -> Study:
         files=getattr(module, "FILES", ()),
         asks=getattr(module, "ASKS", ()),
         beside=getattr(module, "BESIDE", ()),
-        problems=getattr(module, "problems", lambda params, experiment: []),
+        problems=lambda params, experiment: [
+            *unknown_seeds(name, params, experiment),
+            *getattr(module, "problems", lambda *_: [])(params, experiment),
+        ],
     )
+
+
+def unknown_seeds(study: str, params: Any, experiment: Experiment) -> list[str]:
+    """One line for every seed of a study's block that is none of the experiment's."""
+    allowed = experiment.matrix.seeds
+    return [
+        f"experiments.{experiment.name}.{study}.seeds: {seed} is none of those in matrix.{experiment.name}.seeds: "
+        f"{', '.join(map(str, allowed))}"
+        for seed in getattr(params, "seeds", None) or []
+        if seed not in allowed
+    ]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@ against mean steps and the choice of the threshold are of validation; the chosen
 sample that has stopped is computed no further."""
 
 from pipeline.io.files import Row
-from pipeline.study import EVERY_STEP, NETS, Inputs, Net
+from pipeline.study import EVERY_STEP, NETS, Inputs, Net, StudyParams
 from snnprune.core.dataset import Dataset, Split
-from snnprune.core.schema import Block, Fraction, Rising
+from snnprune.core.schema import Fraction, Rising
 from snnprune.core.training.evaluate import accuracy, accuracy_by_step, evaluation_batches, spikes_of
 from snnprune.temporal.early_exit import exits_of, run_with_exits
 
@@ -13,7 +13,7 @@ NEEDS = NETS
 ASKS = (EVERY_STEP,)
 
 
-class Params(Block):
+class Params(StudyParams):
     """At which gaps between the two likeliest classes a sample may stop. thresholds: gaps of the class distribution,
     0..1, rising; 1, which means all T steps, is always added. delta: validation accuracy that the chosen one may
     lose."""

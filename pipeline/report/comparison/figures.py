@@ -66,7 +66,8 @@ def accuracy_against_energy(summary: Comparison) -> Figure:
         draw_intervals(axes[0], 1 - means(rows["saved_energy"]), rows["accuracy"], **look(method))
         if len(margins):
             mine = margins[margins["method"] == method]
-            draw_intervals(axes[1], 1 - mine["saving"], mine["margin"], **look(method), capsize=3)
+            points = [one.scaled(100) for one in mine["margin"]]
+            draw_intervals(axes[1], 1 - mine["saving"], points, 1, **look(method))
     axes[0].axhline(dense, color="black", linestyle=":", linewidth=1, label=f"dense ({dense:.2f} %)")
     axes[0].set_ylim(dense - ZOOM_POINTS, dense + 1)
     if len(margins):
