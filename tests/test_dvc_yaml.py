@@ -84,8 +84,9 @@ def test_the_stages_are_those_of_the_matrix() -> None:
 
 
 def test_a_full_repro_stays_quick() -> None:
-    """DVC's own work grows with the square of the stages: `dvc status` took 4.2 s at 259 of them."""
-    assert len(STAGES) < 300
+    """DVC's own work grows with the square of the stages: `dvc status` took 4.2 s at 259 of them, so about 16 s at 500
+    (`make run` asks for one experiment's stages)."""
+    assert len(STAGES) < 500
 
 
 class WatchedBlock:

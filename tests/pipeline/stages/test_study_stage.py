@@ -160,6 +160,16 @@ def test_one_seed_is_enough(project: Path, study: str) -> None:
 
 
 @every_study
+def test_a_study_may_measure_some_of_the_seeds(project: Path, study: str) -> None:
+    before = table(study)
+    params = json.loads(Path("params.yaml").read_text(encoding="utf-8"))
+    params["experiments"]["tiny"][study]["seeds"] = [1]
+    Path("params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    run(study)
+    pd.testing.assert_frame_equal(table(study), before[before["seed"] == 1].reset_index(drop=True))
+
+
+@every_study
 def test_choices_are_made_on_validation_alone(project: Path, study: str) -> None:
     """Wrong labels in the test split change test accuracies and nothing else; in validation's they are noticed."""
 
