@@ -189,5 +189,6 @@ def _margins_are(summary: Comparison, rows: pd.DataFrame | None = None) -> str:
         return "no margins: there is no baseline (compare.baseline in params.yaml)"
     margins = (summary.results if rows is None else rows)["margin"].dropna()
     count = sum(margin.p is not None for margin in margins)
-    family = "" if count == 0 else f"; p corrected for all {count} of these comparisons (Holm), * p < 0.05"
+    tested = f"p corrected for all {count} of these comparisons (Holm)" if count > 1 else "p of one comparison"
+    family = f"; {tested}, * p < 0.05" if count else ""
     return f"margin over {summary.baseline}: paired difference in points of test accuracy, 95 % intervals{family}"
