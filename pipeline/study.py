@@ -58,7 +58,8 @@ class Experiment:
 
 
 class StudyParams(Block):
-    """A study's block. seeds: those of the experiment's that it measures; None: all."""
+    """A study's block. seeds: those that it measures of the experiment's; None: all. Those that the experiment does not
+    run are left out, so that a short run of it (`matrix.<experiment>.seeds: [0]`) needs no other change."""
 
     seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)] | None = None
 
@@ -109,21 +110,25 @@ def load_study(name: str) -> Study:
         asks=getattr(module, "ASKS", ()),
         beside=getattr(module, "BESIDE", ()),
         problems=lambda params, experiment: [
-            *unknown_seeds(name, params, experiment),
+            *seeds_problems(name, params, experiment),
             *getattr(module, "problems", lambda *_: [])(params, experiment),
         ],
     )
 
 
-def unknown_seeds(study: str, params: Any, experiment: Experiment) -> list[str]:
-    """One line for every seed of a study's block that is none of the experiment's."""
-    allowed = experiment.matrix.seeds
-    return [
-        f"experiments.{experiment.name}.{study}.seeds: {seed} is none of those in matrix.{experiment.name}.seeds: "
-        f"{', '.join(map(str, allowed))}"
-        for seed in getattr(params, "seeds", None) or []
-        if seed not in allowed
-    ]
+def seeds_of(params: Any, matrix: Matrix) -> list[int]:
+    """The seeds that a study with this block measures."""
+    chosen = getattr(params, "seeds", None)
+    return [seed for seed in matrix.seeds if chosen is None or seed in chosen]
+
+
+def seeds_problems(study: str, params: Any, experiment: Experiment) -> list[str]:
+    """A line where the experiment runs none of the seeds of the study's block."""
+    if seeds_of(params, experiment.matrix):
+        return []
+    named, allowed = (", ".join(map(str, seeds)) for seeds in (params.seeds, experiment.matrix.seeds))
+    where = f"experiments.{experiment.name}.{study}.seeds"
+    return [f"{where}: none of {named} is in matrix.{experiment.name}.seeds: {allowed}"]
 
 
 @dataclass(frozen=True)
