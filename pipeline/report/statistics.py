@@ -66,11 +66,11 @@ class Difference(Interval):
         """A star where the corrected p-value is below 0.05."""
         return "*" if self.p is not None and self.shown else ""
 
-    def tested_text(self, scale: float = 100) -> str:
-        """Effect, interval and corrected p-value in one place: `+0.37 ± 0.06 (p = 0.003)*`; without a p-value where
-        nothing was tested."""
+    def tested_text(self, scale: float = 100, unit: str = "") -> str:
+        """Effect, interval and corrected p-value in one place: `+0.37 ± 0.06 (p = 0.003)*`, the `unit` after the
+        interval; without a p-value where nothing was tested."""
         tested = "" if self.corrected is None else f" ({p_text(self.corrected)})"
-        return f"{self.text(scale, '+')}{tested}{self.star}"
+        return f"{self.text(scale, '+')}{unit}{tested}{self.star}"
 
 
 def describe(values: Sequence[float] | pd.Series) -> Interval:

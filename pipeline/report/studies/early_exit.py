@@ -32,7 +32,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     findings = [
         f"{net_name(one.method, one.level)}: {one.steps.mean:.2f} steps on average"
         f"{f' ({milliseconds_text([one.steps.mean], step_ms)})' if step_ms else ''}, test accuracy "
-        f"{100 * one.accuracy.mean:.2f} % ({one.difference.tested_text()} points)"
+        f"{100 * one.accuracy.mean:.2f} % ({one.difference.tested_text(unit=' points')})"
         for one in headline(results, context.best).itertuples()
     ]
     metrics = metrics_of(results, keys, lambda one: metric_name(one.method, one.level))

@@ -94,7 +94,7 @@ def _finding(margin: Any, results: pd.DataFrame) -> str:
         cells.append(f"{one.method} {100 * one.accuracy.mean:.2f} %{f' [{found}]' if found else ''}")
     return (
         f"Protocol {margin.protocol} at {percent(margin.level)}: {', '.join(cells)}; CQP over magnitude "
-        f"{margin.margin_points.tested_text(1)} points."
+        f"{margin.margin_points.tested_text(1, ' points')}."
     )
 
 

@@ -93,7 +93,7 @@ def _metric(one: Any) -> str:
 def _finding(one: Any) -> str:
     return (
         f"{net_name(one.method, one.level)}, {_kind(one)}: test accuracy {one.accuracy.text()} % "
-        f"({one.difference.tested_text()} points), {one.total_bytes.mean / 1000:.1f} kB, "
+        f"({one.difference.tested_text(unit=' points')}), {one.total_bytes.mean / 1000:.1f} kB, "
         f"{100 * one.silent.mean:.1f} % of the neurons silent, {one.energy_once_pj.mean / 1000:.2f} nJ"
     )
 

@@ -38,7 +38,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     )
     results["gain_points"] = as_family(results["gain_points"])
     findings = [
-        f"Recomputing criticality at {percent(one.level)}: {one.gain_points.tested_text(1)} points."
+        f"Recomputing criticality at {percent(one.level)}: {one.gain_points.tested_text(1, ' points')}."
         for one in results.itertuples()
     ]
     return StudySummary(findings, metrics_of(results, ["gain_points"], lambda one: level_text(one.level)), results)

@@ -98,7 +98,7 @@ def _finding(one: Any, timesteps: int, step_ms: float | None) -> str:
         enough = f"enough: {_steps(one, timesteps, step_ms)}"
     return (
         f"{net_name(one.method, one.level)}: {enough}; test accuracy {100 * one.accuracy.mean:.2f} -> "
-        f"{100 * one.truncated_accuracy.mean:.2f} % ({one.difference.tested_text()} points); by the author's "
+        f"{100 * one.truncated_accuracy.mean:.2f} % ({one.difference.tested_text(unit=' points')}); by the author's "
         f"rule T' = {steps_text(one.authors_steps_each)}, {100 * one.authors_accuracy.mean:.2f} %"
     )
 
