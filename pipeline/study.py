@@ -4,8 +4,9 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
+import pydantic
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -56,6 +57,13 @@ class Experiment:
         return [f"experiments.{self.name}.{study}: with prune.criticality.kind membrane, {NO_NEURON_MEANS}"]
 
 
+class StudyParams(Block):
+    """A study's block. seeds: those that it measures of the experiment's; None: all. Those that the experiment does not
+    run are left out, so that a short run of it (`matrix.<experiment>.seeds: [0]`) needs no other change."""
+
+    seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)] | None = None
+
+
 @dataclass(frozen=True)
 class Study:
     """A study and what it reads beside the dataset, the dense nets and its own block (of dense nets only: `prune`).
@@ -101,8 +109,26 @@ def load_study(name: str) -> Study:
         files=getattr(module, "FILES", ()),
         asks=getattr(module, "ASKS", ()),
         beside=getattr(module, "BESIDE", ()),
-        problems=getattr(module, "problems", lambda params, experiment: []),
+        problems=lambda params, experiment: [
+            *seeds_problems(name, params, experiment),
+            *getattr(module, "problems", lambda *_: [])(params, experiment),
+        ],
     )
+
+
+def seeds_of(params: Any, matrix: Matrix) -> list[int]:
+    """The seeds that a study with this block measures."""
+    chosen = getattr(params, "seeds", None)
+    return [seed for seed in matrix.seeds if chosen is None or seed in chosen]
+
+
+def seeds_problems(study: str, params: Any, experiment: Experiment) -> list[str]:
+    """A line where the experiment runs none of the seeds of the study's block."""
+    if seeds_of(params, experiment.matrix):
+        return []
+    named, allowed = (", ".join(map(str, seeds)) for seeds in (params.seeds, experiment.matrix.seeds))
+    where = f"experiments.{experiment.name}.{study}.seeds"
+    return [f"{where}: none of {named} is in matrix.{experiment.name}.seeds: {allowed}"]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
 # Loaded by name: the module that the stage's second argument names, or all of a folder.
 BY_ARGUMENT = {"prune": "snnprune.methods", "study": "pipeline.studies"}
 BY_STAGE = {"report": "pipeline.report.studies", "export": "snnprune.export"}
-FILES = {"track": {Path("flows/tracking/served_model.py")}}  # used as a file: it is logged into MLflow
+PRICES = Path("snnprune/energy/profiles.json")
+# Used as files: the module is logged into MLflow, the prices are read.
+FILES = {"track": {Path("flows/tracking/served_model.py"), PRICES}, "compare": {PRICES}}
 
 
 def code_deps(address: str) -> list[Path]:
@@ -84,8 +86,9 @@ def test_the_stages_are_those_of_the_matrix() -> None:
 
 
 def test_a_full_repro_stays_quick() -> None:
-    """DVC's own work grows with the square of the stages: `dvc status` took 4.2 s at 259 of them."""
-    assert len(STAGES) < 300
+    """DVC's own work grows with the square of the stages: `dvc status` took 4.2 s at 259 of them, so about 16 s at 500
+    (`make run` asks for one experiment's stages)."""
+    assert len(STAGES) < 500
 
 
 class WatchedBlock:

@@ -35,7 +35,7 @@ STUDY_BLOCKS = {
     },
     "energy": {"steps": [2]},
     "quantise": {},
-    "scratch": {"methods": ["rigl", "lottery"], "levels": [0.9], "seeds": [0], "every": 5},
+    "scratch": {"methods": ["rigl", "lottery"], "levels": [0.9], "every": 5},
     "paper": {"levels": LEVELS, "rounds": 2, "finetune": {"epochs": 1, "batch_size": 64, "lr": 0.001}},
 }
 

@@ -1,8 +1,8 @@
 """Mean, spread and paired differences over seeds, of single values and of the groups of a table."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 CONFIDENCE = 0.95
+SIGNIFICANT = 0.05
 ROUNDING = 1e-12  # differences this close are equal: what is left of them is floating-point noise
 
 
@@ -41,9 +42,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """An interval of paired differences, with the p-value (two-sided) of the paired t-test."""
+    """An interval of paired differences, with the p-value (two-sided) of the paired t-test, and that p-value corrected
+    for all that is tested together (`corrected`); None where nothing was tested."""
 
     p: float | None = None
+    corrected: float | None = None
 
     @property
     def worst(self) -> float:
@@ -52,13 +55,22 @@ class Difference(Interval):
 
     @property
     def shown(self) -> bool:
-        """Whether the whole interval lies on one side of zero; never from one seed."""
-        return self.low is not None and (self.low > ROUNDING or self.high < -ROUNDING)
+        """Whether there is a difference: the corrected p-value is below 0.05. Where no test is possible since every
+        seed has the same difference: whether that is not zero. Never from one seed."""
+        if self.p is None:
+            return self.low is not None and abs(self.mean) > ROUNDING
+        return self.corrected is not None and self.corrected < SIGNIFICANT
 
     @property
     def star(self) -> str:
-        """A star where p < 0.05."""
-        return "*" if self.p is not None and self.p < 0.05 else ""
+        """A star where the corrected p-value is below 0.05."""
+        return "*" if self.p is not None and self.shown else ""
+
+    def tested_text(self, scale: float = 100, unit: str = "") -> str:
+        """Effect, interval and corrected p-value in one place: `+0.37 ± 0.06 (p = 0.003)*`, the `unit` after the
+        interval; without a p-value where nothing was tested."""
+        tested = "" if self.corrected is None else f" ({p_text(self.corrected)})"
+        return f"{self.text(scale, '+')}{unit}{tested}{self.star}"
 
 
 def describe(values: Sequence[float] | pd.Series) -> Interval:
@@ -88,6 +100,38 @@ def paired_difference(values: Sequence[float] | pd.Series, baseline: Sequence[fl
 
         p = float(stats.ttest_rel(mine, theirs).pvalue)
     return Difference(found.n, found.mean, found.sd, found.low, found.high, p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of one family, corrected by Holm's step-down rule: the i-th smallest of m times m - i + 1, at least as
+    large as the one before it and at most 1. Whoever calls a difference real where this is below 0.05 is wrong about
+    any one of the family with a probability of at most 5 % (S. Holm, "A simple sequentially rejective multiple test
+    procedure", Scandinavian Journal of Statistics 6, 1979). In the order given. Raises ValueError: a value outside
+    0..1."""
+    if wrong := [p for p in p_values if not 0 <= p <= 1]:
+        raise ValueError(f"p-values must lie within 0..1; found {', '.join(map(str, wrong))}")
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    found, largest = [0.0] * len(order), 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, p_values[index] * (len(order) - place)))
+        found[index] = largest
+    return found
+
+
+def as_family(differences: Iterable[Difference | None]) -> list[Difference | None]:
+    """The differences with their p-values corrected by `holm` as one family; those without a p-value, and None, are
+    not in it and stay as they are."""
+    found = list(differences)
+    tested = [index for index, one in enumerate(found) if one is not None and one.p is not None]
+    corrected = holm([found[index].p for index in tested])
+    for index, p in zip(tested, corrected, strict=True):
+        found[index] = replace(found[index], corrected=p)
+    return found
+
+
+def p_text(p: float) -> str:
+    """`p = 0.012`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def over_seeds(

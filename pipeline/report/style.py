@@ -53,9 +53,13 @@ def panels(
     return figure, list(axes[0])
 
 
+CONTROLS = ("random",)  # what only shows how much a choice is worth: drawn thin
+
+
 def look(method: str) -> dict[str, Any]:
     """Colour and marker of a method."""
-    return {"color": colour_of(method), "marker": marker_of(method), "linewidth": 1.5, "markersize": 5}
+    width, size = (0.8, 3) if method in CONTROLS else (1.5, 5)
+    return {"color": colour_of(method), "marker": marker_of(method), "linewidth": width, "markersize": size}
 
 
 def look_of_series(index: int) -> dict[str, Any]:
@@ -104,6 +108,11 @@ def legend_below(figure: Figure, axes: Axes, columns: int, size: float = 9) -> N
     figure.legend(
         *axes.get_legend_handles_labels(), frameon=False, fontsize=size, loc="outside lower center", ncols=columns
     )
+
+
+def legend_beside(figure: Figure, axes: Axes, size: float = 9) -> None:
+    """The legend of `axes` to the right of the whole figure, a line an entry: room for twenty."""
+    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=size, loc="outside right upper")
 
 
 def as_svg(figure: Figure) -> str:

@@ -22,8 +22,10 @@ from pipeline.export.paths import export_table, exported_nets
 from pipeline.io.files import read_json
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
+from pipeline.pricing import COUNTED, energies_of
 from pipeline.results.md5 import require_content
 from pipeline.results.place import Place
+from snnprune.energy.profiles import load_profiles
 
 EVALUATE, EXPORT = "evaluate", "export"
 CURVE_FILE = "curve.csv"
@@ -93,7 +95,7 @@ def read_result(root: Path, place: Place, entry: Entry) -> Content:
     for dep in entry["deps"]:
         if is_whole and Path(dep["path"]) in trees:
             require_content(root / dep["path"], dep["md5"])
-    rows = _with_savings(rows)
+    rows = _with_savings(_with_energies(rows))
     nets = [_net(row, root / _weights(place, row) if is_whole else None, dataset) for row in rows]
     children = nets + _series(rows, dataset)
     return Content(place.name, place.labels, points=points, children=children, is_whole=is_whole, **about)
@@ -160,6 +162,15 @@ def _series(rows: Sequence[Row], dataset: Mapping[str, str] | None) -> list[Cont
         labels = {"stage": EVALUATE, "kind": "series", **about}
         runs.append(Content(f"{method}/seed{seed}", labels, about, _by_level(drawn), dataset=dataset))
     return runs
+
+
+def _with_energies(rows: Sequence[Row]) -> list[Row]:
+    """The rows of all nets with what they cost; an earlier version's have energies of their own."""
+    if not all(row.keys() >= {*COUNTED.values()} for row in rows):
+        return list(rows)
+    profiles = load_profiles()
+    costs = (energies_of({name: float(row[name]) for name in COUNTED.values()}, profiles) for row in rows)
+    return [{**row, **{name: repr(cost) for name, cost in of.items()}} for row, of in zip(rows, costs, strict=True)]
 
 
 def _with_savings(rows: Sequence[Row]) -> list[dict[str, str]]:

@@ -9,11 +9,13 @@ from pipeline.io.finished import levels_of
 from pipeline.io.matrix_file import require_current
 from pipeline.io.params import load_block, load_matrix, read_params
 from pipeline.io.tables import read_table, write_table
-from pipeline.report.comparison.figures import FIGURES
+from pipeline.pricing import priced
+from pipeline.report.comparison.figures import FIGURES, SPENT
 from pipeline.report.comparison.params import CompareParams, baseline_of
 from pipeline.report.comparison.summary import headlines, summarize, tidy_table, to_json
 from pipeline.report.comparison.tables import best_text
 from pipeline.report.words import percent
+from snnprune.energy.profiles import load_profiles
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,18 +30,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in matrix.seeds
     }
     levels = {(method, seed): levels_of(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds}
-    evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
+    profiles = load_profiles()
+    evaluated = priced(read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}"), profiles)
     table = tidy_table(experiment, dense, levels, evaluated)
     has_block = "compare" in read_params()["experiments"][experiment]
     params = load_block(experiment, "compare", CompareParams) if has_block else None
     is_one = all(metrics.get("epochs") == 0 for metrics in dense.values())
-    summary = summarize(table, baseline_of(experiment, params, matrix.methods), one_dense_net=is_one)
+    baseline = baseline_of(experiment, params, matrix.methods)
+    summary = summarize(table, baseline, one_dense_net=is_one, profiles=profiles)
     folder = paths.compare_folder(experiment)
     write_table(folder / "comparison.csv", table)
     write_json(folder / "summary.json", to_json(summary))
     for method, means in headlines(summary).items():
         write_json(folder / "metrics" / f"{method}.json", means)
-    for figure in FIGURES:
+    for figure in (*FIGURES, SPENT):
         write_text(folder / "figures" / f"{figure.name}.svg", figure.svg(summary))
     print(f"compared {len(matrix.methods)} methods over {len(matrix.seeds)} seeds: {len(table)} rows")
     for method, rows in summary.by_method.items():

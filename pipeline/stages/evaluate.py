@@ -1,7 +1,7 @@
 """Stage evaluate: what every net of one experiment, dense or pruned, does on the test split. A new figure of finished
 nets belongs here: it reruns this stage, and no net is trained again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,6 @@ from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import measure
-from snnprune.energy.profiles import FILE as PROFILES
-from snnprune.energy.profiles import Profile, load_profiles
 from snnprune.pruning.compensate import Compensation
 from snnprune.pruning.mask import Mask, prunable_weights
 
@@ -36,13 +34,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     nets = nets_of(experiment, matrix)
     files = [net_file(experiment, *net) for net in nets]
     files += [_one_shot_file(experiment, method, seed) for method in matrix.methods for seed in matrix.seeds]
-    setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, [PROFILES, *files])
-    profiles, compensations = load_profiles(), cache(lambda seed: _compensation(experiment, seed, setting))
+    setting = set_up(f"evaluate/{experiment}", experiment, load_runtime(), {}, files)
+    compensations = cache(lambda seed: _compensation(experiment, seed, setting))
     rows = []
     for net in nets:
         method, seed, level = net
         row = setting.resume.once(
-            f"{method}-{level}-seed{seed}", lambda net=net: row_of(experiment, *net, setting, profiles, compensations)
+            f"{method}-{level}-seed{seed}", lambda net=net: row_of(experiment, *net, setting, compensations)
         )
         rows.append(row)
         done = f"({len(rows)}/{len(nets)})"
@@ -54,16 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def row_of(
-    experiment: str,
-    method: str,
-    seed: int,
-    level: float,
-    setting: Setting,
-    profiles: Mapping[str, Profile],
-    compensations: Compensations,
+    experiment: str, method: str, seed: int, level: float, setting: Setting, compensations: Compensations
 ) -> Row:
-    """One row of a net: accuracies 0..1, operations and picojoules of a sample (means over test), bytes. empty_layers:
-    how many layers have no synapse left, so that nothing passes.
+    """One row of a net: accuracies 0..1, counts of a sample (means over test; `pipeline/pricing.py` says what they
+    cost), bytes. empty_layers: how many layers have no synapse left, so that nothing passes.
     accuracy_before: of the net of the level before under this level's mask, not yet fine-tuned. one_shot_accuracy: of
     the dense net under the mask that prunes it to this level in one step. one_shot_compensated: of the same net, its
     weights solved anew (`snnprune.pruning.compensate`); None where it runs the user's own forward. For the dense net
@@ -102,9 +94,11 @@ def row_of(
         "dense_macs": total.dense_macs,
         "dense_acs": total.dense_acs,
         "neuron_updates": total.neuron_updates,
+        "dense_updates": total.dense_updates,
+        "index_bits": total.index_bits,
+        "index_bits_once": total.index_bits_once,
         "spike_rate": total.spike_rate,
         "empty_layers": sum(layer.nnz == 0 for layer in measured.layers),
-        **total.energies(profiles),
         **asdict(footprint(prunable_weights(network))),
     }
 

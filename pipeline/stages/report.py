@@ -11,9 +11,10 @@ from pipeline.io.finished import study_table
 from pipeline.io.matrix_file import read_stages, studies_of
 from pipeline.io.params import load_block
 from pipeline.io.tables import read_table, write_table
+from pipeline.pricing import priced
 from pipeline.report.claims.evidence import Evidence
 from pipeline.report.claims.judge import judge
-from pipeline.report.comparison.figures import FIGURES
+from pipeline.report.comparison.figures import FIGURES, SPENT
 from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.exports import exports_section
 from pipeline.report.page.page import render_page
@@ -34,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     summary = required(paths.compare_folder(experiment) / "summary.json", f"compare@{experiment}")
     comparison = from_json(summary.read_text(encoding="utf-8"))
     dataset = read_json(required(paths.data_folder(experiment) / "dataset.json", f"data@{experiment}"))
-    evaluated = read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}")
     profiles = load_profiles()
+    evaluated = priced(read_table(paths.evaluate_table(experiment), f"evaluate@{experiment}"), profiles)
     is_own = isinstance(model, OwnModel)
     layers = OwnLayers() if is_own else layer_names(prunable_weights(build_network(model)))
     best = comparison.best(comparison.levels[-1])
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     judgement = judge(Evidence(comparison, dataset["name"], studies), experiment)
     timesteps = model.timesteps or int(evaluated["timesteps"].iloc[0])  # of a user's network its own
     drawn = {drawing.name: drawing.svg(one.summary) for one in studies.values() for drawing in one.report.drawings}
-    svgs = drawn | {one.name: one.svg(comparison) for one in FIGURES}
+    svgs = drawn | {one.name: one.svg(comparison) for one in (*FIGURES, SPENT)}
     exports = None
     if experiment in read_stages().get("export", {}):
         exports = exports_section(experiment, read_table(export_table(experiment), f"export@{experiment}"))

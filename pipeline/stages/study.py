@@ -9,7 +9,7 @@ from pipeline.io.finished import net_file, nets_of
 from pipeline.io.params import load_block, load_matrix, load_runtime
 from pipeline.io.runtime import set_up
 from pipeline.io.tables import write_table
-from pipeline.study import DENSE, NETS, Experiment, Inputs, Study, load_study
+from pipeline.study import DENSE, NETS, Experiment, Inputs, Study, load_study, seeds_of
 from snnprune.core.schema import ParamsError
 from snnprune.pruning.params import PruneParams
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     study = load_study(options.study)
     inputs = _inputs(study, options.experiment)
-    seeds = getattr(inputs.params, "seeds", inputs.matrix.seeds)
+    seeds = seeds_of(inputs.params, inputs.matrix)
     rows: list[Row] = []
     for number, seed in enumerate(seeds, start=1):
         rows += inputs.resume.once(

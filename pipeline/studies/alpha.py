@@ -6,8 +6,8 @@ import pydantic
 
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import DENSE, Experiment, Inputs
-from snnprune.core.schema import Block, Rising
+from pipeline.study import DENSE, Inputs, StudyParams
+from snnprune.core.schema import Rising
 from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.params import Alpha, Levels
@@ -16,24 +16,12 @@ from snnprune.pruning.registry import load_method
 NEEDS = DENSE
 
 
-class Params(Block):
-    """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`, on `seeds`. The
+class Params(StudyParams):
+    """CQP (by synapses, no tau) over `levels` with every alpha of `values`, fine-tuned as in `prune`. The
     choice is the alpha with the highest mean validation accuracy over levels and seeds; test is not read."""
 
     values: Annotated[Rising[Alpha], pydantic.Field(min_length=2)]
     levels: Levels
-    seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)]
-
-
-def problems(params: Params, experiment: Experiment) -> list[str]:
-    """It needs the dense nets of its seeds."""
-    allowed = experiment.matrix.seeds
-    return [
-        f"experiments.{experiment.name}.alpha.seeds: {seed} is none of those in matrix.{experiment.name}.seeds: "
-        f"{', '.join(map(str, allowed))}"
-        for seed in params.seeds
-        if seed not in allowed
-    ]
 
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:

@@ -12,14 +12,13 @@ from torch import Tensor
 from pipeline.io.files import Row
 from pipeline.io.nets import net_name
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import DENSE, PLAIN, TRAINED, Experiment, Inputs
+from pipeline.study import DENSE, PLAIN, TRAINED, Experiment, Inputs, StudyParams
 from snnprune.ann.counts import count
 from snnprune.ann.network import distilled_from, relu_network
 from snnprune.ann.quantise import WEIGHT_BITS, activation_bits, quantised
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.params import ModelParams
-from snnprune.core.schema import Block
 from snnprune.core.seeds import seed_everything
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import fit, make_optimizer
@@ -40,7 +39,7 @@ FLOAT_BITS = 32
 CALIBRATION = 2000  # training images on which activations are scaled
 
 
-class Params(Block):
+class Params(StudyParams):
     """The ReLU network's pruning. methods: of `cqp` and `magnitude`. levels: among those that the spiking nets are
     pruned to. alpha: of CQP's importance; magnitude is the same code with alpha 0."""
 

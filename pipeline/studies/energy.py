@@ -9,11 +9,11 @@ import pydantic
 from pipeline.io.files import Row
 from pipeline.io.finished import study_table
 from pipeline.io.nets import net_name
-from pipeline.study import FEWER_STEPS, Experiment, Inputs, Net
+from pipeline.study import FEWER_STEPS, Experiment, Inputs, Net, StudyParams
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
 from snnprune.core.own_model import Model
-from snnprune.core.schema import Block, Fraction, Rising
+from snnprune.core.schema import Fraction, Rising
 from snnprune.energy.footprint import footprint
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import FILE, Profile, load_profiles
@@ -25,7 +25,7 @@ READS = {"model": Model}
 FILES = (FILE,)
 
 
-class Params(Block):
+class Params(StudyParams):
     """What is counted, beside every net's T and T': the grid of sparsity by time steps. steps: time steps to run, each
     at most T. max_loss: validation accuracy, as a fraction, that the cheapest setting may lose against the dense net at
     T."""

@@ -12,11 +12,11 @@ from pipeline.io.files import Row
 from pipeline.io.finished import net_file
 from pipeline.io.nets import net_name
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import FEWER_STEPS, NETS, PLAIN, Experiment, Inputs, Net
+from pipeline.study import FEWER_STEPS, NETS, PLAIN, Experiment, Inputs, Net, StudyParams
 from snnprune.core.checkpoint import load_mask
 from snnprune.core.dataset import Dataset
 from snnprune.core.own_model import Model
-from snnprune.core.schema import Block, Fraction, Rising
+from snnprune.core.schema import Fraction, Rising
 from snnprune.core.training.evaluate import spikes_of
 from snnprune.core.training.fit import ResumePoint
 from snnprune.core.training.loss import (
@@ -45,7 +45,7 @@ FILES = (FILE,)
 TUNING = 5  # tells the draws of this fine-tuning from those of a net's other ones in the seed
 
 
-class Params(Block):
+class Params(StudyParams):
     """Which nets run for which numbers of steps. methods, levels: of the nets. steps: time steps, each below T.
     finetune: how a net is trained on for each of them, from the net of T steps on; distillation is from the dense net
     of T steps. thresholds, delta: of early exit, as in the study `early_exit`; delta is against the same net without

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from pipeline.io.files import Row
-from pipeline.study import DENSE, Inputs
-from snnprune.core.schema import Block
+from pipeline.study import DENSE, Inputs, StudyParams
 from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.params import Alpha, Levels
@@ -14,7 +13,7 @@ from snnprune.pruning.select import keep_count
 NEEDS = DENSE
 
 
-class Params(Block):
+class Params(StudyParams):
     """Every layer alone pruned in one step to `levels`, not fine-tuned; `alpha` is that of the importance."""
 
     levels: Levels

@@ -16,11 +16,11 @@ from torch import Tensor
 from pipeline.io.files import Row
 from pipeline.io.nets import net_name
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import COLUMNS, DENSE, NO_NEURON_MEANS, Experiment, Inputs
+from pipeline.study import COLUMNS, DENSE, NO_NEURON_MEANS, Experiment, Inputs, StudyParams
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.schema import Block, Count
+from snnprune.core.schema import Count
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import shuffled_batches
@@ -40,7 +40,7 @@ ASKS = (COLUMNS,)
 BESIDE = ("cqp", "magnitude")
 
 
-class Params(Block):
+class Params(StudyParams):
     """Protocol `paper`, as in the public code of the paper's author: first layer only. CQP drops whole input columns in
     `rounds` linear rounds with fine-tuning on `batches` training batches after each; gradient drops columns, magnitude
     and random prune synapses, all three in one step without fine-tuning."""

@@ -10,11 +10,10 @@ import pydantic
 
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import NETS, PLAIN, Experiment, Inputs, Net
+from pipeline.study import NETS, PLAIN, Experiment, Inputs, Net, StudyParams
 from snnprune.core.dataset import Split
 from snnprune.core.own_model import Model
 from snnprune.core.params import NoisyDirect
-from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.loss import CROSS_ENTROPY, distilled, taught_by
 from snnprune.core.training.params import FinetuneParams
@@ -42,7 +41,7 @@ class Tuned(FinetuneParams):
     levels: Levels
 
 
-class Params(Block):
+class Params(StudyParams):
     """bits: of the weights, beside the float32 ones. finetune: which nets are fine-tuned too, and how."""
 
     bits: Annotated[list[Literal[8, 4]], pydantic.Field(min_length=1)] = [8, 4]

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from pipeline.io.files import Row
 from pipeline.io.nets import percent
-from pipeline.study import DENSE, Experiment, Inputs
-from snnprune.core.schema import Block, Count, Fraction
+from pipeline.study import DENSE, Experiment, Inputs, StudyParams
+from snnprune.core.schema import Count, Fraction
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import flatten, unflatten
 from snnprune.pruning.params import Alpha
@@ -50,7 +50,7 @@ MEASURED = (  # by form and level, in the table's order
 NEEDS = DENSE
 
 
-class Params(Block):
+class Params(StudyParams):
     """The relaxed programs of the dense net at every level of the `prune` block. alpha: of the importance. tau:
     synapses of presynaptic neurons with criticality above it are protected in the form `energy`. tolerance, max_iter:
     OSQP's."""

@@ -14,9 +14,9 @@ from torch import Tensor
 from pipeline.io.files import Row
 from pipeline.io.nets import net_name
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import DENSE, PLAIN, TRAINED, Experiment, Inputs
+from pipeline.study import DENSE, PLAIN, TRAINED, Experiment, Inputs, StudyParams
 from snnprune.core.checkpoint import load_parameters
-from snnprune.core.schema import Block, Count
+from snnprune.core.schema import Count
 from snnprune.core.training.params import FitParams
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import FILE, load_profiles
@@ -34,13 +34,12 @@ SCRATCH = 5  # tells this study's draws from those of the pruning runs (pruning/
 SEED_PATH = (0, SCRATCH)  # after the seed: all approaches and levels see the same batches
 
 
-class Params(Block):
-    """Which approaches, levels (of those in `prune`) and seeds. every: optimiser steps between two changes of RigL's
+class Params(StudyParams):
+    """Which approaches and levels (of those in `prune`). every: optimiser steps between two changes of RigL's
     mask. rewind: the epoch of the dense training to whose weights lottery goes back (0: before the first)."""
 
     methods: Annotated[list[str], pydantic.Field(min_length=1)]
     levels: Levels
-    seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)]
     every: Count = 100
     rewind: pydantic.NonNegativeInt = 1
 
@@ -55,15 +54,9 @@ class Params(Block):
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:
-    """It needs the dense nets of its seeds, the pruned ones of its levels, and an epoch to rewind to."""
+    """It needs the pruned nets of its levels, and an epoch to rewind to."""
     where, (prune, fit) = f"experiments.{experiment.name}", (experiment.blocks.get(name) for name in ("prune", "train"))
-    seeds = experiment.matrix.seeds
-    found = [
-        f"{where}.scratch.seeds: {seed} is none of those in matrix.{experiment.name}.seeds: "
-        f"{', '.join(map(str, seeds))}"
-        for seed in params.seeds
-        if seed not in seeds
-    ]
+    found: list[str] = []
     if prune is not None:
         found += [
             f"{where}.scratch.levels: {level:g} is none of the levels in {where}.prune: "

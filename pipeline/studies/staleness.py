@@ -2,9 +2,8 @@
 
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import DENSE, Experiment, Inputs
+from pipeline.study import DENSE, Experiment, Inputs, StudyParams
 from snnprune.core.checkpoint import load_parameters
-from snnprune.core.schema import Block
 from snnprune.core.training.evaluate import accuracy
 from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels
@@ -17,7 +16,7 @@ BESIDE = (METHOD,)
 READS = {"methods.cqp": cqp.Params}  # keys are literal: pipeline/slots.py reads them without importing this file
 
 
-class Params(Block):
+class Params(StudyParams):
     """Compared from level `above` on."""
 
     above: Level = 0.9

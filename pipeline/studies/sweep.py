@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from pipeline.io.files import Row
-from pipeline.study import DENSE, Experiment, Inputs
-from snnprune.core.schema import Block, Fraction, Rising
+from pipeline.study import DENSE, Experiment, Inputs, StudyParams
+from snnprune.core.schema import Fraction, Rising
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import Mask, flatten, prunable_weights, unflatten
 from snnprune.pruning.params import Alpha, Granularity, Level
@@ -25,7 +25,7 @@ from snnprune.pruning.select import InfeasibleSelection, keep_top
 NEEDS = DENSE
 
 
-class Params(Block):
+class Params(StudyParams):
     """Masks straight from the dense net at every tau of `thresholds`. level: target sparsity. layers: `first` (as the
     paper author's code) or `all`. granularity: of the criticality that protects. alpha: of the importance."""
 

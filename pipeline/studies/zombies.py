@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.io.files import Row
-from pipeline.study import DENSE, TRAINED, Inputs
+from pipeline.study import DENSE, TRAINED, Inputs, StudyParams
 from snnprune.core.finite import FiniteSteps
 from snnprune.core.network import SpikingNetwork
-from snnprune.core.schema import Block, Count
+from snnprune.core.schema import Count
 from snnprune.core.seeds import derive_seed, seed_everything
 from snnprune.core.training.evaluate import accuracy
 from snnprune.core.training.fit import make_optimizer, shuffled_batches
@@ -35,7 +35,7 @@ ASKS = (TRAINED,)
 READS = {"train": FitParams}
 
 
-class Params(Block):
+class Params(StudyParams):
     """Fine-tuning with the dense training's own Adam state, the guards switched on one after the other. level: sparsity
     (magnitude, one step). steps: optimiser steps. lr: learning rate, constant. every: steps between two accuracies."""
 

@@ -1,20 +1,25 @@
 """A network's accuracy and what it computed for it, on a whole split and for some of its time steps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 
 from snnprune.core.dataset import Split
 from snnprune.core.encoding import is_constant
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import evaluation_batches
+from snnprune.energy.live import live_of, live_rows
 from snnprune.energy.operations import observe_operations
-from snnprune.energy.profiles import Profile, energy_pj
+from snnprune.energy.profiles import Profile, energies, index_width
 from snnprune.pruning.mask import prunable_weights
 from snnprune.sparse.counts import LayerCounts
 from snnprune.sparse.runtime import fastest_form
 
-WORK = ("macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates")  # what a run computes
+# what a run computes
+WORK = (
+    *("macs", "macs_once", "acs", "dense_macs", "dense_acs", "neuron_updates", "dense_updates"),
+    *("index_bits", "index_bits_once"),
+)
 SUMS = ("synapses", "nnz", *WORK)
 
 
@@ -24,8 +29,11 @@ class LayerMeans:
     and `acs`, and of `dense_macs` and `dense_acs`, one is 0 where the input is analogue, or spikes, for good; of frames
     of events it may be either by the step, and the dense ones are rounded to whole operations, which add up to all.
     macs_once: the MACs when those of a constant input are computed at the first step and kept; one that changes has
-    none to keep. dense_macs, dense_acs, neuron_updates: whole numbers where all samples run for as many steps.
-    spike_rate: spikes per neuron and step, 0..1, 0 of a layer that feeds no neurons."""
+    none to keep. neuron_updates: every step of the neurons that can matter (`snnprune.energy.live`); dense_updates:
+    of all. dense_macs, dense_acs, neuron_updates, dense_updates: whole numbers where all samples run for as many steps.
+    index_bits, index_bits_once: bits of the indices that are fetched with the weights
+    (`snnprune.energy.profiles.index_width`). spike_rate: spikes per neuron and step, 0..1, 0 of a layer that feeds no
+    neurons."""
 
     layer: str
     synapses: int
@@ -36,17 +44,14 @@ class LayerMeans:
     dense_macs: float
     dense_acs: float
     neuron_updates: float
+    dense_updates: float
+    index_bits: float
+    index_bits_once: float
     spike_rate: float
 
     def energies(self, profiles: Mapping[str, Profile]) -> dict[str, float]:
-        """Picojoules of a sample by every profile, a constant input computed at every step (`energy_pj_<profile>`) and
-        once (`energy_once_pj_<profile>`)."""
-        conventions = {"energy_pj": self.macs, "energy_once_pj": self.macs_once}
-        return {
-            f"{convention}_{name}": energy_pj(macs, self.acs, self.neuron_updates, profile)
-            for convention, macs in conventions.items()
-            for name, profile in profiles.items()
-        }
+        """Picojoules of a sample by every profile and both conventions (`snnprune.energy.profiles.energies`)."""
+        return energies(asdict(self), profiles)
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,8 @@ class Measurement:
     def total(self) -> LayerMeans:
         """All layers together, as a layer named `all`."""
         sums = {name: sum(getattr(layer, name) for layer in self.layers) for name in SUMS}
-        spikes = sum(layer.spike_rate * layer.neuron_updates for layer in self.layers)
-        return LayerMeans(layer="all", **sums, spike_rate=spikes / sums["neuron_updates"])
+        spikes = sum(layer.spike_rate * layer.dense_updates for layer in self.layers)
+        return LayerMeans(layer="all", **sums, spike_rate=spikes / sums["dense_updates"])
 
     @property
     def macs(self) -> float:
@@ -85,7 +90,7 @@ class Measurement:
 
     @property
     def neuron_updates(self) -> float:
-        """Every neuron, every step."""
+        """Every step of every neuron that can matter."""
         return self.total.neuron_updates
 
     def __str__(self) -> str:
@@ -116,9 +121,10 @@ def layer_means(network: SpikingNetwork, batches: Sequence[Sequence[LayerCounts]
     constant = getattr(network, "constant", None)  # of an adapted network (`snnprune.adapters`): its layers
     if constant is None and is_constant(network.spec.encoding):
         constant = weights
+    live = cache(partial(live_rows, network)) if isinstance(network, SpikingNetwork) else lambda steps: {}
     layers = []
     for parts in zip(*batches, strict=True):
-        weight = parts[0].weight
+        name = parts[0].weight
         macs_by_steps: dict[int, int] = {}
         for part in parts:
             macs_by_steps[part.steps] = macs_by_steps.get(part.steps, 0) + int(part.macs.sum())
@@ -129,17 +135,26 @@ def layer_means(network: SpikingNetwork, batches: Sequence[Sequence[LayerCounts]
         spikes_each = sum(int(part.spikes.sum()) for part in parts) / samples
         macs = sum(macs_by_steps.values()) / samples
         once = sum(found / samples / each for each, found in macs_by_steps.items())
+        macs_once = once if constant and name in constant else macs
+        acs = sum(int(part.acs.sum()) for part in parts) / samples
+        synapses, nnz = weights[name].numel(), int(weights[name].count_nonzero())
+        width = index_width(synapses, nnz, weights[name][:, 0].numel())
         layers.append(
             LayerMeans(
-                layer=weight,
-                synapses=weights[weight].numel(),
-                nnz=int(weights[weight].count_nonzero()),
+                layer=name,
+                synapses=synapses,
+                nnz=nnz,
                 macs=macs,
-                macs_once=once if constant and weight in constant else macs,
-                acs=sum(int(part.acs.sum()) for part in parts) / samples,
+                macs_once=macs_once,
+                acs=acs,
                 dense_macs=dense_macs,
                 dense_acs=dense - dense_macs,
-                neuron_updates=updates,
+                neuron_updates=_mean(
+                    sum(part.steps * live_of(part, live(part.steps)) * part.samples for part in parts), samples
+                ),
+                dense_updates=updates,
+                index_bits=width * (macs + acs),
+                index_bits_once=width * (macs_once + acs),
                 spike_rate=spikes_each / updates if updates else 0.0,
             )
         )

@@ -20,7 +20,7 @@ from snnprune.core.encoding import analogue_steps
 from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.training.evaluate import evaluation_batches
 from snnprune.energy.measure import measure
-from snnprune.energy.profiles import Profile
+from snnprune.energy.profiles import Profile, energy_pj, index_width
 from snnprune.export.csr import smallest_unsigned
 from snnprune.limits.params import Kind
 from snnprune.pruning.mask import Mask, flatten, prunable_weights
@@ -57,8 +57,16 @@ def costs_of(kind: Kind, network: Network, split: Split, profile: Profile) -> Co
     if kind == "operations":
         return Costs({name: macs[name] + acs[name] for name in macs}, 0.0)
     updates = measure(network, Split(split.images[:1], split.labels[:1])).neuron_updates
-    by_synapse = {name: macs[name] * profile.mac_pj + acs[name] * profile.ac_pj for name in macs}
-    return Costs(by_synapse, updates * profile.neuron_update_pj)
+    by_synapse = {
+        name: energy_pj(macs[name], acs[name], 0, profile, (macs[name] + acs[name]) * _index_width(macs[name]))
+        for name in macs
+    }
+    return Costs(by_synapse, energy_pj(0, 0, updates, profile))
+
+
+def _index_width(synapses: Tensor) -> int:
+    """Of a layer with a weight [out, in, ...] of which some are pruned."""
+    return index_width(synapses.numel(), 0, synapses[:, 0].numel())
 
 
 def byte_costs(network: Network, split: Split) -> Costs:

@@ -145,7 +145,9 @@ def _achieved(network: Network, mask: Mask, sample: Split, limits: Limits, choic
         nnz=mask.nnz,
         bytes=int(byte_costs(network, sample).of(mask)),
         operations=counted.macs_once + counted.acs,
-        energy_pj=energy_pj(counted.macs_once, counted.acs, counted.neuron_updates, profile),
+        energy_pj=energy_pj(
+            counted.macs_once, counted.acs, counted.neuron_updates, profile, counted.total.index_bits_once
+        ),
     )
     if limits.budget is None:
         return found

@@ -11,6 +11,7 @@ from snnprune.core.encoding import analogue_steps, is_constant
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.training.evaluate import evaluation_batches
+from snnprune.energy.live import live_of, live_rows
 from snnprune.pruning.mask import prunable_weights
 from snnprune.quantise.inputs import integer_inputs
 from snnprune.quantise.quantise import Quantised
@@ -35,7 +36,7 @@ def activity(net: SpikingNetwork | Quantised, split: Split) -> Activity:
     """That of a network in float32, or of a quantised one's integer network, on a split."""
     network = net.network if isinstance(net, Quantised) else net
     run = _run_integer if isinstance(net, Quantised) else _run_float
-    names = list(prunable_weights(network))
+    names, live = list(prunable_weights(network)), live_rows(network, network.spec.timesteps)
     modules = [network.get_submodule(name.removesuffix(".weight")) for name in names]
     constant, encoding = is_constant(network.spec.encoding), network.spec.encoding
     decisions, macs, acs, updates = [], 0, 0, 0
@@ -52,7 +53,7 @@ def activity(net: SpikingNetwork | Quantised, split: Split) -> Activity:
             macs, acs, updates = (
                 macs + int(counts.macs.sum()),
                 acs + int(counts.acs.sum()),
-                updates + counts.neuron_updates,
+                updates + counts.steps * live_of(counts, live),
             )
         decisions.append(spikes[-1].sum(0).argmax(1).cpu())
         now = [out.flatten(2).any(0).any(0) for out in spikes]

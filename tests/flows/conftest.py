@@ -122,8 +122,9 @@ files = {
     },
     "evaluate": {
         "levels.csv": "method,seed,level,sparsity,accuracy_before,accuracy,one_shot_accuracy,"
-        "energy_pj_loihi,energy_once_pj_loihi,energy_once_pj_horowitz_45nm_int8\\ndense,0,0,0,0.9,0.9,0.9,9,8,8\\n"
-        + "".join(f"{method},0,{level},{level},0.7,0.8,0.6,8,7,4\\n" for method, level in nets)
+        "effective_macs,effective_macs_once,effective_acs,neuron_updates,index_bits,index_bits_once\\n"
+        "dense,0,0,0,0.9,0.9,0.9,9,3,8,5,0,0\\n"
+        + "".join(f"{method},0,{level},{level},0.7,0.8,0.6,6,2,7,5,20,12\\n" for method, level in nets)
     },
     "study": {"table.csv": "seed,layer,accuracy\\n0,first,0.5\\n"},
     "compare": {

@@ -1,23 +1,35 @@
 """The comparison of methods: one tidy table over methods, seeds and levels, and its summary over seeds."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from pipeline.io.nets import DENSE, level_text, net_name
-from pipeline.report.statistics import Difference, Interval, describe, over_seeds, paired_difference, plain
+from pipeline.report.comparison.energy_parts import energy_by_part
+from pipeline.report.comparison.equal_energy import equal_energy, saved_energy
+from pipeline.report.statistics import (
+    Difference,
+    Interval,
+    as_family,
+    describe,
+    over_seeds,
+    paired_difference,
+    plain,
+)
 from snnprune.core.errors import UserError
+from snnprune.energy.profiles import Profile
 
 KEY = ["method", "seed", "level"]
 COUNTS = (
     *("effective_macs", "effective_macs_once", "effective_acs", "dense_macs", "dense_acs"),
-    *("neuron_updates", "spike_rate", "empty_layers"),
+    *("neuron_updates", "dense_updates", "index_bits", "index_bits_once", "spike_rate", "empty_layers"),
 )
 MEASURED = (
     *("sparsity", "validation_accuracy", "accuracy_before", "accuracy"),
-    *("one_shot_sparsity", "one_shot_accuracy", "one_shot_compensated"),
+    *("one_shot_sparsity", "one_shot_accuracy", "one_shot_compensated", "saved_energy"),
 )
 
 
@@ -27,9 +39,12 @@ class Comparison:
     and `results`, a row per method and level. Its columns: method, level, keep, nnz (of every seed), empty_layers (of
     the seed with most), `MEASURED` (intervals over seeds; accuracies are of test if not said otherwise, as fractions of
     1; `one_shot_*`: pruned from the dense net in one step, not fine-tuned; `one_shot_compensated`: with the weights
-    solved anew, None where the network runs its own forward) and margin: accuracy minus the baseline's,
-    paired; None without a baseline, for itself, and where one of both is no rival. one_dense_net: all seeds pruned the
-    same one, a trained network of the user's own, so that they vary fine-tuning alone."""
+    solved anew, None where the network runs its own forward; `saved_energy`: a share of the dense net's, see
+    `equal_energy.py`) and margin: accuracy minus the baseline's, paired, all of them corrected as one family of
+    tests; None without a baseline, for itself, and where one of both is no rival. one_dense_net: all seeds pruned the
+    same one, a trained network of the user's own, so that they vary fine-tuning alone. equal_energy: accuracies and
+    margins at equal energy (`equal_energy.py`). energy_parts: what the energy of the dense nets and of those of the
+    best method is spent on (`energy_parts.py`)."""
 
     experiment: str
     protocol: str
@@ -39,6 +54,8 @@ class Comparison:
     baseline: str | None
     results: pd.DataFrame
     one_dense_net: bool = False
+    equal_energy: pd.DataFrame = field(default_factory=pd.DataFrame)
+    energy_parts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def best(self, level: float) -> Any | None:
         """The row of the rival with the highest mean validation accuracy at a level, the first of equal ones; None
@@ -74,7 +91,7 @@ def tidy_table(
     Args:
         dense: seed -> metrics of the dense net (`validation_accuracy`).
         levels: (method, seed) -> the prune stage's `levels.csv`.
-        evaluated: the evaluate stage's `levels.csv`: accuracies, operations and energy of every net on test.
+        evaluated: the evaluate stage's `levels.csv`, priced: accuracies, operations and energy of every net on test.
 
     Raises:
         UserError: the methods were pruned to different levels or on different networks, or a net was not evaluated.
@@ -103,11 +120,17 @@ def tidy_table(
     ]
 
 
-def summarize(table: pd.DataFrame, baseline: str | None = None, *, one_dense_net: bool = False) -> Comparison:
+def summarize(
+    table: pd.DataFrame,
+    baseline: str | None = None,
+    *,
+    one_dense_net: bool = False,
+    profiles: Mapping[str, Profile] | None = None,
+) -> Comparison:
     """The tidy table over seeds, with margins over the method `baseline`. Of `one_dense_net` the accuracy is a number
-    without an interval."""
+    without an interval. profiles: the hardware whose energy is split into its parts."""
     methods = [method for method in table["method"].unique() if method != DENSE]
-    table = table.sort_values(["level", "seed"])
+    table = table.assign(saved_energy=saved_energy(table)).sort_values(["level", "seed"])
     dense, pruned = table[table["method"] == DENSE], table[table["method"] != DENSE]
     results = over_seeds(
         pruned,
@@ -125,8 +148,8 @@ def summarize(table: pd.DataFrame, baseline: str | None = None, *, one_dense_net
             return None
         return paired_difference(accuracies[method, level], accuracies[baseline, level])
 
-    results["margin"] = [margin(one.method, one.level) for one in results.itertuples()]
-    return Comparison(
+    results["margin"] = as_family(margin(one.method, one.level) for one in results.itertuples())
+    summary = Comparison(
         experiment=str(table["experiment"].iloc[0]),
         protocol=str(table["protocol"].iloc[0]),
         seeds=sorted(table["seed"].unique().tolist()),
@@ -135,7 +158,11 @@ def summarize(table: pd.DataFrame, baseline: str | None = None, *, one_dense_net
         baseline=baseline,
         results=pd.concat([results[results["method"] == method] for method in methods], ignore_index=True),
         one_dense_net=one_dense_net,
+        equal_energy=equal_energy(table, baseline),
     )
+    best = summary.best(summary.levels[-1])
+    shown = table[table["method"].isin([DENSE, best.method if best else methods[0]])]
+    return replace(summary, energy_parts=energy_by_part(shown, profiles or {}))
 
 
 def to_json(summary: Comparison) -> dict[str, Any]:
@@ -156,7 +183,8 @@ def headlines(summary: Comparison) -> dict[str, dict[str, float]]:
 def from_json(text: str) -> Comparison:
     """The comparison in the text of a `summary.json`."""
     content = json.loads(text, object_hook=lambda entry: _interval(entry) if "mean" in entry else entry)
-    return Comparison(**content | {"results": pd.DataFrame(content["results"])})
+    tables = {name: pd.DataFrame(content.get(name, [])) for name in ("results", "equal_energy", "energy_parts")}
+    return Comparison(**content | tables)
 
 
 def _interval(entry: dict[str, Any]) -> Interval:

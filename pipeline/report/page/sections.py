@@ -1,13 +1,13 @@
 """What is on the page, section by section, from an experiment's results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report.claims.judge import NOT_MEASURED, Judgement
-from pipeline.report.comparison.figures import FIGURES
+from pipeline.report.comparison.figures import FIGURES, SPENT
 from pipeline.report.comparison.summary import Comparison
-from pipeline.report.comparison.tables import best_text, by_level, table
-from pipeline.report.page.content import PageFigure, Section, Source
+from pipeline.report.comparison.tables import at_equal_energy, best_text, by_level, energy_parts_table, table
+from pipeline.report.page.content import PageFigure, PageTable, Section, Source
 from pipeline.report.page.page import Page
 from pipeline.report.studies import Studied
 from pipeline.report.style import Drawing
@@ -45,9 +45,9 @@ def page_of(
     def source(stage: str, *files: str) -> Source:
         return Source(f"{stage}@{experiment}", files)
 
-    def compared(key: str, title: str, drawing: Drawing) -> Section:
+    def compared(key: str, title: str, drawing: Drawing, tables: Sequence[PageTable] = ()) -> Section:
         made = source("compare", "compare/summary.json", f"compare/figures/{drawing.name}.svg")
-        return Section(key, title, [made], [PageFigure(svgs[drawing.name], drawing.caption)])
+        return Section(key, title, [made], [PageFigure(svgs[drawing.name], drawing.caption)], tables)
 
     def studied(study: str) -> Section:
         report, summary = studies[study].report, studies[study].summary
@@ -64,7 +64,7 @@ def page_of(
 
     everything = source("compare", "compare/summary.json", "compare/comparison.csv")
     sources = [source("data", "data/dataset.json"), source("evaluate", "evaluate/levels.csv"), everything]
-    accuracy, sparsity = FIGURES
+    accuracy, sparsity, energy = FIGURES
     ordered = [*(study for study in ORDER if study in studies), *(study for study in studies if study not in ORDER)]
     splits = ", ".join(f"{entry['count']:,} {name}" for name, entry in dataset["splits"].items())
     about = f"; {dataset['about']}" if "about" in dataset else ""
@@ -84,11 +84,13 @@ def page_of(
             "headline",
             "The comparison",
             sources,
-            tables=by_level(comparison),
+            tables=[*by_level(comparison), *at_equal_energy(comparison)],
         ),
         judgement=judgement,
         sections=[
             compared("accuracy", "Accuracy against sparsity", accuracy),
+            compared("equal_energy", "Accuracy against energy", energy),
+            compared("energy_parts", "What the energy is spent on", SPENT, energy_parts_table(comparison)),
             *map(studied, ordered),
             *([] if exports is None else [exports]),
             compared("sparsity", "Does the mask hit its target?", sparsity),

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import metric_name, net_name
-from pipeline.report.statistics import over_seeds, paired_difference
+from pipeline.report.statistics import as_family, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, headline, metrics_of
 from pipeline.report.style import Drawing, colours_of_nets, legend_below, milliseconds_axis, panels
 from pipeline.report.words import milliseconds_text
@@ -24,6 +24,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         difference=lambda net: paired_difference(net["accuracy"].dropna(), net["whole_accuracy"].dropna()),
         curve=_curve,
     )
+    results["difference"] = as_family(results["difference"])
     keys = ["steps", "accuracy"]
     if step_ms := context.step_ms:
         results["milliseconds"] = [steps.scaled(step_ms) for steps in results["steps"]]
@@ -31,7 +32,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     findings = [
         f"{net_name(one.method, one.level)}: {one.steps.mean:.2f} steps on average"
         f"{f' ({milliseconds_text([one.steps.mean], step_ms)})' if step_ms else ''}, test accuracy "
-        f"{100 * one.accuracy.mean:.2f} % ({one.difference.text(sign='+')} points)"
+        f"{100 * one.accuracy.mean:.2f} % ({one.difference.tested_text(unit=' points')})"
         for one in headline(results, context.best).itertuples()
     ]
     metrics = metrics_of(results, keys, lambda one: metric_name(one.method, one.level))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
 from pipeline.io.nets import metric_name
-from pipeline.report.statistics import over_seeds, paired_difference
+from pipeline.report.statistics import as_family, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary
 from pipeline.report.style import Drawing, draw_intervals, look, panels
 from pipeline.report.words import percent
@@ -30,7 +30,8 @@ def with_fair_rows(table: pd.DataFrame, evaluated: pd.DataFrame) -> pd.DataFrame
 
 
 def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
-    """Per protocol, method and level, beside the published values of the dataset; CQP's margins over magnitude."""
+    """Per protocol, method and level, beside the published values of the dataset; CQP's margins over magnitude,
+    corrected as one family of tests."""
     rows = with_fair_rows(table, context.evaluated).sort_values("seed", kind="stable")
     keys = ["protocol", "method", "level"]
     results = over_seeds(rows, keys, ["sparsity", "network_sparsity", "accuracy"])
@@ -48,6 +49,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
             *(100 * rows.loc[rows["method"] == method, "accuracy"] for method in RIVALS)
         ),
     )
+    margins["margin_points"] = as_family(margins["margin_points"])
     return StudySummary(
         [_finding(margin, results) for margin in margins.itertuples()],
         {
@@ -92,7 +94,7 @@ def _finding(margin: Any, results: pd.DataFrame) -> str:
         cells.append(f"{one.method} {100 * one.accuracy.mean:.2f} %{f' [{found}]' if found else ''}")
     return (
         f"Protocol {margin.protocol} at {percent(margin.level)}: {', '.join(cells)}; CQP over magnitude "
-        f"{margin.margin_points.text(1, '+')} points."
+        f"{margin.margin_points.tested_text(1, ' points')}."
     )
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from pipeline.io.nets import metric_name, net_name
 from pipeline.report.page.content import table_of
-from pipeline.report.statistics import over_seeds, paired_difference
+from pipeline.report.statistics import as_family, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, headline, metrics_of
 from pipeline.report.style import Drawing, draw_intervals, legend_below, look_of_series, panels, sparsity_axis
 
@@ -27,7 +27,8 @@ KEYS = ["method", "level", "bits", "finetuned"]
 
 def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     """Per net, number of bits, and rounded or fine-tuned, with the scales chosen on validation; sentences and figure
-    are about the nets of `headline`. `difference` is test accuracy against the float32 net of the same seed, and
+    are about the nets of `headline`. `difference` is test accuracy against the float32 net of the same seed, all
+    corrected as one family of tests, and
     `per_row` how many seeds have a scale of each row."""
     chosen = table[table["chosen"]].sort_values("seed", kind="stable")
     whole = chosen[chosen["bits"] == FLOAT].set_index(["method", "level", "seed"])["accuracy"]
@@ -39,12 +40,13 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         difference=lambda net: paired_difference(net["accuracy"], net["before"]),
         per_row=lambda net: int((net["per"] == "row").sum()),
     )
+    results["difference"] = as_family(results["difference"])
     shown = headline(results, context.best)
     columns = {
         "net": lambda one: net_name(one.method, one.level),
         "weights": _kind,
         "test accuracy (%)": lambda one: one.accuracy.text(),
-        "difference (points)": lambda one: "" if one.bits == FLOAT else one.difference.text(sign="+"),
+        "difference (points)": lambda one: "" if one.bits == FLOAT else one.difference.tested_text(),
         "other decisions (%)": lambda one: one.differing.text(),
         "kilobytes": lambda one: one.total_bytes.text(1e-3),
         "silent neurons (%)": lambda one: one.silent.text(),
@@ -91,7 +93,7 @@ def _metric(one: Any) -> str:
 def _finding(one: Any) -> str:
     return (
         f"{net_name(one.method, one.level)}, {_kind(one)}: test accuracy {one.accuracy.text()} % "
-        f"({one.difference.text(sign='+')} points), {one.total_bytes.mean / 1000:.1f} kB, "
+        f"({one.difference.tested_text(unit=' points')}), {one.total_bytes.mean / 1000:.1f} kB, "
         f"{100 * one.silent.mean:.1f} % of the neurons silent, {one.energy_once_pj.mean / 1000:.2f} nJ"
     )
 

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import level_text
-from pipeline.report.statistics import over_seeds, paired_difference
+from pipeline.report.statistics import as_family, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, metrics_of
 from pipeline.report.style import Drawing, draw_intervals, look, panels, sparsity_axis
 from pipeline.report.words import percent
@@ -27,7 +27,8 @@ def with_recomputed(frozen: pd.DataFrame, evaluated: pd.DataFrame) -> pd.DataFra
 
 
 def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
-    """Per level from `above` on: test accuracy with criticality recomputed and frozen, the paired gain in points."""
+    """Per level from `above` on: test accuracy with criticality recomputed and frozen, the paired gain in points, all
+    levels corrected as one family of tests."""
     paired = with_recomputed(table, context.evaluated).sort_values(["level", "seed"])
     results = over_seeds(
         paired[paired["level"] >= context.params.above],
@@ -35,9 +36,9 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         ["accuracy", "frozen_accuracy"],
         gain_points=lambda rows: paired_difference(100 * rows["accuracy"], 100 * rows["frozen_accuracy"]),
     )
+    results["gain_points"] = as_family(results["gain_points"])
     findings = [
-        f"Recomputing criticality at {percent(one.level)}: {one.gain_points.text(1, '+')} points"
-        f"{'' if one.gain_points.p is None else f', p = {one.gain_points.p:.2g}'}."
+        f"Recomputing criticality at {percent(one.level)}: {one.gain_points.tested_text(1, ' points')}."
         for one in results.itertuples()
     ]
     return StudySummary(findings, metrics_of(results, ["gain_points"], lambda one: level_text(one.level)), results)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import DENSE, metric_name, net_name
-from pipeline.report.statistics import Interval, over_seeds, paired_difference
+from pipeline.report.statistics import Interval, as_family, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, headline, metrics_of
 from pipeline.report.style import (
     Drawing,
@@ -45,6 +45,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         kl_of_mean=lambda net: [interval.mean for interval in _by_step(net, "kl_of_mean")],
         validation_accuracy=lambda net: _by_step(net, "validation_accuracy"),
     )
+    results["difference"] = as_family(results["difference"])
     keys = ("steps", "truncated_accuracy", "authors_steps", "authors_accuracy")
     dense = next(one for one in results.itertuples() if one.method == DENSE)
     return StudySummary(
@@ -97,7 +98,7 @@ def _finding(one: Any, timesteps: int, step_ms: float | None) -> str:
         enough = f"enough: {_steps(one, timesteps, step_ms)}"
     return (
         f"{net_name(one.method, one.level)}: {enough}; test accuracy {100 * one.accuracy.mean:.2f} -> "
-        f"{100 * one.truncated_accuracy.mean:.2f} % ({one.difference.text(sign='+')} points); by the author's "
+        f"{100 * one.truncated_accuracy.mean:.2f} % ({one.difference.tested_text(unit=' points')}); by the author's "
         f"rule T' = {steps_text(one.authors_steps_each)}, {100 * one.authors_accuracy.mean:.2f} %"
     )
 

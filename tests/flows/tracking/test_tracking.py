@@ -14,7 +14,9 @@ from flows.tracking.location import store_folder, store_uri
 from flows.tracking.replay import track
 from flows.tracking.store import Store
 from flows.tracking.tracking import Tracking
+from pipeline.pricing import energies_of
 from snnprune.core.errors import UserError
+from snnprune.energy.profiles import load_profiles
 from tests.flows.conftest import dvc, store_of
 from tests.flows.tracking.conftest import NETS, RUNS, SERIES, STAGES, log, named, search
 from tests.tiny import run
@@ -52,9 +54,12 @@ def test_a_net_stands_under_evaluate_with_what_a_chart_needs(tracked: Path) -> N
     assert net.data.params == {"method": "cqp", "seed": "0", "level": "0.995"}
     assert series.data.params == {"method": "cqp", "seed": "0"}
     accuracies = {"sparsity": 0.995, "accuracy_before": 0.7, "accuracy": 0.8, "one_shot_accuracy": 0.6}
-    energies = {"energy_pj_loihi": 8, "energy_once_pj_loihi": 7, "energy_once_pj_horowitz_45nm_int8": 4}
-    saved = {"energy_saved_loihi": 1 - 7 / 8, "energy_saved_horowitz_45nm_int8": 0.5}  # of 8 pJ of the dense net
-    assert net.data.metrics == accuracies | energies | saved
+    counts = {"effective_macs": 6, "effective_macs_once": 2, "effective_acs": 7, "neuron_updates": 5}
+    counts |= {"index_bits": 20, "index_bits_once": 12}
+    energies = energies_of(counts, load_profiles())
+    saved = {name: value for name, value in net.data.metrics.items() if name.startswith("energy_saved_")}
+    assert net.data.metrics == pytest.approx(accuracies | counts | energies | saved)
+    assert net.data.metrics["energy_once_pj_loihi"] == pytest.approx(9 * 23.6 + 5 * 81)
     assert named(tracked, "dense/seed0").data.params["level"] == "0.00"
 
 

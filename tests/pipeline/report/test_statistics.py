@@ -1,5 +1,6 @@
 """Means, intervals and paired tests: by hand and against scipy's own routines."""
 
+import itertools
 import math
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.report.statistics import Difference, Interval, describe, paired_difference
+from pipeline.report.statistics import Difference, Interval, as_family, describe, holm, p_text, paired_difference
 
 
 def test_describe_by_hand() -> None:
@@ -93,4 +94,39 @@ def test_half_the_width_and_another_unit() -> None:
     assert (Interval(1, 0.5).half, Interval(3, 0.5, 0.1, 0.25, 0.75).half) == (0.0, 0.25)
     assert Difference(3, 0.5, 0.1, 0.25, 0.75, p=0.2).scaled(100) == Interval(3, 50.0, 10.0, 25.0, 75.0)
     assert Interval(1, 0.5).scaled(100) == Interval(1, 50.0)
-    assert [Difference(3, 0.5, p=p).star for p in (0.049, 0.05, None)] == ["*", "", ""]
+    differences = [Difference(3, 0.5, p=0.001, corrected=p) for p in (0.049, 0.05, None)]
+    assert [one.star for one in differences] == ["*", "", ""]
+    assert [one.shown for one in differences] == [True, False, False]
+
+
+def test_holm_by_hand() -> None:
+    """Of four: 0.01 * 4, then 0.02 * 3, 0.03 * 2, which is no less than the 0.06 before it, and 0.5 * 1."""
+    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.4, 0.9, 0.6]) == pytest.approx([1, 1, 1])
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+    with pytest.raises(ValueError, match=r"within 0..1; found 1.5"):
+        holm([0.5, 1.5])
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_holm_is_the_closed_test_of_bonferroni(count: int) -> None:
+    """A second way: a hypothesis' corrected p is the largest Bonferroni p of all sets of hypotheses with it."""
+    p_values = np.random.default_rng(count).random(count) ** 3
+    sets = [chosen for size in range(1, count + 1) for chosen in itertools.combinations(range(count), size)]
+    expected = [max(min(1, len(one) * p_values[list(one)].min()) for one in sets if i in one) for i in range(count)]
+    assert holm(p_values.tolist()) == pytest.approx(expected)
+
+
+def test_a_family_leaves_out_what_was_not_tested() -> None:
+    tested, other, untested = Difference(3, 0.5, p=0.01), Difference(3, 0.5, p=0.03), Difference(1, 0.5)
+    found = as_family([tested, None, untested, other])
+    assert [one and one.corrected for one in found] == [0.02, None, None, 0.03]
+    assert found[2] is untested
+
+
+def test_effect_interval_and_corrected_p_stand_in_one_place() -> None:
+    one = Difference(3, 0.005, 0.001, 0.0025, 0.0075, p=0.001, corrected=0.012)
+    assert one.tested_text() == "+0.50 ± 0.25 (p = 0.012)*"
+    assert Difference(3, 0.005, 0.001, 0.0025, 0.0075, p=0.001).tested_text() == "+0.50 ± 0.25"
+    assert [p_text(p) for p in (0.0004, 0.0123, 0.5)] == ["p < 0.001", "p = 0.012", "p = 0.50"]

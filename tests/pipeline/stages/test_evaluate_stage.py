@@ -7,12 +7,13 @@ import pytest
 
 from pipeline.io import paths
 from pipeline.io.store import load_dataset
+from pipeline.pricing import energies_of
 from pipeline.stages import evaluate
 from snnprune.core.checkpoint import load_mask, load_masks, load_network, save_network
 from snnprune.core.errors import UserError
 from snnprune.core.training.evaluate import accuracy
 from snnprune.energy.measure import measure
-from snnprune.energy.profiles import energy_pj, load_profiles
+from snnprune.energy.profiles import load_profiles
 from snnprune.pruning.compensate import Compensation
 from snnprune.pruning.mask import Mask, prunable_weights
 from tests.pipeline.studies.made import LEVELS, PARAMS, SEEDS
@@ -72,10 +73,13 @@ def test_the_numbers_are_those_of_the_stored_nets(project: Path) -> None:
         assert row["one_shot_compensated"] == accuracy(compensation.network(masks[f"{level:.2f}"]), test)
         layers = measure(network, test, 5).layers
         macs, acs = sum(layer.macs for layer in layers), sum(layer.acs for layer in layers)
-        assert (row["effective_macs"], row["effective_acs"], row["neuron_updates"]) == (macs, acs, 5 * 31)
-        for name, profile in load_profiles().items():
-            assert row[f"energy_pj_{name}"] == energy_pj(macs, acs, 5 * 31, profile)
-            assert row[f"energy_once_pj_{name}"] == pytest.approx(energy_pj(macs / 5, acs, 5 * 31, profile))
+        updates = sum(layer.neuron_updates for layer in layers)
+        assert (row["effective_macs"], row["effective_acs"], row["neuron_updates"]) == (macs, acs, updates)
+        assert row["dense_updates"] == 5 * 31
+        assert row["index_bits"] == pytest.approx(sum(layer.index_bits for layer in layers))
+        profiles = load_profiles()
+        for name, energy in energies_of(row, profiles).items():  # as `compare` prices them
+            assert energy == pytest.approx(sum(layer.energies(profiles)[name] for layer in layers))
         assert row["dense_bytes"] == 4 * 484
         assert row["empty_layers"] == 0
         previous = path

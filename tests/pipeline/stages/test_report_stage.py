@@ -106,7 +106,9 @@ def test_the_files_of_a_comparison(project: Path) -> None:
         "comparison.csv",
         "summary.json",
         *(f"metrics/{name}.json" for name in ("dense", *METHODS)),
+        "figures/accuracy_against_energy.svg",
         "figures/accuracy_against_sparsity.svg",
+        "figures/energy_by_part.svg",
         "figures/sparsity_error.svg",
     }
     with (folder / "comparison.csv").open(encoding="utf-8", newline="") as stream:
@@ -115,6 +117,9 @@ def test_the_files_of_a_comparison(project: Path) -> None:
     assert float(rows["cqp", "2", "0.9"]["accuracy"]) == pytest.approx(0.9 - 0.09 + 0.02)
     assert float(rows["dense", "2", "0.0"]["accuracy"]) == pytest.approx(0.97)
     assert float(rows["cqp", "2", "0.9"]["energy_pj_cheap"]) == pytest.approx(10)
+    equal = {(row["method"], row["saving"]): row for row in read_json(folder / "summary.json")["equal_energy"]}
+    assert equal["cqp", 0.85]["accuracy"]["mean"] == pytest.approx(0.9 - 0.085 + sum(SEEDS) / len(SEEDS) / 100)
+    assert equal["cqp", 0.8]["margin"] is not None and equal["magnitude", 0.8]["margin"] is None
 
     summary = read_json(folder / "summary.json")
     assert (summary["seeds"], summary["synapses"]) == (list(SEEDS), 200)

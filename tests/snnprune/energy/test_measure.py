@@ -50,4 +50,6 @@ def test_a_constant_input_is_computed_once_and_one_with_noise_at_every_step(enco
     assert (found.macs, found.macs_once, found.acs, found.neuron_updates) == (12, once, 0, 12)
     price = {"made": Profile(mac_pj=2, ac_pj=1, neuron_update_pj=0.5, source="made up")}
     assert found.total.energies(price) == {"energy_pj_made": 30, "energy_once_pj_made": 2 * once + 6}
+    # The second layer is dense; in the first an input meets two neurons, so that an index takes a bit.
+    assert (found.total.index_bits, found.total.index_bits_once) == (12, once)
     assert str(found).startswith(f"12 MACs ({once} with a constant input once) and 0 ACs a sample")

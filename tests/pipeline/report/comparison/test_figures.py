@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot
 
-from pipeline.report.comparison.figures import FIGURES, accuracy_against_sparsity, sparsity_error
+from pipeline.report.comparison.energy_parts import PARTS
+from pipeline.report.comparison.figures import (
+    FIGURES,
+    SPENT,
+    accuracy_against_energy,
+    accuracy_against_sparsity,
+    energy_by_part,
+    sparsity_error,
+)
 from pipeline.report.comparison.summary import Comparison, summarize
 from pipeline.report.looks import COLOURS, MARKERS, SPARE_COLOURS, SPARE_MARKERS
 from pipeline.report.statistics import Interval, describe
@@ -18,6 +26,7 @@ from pipeline.report.style import Drawing, draw_intervals, look, panels
 from snnprune.pruning.registry import available
 from tests.imports import PROJECT
 from tests.pipeline.report.drawn import points, texts_of
+from tests.pipeline.report.tables import PROFILES
 
 
 @pytest.fixture
@@ -37,6 +46,33 @@ def test_valid_svg_the_same_bytes_twice_also_of_one_seed_and_a_method_without_a_
         assert "<dc:date>" not in content
         assert pyplot.get_fignums() == []
         assert figure.svg(replace(summary, results=summary.results[1:])) != content
+
+
+def test_energy_by_part_has_a_panel_per_profile_and_a_bar_per_net(table: pd.DataFrame) -> None:
+    """Every count of the fixture is 7; `cheap` takes 2, 1 and 0.5 pJ of a MAC, an AC and an update."""
+    summary = summarize(table, profiles=PROFILES)
+    best = summary.best(0.9).method
+    cheap = summary.energy_parts[summary.energy_parts["profile"] == "cheap"]
+    nets = list(zip(cheap["method"], cheap["level"], strict=True))
+    assert nets == [("dense", 0.0), (best, 0.5), (best, 0.9)]
+    assert cheap[list(PARTS)].values.tolist() == [[14, 7, 3.5, 0, 0]] * 3
+    figure = energy_by_part(summary)
+    assert [axes.get_title() for axes in figure.axes] == ["cheap", "flat"]
+    assert sum(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(3 * 24.5 / 1000)
+    pyplot.close(figure)
+    assert SPENT.svg(summary) == SPENT.svg(summary)
+
+
+def test_accuracy_against_energy_is_drawn_over_the_share_that_is_left(table: pd.DataFrame) -> None:
+    figure = accuracy_against_energy(summarize(table, "magnitude"))
+    line = figure.axes[0].containers[1].lines[0]  # osqp
+    assert line.get_xdata() == pytest.approx([0.5, 0.1])
+    assert line.get_ydata() == pytest.approx([95.5, 60.0])
+    margins = figure.axes[1].containers[1].lines[0]
+    assert margins.get_xdata() == pytest.approx([0.2, 0.15, 0.1])  # at 50 to 90 % saved there are nets
+    # A quarter and less of the way from level 0.9: at 90 % saved it is the level's own margin.
+    assert margins.get_ydata()[-1] == pytest.approx(-25.0)
+    pyplot.close(figure)
 
 
 def test_accuracy_is_drawn_over_the_share_of_synapses_kept(summary: Comparison) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from pipeline.report.comparison.tables import best_text, by_level, render_markdown, table
+from pipeline.report.comparison.tables import at_equal_energy, best_text, by_level, render_markdown, table
 from pipeline.report.statistics import Difference, Interval, describe
 from tests.pipeline.report.tables import comparison_of
 
@@ -15,7 +16,8 @@ def interval(mean: float, half: float) -> Interval:
 
 
 def margin(mean: float, half: float, p: float) -> Difference:
-    return Difference(3, mean, half / 2, mean - half, mean + half, p)
+    """One whose p-value, corrected, is p."""
+    return Difference(3, mean, half / 2, mean - half, mean + half, p / 2, p)
 
 
 def result(method: str, level: float, accuracy: Interval, over_magnitude: Difference | None = None) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def test_columns_by_hand() -> None:
         "method": ("dense", "cqp", "cqp", "magnitude", "magnitude"),
         "sparsity": ("0 %", *["51.23 % (50 % asked)", "99.73 % (98.5 % asked)"] * 2),
         "test accuracy %": ("98.42 ± 0.11", "98.00 ± 0.20", "97.00 ± 0.20", "96.75 ± 0.20", "97.10"),
-        "margin over magnitude": ("", "+1.25 ± 0.40*", "-0.10 ± 0.40", "", ""),
+        "margin over magnitude": ("", "+1.25 ± 0.40 (p = 0.049)*", "-0.10 ± 0.40 (p = 0.05)", "", ""),
         "one-shot sparsity": ("", *["75 % (50 % asked)", "99.25 % (98.5 % asked)"] * 2),
         "one-shot accuracy %": ("", *["25.00 ± 1.00"] * 4),
         "compensated %": ("", *["75.00 ± 2.00"] * 2, "", ""),
@@ -78,10 +80,13 @@ def test_without_a_baseline_there_are_no_margins_and_that_is_said() -> None:
 
 
 def test_markdown_has_every_cell_in_aligned_columns() -> None:
-    lines = render_markdown(SUMMARY).splitlines()
-    assert lines[:2] == [table(SUMMARY).caption, ""]
+    first, *others = by_level(SUMMARY)
+    text = render_markdown(SUMMARY)
+    assert all(one.caption in text for one in others)
+    lines = text[: text.index(others[0].caption)].splitlines()[:-1]
+    assert lines[:2] == [first.caption, ""]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-    assert [cells[0], *cells[2:]] == [COLUMNS, *table(SUMMARY).rows]
+    assert [cells[0], *cells[2:]] == [first.header, *first.rows]
     assert len({tuple(index for index, sign in enumerate(line) if sign == "|") for line in lines[2:]}) == 1
 
 
@@ -89,7 +94,7 @@ def on_target(method: str, level: float, **others: Any) -> dict[str, Any]:
     return {"method": method, "level": level, "sparsity": Interval(1, level)} | others
 
 
-def test_a_users_own_method_has_its_columns_and_what_is_no_rival_says_why() -> None:
+def test_a_users_own_method_has_its_row_and_what_is_no_rival_says_why() -> None:
     """osqp missed 90 %, membrane emptied a layer: both are far better, on validation too, and neither is the best."""
     high = {"accuracy": describe([0.99, 0.99]), "validation_accuracy": Interval(1, 0.99)}
     summary = comparison_of(
@@ -104,24 +109,31 @@ def test_a_users_own_method_has_its_columns_and_what_is_no_rival_says_why() -> N
     )
     accuracies, margins = by_level(summary)
     assert accuracies.caption.endswith('"No difference shown" is to magnitude, on test.')
-    assert accuracies.header == ["sparsity", "mine", "magnitude", "osqp", "membrane", "best by validation"]
+    assert accuracies.header == margins.header == ["method", "50 %", "90 %"]
     assert accuracies.rows == [
-        ["50 %", "91.00 ± 12.71", "50.00", "50.00", "50.00", "magnitude"],
-        ["90 %", "50.00", "50.00", "99.00 ± 0.00 at 93 %", "99.00 ± 0.00 (empty layer)", "mine"],
+        ["mine", "91.00 ± 12.71", "50.00"],
+        ["magnitude", "50.00", "50.00"],
+        ["osqp", "50.00", "99.00 ± 0.00 at 93 %"],
+        ["membrane", "50.00", "99.00 ± 0.00 (empty layer)"],
+        ["best by validation", "magnitude", "mine"],
     ]
-    assert margins.header == ["sparsity", "mine", "osqp"]
-    assert margins.rows == [["50 %", "-", "-1.00 ± 2.00"], ["90 %", "+10.00 ± 1.00*", "-"]]
+    assert margins.caption.endswith("; p corrected for all 2 of these comparisons (Holm), * p < 0.05.")
+    assert margins.rows == [["mine", "-", "+10.00 ± 1.00 (p = 0.02)*"], ["osqp", "-1.00 ± 2.00 (p = 0.20)", "-"]]
     assert "membrane (empties a layer)" in [row[0] for row in table(summary).rows]
 
 
 @pytest.mark.parametrize(
     ("changes", "baseline", "text"),
     [
-        ({"margin": margin(0.1, 0.01, 0.02)}, "magnitude", ", +10.00 ± 1.00 points over magnitude."),
+        (
+            {"margin": margin(0.1, 0.01, 0.02)},
+            "magnitude",
+            ", +10.00 ± 1.00 points over magnitude (corrected p = 0.02).",
+        ),
         (
             {"margin": margin(0.01, 0.02, 0.2)},
             "magnitude",
-            ", +1.00 ± 2.00 points over magnitude: no difference shown.",
+            ", +1.00 ± 2.00 points over magnitude (corrected p = 0.20): no difference shown.",
         ),
         ({"margin": Difference(1, 0.01)}, "magnitude", ", +1.00 points over magnitude: no difference shown."),
         ({"margin": None}, "magnitude", "; the baseline magnitude is no rival here."),
@@ -139,3 +151,21 @@ def test_the_best_says_whether_it_differs_from_the_baseline(
     )
     none = replace(comparison_of(on_target("mine", 0.9, empty_layers=2)), baseline=baseline)
     assert best_text(none, 0.9) == "At 90 % sparsity no method keeps what was asked in every layer."
+
+
+def test_tables_at_equal_energy() -> None:
+    rows = [
+        {"method": "mine", "saving": 0.8, "accuracy": interval(0.9, 0.01), "margin": margin(0.1, 0.01, 0.02)},
+        {"method": "mine", "saving": 0.9, "accuracy": None, "margin": None},
+        {"method": "magnitude", "saving": 0.8, "accuracy": interval(0.8, 0.01), "margin": None},
+        {"method": "magnitude", "saving": 0.9, "accuracy": interval(0.7, 0.01), "margin": None},
+        {"method": "random", "saving": 0.8, "accuracy": None, "margin": None},
+        {"method": "random", "saving": 0.9, "accuracy": None, "margin": None},
+    ]
+    accuracies, margins = at_equal_energy(replace(SUMMARY, equal_energy=pd.DataFrame(rows)))
+    assert accuracies.header == ["method", "80 % saved", "90 % saved"]
+    assert accuracies.rows == [["mine", "90.00 ± 1.00", ""], ["magnitude", "80.00 ± 1.00", "70.00 ± 1.00"]]
+    assert margins.rows == [["mine", "+10.00 ± 1.00 (p = 0.02)*", ""]]
+    assert at_equal_energy(SUMMARY) == []
+    none = pd.DataFrame(rows[-2:])
+    assert at_equal_energy(replace(SUMMARY, equal_energy=none)) == []

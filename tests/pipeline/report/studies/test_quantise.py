@@ -35,7 +35,7 @@ def test_findings_and_table_are_about_the_best_method() -> None:
     ]
     (table,) = summary.page_tables
     assert table.rows[0][:4] == ["dense", "float32", "97.90 ± 0.25", ""]
-    assert table.rows[1][:4] == ["dense", "8 bits", "97.89 ± 0.27", "-0.01 ± 0.02"]
+    assert table.rows[1][:4] == ["dense", "8 bits", "97.89 ± 0.27", "-0.01 ± 0.02 (p = 1.00)"]
 
 
 def test_numbers_are_drawn_where_they_belong() -> None:
