@@ -53,7 +53,7 @@ MARKERS = {
     "lottery": "|",
 }
 SPARE_COLOURS = ("#8B6508", "#7A3E9D", "#B22222", "#4B5320", "#1B9AAA")
-SPARE_MARKERS = ("h", "<", ">", "p", "X", "d", "8")
+SPARE_MARKERS = (".", "_", "$u$", "$w$", "$z$")
 
 
 def colour_of(method: str) -> str:
