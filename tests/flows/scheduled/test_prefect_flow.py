@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from mlflow import MlflowClient
@@ -25,7 +25,6 @@ from flows.engine.stop import Interrupted
 from flows.notification import VARIABLE
 from flows.registry.requests import kept
 from flows.scheduled import prefect_flow
-from flows.scheduled.hooks import command_of
 from flows.scheduled.prefect_flow import experiment_flow, run_flow, run_tags
 from snnprune.core.errors import UserError
 from tests.flows.conftest import store_of
@@ -111,14 +110,6 @@ def test_a_message_that_reaches_nobody_costs_a_line_and_the_run_ends_as_it_did(t
     line = f"the message about this run did not reach 127.0.0.1 ({VARIABLE}): ConnectionError"
     logs = _logs(state.state_details.flow_run_id, line)
     assert logs.count(line) == 1 and not any(PATH in one for one in logs)
-
-
-def test_the_command_of_a_deployed_run_starts_the_same_run_again() -> None:
-    about = {"flow_id": uuid4(), "name": "quick-otter", "parameters": {"experiment": "digits", "workers": None}}
-    by_hand, deployed = FlowRun(**about), FlowRun(**about, deployment_id=UUID(int=7))
-    assert command_of(by_hand) == "snnprune run digits --prefect"
-    given = """'{"experiment": "digits"}'"""
-    assert command_of(deployed) == f"prefect deployment run --id {UUID(int=7)} --params {given}"
 
 
 def test_a_planted_secret_reaches_no_log_tag_artifact_message_or_result(tiny, server, monkeypatch, capfd) -> None:

@@ -1,0 +1,50 @@
+"""What Prefect calls when a run has ended badly; no server is needed for it."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Crashed, Failed
+
+from flows.notification import VARIABLE
+from flows.scheduled.hooks import command_of, notify
+from flows.scheduled.prefect_flow import experiment_flow
+from flows.scheduled.serve import experiment_in_worktree
+from tests.receiver import receiver
+
+
+def flow_run(deployment: UUID | None = None, **parameters: object) -> FlowRun:
+    return FlowRun(flow_id=uuid4(), name="quick-otter", parameters=parameters, deployment_id=deployment)
+
+
+@pytest.mark.parametrize("flow", [experiment_flow, experiment_in_worktree], ids=["by hand", "deployed"])
+def test_both_flows_tell_of_failures_and_crashes(monkeypatch: pytest.MonkeyPatch, flow) -> None:
+    of_run, killed = flow_run(experiment="digits"), Crashed(message="the process was killed")
+    with receiver() as found:
+        monkeypatch.setenv(VARIABLE, found.url)
+        for hooks in (flow.on_failure_hooks, flow.on_crashed_hooks):
+            (hook,) = hooks
+            hook(flow, of_run, killed)
+    assert len(found.texts) == 2
+    for text in found.texts:
+        assert text.startswith("snnprune: digits crashed\nthe process was killed\nto go on: snnprune run digits")
+        assert f"flow run {of_run.id}" in text or f"/flow-run/{of_run.id}" in text
+
+
+def test_what_prefect_puts_before_a_reason_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "stage a failed: exit code 1\nto run it again: dvc repro a"
+    state = Failed(message=f"Flow run encountered an exception: FlowFailed: {reason}")
+    with receiver() as found:
+        monkeypatch.setenv(VARIABLE, found.url)
+        notify(None, flow_run(experiment="digits"), state)
+        notify(None, flow_run(), Failed())
+    assert found.texts[0].startswith(f"snnprune: digits failed\n{reason}\nto go on: ")
+    assert found.texts[1].startswith("snnprune: quick-otter failed\nno reason was given\n")
+
+
+def test_the_command_starts_the_same_run_again() -> None:
+    assert command_of(flow_run(experiment="digits", workers=None)) == "snnprune run digits --prefect"
+    assert command_of(flow_run(experiment="digits", workers=2)) == "snnprune run digits --prefect --workers 2"
+    deployed = flow_run(UUID(int=7), experiment="digits", overrides=["a.b='c'"])
+    given = """'{"experiment": "digits", "overrides": ["a.b='"'"'c'"'"'"]}'"""
+    assert command_of(deployed) == f"prefect deployment run --id {UUID(int=7)} --params {given}"
