@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from pipeline.io.nets import DENSE, metric_name, net_name
 from pipeline.report.page.content import PageTable, table_of
-from pipeline.report.statistics import over_seeds, paired_difference
+from pipeline.report.statistics import as_family, over_seeds, paired_difference
 from pipeline.report.studies import Context, StudyReport, StudySummary, headline, metrics_of
 from pipeline.report.style import Drawing, draw_intervals, legend_below, look_of_series, panels, sparsity_axis
 from snnprune.energy.profiles import Profile, energy_pj
@@ -28,15 +28,18 @@ ENERGY_CAPTION = (
     "updates alone cost more. The SNN's constant input is computed once; an ANN's neuron costs an update once."
 )
 KEYS = ["method", "level", "seed"]
-COUNTS = ["accuracy", "effective_macs_once", "effective_acs", "neuron_updates", "spike_rate", "timesteps"]
+COUNTS = [
+    *("accuracy", "effective_macs_once", "effective_acs", "neuron_updates", "index_bits_once"),
+    *("spike_rate", "timesteps"),
+]
 BY = ["method", "level", "precision", "activation_bits"]
 
 
 def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
     """Per net and precision, beside the spiking net of the same method, level and seed. `difference` is the ANN's test
-    accuracy less the SNN's. For every profile: both energies and `break_even`, spikes per neuron and sample, below 0
-    where no rate would do. `rate` is the SNN's own. Sentences and figure are about one method: the best, or where the
-    study lacks it the first."""
+    accuracy less the SNN's, all corrected as one family of tests. For every profile: both energies and `break_even`,
+    spikes per neuron and sample, below 0 where no rate would do. `rate` is the SNN's own. Sentences and figure are
+    about one method: the best, or where the study lacks it the first."""
     spiking = context.evaluated[[*KEYS, *COUNTS]].rename(columns={name: f"snn_{name}" for name in COUNTS})
     rows = table.merge(spiking, on=KEYS, how="left", validate="many_to_one")
     rows["rate"] = rows["snn_spike_rate"] * rows["snn_timesteps"]
@@ -50,6 +53,7 @@ def summarize(table: pd.DataFrame, context: Context) -> StudySummary:
         ["accuracy", "snn_accuracy", "validation_accuracy", "macs", "active", "rate", *measured],
         difference=lambda net: paired_difference(net["accuracy"], net["snn_accuracy"]),
     )
+    results["difference"] = as_family(results["difference"])
     methods = [method for method in results["method"].unique() if method != DENSE]
     shown = context.best if context.best in methods else methods[0]
     return StudySummary(
@@ -84,10 +88,14 @@ def draw(summary: StudySummary) -> Figure:
 
 
 def _energies(rows: pd.DataFrame, name: str, profile: Profile) -> Mapping[str, pd.Series]:
-    """Energies by a profile, and the rate that would make them equal: spikes cost the SNN's accumulates alone."""
-    ann = energy_pj(rows["macs"], 0.0, rows["neurons"], profile)
-    silent = energy_pj(rows["snn_effective_macs_once"], 0.0, rows["snn_neuron_updates"], profile)
-    spikes = profile.ac_pj * rows["snn_effective_acs"]
+    """Energies by a profile, and the rate that would make them equal: what spikes cost is the SNN's accumulates and, of
+    the indices, their share among all operations."""
+    macs, acs, updates = (rows[f"snn_{count}"] for count in ("effective_macs_once", "effective_acs", "neuron_updates"))
+    share = macs / (macs + acs).where(macs + acs > 0, 1.0)
+    bits = rows["snn_index_bits_once"]
+    ann = energy_pj(rows["macs"], 0.0, rows["neurons"], profile, rows["index_bits"])
+    silent = energy_pj(macs, 0.0, updates, profile, share * bits)
+    spikes = energy_pj(macs, acs, updates, profile, bits) - silent
     return {
         f"energy_pj_{name}": ann,
         f"snn_energy_pj_{name}": silent + spikes,
@@ -101,7 +109,7 @@ def _table(results: pd.DataFrame) -> PageTable:
         "ANN": _kind,
         "SNN, test accuracy (%)": lambda one: one.snn_accuracy.text(),
         "ANN, test accuracy (%)": lambda one: one.accuracy.text(),
-        "ANN - SNN (points)": lambda one: one.difference.text(sign="+"),
+        "ANN - SNN (points)": lambda one: one.difference.tested_text(),
         "active (%)": lambda one: f"{100 * one.active.mean:.1f}",
         "MACs": lambda one: f"{one.macs.mean:,.0f}",
     }

@@ -296,7 +296,7 @@ def evaluated_table() -> pd.DataFrame:
     level = rows["level"]
     work = (1 - level) * (1 + rows["seed"])  # as in `energy_table`, of all 6 steps
     counts = {"effective_macs_once": 40 * (1 - level), "effective_acs": 60 * (1 - level), "neuron_updates": 48}
-    counts |= {"spike_rate": 0.25, "timesteps": 6}
+    counts |= {"spike_rate": 0.25, "timesteps": 6, "index_bits_once": 0.0}
     energies = {"energy_once_pj_cheap": 460 * work + 45, "energy_once_pj_flat": 260 * work}
     return rows.assign(sparsity=level, **counts, **energies)
 

@@ -1,6 +1,7 @@
 """The summaries of the studies that have few rules of their own, by hand."""
 
 import itertools
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from pipeline.report.statistics import Interval
 from pipeline.report.studies import load_report
 from pipeline.report.studies.zombies import LINES
+from snnprune.energy.profiles import Memory, Profile
 from tests.pipeline.report.tables import (
     LEVELS,
     TABLES,
@@ -122,6 +124,20 @@ def test_ann() -> None:
     assert summary.findings[2].endswith("below the break-even of 1.75: the SNN is cheaper.")
     rates = [row[-3] for row in summary.page_tables[1].rows if row[0] == "cqp@0.90"]
     assert rates == ["none", "none"]
+
+
+def test_memory_and_indices_are_part_of_what_both_cost() -> None:
+    memory = Memory(weight_pj_per_bit=1.0, value_bits=2, state_pj_per_bit=0.0, state_bits=1)
+    profile = Profile(mac_pj=1.0, ac_pj=1.0, neuron_update_pj=0.0, source="made up", memory=memory)
+    nets = evaluated_table().assign(index_bits_once=lambda rows: rows["effective_macs_once"] + rows["effective_acs"])
+    about = replace(context(evaluated=nets), profiles={"stored": profile})
+    table = ann_table().assign(index_bits=lambda rows: rows["macs"])
+    summary = load_report("ann").summarize(table, about)
+    one = row_of(summary.results, method="cqp", level=0.5, precision="float32")
+    # 1 for the operation, 2 for the weight, 1 for its index: 51 MACs; the SNN 20 MACs and 30 ACs.
+    assert one.energy_pj_stored.mean == pytest.approx(4 * 51)
+    assert one.snn_energy_pj_stored.mean == pytest.approx(4 * 50)
+    assert one.break_even_stored.mean == pytest.approx(1.5 * (4 * 51 - 4 * 20) / (4 * 30))
 
 
 def test_a_silent_spiking_net_has_no_break_even() -> None:
