@@ -126,9 +126,16 @@ def read_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     yield keys
 
 
+def stage_of(address: str) -> tuple[str, set[str]]:
+    """A stage's command and the params that it names; of a study that digits has not, those of mnist's."""
+    stage = STAGES.get(address) or STAGES[address.replace("digits", "mnist")]
+    names = {name for dep in stage.deps for name in (getattr(dep, "params", None) or ())}
+    return stage.cmd.replace(" mnist", " digits"), {name.replace(".mnist", ".digits") for name in names}
+
+
 def declared(address: str) -> set[str]:
     """The params that a stage names; a whole entry of the matrix as its parts."""
-    names = {name for dep in STAGES[address].deps for name in (getattr(dep, "params", None) or ())}
+    _, names = stage_of(address)
     whole = {name for name in names if re.fullmatch(r"matrix\.[^.]+", name)}
     return (names - whole) | {f"{name}.{part}" for name in whole for part in Matrix.model_fields}
 
@@ -139,7 +146,7 @@ def test_params_name_exactly_what_is_read(read_keys: list[str]) -> None:
     studies = [f"study@digits-{study}" for study in sorted(available(), key=lambda study: study == "energy")]
     first, last = ["data@digits", "train@digits-0"], ["compare@digits", "report@digits"]
     for address in (*first, *prunes, "evaluate@digits", "export@digits", *studies, *last):
-        module, *arguments = STAGES[address].cmd.split()[2:]
+        module, *arguments = stage_of(address)[0].split()[2:]
         read_keys.clear()
         importlib.import_module(module).main(arguments)
         assert declared(address) == set(read_keys), address

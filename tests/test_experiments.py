@@ -124,8 +124,8 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
         (
             {"experiments.digits.compare": {"baseline": "gradient"}},
             [
-                "compare.baseline: allowed are null and matrix.digits.methods, cqp, magnitude, osqp, random, lamp, "
-                "wanda, taylor, cqp_gradual; found 'gradient'"
+                "compare.baseline: allowed are null and matrix.digits.methods, cqp, magnitude, obs, osqp, random, "
+                "lamp, wanda, taylor, cqp_gradual; found 'gradient'"
             ],
         ),
         ({"experiments.digits.compare": {}}, ["compare.baseline: missing; it has no default"]),
@@ -139,6 +139,7 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
         (
             {"matrix.digits.methods": ["random"]},
             [
+                "fewer_steps.methods: no net is of cqp; there are: random",
                 "paper: needs cqp in matrix.digits.methods; found ['random']",
                 "paper: needs magnitude in matrix.digits.methods; found ['random']",
                 "quantise.finetune.methods: no net is of cqp; there are: random",
@@ -163,6 +164,7 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
                 "experiments.digits.export": None,
             },
             [
+                "fewer_steps.levels: no net is of 0.9; there are: 0.25, 0.5, 0.75",
                 "paper.levels: 0.6 is none of the levels in experiments.digits.prune: 0.25, 0.5, 0.75",
                 "staleness.above: no level of experiments.digits.prune is that high; found 0.9",
             ],

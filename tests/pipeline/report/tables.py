@@ -187,6 +187,7 @@ def counts_of(rows: pd.DataFrame, steps: pd.Series) -> dict[str, pd.Series]:
     work = (1 - rows["level"]) * (1 + rows["seed"])
     counts = {"macs": 200 * work * steps, "macs_once": 200 * work, "acs": 10 * work * steps}
     counts |= {"dense_macs": 1000 * steps, "dense_acs": 100 * steps, "neuron_updates": 15 * steps}
+    counts |= {"dense_updates": 15 * steps, "index_bits": 0 * work, "index_bits_once": 0 * work}
     return {**counts, "spike_rate": 0.2 + 0 * work, **energies_of(pd.DataFrame(counts))}
 
 
