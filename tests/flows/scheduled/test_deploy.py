@@ -1,6 +1,7 @@
 """`snnprune deploy` for real: a cron schedule that fires in a worktree, a run on demand, and nothing left behind."""
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -201,9 +202,12 @@ def test_a_run_that_fails_and_one_that_crashes_post_a_message(
     failed = deployed.start_run("on-demand", overrides=["matrix.digits.methods=[nope]"])
     deployed.state_of(failed, "Failed")
     text = said_of(messages, "snnprune: digits failed\n")
-    assert "nope" in text and f"{deployed.url}/runs/flow-run/{failed}" in text
-    command = f"prefect deployment run --id {deployed.deployments()['on-demand']['id']} --params "
-    assert command + """'{"experiment": "digits", "overrides": ["matrix.digits.methods=[nope]"]}'""" in text
+    assert f"{deployed.url}/runs/flow-run/{failed}" in text
+    (command,) = [line.removeprefix("to go on: ") for line in text.splitlines() if line.startswith("to go on: ")]
+    *words, parameters = shlex.split(command)
+    of_on_demand = deployed.deployments()["on-demand"]["id"]
+    assert words == ["prefect", "deployment", "run", "--id", of_on_demand, "--params"]
+    assert json.loads(parameters) == {"experiment": "digits", "overrides": ["matrix.digits.methods=[nope]"]}
     crashed = deployed.start_run("smoke")
     deployed.state_of(crashed, "Running")
     of_run = marked("PREFECT__FLOW_RUN_ID", crashed)
@@ -253,7 +257,8 @@ def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments_and_lost_ru
         lost = client.create_flow_run_from_deployment(found["smoke"].id, state=Running())
         monkeypatch.setenv(VARIABLE, messages.url)
         mark_lost_runs()
-        assert f"Prefect: {url.removesuffix('/api')}/runs/flow-run/{lost.id}" in messages.texts[-1]
+        page = f"Prefect: {url.removesuffix('/api')}/runs/flow-run/{lost.id}"
+        assert [text.splitlines()[0] for text in messages.texts if page in text] == ["snnprune: digits crashed"]
         assert client.read_flow_run(lost.id).state.name == "Crashed"
     for name, served in deployed.deployments().items():
         assert (found[name].work_pool_name, found[name].parameters) == ("local", served["parameters"])
