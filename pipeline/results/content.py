@@ -181,7 +181,7 @@ def _with_savings(rows: Sequence[Row]) -> list[dict[str, str]]:
         | {
             name.replace(ENERGY, SAVED): repr(1 - float(value) / float(whole))
             for name, value in row.items()
-            if name.startswith(ENERGY) and float(whole := dense.get(row["seed"], {}).get(name, 0)) > 0
+            if name.startswith(ENERGY) and value and float(whole := dense.get(row["seed"], {}).get(name) or 0) > 0
         }
         for row in rows
     ]

@@ -7,7 +7,7 @@ import pytest
 from flows import cli
 from flows.registry import promote as promotions
 from flows.registry.promote import NotReached, carry_out_kept, promote
-from flows.registry.requests import kept
+from flows.registry.requests import keep, kept
 from pipeline.promotion.params import PromotionParams
 from snnprune.core.errors import UserError
 from tests.flows.registry.conftest import champion
@@ -64,6 +64,17 @@ def test_track_carries_it_out_too(project: Path, monkeypatch: pytest.MonkeyPatch
     cli.track()
     assert champion(project, "edge").tags["net"] == "cqp@0.50/seed0"
     assert "edge: version 1 (cqp@0.50/seed0) is now champion" in capsys.readouterr().out
+
+
+def test_a_scheduled_run_keeps_it_in_the_project_with_its_own_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    worktree = tmp_path / ".worktrees/nightly"
+    worktree.mkdir(parents=True)
+    (worktree / ".git").write_text("gitdir: elsewhere")
+    file = keep(worktree, "digits", ".overrides", PromotionParams())
+    assert file == tmp_path / "mlruns/promotions/digits.overrides-to-digits.overrides.json"
+    (one,) = kept(tmp_path)
+    assert (one.request.folder, one.request.suffix) == (".worktrees/nightly", ".overrides")
 
 
 def test_a_damaged_request_is_named(project: Path) -> None:
