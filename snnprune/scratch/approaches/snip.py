@@ -2,9 +2,10 @@
 
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.problem import Problem
-from snnprune.scratch.at_init import snip_scores
+from snnprune.pruning.scores import mean_gradient
 
 
 def mask(problem: Problem) -> Mask:
-    """Rank by |w * dL/dw| on the training batches of the problem."""
-    return problem.keep_top(snip_scores(problem.network, problem.samples(), seed=problem.seed))
+    """Rank by |w * dL/dw|, the gradient of all training batches of the problem together."""
+    gradients = mean_gradient(problem.network, problem.samples(), seed=problem.seed)
+    return problem.keep_top({name: (w * gradients[name].cpu()).abs() for name, w in problem.weights.items()})

@@ -8,6 +8,7 @@ import torch
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
 from snnprune.methods import synflow
+from snnprune.pruning.flow import absolute, flow_scores
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.problem import Problem
 
@@ -33,7 +34,7 @@ def test_by_hand() -> None:
     set_weights(network, [[1.0, -2.0], [3.0, 0.5]], [[-0.1, 2.0]])
     # R = 0.1 * (1 + 2) + 2 * (3 + 0.5) = 7.3. A synapse's score is what flows through it: of the first layer 0.1, 0.2,
     # 6, 1, of the second 0.3, 7.
-    found = synflow.flow_scores(synflow.absolute(network), problem(network, 6).mask)
+    found = flow_scores(absolute(network), problem(network, 6).mask)
     assert [round(x, 6) for layer in found.values() for x in layer.flatten().tolist()] == [0.1, 0.2, 6, 1, 0.3, 7]
     assert all(layer.sum().item() == pytest.approx(7.3) for layer in found.values())
     kept = synflow.prune(problem(network, 3), synflow.Params(rounds=1)).vector()
@@ -47,7 +48,7 @@ def test_rounds_measure_anew() -> None:
     # three of four kept in a first round leave half of neuron 0's path, whose other half then scores 0.
     assert synflow.prune(problem(network, 2), synflow.Params(rounds=1)).vector().tolist() == [False, True, False, True]
     first = synflow.prune(problem(network, 3), synflow.Params(rounds=1))
-    scores = synflow.flow_scores(synflow.absolute(network), first)
+    scores = flow_scores(absolute(network), first)
     assert torch.cat([layer.flatten() for layer in scores.values()]).tolist() == pytest.approx([0, 0.54, 0, 0.54])
 
 
@@ -62,7 +63,7 @@ def test_it_is_the_sum_over_all_paths() -> None:
             flow *= weight[path[layer + 1], path[layer]].item()
         for layer in range(len(weights)):
             expected[layer][path[layer + 1], path[layer]] += flow
-    found = synflow.flow_scores(synflow.absolute(network), problem(network, 1).mask)
+    found = flow_scores(absolute(network), problem(network, 1).mask)
     for layer, score in zip(expected, found.values(), strict=True):
         torch.testing.assert_close(score, layer)
 
@@ -72,11 +73,11 @@ def test_every_layer_carries_the_whole_flow_and_none_collapses(layers: str) -> N
     network = network_of(layers)
     before = {name: parameter.clone() for name, parameter in network.named_parameters()}
     size = problem(network, 1).mask.size
-    scores = synflow.flow_scores(synflow.absolute(network), problem(network, size).mask)
+    scores = flow_scores(absolute(network), problem(network, size).mask)
     sums = [layer.sum().item() for layer in scores.values()]
     assert sums == pytest.approx([sums[0]] * len(sums))
     found = synflow.prune(problem(network, max(8, size // 50)), synflow.Params())
     assert all(bool(layer.any()) for layer in found.values())
-    remaining = synflow.flow_scores(synflow.absolute(network), found)
+    remaining = flow_scores(absolute(network), found)
     assert all(bool(layer.any()) for layer in remaining.values())
     assert all(torch.equal(before[name], parameter) for name, parameter in network.named_parameters())
