@@ -1,6 +1,6 @@
-"""SynFlow (Tanaka et al., arXiv 2006.05467): without data, in many rounds, keep the synapses that carry most of the flow
-through the network (pruning/flow.py). Tanaka et al. prune an untrained net; here it is the trained one, and again at
-every level."""
+"""SynFlow (Tanaka et al., arXiv 2006.05467): without data, in many rounds, keep the synapses that carry most of the
+flow through the network (pruning/flow.py). Tanaka et al. prune an untrained net; here it is the trained one, and again
+at every level."""
 
 from typing import Annotated
 
