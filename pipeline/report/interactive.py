@@ -71,7 +71,11 @@ def _labelled(axes: Axes) -> Iterator[tuple[str, Line2D, list[Artist], list[floa
     for container in axes.containers:
         if isinstance(container, ErrorbarContainer) and not container.get_label().startswith("_"):
             line, caps, bars = container
-            halves = [_half(segment, y) for bar in bars for segment, y in zip(bar.get_segments(), line.get_ydata())]
+            halves = [
+                _half(segment, y)
+                for bar in bars
+                for segment, y in zip(bar.get_segments(), line.get_ydata(), strict=True)
+            ]
             yield container.get_label(), line, [*caps, *bars], halves
     for line in axes.lines:
         if not line.get_label().startswith("_"):
