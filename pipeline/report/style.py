@@ -14,12 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import DENSE
+from pipeline.report.interactive import name_series, points_of, with_points
 from pipeline.report.looks import colour_of, marker_of
 from pipeline.report.statistics import Interval
 
 STYLE = {
     "svg.hashsalt": "figures",
     "svg.fonttype": "none",  # text stays text: small, and found by a search
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],  # an SVG names them in every text
     "font.size": 10,
     "axes.grid": True,
     "grid.alpha": 0.3,
@@ -94,6 +96,7 @@ def sparsity_axis(axes: Axes, found: Iterable[float], label: str = "sparsity (%,
     axes.set_xticks([1 - level for level in levels], [f"{100 * level:g}" for level in levels])
     axes.minorticks_off()
     axes.set_xlabel(label)
+    axes.fmt_xdata = lambda kept: f"{100 * (1 - kept):.4g} %"
 
 
 def milliseconds_axis(axes: Axes, step_ms: float | None) -> None:
@@ -117,8 +120,9 @@ def legend_beside(figure: Figure, axes: Axes, size: float = 9) -> None:
 
 def as_svg(figure: Figure) -> str:
     """The figure as an SVG document without a date; it is closed."""
-    text = io.StringIO()
+    text, labels = io.StringIO(), name_series(figure)
     with plt.rc_context(STYLE):
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    points = points_of(figure, labels)
     plt.close(figure)
-    return text.getvalue()
+    return with_points(text.getvalue(), labels, points)

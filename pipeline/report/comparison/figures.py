@@ -62,12 +62,11 @@ def accuracy_against_energy(summary: Comparison) -> Figure:
     dense = 100 * summary.dense.mean
     for method, results in summary.by_method.items():
         rows = results.dropna(subset="saved_energy")
-        axes[0].plot([], [], label=method, **look(method))  # also of a method whose points lie outside
-        draw_intervals(axes[0], 1 - means(rows["saved_energy"]), rows["accuracy"], **look(method))
+        draw_intervals(axes[0], 1 - means(rows["saved_energy"]), rows["accuracy"], label=method, **look(method))
         if len(margins):
             mine = margins[margins["method"] == method]
             points = [one.scaled(100) for one in mine["margin"]]
-            draw_intervals(axes[1], 1 - mine["saving"], points, 1, **look(method))
+            draw_intervals(axes[1], 1 - mine["saving"], points, 1, label=method, **look(method))
     axes[0].axhline(dense, color="black", linestyle=":", linewidth=1, label=f"dense ({dense:.2f} %)")
     axes[0].set_ylim(dense - ZOOM_POINTS, dense + 1)
     if len(margins):

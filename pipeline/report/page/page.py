@@ -1,4 +1,4 @@
-"""Renders one experiment's results as a self-contained HTML page: no network, no script, printable.
+"""Renders one experiment's results as a self-contained HTML page: no network, whole without its script, printable.
 
 The page lies in `results/<experiment>/report/`; it links to other files of the experiment as `../<file>`.
 """

@@ -62,9 +62,10 @@ def page_of(
             summary.findings,
         )
 
-    everything = source("compare", "compare/summary.json", "compare/comparison.csv")
-    sources = [source("data", "data/dataset.json"), source("evaluate", "evaluate/levels.csv"), everything]
     accuracy, sparsity, energy = FIGURES
+    files = ("compare/summary.json", "compare/comparison.csv", f"compare/figures/{accuracy.name}.svg")
+    everything = source("compare", *files)
+    sources = [source("data", "data/dataset.json"), source("evaluate", "evaluate/levels.csv"), everything]
     ordered = [*(study for study in ORDER if study in studies), *(study for study in studies if study not in ORDER)]
     splits = ", ".join(f"{entry['count']:,} {name}" for name, entry in dataset["splits"].items())
     about = f"; {dataset['about']}" if "about" in dataset else ""
@@ -84,12 +85,12 @@ def page_of(
             "headline",
             "The comparison",
             sources,
-            tables=[*by_level(comparison), *at_equal_energy(comparison)],
+            [PageFigure(svgs[accuracy.name], accuracy.caption)],
+            by_level(comparison),
         ),
         judgement=judgement,
         sections=[
-            compared("accuracy", "Accuracy against sparsity", accuracy),
-            compared("equal_energy", "Accuracy against energy", energy),
+            compared("equal_energy", "Accuracy against energy", energy, at_equal_energy(comparison)),
             compared("energy_parts", "What the energy is spent on", SPENT, energy_parts_table(comparison)),
             *map(studied, ordered),
             *([] if exports is None else [exports]),
