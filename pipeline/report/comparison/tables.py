@@ -94,6 +94,23 @@ def by_level(summary: Comparison) -> list[PageTable]:
     return tables
 
 
+def one_shot(summary: Comparison) -> list[PageTable]:
+    """By method and level test accuracy straight from the dense net, not fine-tuned: with the weights as they were, and
+    solved anew, where some net could be."""
+    masks = f"masks of one step from the dense net, not fine-tuned; {seeds_text(summary)}"
+    plain = _by_method(
+        summary,
+        f"One-shot: test accuracy in % by method and sparsity, {masks}.",
+        list(summary.by_method),
+        lambda result: result.one_shot_accuracy.text(),
+    )
+    solved = [name for name, rows in summary.by_method.items() if rows["one_shot_compensated"].notna().any()]
+    if not solved:
+        return [plain]
+    caption = f"One-shot, compensated: the same with the weights that are left solved anew, {masks}."
+    return [plain, _by_method(summary, caption, solved, lambda result: result.one_shot_compensated.text())]
+
+
 def at_equal_energy(summary: Comparison) -> list[PageTable]:
     """By method and share of the dense net's energy that is saved, test accuracy and the margins over the baseline;
     empty where no method reaches any of them."""
@@ -158,8 +175,8 @@ def best_text(summary: Comparison, level: float) -> str:
 
 
 def render_markdown(summary: Comparison) -> str:
-    """The tables by method, at equal sparsity and at equal energy, in Markdown."""
-    return "\n".join(map(_markdown, [*by_level(summary), *at_equal_energy(summary)]))
+    """The tables by method, at equal sparsity and at equal energy, and one-shot, in Markdown."""
+    return "\n".join(map(_markdown, [*by_level(summary), *at_equal_energy(summary), *one_shot(summary)]))
 
 
 def _markdown(found: PageTable) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.report.claims.judge import NOT_MEASURED, Judgement
 from pipeline.report.comparison.figures import FIGURES, SPENT
 from pipeline.report.comparison.summary import Comparison
-from pipeline.report.comparison.tables import at_equal_energy, best_text, by_level, energy_parts_table, table
+from pipeline.report.comparison.tables import at_equal_energy, best_text, by_level, energy_parts_table, one_shot, table
 from pipeline.report.page.content import PageFigure, PageTable, Section, Source
 from pipeline.report.page.page import Page
 from pipeline.report.studies import Studied
@@ -91,6 +91,7 @@ def page_of(
         judgement=judgement,
         sections=[
             compared("equal_energy", "Accuracy against energy", energy, at_equal_energy(comparison)),
+            Section("one_shot", "Pruned in one step, without fine-tuning", [everything], tables=one_shot(comparison)),
             compared("energy_parts", "What the energy is spent on", SPENT, energy_parts_table(comparison)),
             *map(studied, ordered),
             *([] if exports is None else [exports]),

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.report.comparison.tables import at_equal_energy, best_text, by_level, render_markdown, table
+from pipeline.report.comparison.tables import at_equal_energy, best_text, by_level, one_shot, render_markdown, table
 from pipeline.report.statistics import Difference, Interval, describe
 from tests.pipeline.report.tables import comparison_of
 
@@ -68,6 +68,16 @@ def test_columns_by_hand() -> None:
 def test_where_no_net_was_compensated_there_is_no_column_of_it() -> None:
     rows = SUMMARY.results.assign(one_shot_compensated=None)
     assert table(replace(SUMMARY, results=rows)).header == COLUMNS[:-1]
+
+
+def test_one_shot_by_hand() -> None:
+    plain, solved = one_shot(SUMMARY)
+    assert plain.header == solved.header == ["method", "50 %", "98.5 %"]
+    assert plain.rows == [[method, *["25.00 ± 1.00"] * 2] for method in ("cqp", "magnitude")]
+    assert solved.rows == [["cqp", *["75.00 ± 2.00"] * 2]]  # no net of magnitude was solved anew
+    assert one_shot(comparison_of(result("magnitude", 0.5, interval(0.9, 0.01)))) == one_shot(
+        comparison_of(result("magnitude", 0.5, interval(0.8, 0.01)))
+    )
 
 
 def test_without_a_baseline_there_are_no_margins_and_that_is_said() -> None:
