@@ -40,8 +40,8 @@ def name_series(figure: Figure) -> list[str]:
 
 
 def points_of(figure: Figure, labels: list[str]) -> list[tuple[int, float, float, str]]:
-    """The points of every series of at most `MOST` that lie within their axes: index of its label, x and y in points from the top left
-    corner, and what is there. To be called when the figure was drawn, which places its axes."""
+    """The points that lie within their axes, of every series of at most `MOST`: index of its label, x and y in points
+    from the top left corner, and what is there. To be called when the figure was drawn, which places its axes."""
     height, scale = 72 * figure.get_figheight(), 72 / figure.dpi
     found = []
     for axes in figure.axes:
