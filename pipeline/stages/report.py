@@ -29,8 +29,8 @@ from snnprune.pruning.mask import prunable_weights
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `index.html`, `report.md`, `claims.json`, the figures, and every study's summary, metrics and tables. Raises
-    UserError: a block, a result or matrix.yaml is missing or not as allowed, or a study has no report."""
+    """Write `index.html`, `report.md`, `claims.json`, the figures, and every study's summary, metrics and tables.
+    Raises UserError: a block, a result or matrix.yaml is missing or not as allowed, or a study has no report."""
     experiment = experiment_parser("Report one experiment.").parse_args(argv).experiment
     model = load_block(experiment, "model", Model)
     summary = required(paths.compare_folder(experiment) / "summary.json", f"compare@{experiment}")

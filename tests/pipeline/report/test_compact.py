@@ -10,7 +10,7 @@ SVG = f'<svg>\n <style type="text/css">*{{a: b}}</style>\n <g>\n{USE * 3}{{}} </
 
 def test_a_style_that_stands_there_often_is_a_class_and_another_stays() -> None:
     text = compact(SVG.format('<path d="M 0.129 1 \nL 22.999 1.5" style="stroke: red"/>'))
-    root, style, group, *uses, path = ElementTree.fromstring(text).iter()
+    _, style, _, *uses, path = ElementTree.fromstring(text).iter()
     assert style.text == "*{a: b}.c0{fill: red}"
     assert [use.attrib for use in uses] == [{"x": "1.23", "y": "2", "class": "c0"}] * 3
     assert path.attrib == {"d": "M 0.12 1  L 22.99 1.5", "style": "stroke: red"}

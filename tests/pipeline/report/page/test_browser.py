@@ -77,7 +77,13 @@ def two_lines(summary: None) -> Figure:
     """Lines a and b, with intervals, in a figure with a legend."""
     figure, (axes,) = panels("made", (5, 3), "accuracy (%)", x="level")
     for label, at in (("a", 0.9), ("b", 0.8)):
-        draw_intervals(axes, [1, 2], [Interval(2, at, 0.01), Interval(2, at, 0.02)], label=label, **look(label))
+        draw_intervals(
+            axes,
+            [1, 2],
+            [Interval(2, at, 0.1, at - half, at + half) for half in (0.01, 0.02)],
+            label=label,
+            **look(label),
+        )
     legend_below(figure, axes, columns=2)
     return figure
 
