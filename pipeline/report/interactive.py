@@ -59,7 +59,7 @@ def points_of(figure: Figure, labels: list[str]) -> list[tuple[int, float, float
 
 def with_points(svg: str, labels: list[str], points: list[tuple[int, float, float, str]]) -> str:
     """The document with its points as metadata."""
-    data = escape(json.dumps({"series": labels, "points": points}, ensure_ascii=False, separators=(",", ":")))
+    data = escape(json.dumps({"series": labels, "points": points}, ensure_ascii=False, separators=(",", ":")), quote=False)
     start, end = svg.rsplit("</svg>", 1)
     return f"{start}<metadata>{data}</metadata>\n</svg>{end}"
 
