@@ -59,9 +59,9 @@ def points_of(figure: Figure, labels: list[str]) -> list[tuple[int, float, float
 
 def with_points(svg: str, labels: list[str], points: list[tuple[int, float, float, str]]) -> str:
     """The document with its points as metadata."""
-    data = escape(json.dumps({"series": labels, "points": points}, ensure_ascii=False, separators=(",", ":")), quote=False)
+    data = json.dumps({"series": labels, "points": points}, ensure_ascii=False, separators=(",", ":"))
     start, end = svg.rsplit("</svg>", 1)
-    return f"{start}<metadata>{data}</metadata>\n</svg>{end}"
+    return f"{start}<metadata>{escape(data, quote=False)}</metadata>\n</svg>{end}"
 
 
 def _labelled(axes: Axes) -> Iterator[tuple[str, Line2D, list[Artist], list[float]]]:
