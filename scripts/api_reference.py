@@ -10,8 +10,8 @@ import snnprune
 PAGE = Path(__file__).resolve().parents[1] / "docs/api.md"
 TITLE = """# Reference
 
-Made from the docstrings by `make docs`; a test holds it current. The library is what `snnprune` has; the rest is what the
-author of a method or a study needs, see [extending.md](extending.md).
+Made from the docstrings by `make docs`; a test holds it current. The library is what `snnprune` has; the rest is what
+the author of a method or a study needs, see [extending.md](extending.md).
 """
 FOR_AUTHORS = {
     "For the author of a method": (
