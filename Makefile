@@ -9,7 +9,7 @@ PLOTS_PAGE := $(VENV)/plots_page.html
 export VENV
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help run flow plan test ui plots track deploy matrix setup setup-test lint lock
+.PHONY: help run flow plan test ui plots track deploy matrix setup setup-test lint lock docs
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make deploy [PORT=4200]                     Prefect's server and schedules, until Ctrl-C"
 	@echo "make track                                  bring MLflow up to date with the results"
 	@echo "make matrix                                 bring matrix.yaml up to date with params.yaml (run does it, too)"
+	@echo "make docs                                   docs/api.md anew from the docstrings"
 	@echo "make lint, make lock                        ruff; the lock files anew from pyproject.toml"
 	@echo "All but the first two are the command snnprune (.venv/bin/snnprune --help)."
 
@@ -59,6 +60,9 @@ matrix: setup
 
 lint: setup-test
 	@$(VENV)/bin/python -m ruff check . && $(VENV)/bin/python -m ruff format --check .
+
+docs: setup-test
+	@$(VENV)/bin/python -m scripts.api_reference
 
 setup: FILE := requirements.lock
 setup-test: FILE := requirements-test.lock

@@ -5,7 +5,6 @@ In the SVG every part of series i has an id `series<i>-<n>`, its entry in the le
 """
 
 import json
-import re
 from collections.abc import Iterator
 from html import escape
 
@@ -18,7 +17,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import DrawingArea
 
-ROUNDED = re.compile(r'(?<= )(?:d|x|y|transform)="[^"]*"')
+MOST = 60  # points of a line: one of more is a curve
 
 
 def name_series(figure: Figure) -> list[str]:
@@ -41,13 +40,13 @@ def name_series(figure: Figure) -> list[str]:
 
 
 def points_of(figure: Figure, labels: list[str]) -> list[tuple[int, float, float, str]]:
-    """The points of every series that lie within their axes: index of its label, x and y in points from the top left
-    corner, and what is there. To be called when the figure was drawn, which places its axes."""
+    """The points that lie within their axes, of every series of at most `MOST`: index of its label, x and y in points
+    from the top left corner, and what is there. To be called when the figure was drawn, which places its axes."""
     height, scale = 72 * figure.get_figheight(), 72 / figure.dpi
     found = []
     for axes in figure.axes:
         for label, line, _, halves in _labelled(axes):
-            if line.get_transform() != axes.transData:  # such as a line across the axes
+            if line.get_transform() != axes.transData or len(line.get_xdata()) > MOST:  # such as a line across the axes
                 continue
             values = np.column_stack([np.asarray(data, dtype=float) for data in line.get_data()])
             for (x, y), half in zip(values, halves or [None] * len(values), strict=True):
@@ -59,11 +58,10 @@ def points_of(figure: Figure, labels: list[str]) -> list[tuple[int, float, float
 
 
 def with_points(svg: str, labels: list[str], points: list[tuple[int, float, float, str]]) -> str:
-    """The document with its points as metadata, coordinates to a hundredth of a point, and no indentation."""
-    svg = re.sub(r"\n\s*", "\n", ROUNDED.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg))
-    data = escape(json.dumps({"series": labels, "points": points}, ensure_ascii=False, separators=(",", ":")))
+    """The document with its points as metadata."""
+    data = json.dumps({"series": labels, "points": points}, ensure_ascii=False, separators=(",", ":"))
     start, end = svg.rsplit("</svg>", 1)
-    return f"{start}<metadata>{data}</metadata>\n</svg>{end}"
+    return f"{start}<metadata>{escape(data, quote=False)}</metadata>\n</svg>{end}"
 
 
 def _labelled(axes: Axes) -> Iterator[tuple[str, Line2D, list[Artist], list[float]]]:
@@ -98,4 +96,4 @@ def _text(axes: Axes, x: float, y: float, half: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 9) + 0:.4g}"

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.io.nets import DENSE
+from pipeline.report.compact import compact
 from pipeline.report.interactive import name_series, points_of, with_points
 from pipeline.report.looks import colour_of, marker_of
 from pipeline.report.statistics import Interval
@@ -85,7 +86,7 @@ def draw_intervals(axes: Axes, x: Iterable[float], y: Iterable[Interval], scale:
         above, below = (
             [min(*pair) for pair in zip(halves, room, strict=True)] for room in ([100 - m for m in means], means)
         )
-    axes.errorbar(x_values, means, yerr=[below, above], **{"capsize": 3} | options)
+    axes.errorbar(x_values, means, yerr=[below, above], **options)
 
 
 def sparsity_axis(axes: Axes, found: Iterable[float], label: str = "sparsity (%, log scale of the share kept)") -> None:
@@ -125,4 +126,4 @@ def as_svg(figure: Figure) -> str:
         figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     points = points_of(figure, labels)
     plt.close(figure)
-    return with_points(text.getvalue(), labels, points)
+    return with_points(compact(text.getvalue()), labels, points)

@@ -17,6 +17,7 @@ from pipeline.report.claims.judge import judge
 from pipeline.report.comparison.figures import FIGURES, SPENT
 from pipeline.report.comparison.summary import from_json
 from pipeline.report.page.exports import exports_section
+from pipeline.report.page.markdown import render_markdown
 from pipeline.report.page.page import render_page
 from pipeline.report.page.sections import page_of
 from pipeline.report.studies import Context, Studied, load_report
@@ -28,8 +29,8 @@ from snnprune.pruning.mask import prunable_weights
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write `index.html`, `claims.json`, the figures, and every study's summary, metrics and tables. Raises
-    UserError: a block, a result or matrix.yaml is missing or not as allowed, or a study has no report."""
+    """Write `index.html`, `report.md`, `claims.json`, the figures, and every study's summary, metrics and tables.
+    Raises UserError: a block, a result or matrix.yaml is missing or not as allowed, or a study has no report."""
     experiment = experiment_parser("Report one experiment.").parse_args(argv).experiment
     model = load_block(experiment, "model", Model)
     summary = required(paths.compare_folder(experiment) / "summary.json", f"compare@{experiment}")
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     exports = None
     if experiment in read_stages().get("export", {}):
         exports = exports_section(experiment, read_table(export_table(experiment), f"export@{experiment}"))
-    page = render_page(page_of(experiment, dataset, model, timesteps, comparison, studies, judgement, svgs, exports))
+    page = page_of(experiment, dataset, model, timesteps, comparison, studies, judgement, svgs, exports)
     folder = paths.report_folder(experiment)
     if not studies:  # the folders are outputs all the same, and git keeps no empty ones
         for name in ("studies", "metrics", "figures"):
@@ -68,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, svg in drawn.items():
         write_text(folder / "figures" / f"{name}.svg", svg)
     write_json(folder / "claims.json", asdict(judgement))
-    write_text(paths.report_page(experiment), page)
+    write_text(paths.report_page(experiment), render_page(page))
+    write_text(folder / "report.md", render_markdown(page))
     print(f"report: {paths.report_page(experiment)}")
 
 

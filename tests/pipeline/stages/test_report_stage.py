@@ -265,6 +265,7 @@ def test_every_study_is_reported(project: Path) -> None:
     first = contents(folder)
     assert set(first) == {
         "index.html",
+        "report.md",
         "claims.json",
         *(f"{kind}/{study}.json" for study in TABLES for kind in ("studies", "metrics")),
         *(f"figures/{name}.svg" for names in drawings.values() for name in names),
@@ -272,7 +273,7 @@ def test_every_study_is_reported(project: Path) -> None:
         "studies/energy-front.csv",
     }
     assert [name for name in re.findall('<section id="(\\w+)"', page) if name in TABLES] == list(ORDER)
-    assert page.count("<img") == page.count("<figure>") == 2 + sum(map(len, drawings.values()))
+    assert page.count("<img") == page.count("<figure>") == 4 + sum(map(len, drawings.values()))
     for study in TABLES:
         part = page.split(f'<section id="{study}"')[1].split("</section>")[0]
         assert part.count("<figure>") == len(drawings[study])
