@@ -97,6 +97,26 @@ def track(
     flows.registry.promote.carry_out_kept()
 
 
+@app.command()
+def push(
+    experiment: Annotated[str | None, typer.Argument(help="Only this experiment (default: all).")] = None,
+) -> None:
+    """Copy finished results to DVC's default remote (docs/sharing.md)."""
+    require(*PROJECT_FILES)
+    import flows.sharing.share
+
+    flows.sharing.share.push(experiment)
+
+
+@app.command()
+def pull(experiment: Experiment) -> None:
+    """Fetch a finished experiment from DVC's default remote, without training (docs/sharing.md)."""
+    require(*PROJECT_FILES)
+    import flows.sharing.share
+
+    flows.sharing.share.pull(experiment)
+
+
 @app.command("promote")
 def promote_net(
     experiment: Annotated[str | None, typer.Argument(help="With results (snnprune list).")] = None,

@@ -41,6 +41,8 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ),
         (["plan", "digits"], "flows.run.plan", (("digits",), {})),
         (["track", "digits"], "flows.tracking.replay.track", (("digits",), {})),
+        (["push"], "flows.sharing.share.push", ((None,), {})),
+        (["pull", "digits"], "flows.sharing.share.pull", (("digits",), {})),
         (["ui", "--port", "5001"], "flows.tracking.ui.open_ui", ((5001,), {})),
         (
             ["promote", "digits", "--max-energy", "10%", "--delta", "0.01"],
