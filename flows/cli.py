@@ -117,6 +117,15 @@ def pull(experiment: Experiment) -> None:
     flows.sharing.share.pull(experiment)
 
 
+@app.command()
+def clean(yes: Annotated[bool, typer.Option("--yes", help="Remove it.")] = False) -> None:
+    """List what no dvc.lock names any more: MLflow runs, cache, worktrees, resume points (docs/service.md)."""
+    require(*PROJECT_FILES)
+    import flows.retention.clean
+
+    flows.retention.clean.clean(yes=yes)
+
+
 @app.command("promote")
 def promote_net(
     experiment: Annotated[str | None, typer.Argument(help="With results (snnprune list).")] = None,

@@ -189,6 +189,7 @@ def test_refused_credentials_and_none_are_one_line(project: Path, on_s3: str, mo
             pull("tiny")
     finally:
         requests.post(f"{on_s3}/moto-api/reset-auth", data=b"1000000", timeout=10)
+    monkeypatch.chdir(project)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(UserError, match=r"^remote store \(s3://.*refuses access .*credentials"):
