@@ -126,6 +126,24 @@ def clean(yes: Annotated[bool, typer.Option("--yes", help="Remove it.")] = False
     flows.retention.clean.clean(yes=yes)
 
 
+@app.command()
+def backup(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Copy the databases and files of MLflow and Prefect (docs/service.md)."""
+    require(*PROJECT_FILES)
+    import flows.backup.backup
+
+    flows.backup.backup.backup(folder)
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(help="That `snnprune backup` wrote.")]) -> None:
+    """Put a backup back (docs/service.md)."""
+    require(*PROJECT_FILES)
+    import flows.backup.backup
+
+    flows.backup.backup.restore(folder)
+
+
 @app.command("promote")
 def promote_net(
     experiment: Annotated[str | None, typer.Argument(help="With results (snnprune list).")] = None,
