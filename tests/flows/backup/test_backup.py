@@ -95,7 +95,9 @@ def test_half_a_backup_a_damaged_one_and_another_project_s_are_named(
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(project, elsewhere)
     monkeypatch.chdir(elsewhere)
-    with pytest.raises(UserError, match=f"is of a project in {project}; restore it there"):
+    with pytest.raises(
+        UserError, match=f"is of a project in {project}, and MLflow keeps absolute paths; restore there"
+    ):
         restore(backed_up)
 
 
