@@ -148,7 +148,7 @@ def _run(project: Path, kill: str, moment: float, *, prefect: bool) -> Ended:
                     with suppress(psutil.NoSuchProcess):
                         victim.kill()
                         killed = True
-            time.sleep(0.05)
+            time.sleep(0.25)
     seconds = time.monotonic() - start
     said = log.read_text(encoding="utf-8", errors="replace")
     if flow.returncode and not (killed and kill == "flow"):
