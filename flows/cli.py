@@ -114,6 +114,53 @@ def track(
     flows.registry.promote.carry_out_kept()
 
 
+@app.command()
+def push(
+    experiment: Annotated[str | None, typer.Argument(help="Only this experiment (default: all).")] = None,
+) -> None:
+    """Copy finished results to DVC's default remote (docs/sharing.md)."""
+    require(*PROJECT_FILES)
+    import flows.sharing.share
+
+    flows.sharing.share.push(experiment)
+
+
+@app.command()
+def pull(experiment: Experiment) -> None:
+    """Fetch a finished experiment from DVC's default remote, without training (docs/sharing.md)."""
+    require(*PROJECT_FILES)
+    import flows.sharing.share
+
+    flows.sharing.share.pull(experiment)
+
+
+@app.command()
+def clean(yes: Annotated[bool, typer.Option("--yes", help="Remove it.")] = False) -> None:
+    """List what no dvc.lock names any more: MLflow runs, cache, worktrees, resume points (docs/service.md)."""
+    require(*PROJECT_FILES)
+    import flows.retention.clean
+
+    flows.retention.clean.clean(yes=yes)
+
+
+@app.command()
+def backup(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Copy the databases and files of MLflow and Prefect (docs/service.md)."""
+    require(*PROJECT_FILES)
+    import flows.backup.backup
+
+    flows.backup.backup.backup(folder)
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(help="That `snnprune backup` wrote.")]) -> None:
+    """Put a backup back (docs/service.md)."""
+    require(*PROJECT_FILES)
+    import flows.backup.backup
+
+    flows.backup.backup.restore(folder)
+
+
 @app.command("promote")
 def promote_net(
     experiment: Annotated[str | None, typer.Argument(help="With results (snnprune list).")] = None,

@@ -12,11 +12,14 @@ FORBIDDEN = {  # storey -> what none of its files imports
     "flows": {"torch", "snntorch", "scipy", "sklearn", "osqp", "cvxpy"},
 }
 ONLY_IN = {  # library -> the files and folders of flows that may import it
-    "dvc": ["flows/engine/dvc.py", "flows/engine/parsed.py"],
+    "dvc": ["flows/engine/dvc.py", "flows/engine/parsed.py", "flows/engine/remote.py"],
     "dvc_data": ["flows/engine/dvc.py"],
     "distributed": ["flows/engine/dask.py"],
     "mlflow": [
-        *(f"flows/tracking/{name}.py" for name in ("store", "database", "exports", "runs", "model", "served_model")),
+        *(
+            f"flows/tracking/{name}.py"
+            for name in ("store", "database", "exports", "runs", "model", "served_model", "superseded")
+        ),
         *(f"flows/registry/{name}.py" for name in ("registry", "app")),
     ],
     "prefect": ["flows/scheduled", "flows/engine/dask.py"],

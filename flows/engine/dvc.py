@@ -1,5 +1,5 @@
-"""DVC as a library. Its internals are known here, in graph.py, in_use.py and parsed.py alone (DVC is pinned, and tests
-hold every step against `dvc`).
+"""DVC as a library. Its internals are known here, in graph.py, in_use.py, parsed.py and remote.py alone (DVC is pinned,
+and tests hold every step against `dvc`).
 
 A stage is brought up to date as `dvc repro` does it, but in this process and with the command run by somebody else:
 `begin` decides, takes a result from the run cache, or clears the way for the command; `finish` looks whether the

@@ -25,14 +25,14 @@ def prepare(root: Path, name: str) -> Path:
     """Bring the worktree of that name to the current commit of the project in `root`, and return its folder. Nothing of
     an earlier run is left but its resume points: results are in the cache, from where DVC takes them. Raises UserError:
     a flow runs in it, it is no DVC project or has no commit, or git fails."""
-    commit = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
+    commit = git(root, "rev-parse", "--verify", "HEAD^{commit}")
     folder = root / WORKTREES / name
     if (folder / ".git").is_file():
         with workspace(folder):
-            _git(folder, "checkout", "--force", "--detach", "--quiet", commit)
-            _git(folder, "clean", "--quiet", "-ffdx", *(f"--exclude={kept}" for kept in KEPT))
+            git(folder, "checkout", "--force", "--detach", "--quiet", commit)
+            git(folder, "clean", "--quiet", "-ffdx", *(f"--exclude={kept}" for kept in KEPT))
     else:
-        _git(root, "worktree", "add", "--force", "--detach", "--quiet", str(folder), commit)
+        git(root, "worktree", "add", "--force", "--detach", "--quiet", str(folder), commit)
     local = configparser.ConfigParser(interpolation=None)  # the project's own settings of DVC, such as remotes
     local.read(root / ".dvc/config.local")
     local.read_dict({"cache": {"dir": cache_folder(root)}})
@@ -44,7 +44,8 @@ def prepare(root: Path, name: str) -> Path:
     return folder
 
 
-def _git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str) -> str:
+    """What git prints, run in `root`, whatever git's own variables say and without hooks. Raises UserError."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "-c", f"core.hooksPath={os.devnull}", *arguments]  # `dvc install` has DVC run at each checkout
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)

@@ -44,6 +44,9 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["track", "digits"], "flows.tracking.replay.track", (("digits",), {})),
         (["diff", "main"], "pipeline.diff.diff.diff", ((PROJECT, "main", None, None), {})),
         (["diff", "main", "v2", "digits"], "pipeline.diff.diff.diff", ((PROJECT, "main", "v2", "digits"), {})),
+        (["push"], "flows.sharing.share.push", ((None,), {})),
+        (["pull", "digits"], "flows.sharing.share.pull", (("digits",), {})),
+        (["clean", "--yes"], "flows.retention.clean.clean", ((), {"yes": True})),
         (["ui", "--port", "5001"], "flows.tracking.ui.open_ui", ((5001,), {})),
         (
             ["promote", "digits", "--max-energy", "10%", "--delta", "0.01"],

@@ -1,0 +1,1 @@
+"""What a project no longer needs, and removing it: `snnprune clean`."""

@@ -1,0 +1,1 @@
+"""Results for others, by DVC's remote: push and pull."""
