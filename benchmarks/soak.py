@@ -2,8 +2,8 @@
 
 Each is what a schedule does, in a clone of the committed project with a small `digits`: the worktree is brought to the
 newest commit, which has another learning rate, so that every net is trained anew, and the experiment is run there and
-logged to MLflow. Of each four runs the second is killed by SIGKILL, the third has the same commit and goes on from there,
-and the fourth loses a stage to SIGKILL. With `--prefect` each is a Prefect flow, which takes longer.
+logged to MLflow. Of each four runs the second is killed by SIGKILL, the third has the same commit and goes on from
+there, and the fourth loses a stage to SIGKILL. With `--prefect` each is a Prefect flow, which takes longer.
 
 Printed: runs that were done, resumed and lost; processes left behind; seconds a run; and of the first and the last run
 the size of dvc.lock and mlruns and the most memory of all processes together.
