@@ -2,8 +2,8 @@
 
 Each is what a schedule does, in a clone of the committed project with a small `digits`: the worktree is brought to the
 newest commit, which has another learning rate, so that every net is trained anew, and the experiment is run there and
-logged to MLflow. Of each three runs the second loses a stage to SIGKILL, and the third is killed itself; the run after
-that has the same commit and goes on. With `--prefect` each is a Prefect flow, which takes longer.
+logged to MLflow. Of each four runs the second is killed by SIGKILL, the third has the same commit and goes on from
+there, and the fourth loses a stage to SIGKILL. With `--prefect` each is a Prefect flow, which takes longer.
 
 Printed: runs that were done, resumed and lost; processes left behind; seconds a run; and of the first and the last run
 the size of dvc.lock and mlruns and the most memory of all processes together.
@@ -33,6 +33,7 @@ from flows.retention.leftover import size_of
 from pipeline import matrix
 
 EXPERIMENT = "digits"
+KILLS = ("", "flow", "", "stage")  # what of each run, in turns; the last run of all is left alone
 NAME = "soak"  # of the deployment
 KEPT_BLOCKS = ("data", "model", "train", "prune", "methods", "layers")
 METHODS = ["cqp", "magnitude"]
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if not runs or runs[-1].killed != "flow":
                 _commit(project, number)
             usual = median([run.seconds for run in runs if not run.killed] or [30.0])
-            kill = ("", "stage", "flow")[number % 3] if number + 1 < options.runs else ""
+            kill = KILLS[number % len(KILLS)] if number + 1 < options.runs else ""
             runs.append(_run(project, kill, moments.uniform(0.2, 0.8) * usual, prefect=options.prefect))
             print(f"run {number + 1}: {runs[-1]}", flush=True)
             if number + 1 < options.runs:
