@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from pipeline.report.compact import compact
 
 USE = '  <use x="1.23456" y="2" style="fill: red"/>\n'
-SVG = f'<svg>\n <style type="text/css">*{{a: b}}</style>\n <g>\n{USE * 3}{{}} </g>\n</svg>\n'
+SVG = f'<svg>\n <style type="text/css">*{{{{a: b}}}}</style>\n <g>\n{USE * 3}{{}} </g>\n</svg>\n'
 
 
 def test_a_style_that_stands_there_often_is_a_class_and_another_stays() -> None:
