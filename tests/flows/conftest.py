@@ -139,8 +139,17 @@ files = {
             for seed in (0, 1, 2)
         ),
         "summary.json": {
-            "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "results": [],
-            "dense": {"n": 1, "mean": 0.9}, "baseline": None
+            "experiment": experiment, "protocol": "fair", "synapses": 5, "seeds": [0], "baseline": None,
+            "dense": {"n": 1, "mean": 0.9}, "results": [
+                {"method": "cqp", "level": 0.5, "keep": 3, "nnz": [3], "empty_layers": 0, "margin": None}
+                | {
+                    name: {"n": 1, "mean": 0.5}
+                    for name in (
+                        "sparsity", "validation_accuracy", "accuracy_before", "accuracy", "one_shot_sparsity",
+                        "one_shot_accuracy", "one_shot_compensated", "saved_energy",
+                    )
+                }
+            ],
         },
         "figures/curve.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>',
         "metrics/dense.json": {"accuracy": 0.9},
