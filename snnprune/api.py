@@ -200,7 +200,7 @@ def prune(
     >>> pruned.sparsity, [step.mask.nnz for step in pruned.levels]
     (0.75, [72, 36])
     >>> print(prune(build([16, 8, 2]), data, method="magnitude", max_bytes=200, fan_in=4).achieved)
-    30 synapses, 198 bytes of weights, 28 operations, 574 pJ; 100.00 % of the summed score that is possible
+    30 synapses, 198 bytes of weights, 28 operations, 390 pJ; 100.00 % of the summed score that is possible
     """
     network, chosen = copy.deepcopy(network), load_method(method)
     levels = [level] if isinstance(level, int | float) else list(level or [DEFAULT_LEVEL])

@@ -124,8 +124,8 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
         (
             {"experiments.digits.compare": {"baseline": "gradient"}},
             [
-                "compare.baseline: allowed are null and matrix.digits.methods, cqp, magnitude, obs, osqp, random, "
-                "lamp, wanda, taylor, cqp_gradual; found 'gradient'"
+                "compare.baseline: allowed are null and matrix.digits.methods, cqp, cqp_gradual, magnitude, wanda, "
+                "osqp, random; found 'gradient'"
             ],
         ),
         ({"experiments.digits.compare": {}}, ["compare.baseline: missing; it has no default"]),

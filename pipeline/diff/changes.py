@@ -119,7 +119,7 @@ def change_of(net: Net, before: pd.Series, after: pd.Series) -> Change:
         return Change(*net, old, new, None, (), False)
     if seeds:
         difference = paired_difference(after.loc[list(seeds)], before.loc[list(seeds)])
-        return Change(*net, old, new, difference, seeds, difference.shown)
+        return Change(*net, old, new, difference, seeds, difference.excludes_zero)
     apart = None not in (old.low, new.low) and (new.low > old.high or new.high < old.low)
     return Change(*net, old, new, Difference(1, new.mean - old.mean), (), apart)
 

@@ -29,6 +29,11 @@ class Interval:
         """Half the width of the interval, 0 without one."""
         return 0.0 if self.high is None else self.high - self.mean
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the whole interval lies on one side of zero; never from one seed."""
+        return self.low is not None and (self.low > ROUNDING or self.high < -ROUNDING)
+
     def scaled(self, factor: float) -> "Interval":
         """The same in another unit."""
         values = (None if value is None else factor * value for value in (self.mean, self.sd, self.low, self.high))

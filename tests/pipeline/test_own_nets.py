@@ -125,7 +125,7 @@ def test_every_study_runs_on_a_plain_sequence_that_is_trained_here() -> None:
 )
 def test_a_study_that_a_network_cannot_give_is_refused(module: str, timesteps: int | None, expected: dict) -> None:
     model = {"module": f"nets.py:{module}"} | ({"timesteps": timesteps} if timesteps else {})
-    of_plain = {"quantise", "fewer_steps", "scratch"} - {*expected}
+    of_plain = {"ann", "quantise", "fewer_steps", "scratch"} - {*expected}
     studies = [study for study in STUDY_BLOCKS if study not in of_plain]
     found = problems(model, *studies)
     for study, text in expected.items():

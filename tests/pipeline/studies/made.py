@@ -46,7 +46,7 @@ PARAMS: dict[str, Any] = {
             "early_exit": {"thresholds": [0.0, 0.4, 0.8, 1.0], "delta": 0.1},
             "fewer_steps": {
                 "methods": ["cqp"],
-                "levels": [0.9],
+                "levels": [0.5],
                 "steps": [2, 3],
                 "finetune": FINETUNE,
                 "thresholds": [0.0, 0.4, 0.8],
