@@ -21,11 +21,15 @@ TABLE, SUMMARY, CLAIMS = COMPARE / "comparison.csv", COMPARE / "summary.json", P
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A project in a folder of a repository, with the committed results of digits, tagged v1."""
+    """A project in a folder of a repository, with committed results of digits, four methods and three seeds of them,
+    tagged v1."""
     root = tmp_path / "repository/project"
     for file in (TABLE, SUMMARY, CLAIMS):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / file, root / file)
+    methods = ["dense", "cqp", "magnitude", "osqp", "random"]
+    edit(root / TABLE, lambda table: table[table["method"].isin(methods) & (table["seed"] < 3)])
+    judge(root / CLAIMS, "not reproduced")
     run(root.parent, "git", "init", "-q")
     commit(root.parent)
     run(root, "git", "tag", "v1")
@@ -34,6 +38,12 @@ def repository(tmp_path: Path) -> Path:
 
 def edit(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     change(pd.read_csv(path)).to_csv(path, index=False)
+
+
+def judge(path: Path, verdict: str) -> None:
+    claims = json.loads(path.read_text())
+    claims["claims"][0]["verdict"] = verdict
+    path.write_text(json.dumps(claims))
 
 
 def shifted(table: pd.DataFrame) -> pd.DataFrame:
@@ -51,10 +61,9 @@ def test_nothing_changed_is_one_line(repository: Path) -> None:
 
 
 def test_what_changed_is_a_comment_for_a_pull_request(repository: Path) -> None:
+    table = pd.read_csv(repository / TABLE)
     edit(repository / TABLE, shifted)
-    claims = json.loads((repository / CLAIMS).read_text())
-    claims["claims"][0]["verdict"] = "reproduced"
-    (repository / CLAIMS).write_text(json.dumps(claims))
+    judge(repository / CLAIMS, "reproduced")
     text = diff(repository, "v1")
     lines = text.splitlines()
     assert lines[0] == "## Results: `v1` → the working tree"
@@ -63,9 +72,10 @@ def test_what_changed_is_a_comment_for_a_pull_request(repository: Path) -> None:
     (claim,) = [line for line in lines if line.startswith("| cqp_at_90: ")]
     assert claim.endswith("| not reproduced | reproduced |")
     rows = [line for line in lines if line.startswith("| cqp@0.90 |")]
-    assert len(rows) == 5  # accuracy, margin, energy on three profiles
+    profiles = sum(name.startswith("energy_once") for name in table)
+    assert len(rows) == 2 + profiles  # accuracy, margin, energy on each
     before, now, difference, seeds = (cell.strip() for cell in rows[0].split("|")[2:-1])
-    accuracy = pd.read_csv(PROJECT / TABLE).query("method == 'cqp' and level == 0.9")["accuracy"].mean()
+    accuracy = table.query("method == 'cqp' and level == 0.9")["accuracy"].mean()
     assert before.startswith(f"{100 * accuracy:.2f} ± ") and now.startswith(f"{100 * accuracy + 1:.2f} ± ")
     assert (difference, seeds) == ("**+1.00 ± 0.00**", "3")
     assert "| **+1.00 ± 0.00** |" in rows[1]
