@@ -1,7 +1,6 @@
 """`snnprune deploy` for real: a cron schedule that fires in a worktree, a run on demand, and nothing left behind."""
 
 import json
-import shlex
 import signal
 import socket
 import subprocess
@@ -20,14 +19,12 @@ from prefect.states import Running
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from flows.notification import VARIABLE
 from flows.scheduled.deploy import deploy
 from flows.scheduled.serve import mark_lost_runs
 from snnprune.core.errors import UserError
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
 from tests.processes import free_port, marked, within
-from tests.receiver import PATH, Receiver, receiver
 from tests.tiny import commit, environment, make_repository, run, tiny_params, write_params
 
 pytestmark = pytest.mark.slow
@@ -46,13 +43,13 @@ SESSION.mount(
 class Deployed:
     """A repository of which `deploy` is run, and the address of its server."""
 
-    def __init__(self, folder: Path, port: int, webhook: str) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self.command = [sys.executable, "-m", "flows.cli", "deploy", "--port", str(port)]
         self.mark = f"{folder}:{port}"
         self.environment = {**environment(folder), MARK: self.mark, "PREFECT_API_URL": f"{self.url}/api"}
-        self.environment |= {"PREFECT_RUNNER_POLL_FREQUENCY": "1", VARIABLE: webhook}
+        self.environment["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
 
     def launch(self) -> None:
         with (self.folder / "deploy.log").open("wb") as log:
@@ -103,14 +100,7 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def messages() -> Iterator[Receiver]:
-    """Where messages about runs are posted to."""
-    with receiver() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory, messages: Receiver) -> Iterator[Deployed]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """All is up, with trivial stages; nightly is due every few seconds; a person's edits have broken the project."""
     folder = make_repository(tmp_path_factory.mktemp("deploy") / "project")
     (folder / "dvc.yaml").write_text(DVC_YAML)
@@ -119,7 +109,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, messages: Receiver) -> It
     yaml = (PROJECT / "prefect.yaml").read_text().replace("experiment: mnist", "experiment: digits")
     (folder / "prefect.yaml").write_text(yaml.replace("0 2 * * *", OFTEN))
     commit(folder)
-    found = Deployed(folder, free_port(), messages.url)
+    found = Deployed(folder, free_port())
     found.start()
     for name in EDITED:
         with (folder / name).open("a") as file:
@@ -196,48 +186,6 @@ def test_a_run_on_demand_takes_overrides_and_is_logged_apart(deployed: Deployed,
     assert sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits")) == standard
 
 
-def test_a_run_that_fails_and_one_that_crashes_post_a_message(
-    deployed: Deployed, scheduled: dict, messages: Receiver
-) -> None:
-    failed = deployed.start_run("on-demand", overrides=["matrix.digits.methods=[nope]"])
-    deployed.state_of(failed, "Failed")
-    text = said_of(messages, "snnprune: digits failed\n")
-    assert f"{deployed.url}/runs/flow-run/{failed}" in text
-    (command,) = [line.removeprefix("to go on: ") for line in text.splitlines() if line.startswith("to go on: ")]
-    *words, parameters = shlex.split(command)
-    of_on_demand = deployed.deployments()["on-demand"]["id"]
-    assert words == ["prefect", "deployment", "run", "--id", of_on_demand, "--params"]
-    assert json.loads(parameters) == {"experiment": "digits", "overrides": ["matrix.digits.methods=[nope]"]}
-    crashed = deployed.start_run("smoke")
-    deployed.state_of(crashed, "Running")
-    of_run = marked("PREFECT__FLOW_RUN_ID", crashed)
-    min(of_run, key=lambda process: process.create_time()).kill()
-    deployed.state_of(crashed, "Crashed")
-    assert f"flow-run/{crashed}" in said_of(messages, "snnprune: digits crashed\n")
-
-
-def test_the_server_itself_posts_a_message_about_a_run_that_does_not_start_in_time(
-    deployed: Deployed, messages: Receiver
-) -> None:
-    """Of no deployment, so that nothing starts it."""
-    flow = deployed.deployments()["smoke"]["flow_id"]
-    about = {"flow_id": flow, "name": "waiting", "parameters": {"experiment": "digits"}}
-    past = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2026-01-01T00:00:00Z"}}
-    waiting = deployed.ask("flow_runs", {**about, "state": past})["id"]
-    text = said_of(messages, "snnprune: digits is late: it should have started at 2026-01-01")
-    assert f"{deployed.url}/runs/flow-run/{waiting}" in text
-    deployed.ask(f"flow_runs/{waiting}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
-    blocks = deployed.ask("block_documents/filter")
-    assert blocks and PATH not in json.dumps(blocks)  # Prefect hides it, whoever asks
-
-
-def said_of(messages: Receiver, start: str) -> str:
-    """The message that begins so, once it has come."""
-    found = within(150, lambda: [text for text in messages.texts if text.startswith(start)], every=0.2)
-    assert found, messages.texts
-    return found[-1]
-
-
 def test_a_run_that_prefect_is_asked_to_cancel_is_cancelled(deployed: Deployed, scheduled: dict) -> None:
     asked = deployed.start_run("smoke")
     deployed.state_of(asked, "Running")
@@ -246,7 +194,7 @@ def test_a_run_that_prefect_is_asked_to_cancel_is_cancelled(deployed: Deployed, 
 
 
 def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments_and_lost_runs_are_crashed(
-    deployed: Deployed, scheduled: dict, server: None, messages: Receiver, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, scheduled: dict, server: None
 ) -> None:
     url = get_current_settings().api.url
     with get_client(sync_client=True) as client:
@@ -255,10 +203,7 @@ def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments_and_lost_ru
         subprocess.run(command, cwd=deployed.folder, env={**deployed.environment, "PREFECT_API_URL": url}, check=True)
         found = {one.name: one for one in client.read_deployments()}
         lost = client.create_flow_run_from_deployment(found["smoke"].id, state=Running())
-        monkeypatch.setenv(VARIABLE, messages.url)
         mark_lost_runs()
-        page = f"Prefect: {url.removesuffix('/api')}/runs/flow-run/{lost.id}"
-        assert [text.splitlines()[0] for text in messages.texts if page in text] == ["snnprune: digits crashed"]
         assert client.read_flow_run(lost.id).state.name == "Crashed"
     for name, served in deployed.deployments().items():
         assert (found[name].work_pool_name, found[name].parameters) == ("local", served["parameters"])
