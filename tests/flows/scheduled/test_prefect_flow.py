@@ -113,7 +113,7 @@ def test_a_message_that_reaches_nobody_costs_a_line_and_the_run_ends_as_it_did(t
 
 
 def test_a_planted_secret_reaches_no_log_tag_artifact_message_or_result(tiny, server, monkeypatch, capfd) -> None:
-    """Stages print it, git's commit has it, and the flow's end tells of it."""
+    """Stages print it, git's commit has it, and the flow's end reports it."""
     secrets = "pl4nted-s3cret", "other-pl4nted"
     for name in ("DATABASE_PASSWORD", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, secrets[0])
