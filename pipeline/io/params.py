@@ -3,6 +3,7 @@ schema lives beside the code that uses it (`snnprune/pruning/params.py` for `pru
 validates the whole file at once."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -41,11 +42,17 @@ class Matrix(Block):
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """Parse params.yaml and check its outline (top keys, experiments' names), without looking at the blocks. Raises
-    ParamsError: the file is missing, is not YAML, or its outline is wrong; every problem found is listed."""
+    ParamsError: the file is missing, is not YAML, or its outline is wrong; every problem found is listed. The tree is
+    the same object while the file's bytes are: nobody changes it."""
     if not path.is_file():
         raise ParamsError(f"{path}: no such file; run from the project's root folder")
+    return _tree_of(path, path.read_bytes())
+
+
+@lru_cache(maxsize=4)  # a stage reads it for each of its blocks
+def _tree_of(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        tree = YAML(typ="safe").load(path)
+        tree = YAML(typ="safe").load(content)
     except (YAMLError, ValueError) as error:  # ValueError: 1024-64-10 without quotes is no date
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(tree, dict):

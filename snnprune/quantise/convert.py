@@ -55,7 +55,7 @@ def _integer(
         found = largest_value(low, high, shift, *whole, multiplier, beta_shift, layer.to_zero, steps)
         return (found <= INT32) & (whole[1] > 0)
 
-    tried = np.stack([fits(np.full(len(scale), shift)) for shift in SHIFTS])
+    tried = fits(np.repeat(np.array(SHIFTS)[:, None], len(scale), axis=1))  # all at once: [shifts, rows]
     if per == "layer":
         tried[:] = tried.all(1, keepdims=True)
     if not tried.any(0).all():

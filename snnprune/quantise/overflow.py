@@ -24,9 +24,10 @@ def largest_value(
     to_zero: bool,
     steps: int,
 ) -> np.ndarray:
-    """The largest magnitude, int64 [rows], of every intermediate result of `snnprune.quantise.integer`'s equations over
-    `steps` time steps, for sums anywhere in low..high (int64 [rows], low <= 0 <= high) at every step. The decay never
-    falls with the membrane, so that the ends of an interval say all; values are cut at 2^44."""
+    """The largest magnitude of every intermediate result of `snnprune.quantise.integer`'s equations over `steps` time
+    steps, for sums anywhere in low..high (int64 [rows], low <= 0 <= high) at every step. int64, shaped as `shift`, as
+    which `bias` and `threshold` are: [rows], or [shifts, rows] to try many at once. The decay never falls with the
+    membrane, so that the ends of an interval say all; values are cut at 2^44."""
     threshold, multiplier = threshold.astype(np.int64), multiplier.astype(np.int64)
     half = (1 << beta_shift) >> 1
 
