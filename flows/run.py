@@ -142,7 +142,7 @@ def executor_for(dask: str | None) -> Iterator[tuple[Executor, int]]:
     try:
         from flows.engine.dask import dask_executor
     except ModuleNotFoundError as error:
-        raise UserError(f"{error}: Dask is not installed, see docs/scale.md") from error
+        raise UserError(f"{error}: Dask is not installed, see docs/cluster.md") from error
     with dask_executor(dask) as executor:
         yield executor, executor.room
 

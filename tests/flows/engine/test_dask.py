@@ -54,7 +54,7 @@ DVC_YAML = """\
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a scheduler with two workers of one thread each, started as docs/scale.md says."""
+    """The address of a scheduler with two workers of one thread each, started as docs/cluster.md says."""
     folder = tmp_path_factory.mktemp("dask")
     with ExitStack() as stack:
         address = start_scheduler(stack, folder)
@@ -140,7 +140,7 @@ def test_a_worker_in_another_folder_is_named(scheduler: str, root: Path, monkeyp
 
 def test_without_dask_the_page_that_says_how_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "flows.engine.dask", None)
-    with pytest.raises(UserError, match=r"Dask is not installed, see docs/scale\.md"), executor_for("tcp://any"):
+    with pytest.raises(UserError, match=r"Dask is not installed, see docs/cluster\.md"), executor_for("tcp://any"):
         pass
 
 
