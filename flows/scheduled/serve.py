@@ -7,6 +7,7 @@ so that nothing a person is editing takes part in a run.
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def mark_lost_runs() -> None:
 
 if __name__ == "__main__":
     # Now: the hook of a run that crashes is called here, perhaps while a person is editing.
+    import_module("flows.scheduled.hooks")
     from flows.scheduled.late import tell_of_late_runs
 
     tell_of_late_runs()
