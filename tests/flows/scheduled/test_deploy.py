@@ -22,12 +22,13 @@ from urllib3 import Retry
 
 from flows.notification import VARIABLE
 from flows.scheduled.deploy import deploy
+from flows.scheduled.late import BLOCK
 from flows.scheduled.serve import mark_lost_runs
 from snnprune.core.errors import UserError
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
 from tests.processes import free_port, marked, within
-from tests.receiver import Receiver, receiver
+from tests.receiver import PATH, Receiver, receiver
 from tests.tiny import commit, environment, make_repository, run, tiny_params, write_params
 
 pytestmark = pytest.mark.slow
@@ -234,6 +235,16 @@ def test_a_run_that_fails_one_that_is_late_and_one_that_is_killed_post_a_message
     told = {run: sorted(text.split()[2] for text in messages.texts if run in text) for run in (first, second)}
     assert told[second] == ["crashed", "is"]
     assert told[first] in (["failed"], ["failed", "is"])  # a busy machine starts that one late, too
+
+
+def test_prefect_does_not_show_where_the_messages_go(deployed: Deployed) -> None:
+    """Nor does its database hold it in clear."""
+    (block,) = deployed.ask("block_documents/filter")
+    assert block["name"] == BLOCK
+    for shown in (block, deployed.ask("automations/filter"), deployed.ask("events/filter")):
+        assert shown and PATH not in json.dumps(shown)
+    files = [*(deployed.folder / ".prefect").glob("prefect.db*")]
+    assert files and not any(PATH.encode() in file.read_bytes() for file in files)
 
 
 def said_of(messages: Receiver, run_id: str, what: str) -> str:
