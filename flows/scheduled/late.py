@@ -20,7 +20,8 @@ TEXT = (  # the server fills it in
 
 def tell_of_late_runs() -> None:
     """Make the automation that posts a message for each run that does not start in time, in the place of an older one;
-    none where nobody wants messages. The address is kept in a block, whose secrets Prefect encrypts and hides."""
+    none where nobody wants messages. The address is kept in a block, whose secrets Prefect encrypts, and hides from all
+    who do not ask its API for them."""
     url = webhook()
     with get_client(sync_client=True) as client:
         for old in client.read_automations_by_name(NAME):

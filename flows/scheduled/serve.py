@@ -7,12 +7,14 @@ so that nothing a person is editing takes part in a run.
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, serve
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runtime import deployment
@@ -23,11 +25,12 @@ FILE = Path("prefect.yaml")
 DATA_VARIABLE = "SNN_DATA_DIR"
 
 
-def notify(*about: Any) -> None:
-    """A hook for runs that fail or crash: see `flows.scheduled.hooks`."""
+def notify(flow: Any, flow_run: FlowRun, state: State) -> None:
+    """A hook for runs that fail or crash: see `flows.scheduled.hooks`. Prefect calls it by position in the flow's own
+    process, but by these names in the one that serves, which tells of a flow that was killed."""
     from flows.scheduled.hooks import notify
 
-    notify(*about)
+    notify(flow, flow_run, state)
 
 
 @flow(name="experiment", flow_run_name="{experiment}", on_failure=[notify], on_crashed=[notify])
@@ -81,6 +84,7 @@ def mark_lost_runs() -> None:
 
 if __name__ == "__main__":
     # Now: the hook of a run that crashes is called here, perhaps while a person is editing.
+    import_module("flows.scheduled.hooks")
     from flows.scheduled.late import tell_of_late_runs
 
     tell_of_late_runs()

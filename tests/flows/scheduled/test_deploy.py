@@ -1,6 +1,7 @@
 """`snnprune deploy` for real: a cron schedule that fires in a worktree, a run on demand, and nothing left behind."""
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,19 +20,28 @@ from prefect.states import Running
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from flows.notification import VARIABLE
 from flows.scheduled.deploy import deploy
+from flows.scheduled.late import BLOCK
 from flows.scheduled.serve import mark_lost_runs
 from snnprune.core.errors import UserError
 from tests.flows.conftest import DVC_YAML, STAGE
 from tests.imports import PROJECT
 from tests.processes import free_port, marked, within
+from tests.receiver import PATH, Receiver, receiver
 from tests.tiny import commit, environment, make_repository, run, tiny_params, write_params
 
 pytestmark = pytest.mark.slow
 
 MARK = "DEPLOY_MARK"
 BROKEN = "\n# a person is editing: this is neither YAML nor Python }{\n }{\n"
-EDITED = ("params.yaml", "flows/engine/engine.py", "stage.py")
+EDITED = ("params.yaml", "flows/engine/engine.py", "flows/scheduled/hooks.py", "stage.py")
+BREAKS = """
+if "cqp" in rest:  # in a worktree of the project
+    while Path("../../hold").exists():
+        time.sleep(0.05)
+    sys.exit("cqp is broken")
+"""
 OFTEN = "* * * * * */5"  # every five seconds
 ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
 SESSION = requests.Session()  # the server answers 503 while its database is busy; Prefect's own client tries again, too
@@ -43,13 +53,14 @@ SESSION.mount(
 class Deployed:
     """A repository of which `deploy` is run, and the address of its server."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, webhook: str) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self.command = [sys.executable, "-m", "flows.cli", "deploy", "--port", str(port)]
         self.mark = f"{folder}:{port}"
         self.environment = {**environment(folder), MARK: self.mark, "PREFECT_API_URL": f"{self.url}/api"}
-        self.environment["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
+        self.environment |= {"PREFECT_RUNNER_POLL_FREQUENCY": "1", VARIABLE: webhook}
+        self.environment |= {f"PREFECT_SERVER_SERVICES_LATE_RUNS_{name}_SECONDS": "1" for name in ("LOOP", "AFTER")}
 
     def launch(self) -> None:
         with (self.folder / "deploy.log").open("wb") as log:
@@ -100,16 +111,23 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def messages() -> Iterator[Receiver]:
+    """Where messages about runs are posted to."""
+    with receiver() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory, messages: Receiver) -> Iterator[Deployed]:
     """All is up, with trivial stages; nightly is due every few seconds; a person's edits have broken the project."""
     folder = make_repository(tmp_path_factory.mktemp("deploy") / "project")
     (folder / "dvc.yaml").write_text(DVC_YAML)
-    (folder / "stage.py").write_text(STAGE)
+    (folder / "stage.py").write_text(STAGE + BREAKS)
     write_params(folder, tiny_params(methods=["magnitude"], seeds=[0]))
     yaml = (PROJECT / "prefect.yaml").read_text().replace("experiment: mnist", "experiment: digits")
     (folder / "prefect.yaml").write_text(yaml.replace("0 2 * * *", OFTEN))
     commit(folder)
-    found = Deployed(folder, free_port())
+    found = Deployed(folder, free_port(), messages.url)
     found.start()
     for name in EDITED:
         with (folder / name).open("a") as file:
@@ -186,6 +204,57 @@ def test_a_run_on_demand_takes_overrides_and_is_logged_apart(deployed: Deployed,
     assert sorted(tags["dvc_hash"] for tags in deployed.mlflow_tags("digits")) == standard
 
 
+def test_a_run_that_fails_one_that_is_late_and_one_that_is_killed_post_a_message_each(
+    deployed: Deployed, scheduled: dict, messages: Receiver
+) -> None:
+    """The first waits in a stage, so that the second is late; it fails, and the second is killed in the same stage."""
+    hold, overrides = deployed.folder / "hold", ["matrix.digits.methods=[cqp]"]
+    hold.touch()
+    first = deployed.start_run("on-demand", overrides=overrides)
+    deployed.state_of(first, "Running")
+    second = deployed.start_run("on-demand", overrides=overrides)
+    text = said_of(messages, second, "is late: it should have started at 20")
+    assert f"{deployed.url}/runs/flow-run/{second}" in text
+
+    hold.unlink()
+    text = said_of(messages, first, "failed\n")
+    hold.touch()
+    assert "prune@digits-cqp-0" in text and "cqp is broken" in text
+    assert f"Prefect: {deployed.url}/runs/flow-run/{first}" in text
+    (command,) = [line.removeprefix("to go on: ") for line in text.splitlines() if line.startswith("to go on: ")]
+    *words, parameters = shlex.split(command)
+    assert words == ["prefect", "deployment", "run", "--id", deployed.deployments()["on-demand"]["id"], "--params"]
+    assert json.loads(parameters) == {"experiment": "digits", "overrides": overrides}
+
+    deployed.state_of(second, "Running")
+    flow = min(marked("PREFECT__FLOW_RUN_ID", second), key=lambda process: process.create_time())
+    flow.kill()
+    text = said_of(messages, second, "crashed\n")
+    assert "SIGKILL" in text and command in text
+    assert deployed.state_of(second, *ENDED)["name"] == "Crashed"
+    told = {run: sorted(text.split()[2] for text in messages.texts if run in text) for run in (first, second)}
+    assert told[second] == ["crashed", "is"]
+    assert told[first] in (["failed"], ["failed", "is"])  # a busy machine starts that one late, too
+
+
+def test_prefect_does_not_show_where_the_messages_go(deployed: Deployed) -> None:
+    """Nor does its database hold it in clear."""
+    (block,) = deployed.ask("block_documents/filter")
+    assert block["name"] == BLOCK
+    for shown in (block, deployed.ask("automations/filter"), deployed.ask("events/filter")):
+        assert shown and PATH not in json.dumps(shown)
+    files = [*(deployed.folder / ".prefect").glob("prefect.db*")]
+    assert files and not any(PATH.encode() in file.read_bytes() for file in files)
+
+
+def said_of(messages: Receiver, run_id: str, what: str) -> str:
+    """The message about that run that says so, once it has come."""
+    start = f"snnprune: digits {what}"
+    found = within(300, lambda: [text for text in messages.texts if run_id in text and text.startswith(start)], 0.2)
+    assert found, messages.texts
+    return found[0]
+
+
 def test_a_run_that_prefect_is_asked_to_cancel_is_cancelled(deployed: Deployed, scheduled: dict) -> None:
     asked = deployed.start_run("smoke")
     deployed.state_of(asked, "Running")
@@ -194,7 +263,7 @@ def test_a_run_that_prefect_is_asked_to_cancel_is_cancelled(deployed: Deployed, 
 
 
 def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments_and_lost_runs_are_crashed(
-    deployed: Deployed, scheduled: dict, server: None
+    deployed: Deployed, scheduled: dict, server: None, messages: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = get_current_settings().api.url
     with get_client(sync_client=True) as client:
@@ -203,7 +272,10 @@ def test_a_server_and_work_pool_of_ones_own_get_the_same_deployments_and_lost_ru
         subprocess.run(command, cwd=deployed.folder, env={**deployed.environment, "PREFECT_API_URL": url}, check=True)
         found = {one.name: one for one in client.read_deployments()}
         lost = client.create_flow_run_from_deployment(found["smoke"].id, state=Running())
+        monkeypatch.setenv(VARIABLE, messages.url)
         mark_lost_runs()
+        page = f"Prefect: {url.removesuffix('/api')}/runs/flow-run/{lost.id}"
+        assert [text.splitlines()[0] for text in messages.texts if page in text] == ["snnprune: digits crashed"]
         assert client.read_flow_run(lost.id).state.name == "Crashed"
     for name, served in deployed.deployments().items():
         assert (found[name].work_pool_name, found[name].parameters) == ("local", served["parameters"])

@@ -24,8 +24,9 @@ def test_both_flows_tell_of_failures_and_crashes(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(VARIABLE, found.url)
         for hooks in (flow.on_failure_hooks, flow.on_crashed_hooks):
             (hook,) = hooks
-            hook(flow, of_run, killed)
-    assert len(found.texts) == 2
+            hook(flow, of_run, killed)  # as the engine of a flow calls it
+            hook(flow=flow, flow_run=of_run, state=killed)  # as the process that serves does when a flow was killed
+    assert len(found.texts) == 4
     for text in found.texts:
         assert text.startswith("snnprune: digits crashed\nthe process was killed\nto go on: snnprune run digits")
         assert f"flow run {of_run.id}" in text or f"/flow-run/{of_run.id}" in text
