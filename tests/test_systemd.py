@@ -28,7 +28,7 @@ def verify(folder: Path, edit: tuple[str, str] = ("", "")) -> tuple[int, str]:
 
 
 def test_systemd_has_nothing_to_say(tmp_path: Path) -> None:
-    assert len(UNITS) == 3
+    assert len(UNITS) == 4
     assert verify(tmp_path) == (0, "")
 
 
