@@ -1,7 +1,7 @@
 """What a study is, how one is loaded by name, and what it is given to measure: nets, dataset, blocks and tables."""
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -64,6 +64,13 @@ class StudyParams(Block):
     seeds: Annotated[list[pydantic.NonNegativeInt], pydantic.Field(min_length=1)] | None = None
 
 
+class NetsParams(StudyParams):
+    """The block of a study of all pruned nets. methods: those whose nets it measures beside the dense ones; None: all.
+    Those that the experiment does not run are left out, as seeds are."""
+
+    methods: Annotated[list[str], pydantic.Field(min_length=1)] | None = None
+
+
 @dataclass(frozen=True)
 class Study:
     """A study and what it reads beside the dataset, the dense nets and its own block (of dense nets only: `prune`).
@@ -110,7 +117,7 @@ def load_study(name: str) -> Study:
         asks=getattr(module, "ASKS", ()),
         beside=getattr(module, "BESIDE", ()),
         problems=lambda params, experiment: [
-            *seeds_problems(name, params, experiment),
+            *chosen_problems(name, params, experiment),
             *getattr(module, "problems", lambda *_: [])(params, experiment),
         ],
     )
@@ -122,13 +129,21 @@ def seeds_of(params: Any, matrix: Matrix) -> list[int]:
     return [seed for seed in matrix.seeds if chosen is None or seed in chosen]
 
 
-def seeds_problems(study: str, params: Any, experiment: Experiment) -> list[str]:
-    """A line where the experiment runs none of the seeds of the study's block."""
-    if seeds_of(params, experiment.matrix):
-        return []
-    named, allowed = (", ".join(map(str, seeds)) for seeds in (params.seeds, experiment.matrix.seeds))
-    where = f"experiments.{experiment.name}.{study}.seeds"
-    return [f"{where}: none of {named} is in matrix.{experiment.name}.seeds: {allowed}"]
+def methods_of(params: Any, matrix: Matrix) -> list[str]:
+    """The methods whose nets a study of nets with this block measures."""
+    chosen = params.methods if isinstance(params, NetsParams) else None
+    return [method for method in matrix.methods if chosen is None or method in chosen]
+
+
+def chosen_problems(study: str, params: Any, experiment: Experiment) -> list[str]:
+    """A line where the experiment runs none of the seeds, or of the methods, of the study's block."""
+    found = []
+    for key, chosen_of in (("seeds", seeds_of), ("methods", methods_of)):
+        if not chosen_of(params, experiment.matrix):
+            named, allowed = (", ".join(map(str, getattr(block, key))) for block in (params, experiment.matrix))
+            where = f"experiments.{experiment.name}.{study}.{key}"
+            found.append(f"{where}: none of {named} is in matrix.{experiment.name}.{key}: {allowed}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -174,17 +189,18 @@ class Inputs(Generic[P]):
             raise UserError(f"{file}: is empty, as the network came trained; this study needs one that is trained here")
         return state
 
-    def nets(self, seed: int) -> Iterator[Net]:
-        """The dense net of a seed, then its pruned ones by method and level, each loaded when it is asked for."""
+    def nets(self, seed: int, methods: Container[str]) -> Iterator[Net]:
+        """The nets of a seed by these methods (`dense` is one) and by level, each loaded when it is asked for."""
         for method, of, level in nets_of(self.experiment, self.matrix):
-            if of == seed:
+            if of == seed and method in methods:
                 path = net_file(self.experiment, method, seed, level)
                 yield Net(method, level, load_network(path).to(self.device))
 
     def rows_of_nets(self, seed: int, rows_of: Callable[[Net], list[Row]]) -> list[Row]:
-        """The rows of all nets of a seed; those of a finished net are saved, so that an interrupted study resumes."""
+        """The rows of the nets of a seed, dense and of the block's methods; those of a finished net are saved, so that
+        an interrupted study resumes."""
         rows: list[Row] = []
-        for net in self.nets(seed):
+        for net in self.nets(seed, [DENSE, *methods_of(self.params, self.matrix)]):
             rows += self.resume.once(f"seed{seed}-{net.method}-{net.level}", lambda net=net: rows_of(net))
             print(f"  {net_name(net.method, net.level, seed)}: done", flush=True)
         return rows

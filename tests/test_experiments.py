@@ -77,7 +77,7 @@ def test_the_projects_own_file_is_accepted() -> None:
         (
             "experiments.digits.export.nets",
             ["cqp@0.90/seed10"],
-            "no net 'cqp@0.90/seed10'; there are: dense, cqp@0.50, ",
+            "no net 'cqp@0.90/seed10'; there are: dense, cqp@0.80, ",
         ),
         ("experiments.digits.zombies.step", 1, "unknown key; allowed here: seeds, level, steps, every, lr"),
         ("experiments.digits.energy.steps", [2, 99], "at most 10 are allowed, model.timesteps; found \\[2, 99\\]"),
@@ -122,15 +122,22 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
             ["alpha.seeds: none of 2, 3 is in matrix.digits.seeds: 0, 1"],
         ),
         (
+            {"experiments.digits.energy.methods": ["osqp", "obs"]},
+            ["energy.methods: none of osqp, obs is in matrix.digits.methods: cqp, cqp_gradual, magnitude, random"],
+        ),
+        (
             {"experiments.digits.compare": {"baseline": "gradient"}},
             [
-                "compare.baseline: allowed are null and matrix.digits.methods, cqp, cqp_gradual, magnitude, wanda, "
-                "osqp, random; found 'gradient'"
+                "compare.baseline: allowed are null and matrix.digits.methods, cqp, cqp_gradual, magnitude, random; "
+                "found 'gradient'"
             ],
         ),
         ({"experiments.digits.compare": {}}, ["compare.baseline: missing; it has no default"]),
         (
-            {"experiments.digits.methods.osqp_exact": {"alpha": 0.5, "tau": 0.25}},
+            {
+                "experiments.digits.methods.osqp": {"alpha": 0.25},
+                "experiments.digits.methods.osqp_exact": {"alpha": 0.5, "tau": 0.25},
+            },
             [
                 "methods.osqp_exact.alpha: allowed is 0.25, as methods.osqp, whose control it is; found 0.5",
                 "methods.osqp_exact.tau: allowed is 0.5, as methods.osqp, whose control it is; found 0.25",
@@ -144,15 +151,20 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
                 "paper: needs magnitude in matrix.digits.methods; found ['random']",
                 "quantise.finetune.methods: no net is of cqp; there are: random",
                 "staleness: needs cqp in matrix.digits.methods; found ['random']",
-                "export.nets: no net 'cqp@0.90'; there are: dense, random@0.50, random@0.80, random@0.90, random@0.95, "
+                "export.nets: no net 'cqp@0.90/seed0'; there are: dense, random@0.80, random@0.90, random@0.95, "
                 "random@0.98",
             ],
         ),
         (
-            {"experiments.digits.prune.levels": [0.5, 0.8, 0.9], "experiments.digits.paper.levels": [0.5, 0.7, 0.9]},
+            {
+                "experiments.digits.prune.levels": [0.5, 0.8, 0.95],
+                "experiments.digits.paper.levels": [0.5, 0.7, 0.95],
+                "experiments.digits.fewer_steps": None,
+                "experiments.digits.export": None,
+            },
             [
-                "paper.levels: 0.7 is none of the levels in experiments.digits.prune: 0.5, 0.8, 0.9",
-                "quantise.finetune.levels: no net is of 0.95; there are: 0.5, 0.8, 0.9",
+                "paper.levels: 0.7 is none of the levels in experiments.digits.prune: 0.5, 0.8, 0.95",
+                "quantise.finetune.levels: no net is of 0.9; there are: 0.5, 0.8, 0.95",
             ],
         ),
         (

@@ -5,7 +5,7 @@ sample that has stopped is computed no further. Operations and neuron updates ar
 from collections.abc import Mapping
 
 from pipeline.io.files import Row
-from pipeline.study import EVERY_STEP, NETS, Inputs, Net, StudyParams
+from pipeline.study import EVERY_STEP, NETS, Inputs, Net, NetsParams
 from snnprune.core.dataset import Dataset, Split
 from snnprune.core.schema import Fraction, Rising
 from snnprune.core.training.evaluate import accuracy, evaluation_batches, spikes_of
@@ -19,7 +19,7 @@ ASKS = (EVERY_STEP,)
 FILES = (FILE,)
 
 
-class Params(StudyParams):
+class Params(NetsParams):
     """At which gaps between the two likeliest classes a sample may stop. thresholds: gaps of the class distribution,
     0..1, rising; 1, which means all T steps, is always added. delta: validation accuracy that the chosen one may
     lose."""

@@ -9,7 +9,7 @@ import pydantic
 from pipeline.io.files import Row
 from pipeline.io.finished import study_table
 from pipeline.io.nets import net_name
-from pipeline.study import FEWER_STEPS, Experiment, Inputs, Net, StudyParams
+from pipeline.study import FEWER_STEPS, Experiment, Inputs, Net, NetsParams
 from snnprune.core.dataset import Dataset
 from snnprune.core.errors import UserError
 from snnprune.core.own_model import Model
@@ -25,7 +25,7 @@ READS = {"model": Model}
 FILES = (FILE,)
 
 
-class Params(StudyParams):
+class Params(NetsParams):
     """What is counted, beside every net's T and T': the grid of sparsity by time steps. steps: time steps to run, each
     at most T. max_loss: validation accuracy, as a fraction, that the cheapest setting may lose against the dense net at
     T."""
@@ -56,7 +56,8 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
         if (net.method, net.level) not in truncated:
             stage = f"study@{inputs.experiment}-{NEEDS}"
             name = net_name(net.method, net.level, seed)
-            raise UserError(f"{stage} has no row of {name}; run it again: dvc repro {stage}")
+            ask = f"`methods` of its block must hold {net.method}, and then: dvc repro {stage}"
+            raise UserError(f"{stage} has no row of {name}; {ask}")
         return rows_of_net(net, inputs.dataset, inputs.params, truncated[net.method, net.level], profiles)
 
     return inputs.rows_of_nets(seed, rows_of)

@@ -80,8 +80,8 @@ def rows(inputs: Inputs[Params], seed: int) -> list[Row]:
     was measured of a net is saved, and so is each epoch of its fine-tuning."""
     params, profiles, loss = inputs.params, load_profiles(), cache(lambda: _loss(inputs, seed))
     found: list[Row] = []
-    for net in inputs.nets(seed):
-        if net.method not in params.methods or net.level not in params.levels:
+    for net in inputs.nets(seed, params.methods):
+        if net.level not in params.levels:
             continue
         for steps in params.steps:
             part = f"seed{seed}-{net.method}-{net.level}-{steps}"

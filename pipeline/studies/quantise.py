@@ -10,7 +10,7 @@ import pydantic
 
 from pipeline.io.files import Row
 from pipeline.io.progress import TerminalProgress
-from pipeline.study import NETS, PLAIN, Experiment, Inputs, Net, StudyParams
+from pipeline.study import NETS, PLAIN, Experiment, Inputs, Net, NetsParams
 from snnprune.core.dataset import Split
 from snnprune.core.own_model import Model
 from snnprune.core.params import NoisyDirect
@@ -41,7 +41,7 @@ class Tuned(FinetuneParams):
     levels: Levels
 
 
-class Params(StudyParams):
+class Params(NetsParams):
     """bits: of the weights, beside the float32 ones. finetune: which nets are fine-tuned too, and how."""
 
     bits: Annotated[list[Literal[8, 4]], pydantic.Field(min_length=1)] = [8, 4]

@@ -5,7 +5,7 @@ and for all T, on test."""
 import pydantic
 
 from pipeline.io.files import Row
-from pipeline.study import EVERY_STEP, FEWER_STEPS, NETS, Inputs, Net, StudyParams
+from pipeline.study import EVERY_STEP, FEWER_STEPS, NETS, Inputs, Net, NetsParams
 from snnprune.core.dataset import Dataset
 from snnprune.core.schema import Fraction
 from snnprune.core.training.evaluate import accuracy_by_step, spikes_of
@@ -15,7 +15,7 @@ NEEDS = NETS
 ASKS = (FEWER_STEPS, EVERY_STEP)
 
 
-class Params(StudyParams):
+class Params(NetsParams):
     """When fewer time steps are enough: T' is the first step with KL_t <= epsilon and little accuracy lost. epsilon:
     nats. delta: validation accuracy that may be lost, as a fraction (0.002 is 0.2 points)."""
 

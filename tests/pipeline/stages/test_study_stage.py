@@ -253,9 +253,20 @@ def test_an_unknown_study_is_refused(project: Path) -> None:
         run("layer")
 
 
+@pytest.mark.parametrize("study", ["energy", "early_exit", "quantise", "temporal"])
+def test_a_study_of_nets_can_be_of_some_methods(project: Path, study: str) -> None:
+    of_all = table(study)
+    write_params((f"{study}.methods", ["magnitude", "obs"]))  # one of them is not run here
+    run(study)
+    pd.testing.assert_frame_equal(table(study), of_all.query("method != 'cqp'").reset_index(drop=True))
+
+
 def test_energy_needs_the_steps_of_every_net(project: Path) -> None:
     table("temporal").query("method != 'magnitude'").to_csv(file("temporal"), index=False)
-    message = "study@tiny-temporal has no row of magnitude@0.50/seed0; run it again: dvc repro study@tiny-temporal"
+    message = (
+        "study@tiny-temporal has no row of magnitude@0.50/seed0; `methods` of its block must hold magnitude, and then: "
+        "dvc repro study@tiny-temporal"
+    )
     with pytest.raises(UserError, match=message):
         run("energy")
 
