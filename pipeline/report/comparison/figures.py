@@ -53,7 +53,7 @@ def sparsity_error(summary: Comparison) -> Figure:
 
 def accuracy_against_energy(summary: Comparison) -> Figure:
     """Left: test accuracy of every level over the energy it takes, 95 % intervals over seeds, within `ZOOM_POINTS` of
-    the dense net. Right: margins over the baseline at equal energy, where there are some."""
+    the dense net. Right: margins over the baseline at equal energy, where there are some, down to `-ZOOM_POINTS`."""
     margins = summary.equal_energy
     margins = margins.dropna(subset="margin") if len(margins) else margins
     title, labels = f"{summary.experiment}: accuracy against energy", ["test accuracy (%)"]
@@ -71,6 +71,7 @@ def accuracy_against_energy(summary: Comparison) -> Figure:
     axes[0].set_ylim(dense - ZOOM_POINTS, dense + 1)
     if len(margins):
         axes[1].axhline(0, color="black", linewidth=1)
+        axes[1].set_ylim(bottom=max(axes[1].get_ylim()[0], -ZOOM_POINTS))
     for panel in axes:
         sparsity_axis(panel, [0.0, 0.5, *SAVINGS], "energy saved (%, log scale of the share left)")
     legend_beside(figure, axes[0])

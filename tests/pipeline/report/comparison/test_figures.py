@@ -72,6 +72,7 @@ def test_accuracy_against_energy_is_drawn_over_the_share_that_is_left(table: pd.
     assert margins.get_xdata() == pytest.approx([0.2, 0.15, 0.1])  # at 50 to 90 % saved there are nets
     # A quarter and less of the way from level 0.9: at 90 % saved it is the level's own margin.
     assert margins.get_ydata()[-1] == pytest.approx(-25.0)
+    assert figure.axes[1].get_ylim()[0] == -6  # no method that fails flattens the others
     pyplot.close(figure)
 
 
