@@ -137,8 +137,8 @@ def methods_of(params: Any, matrix: Matrix) -> list[str]:
 
 def chosen_problems(study: str, params: Any, experiment: Experiment) -> list[str]:
     """A line where the experiment runs none of the seeds, or of the methods, of the study's block."""
-    found = []
-    for key, chosen_of in (("seeds", seeds_of), ("methods", methods_of)):
+    found, keys = [], {"seeds": seeds_of} | ({"methods": methods_of} if isinstance(params, NetsParams) else {})
+    for key, chosen_of in keys.items():  # other studies do not depend on the experiment's methods
         if not chosen_of(params, experiment.matrix):
             named, allowed = (", ".join(map(str, getattr(block, key))) for block in (params, experiment.matrix))
             where = f"experiments.{experiment.name}.{study}.{key}"
