@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 
 from pipeline.report.page.content import PageFigure, PageTable, Section
 from pipeline.report.page.page import render_page
