@@ -26,8 +26,8 @@ DATA_VARIABLE = "SNN_DATA_DIR"
 
 
 def notify(flow: Any, flow_run: FlowRun, state: State) -> None:
-    """A hook for runs that fail or crash: see `flows.scheduled.hooks`. Prefect calls it by position in the flow's own
-    process, but by these names in the one that serves, which tells of a flow that was killed."""
+    """A hook for runs that fail or crash: see `flows.scheduled.hooks`. The flow's own process calls it
+    by position. The serving process, which reports a killed flow, calls it by these names."""
     from flows.scheduled.hooks import notify
 
     notify(flow, flow_run, state)

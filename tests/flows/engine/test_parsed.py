@@ -1,4 +1,4 @@
-"""What DVC is told of params.yaml is what it would find itself, whatever happened to the file in between."""
+"""The cached lookup of params returns what DVC's own lookup would, also after the file has changed."""
 
 from pathlib import Path
 
