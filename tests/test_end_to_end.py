@@ -29,6 +29,7 @@ from pipeline.io.nets import level_text
 from tests.killing import killed_at
 from tests.processes import marked, within
 from tests.tiny import (
+    FINETUNE,
     LEVELS,
     METHODS,
     SEEDS,
@@ -204,7 +205,7 @@ def test_exp_show_has_a_column_for_what_was_set_and_one_a_method(varied: Path) -
     shown, other = (f"{METRICS}/{method}.json:accuracy_at_0.90" for method in METHODS)
     assert {shown, other, LR} == set(table[0]) - {"Experiment", "rev", "typ", "parent"}
     assert [row["Experiment"] for row in table] == ["", "lr-0.01"]
-    assert [float(row[LR]) for row in table] == [0.004, 0.01]
+    assert [float(row[LR]) for row in table] == [FINETUNE["lr"], 0.01]
     before, after = accuracies(varied)
     assert before != after
     assert [float(row[shown]) for row in table] == pytest.approx([before, after])

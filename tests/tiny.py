@@ -16,6 +16,8 @@ from tests.imports import PROJECT
 METHODS = ["cqp", "magnitude"]
 SEEDS = [0, 1]
 LEVELS = [0.5, 0.9]
+TRAIN = {"epochs": 3, "batch_size": 128, "lr": 0.004}
+FINETUNE = {"epochs": 2, "batch_size": 128, "lr": 0.004}
 STUDY_BLOCKS = {
     "ann": {"levels": LEVELS},
     "layers": {"levels": LEVELS},
@@ -43,13 +45,17 @@ STUDY_BLOCKS = {
 def tiny_params(
     methods: list[str] = METHODS, seeds: list[int] = SEEDS, studies: tuple[str, ...] = ("layers",)
 ) -> dict[str, Any]:
-    """The project's params.yaml with only `digits`, and that small, with these studies."""
+    """The project's params.yaml with only `digits`, with a small net and recipe of its own and these studies."""
     params = YAML(typ="safe").load(PROJECT / "params.yaml")
     digits = params["experiments"]["digits"]
     digits["model"].update(layers=[64, 24, 10], timesteps=4)
-    digits["train"].update(epochs=3)
-    digits["prune"].update(levels=LEVELS, criticality={"kind": "sensitivity", "batches": 2, "batch_size": 64})
-    digits["prune"]["finetune"].update(epochs=2)
+    digits["train"] = dict(TRAIN)
+    digits["prune"] = {
+        "levels": LEVELS,
+        "scope": "global",
+        "criticality": {"kind": "sensitivity", "batches": 2, "batch_size": 64},
+        "finetune": dict(FINETUNE),
+    }
     digits["export"].update(targets=["csr"], nets=["dense"])
     blocks = {name: block for name, block in digits.items() if name not in STUDIES}
     params["experiments"] = {"digits": blocks | {study: STUDY_BLOCKS[study] for study in studies}}
