@@ -50,14 +50,19 @@ def make_batch(split: Split, rows: Tensor, params: Augment, in_rows: bool = Fals
 def displacements(params: Elastic, count: int, height: int, width: int) -> Tensor:
     """By how many pixels every pixel of `count` images is displaced, [count, H, W, 2] (x, y); see `Elastic`. The field
     is 0 outside the image before it is smoothed."""
-    reach = math.ceil(3 * params.sigma)
-    places = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-(places**2) / (2 * params.sigma**2))
-    kernel = kernel / kernel.sum()
-    field = torch.rand(count * 2, 1, height, width) * 2 - 1
-    field = functional.conv2d(field, kernel.view(1, 1, -1, 1), padding=(reach, 0))
-    field = functional.conv2d(field, kernel.view(1, 1, 1, -1), padding=(0, reach))
-    return params.alpha * field.view(count, 2, height, width).permute(0, 2, 3, 1)
+    field = torch.rand(count, 2, height, width) * 2 - 1
+    field = smoothing(params.sigma, height) @ field @ smoothing(params.sigma, width).T
+    return params.alpha * field.permute(0, 2, 3, 1)
+
+
+def smoothing(sigma: float, size: int) -> Tensor:
+    """The matrix [size, size] that smooths a line of pixels by a Gaussian, cut at 3 `sigma` pixels. A product with
+    it is much faster than a convolution."""
+    reach = math.ceil(3 * sigma)
+    gaussian = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * sigma**2))
+    apart = torch.arange(size) - torch.arange(size)[:, None]
+    inside = apart.abs() <= reach
+    return gaussian[apart.clamp(-reach, reach) + reach].masked_fill(~inside, 0.0) / gaussian.sum()
 
 
 def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
