@@ -30,8 +30,9 @@ from flows.redact import redact, without_secrets_of_services
 TAIL_LINES = 20
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes that `ru_maxrss` counts in
 LIBRARIES = (  # what all stages need first; an optimiser imports torch._dynamo
-    "numpy", "torch", "safetensors.torch", "pydantic", "ruamel.yaml", "tqdm", "numba", "snntorch", "torch._dynamo",
-    "scipy.optimize", "scipy.stats", "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg",
+    "numpy", "torch", "safetensors.torch", "safetensors.numpy", "pydantic", "ruamel.yaml", "filelock", "tqdm", "numba",
+    "snntorch", "snntorch.spikegen", "torch._dynamo", "scipy.optimize", "scipy.stats", "pandas", "jinja2",
+    "matplotlib.pyplot", "matplotlib.backends.backend_svg",
 )  # fmt: skip
 NOTHING = Usage()
 PLAIN_MODULE = re.compile(r"python -m [\w./:=@,+ -]+")  # nothing that a shell would see more in

@@ -57,8 +57,10 @@ def load(library: str) -> None:
     """Import it, if it is there."""
     with suppress(ImportError):
         module = importlib.import_module(library)
-        if library == "numba":  # it sets itself up when it compiles for the first time
+        if library == "numba":  # it sets itself up when it compiles for the first time,
             module.njit(lambda: None)()
+        if library == "pydantic":  # and it imports most of itself for the first model
+            module.create_model("First", field=(int, 0))
 
 
 def become(words: list[str], folder: str, environment: dict[str, str], output: int) -> None:
