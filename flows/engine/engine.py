@@ -5,11 +5,12 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import TopologicalSorter
+from queue import SimpleQueue
 
 from flows.engine.cost import Cost
 from flows.engine.dvc import Project
@@ -61,14 +62,22 @@ class Work:
     """What there is to do for one stage, whoever carries it out."""
 
     def __init__(
-        self, project: Project, executor: Executor, tracking: NoTracking, out_of_date: Set[str], stop: Stop
+        self,
+        project: Project,
+        executor: Executor,
+        tracking: NoTracking,
+        out_of_date: Set[str],
+        stop: Stop,
+        made: Callable[[str], None] = lambda address: None,
     ) -> None:
-        """`out_of_date` holds the addresses that are so before anything is run."""
+        """`out_of_date` holds the addresses that are so before anything is run; `made` gets that of a stage whose
+        result is there and is logged next."""
         self._project = project
         self._executor = executor
         self._tracking = tracking
         self._out_of_date = out_of_date
         self._stop = stop
+        self._say_made = made
         self._made: set[str] = set()
 
     def bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> Done:
@@ -91,6 +100,7 @@ class Work:
         where, cost = (ran.where, ran.cost) if ran else ({}, None)
         if cost is not None:
             self._tracking.keep_cost(key_of(entry), cost)
+        self._say_made(stage.address)
         mlflow_run = self._tracking.log(stage.address, entry, {"outcome": outcome, **tags, **where})
         return Done(stage.address, outcome, seconds, dvc_hash=key_of(entry), mlflow_run=mlflow_run, cost=cost)
 
@@ -124,6 +134,7 @@ class Work:
 
 
 CarryOut = Callable[[Work, Stage], Done]
+Events = SimpleQueue["str | Future[Done]"]  # a stage whose result is there and is logged next, or one that is over
 Report = Callable[[float, str], None]  # the share of the stages that are done, and how far all is in words
 
 
@@ -159,8 +170,9 @@ def run_target(
             executor.prepare(stage for stage in stages if stage.address in out_of_date)
             before_work()
             tracking.prepare()
-        work = Work(project, executor, tracking, out_of_date, stop)
-        done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report)
+        events: Events = SimpleQueue()
+        work = Work(project, executor, tracking, out_of_date, stop, events.put)
+        done = run_all(stages, lambda stage: carry_out(work, stage), say, workers, stop, report, events)
     say(count_outcomes(done))
     tracking.summarize()
     if not all(stage.is_up_to_date for stage in done.values()):
@@ -175,20 +187,25 @@ def run_all(
     workers: int,
     stop: Stop,
     report: Report = lambda share, text: None,
+    events: Events | None = None,
 ) -> dict[str, Done]:
-    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended. A stage that
-    needs a failed one is skipped. What is raised, an interruption of this thread included, ends all."""
+    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended. A stage whose
+    address comes in `events` makes room for the next, while at most as many again are logged. One that needs a failed
+    one is skipped. What is raised, an interruption of this thread included, ends all."""
     start = time.monotonic()
     place = {stage.address: index for index, stage in enumerate(stages)}
     graph = TopologicalSorter({stage.address: stage.upstream for stage in stages})
     graph.prepare()
     done: dict[str, Done] = {}
     running: dict[Future[Done], str] = {}
+    being_logged: set[str] = set()  # of those
     ready: list[int] = []
+    events = events or SimpleQueue()
 
     def tell(line: str | None = None) -> None:
         left, so_far = len(stages) - len(done) - len(running), timedelta(seconds=round(time.monotonic() - start))
-        text = f"{len(running)} running, {left} left, {so_far}"
+        logged = f"{len(being_logged)} being logged, " if being_logged else ""
+        text = f"{len(running) - len(being_logged)} running, {logged}{left} left, {so_far}"
         if line is not None:
             say(f"[{len(done)}/{len(stages)}] {line}; {text}")
         report(len(done) / len(stages), f"{text}: {', '.join(running.values())}")
@@ -198,7 +215,7 @@ def run_all(
         graph.done(finished.address)
         tell(None if finished.outcome == "skipped" else str(finished))  # FlowFailed names those
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(2 * workers) as pool:
         try:
             while graph.is_active():
                 while fresh := graph.get_ready():
@@ -207,14 +224,19 @@ def run_all(
                             heapq.heappush(ready, place[address])
                         else:
                             end(Done(address, "skipped"))
-                while ready and len(running) < workers:
+                while ready and len(running) - len(being_logged) < workers and len(running) < 2 * workers:
                     stage = stages[heapq.heappop(ready)]
                     # Prefect's context goes along.
-                    running[pool.submit(copy_context().run, run, stage)] = stage.address
+                    future = pool.submit(copy_context().run, run, stage)
+                    running[future] = stage.address
+                    future.add_done_callback(events.put)
                     tell()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    running.pop(future)
-                    end(future.result())
+                event = events.get() if running else None
+                if isinstance(event, str):
+                    being_logged.add(event)
+                elif event:
+                    being_logged.discard(running.pop(event))
+                    end(event.result())
         except BaseException:
             stop.ask()
             if running:

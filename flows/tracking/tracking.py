@@ -79,7 +79,7 @@ class Tracking:
             while not over.wait(INTERVAL):
                 is_new = curve.is_file() and curve.stat().st_mtime_ns != before
                 points = growing_curve(curve)[logged:] if is_new else []
-                if points:
+                if points and not self._turn.locked():  # a stage does not wait for a curve
                     self._use(lambda store, points=points: store.grow(address, place, points, tags))
                     logged += len(points)
 

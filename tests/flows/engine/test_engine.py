@@ -2,13 +2,16 @@
 
 import shutil
 import threading
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from flows.engine.dvc import Project
 from flows.engine.engine import Done, FlowFailed, count_outcomes, run_all
-from flows.engine.lockfile import key_of, read_lock
+from flows.engine.lockfile import Entry, key_of, read_lock
 from flows.engine.stage import Stage, StageFailed, Stopped
 from flows.engine.stop import Stop
 from tests.flows.conftest import toy
@@ -23,11 +26,15 @@ def test_everything_is_run_once_and_tracked_then_left_alone(fresh: Path) -> None
         fresh, "report@tiny", lines.append, tracking=log, before_work=lambda: validated.append(log.calls[:])
     )
     assert set(outcomes(first).values()) == {"ran"}
-    assert list(first) == [stage.address for stage in Project(fresh).needed_for("report@tiny")]
+    stages = Project(fresh).needed_for("report@tiny")
+    assert sorted(first) == sorted(stage.address for stage in stages)
+    place = {address: index for index, address in enumerate(first)}
+    assert all(place[other] < place[stage.address] for stage in stages for other in stage.upstream)
     finished = next(line for line in lines if line.startswith(f"[1/{STAGES}] data@tiny: ran in "))
     assert lines.index("[data@tiny] data at work") < lines.index(finished)
     assert validated == [[]]  # before anything else
-    assert log.calls == ["prepare", *(f"follow {address}" for address in first), "summarize"]
+    assert (log.calls[0], log.calls[-1]) == ("prepare", "summarize")
+    assert sorted(log.calls[1:-1]) == sorted(f"follow {address}" for address in first)
     entries = read_lock(fresh)
     assert log.logged == {address: (entries[address], {"outcome": "ran"}) for address in entries}
     assert {address: done.dvc_hash for address, done in first.items()} == {a: key_of(e) for a, e in entries.items()}
@@ -124,6 +131,48 @@ def test_one_worker_runs_one_stage_at_a_time() -> None:
         return Done(stage.address, "ran", 0.0)
 
     assert list(run_all(stages, run, lambda line: None, 1, Stop())) == ["a", "b", "c"]
+
+
+def test_a_result_that_is_being_logged_makes_room_for_the_next_stage(fresh: Path) -> None:
+    study_began = threading.Event()
+
+    class Slow(Log):
+        def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> AbstractContextManager[None]:
+            if address == "study@tiny-layers":
+                study_began.set()
+            return super().follow(address, outs, tags)
+
+        def log(self, address: str, entry: Entry, tags: Mapping[str, str]) -> str:
+            assert address != "prune@tiny-magnitude-0" or study_began.wait(timeout=30)
+            return super().log(address, entry, tags)
+
+    assert len(bring_up(fresh, "report@tiny", tracking=Slow())) == STAGES
+
+
+def test_as_many_results_are_being_logged_as_there_are_workers() -> None:
+    events, lines = SimpleQueue(), []
+    others = threading.Barrier(2, timeout=30)  # broken, and so an error, unless two are there at once
+
+    def run(stage: Stage) -> Done:
+        events.put(stage.address)
+        others.wait()
+        return Done(stage.address, "ran")
+
+    assert len(run_all([Stage(name) for name in "abcd"], run, lines.append, 1, Stop(), events=events)) == 4
+    assert "0 running, 1 being logged, 2 left" in lines[0]
+
+
+def test_no_more_results_than_that_are_being_logged() -> None:
+    events = SimpleQueue()
+    third = threading.Barrier(3, timeout=0.3)
+
+    def run(stage: Stage) -> Done:
+        events.put(stage.address)
+        with pytest.raises(threading.BrokenBarrierError):
+            third.wait()
+        return Done(stage.address, "ran")
+
+    assert len(run_all([Stage(name) for name in "abc"], run, lambda line: None, 1, Stop(), events=events)) == 3
 
 
 def test_a_failure_skips_what_needs_it_and_nothing_else() -> None:
