@@ -22,6 +22,7 @@ from flows.engine.workspace import workspace
 from snnprune.core.errors import UserError
 
 RETRIES = 2  # of a stage whose process was killed
+BEING_LOGGED = 16  # at most so many results at once
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,8 @@ def run_all(
     events: Events | None = None,
 ) -> dict[str, Done]:
     """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended. A stage whose
-    address comes in `events` makes room for the next, while at most as many again are logged. One that needs a failed
-    one is skipped. What is raised, an interruption of this thread included, ends all."""
+    address comes in `events` makes room for the next while it is logged. One that needs a failed one is skipped. What
+    is raised, an interruption of this thread included, ends all."""
     start = time.monotonic()
     place = {stage.address: index for index, stage in enumerate(stages)}
     graph = TopologicalSorter({stage.address: stage.upstream for stage in stages})
@@ -215,7 +216,7 @@ def run_all(
         graph.done(finished.address)
         tell(None if finished.outcome == "skipped" else str(finished))  # FlowFailed names those
 
-    with ThreadPoolExecutor(2 * workers) as pool:
+    with ThreadPoolExecutor(workers + BEING_LOGGED) as pool:
         try:
             while graph.is_active():
                 while fresh := graph.get_ready():
@@ -224,7 +225,7 @@ def run_all(
                             heapq.heappush(ready, place[address])
                         else:
                             end(Done(address, "skipped"))
-                while ready and len(running) - len(being_logged) < workers and len(running) < 2 * workers:
+                while ready and len(running) - len(being_logged) < workers and len(being_logged) < BEING_LOGGED:
                     stage = stages[heapq.heappop(ready)]
                     # Prefect's context goes along.
                     future = pool.submit(copy_context().run, run, stage)

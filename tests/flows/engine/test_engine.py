@@ -9,6 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from flows.engine import engine
 from flows.engine.dvc import Project
 from flows.engine.engine import Done, FlowFailed, count_outcomes, run_all
 from flows.engine.lockfile import Entry, key_of, read_lock
@@ -149,27 +150,29 @@ def test_a_result_that_is_being_logged_makes_room_for_the_next_stage(fresh: Path
     assert len(bring_up(fresh, "report@tiny", tracking=Slow())) == STAGES
 
 
-def test_as_many_results_are_being_logged_as_there_are_workers() -> None:
+def test_results_are_logged_side_by_side_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BEING_LOGGED", 2)
     events, lines = SimpleQueue(), []
-    others = threading.Barrier(2, timeout=30)  # broken, and so an error, unless two are there at once
+    two = threading.Barrier(2, timeout=30)  # broken, and so an error, unless two are there at once
 
     def run(stage: Stage) -> Done:
         events.put(stage.address)
-        others.wait()
+        two.wait()
         return Done(stage.address, "ran")
 
     assert len(run_all([Stage(name) for name in "abcd"], run, lines.append, 1, Stop(), events=events)) == 4
     assert "0 running, 1 being logged, 2 left" in lines[0]
 
 
-def test_no_more_results_than_that_are_being_logged() -> None:
+def test_no_more_results_than_that_are_logged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BEING_LOGGED", 2)
     events = SimpleQueue()
-    third = threading.Barrier(3, timeout=0.3)
+    three = threading.Barrier(3, timeout=0.3)
 
     def run(stage: Stage) -> Done:
         events.put(stage.address)
         with pytest.raises(threading.BrokenBarrierError):
-            third.wait()
+            three.wait()
         return Done(stage.address, "ran")
 
     assert len(run_all([Stage(name) for name in "abc"], run, lambda line: None, 1, Stop(), events=events)) == 3
