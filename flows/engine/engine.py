@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
+from threading import Event
 
 from flows.engine.cost import Cost
 from flows.engine.dvc import Project
@@ -79,11 +80,18 @@ class Work:
         self._out_of_date = out_of_date
         self._stop = stop
         self._say_made = made
+        self._logged: dict[str, Event] = {}
         self._made: set[str] = set()
 
     def bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> Done:
-        """Bring a stage up to date whose upstream is, and log its result with `tags`. Raises Stopped: a request to stop
-        ended it."""
+        """Bring a stage up to date whose upstream is, and log its result with `tags`, after that of its upstream.
+        Raises Stopped: a request to stop ended it."""
+        try:
+            return self._bring_up(stage, say, tags)
+        finally:
+            self._logging_of(stage.address).set()
+
+    def _bring_up(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> Done:
         start = time.monotonic()
         outcome: Outcome = "unchanged"
         ran: Ran | None = None
@@ -102,8 +110,14 @@ class Work:
         if cost is not None:
             self._tracking.keep_cost(key_of(entry), cost)
         self._say_made(stage.address)
+        for other in stage.upstream:  # what is logged of a stage may go to the runs of one before it
+            self._logging_of(other).wait()
         mlflow_run = self._tracking.log(stage.address, entry, {"outcome": outcome, **tags, **where})
         return Done(stage.address, outcome, seconds, dvc_hash=key_of(entry), mlflow_run=mlflow_run, cost=cost)
+
+    def _logging_of(self, address: str) -> Event:
+        """Set when it is over; whoever asks first makes it."""
+        return self._logged.setdefault(address, Event())
 
     def _bring_about(self, stage: Stage, say: Say, tags: Mapping[str, str]) -> tuple[Outcome, Ran | None]:
         """Run the stage unless DVC has its result; again after its process was killed, and once after an edit. A result
@@ -190,9 +204,9 @@ def run_all(
     report: Report = lambda share, text: None,
     events: Events | None = None,
 ) -> dict[str, Done]:
-    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended. A stage whose
-    address comes in `events` makes room for the next while it is logged. One that needs a failed one is skipped. What
-    is raised, an interruption of this thread included, ends all."""
+    """Run the stages in the order of their graph, up to `workers` at a time, and say how each one ended. Once the
+    address of one comes in `events`, what needs it may run, while it is logged. One that needs a failed one is skipped.
+    What is raised, an interruption of this thread included, ends all."""
     start = time.monotonic()
     place = {stage.address: index for index, stage in enumerate(stages)}
     graph = TopologicalSorter({stage.address: stage.upstream for stage in stages})
@@ -200,6 +214,7 @@ def run_all(
     done: dict[str, Done] = {}
     running: dict[Future[Done], str] = {}
     being_logged: set[str] = set()  # of those
+    made: set[str] = set()  # these and those that were logged
     ready: list[int] = []
     events = events or SimpleQueue()
 
@@ -213,15 +228,16 @@ def run_all(
 
     def end(finished: Done) -> None:
         done[finished.address] = finished
-        graph.done(finished.address)
+        if finished.address not in made:
+            graph.done(finished.address)
         tell(None if finished.outcome == "skipped" else str(finished))  # FlowFailed names those
 
     with ThreadPoolExecutor(workers + BEING_LOGGED) as pool:
         try:
-            while graph.is_active():
+            while graph.is_active() or running:
                 while fresh := graph.get_ready():
                     for address in fresh:
-                        if all(done[other].is_up_to_date for other in stages[place[address]].upstream):
+                        if all(other in made or done[other].is_up_to_date for other in stages[place[address]].upstream):
                             heapq.heappush(ready, place[address])
                         else:
                             end(Done(address, "skipped"))
@@ -235,6 +251,8 @@ def run_all(
                 event = events.get() if running else None
                 if isinstance(event, str):
                     being_logged.add(event)
+                    made.add(event)
+                    graph.done(event)
                 elif event:
                     being_logged.discard(running.pop(event))
                     end(event.result())

@@ -150,6 +150,24 @@ def test_a_result_that_is_being_logged_makes_room_for_the_next_stage(fresh: Path
     assert len(bring_up(fresh, "report@tiny", tracking=Slow())) == STAGES
 
 
+def test_what_needs_a_result_runs_while_it_is_logged_and_is_logged_after_it(fresh: Path) -> None:
+    report_began, order = threading.Event(), []
+
+    class Slow(Log):
+        def follow(self, address: str, outs: Sequence[str], tags: Mapping[str, str]) -> AbstractContextManager[None]:
+            if address == "report@tiny":
+                report_began.set()
+            return super().follow(address, outs, tags)
+
+        def log(self, address: str, entry: Entry, tags: Mapping[str, str]) -> str:
+            assert address != "evaluate@tiny" or report_began.wait(timeout=30)
+            order.append(address)
+            return super().log(address, entry, tags)
+
+    bring_up(fresh, "report@tiny", tracking=Slow())
+    assert order[-3:] == ["evaluate@tiny", "compare@tiny", "report@tiny"]
+
+
 def test_results_are_logged_side_by_side_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "BEING_LOGGED", 2)
     events, lines = SimpleQueue(), []
