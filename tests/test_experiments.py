@@ -123,12 +123,12 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
         ),
         (
             {"experiments.digits.energy.methods": ["osqp", "obs"]},
-            ["energy.methods: none of osqp, obs is in matrix.digits.methods: cqp, cqp_gradual, magnitude, random"],
+            ["energy.methods: none of osqp, obs is in matrix.digits.methods: cqp, cqp_gradual, magnitude"],
         ),
         (
             {"experiments.digits.compare": {"baseline": "gradient"}},
             [
-                "compare.baseline: allowed are null and matrix.digits.methods, cqp, cqp_gradual, magnitude, random; "
+                "compare.baseline: allowed are null and matrix.digits.methods, cqp, cqp_gradual, magnitude; "
                 "found 'gradient'"
             ],
         ),
@@ -144,7 +144,11 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
             ],
         ),
         (
-            {"matrix.digits.methods": ["random"]},
+            {
+                "matrix.digits.methods": ["random"],
+                "experiments.digits.methods.random": {},
+                "experiments.digits.quantise.methods": None,
+            },
             [
                 "fewer_steps.methods: no net is of cqp; there are: random",
                 "paper: needs cqp in matrix.digits.methods; found ['random']",
