@@ -56,6 +56,7 @@ def tiny_params(
         "criticality": {"kind": "sensitivity", "batches": 2, "batch_size": 64},
         "finetune": dict(FINETUNE),
     }
+    digits["methods"]["random"] = {}
     digits["export"].update(targets=["csr"], nets=["dense"])
     blocks = {name: block for name, block in digits.items() if name not in STUDIES}
     params["experiments"] = {"digits": blocks | {study: STUDY_BLOCKS[study] for study in studies}}
