@@ -70,7 +70,7 @@ class Work:
         tracking: NoTracking,
         out_of_date: Set[str],
         stop: Stop,
-        made: Callable[[str], None] = lambda address: None,
+        made: Callable[[str], None],
     ) -> None:
         """`out_of_date` holds the addresses that are so before anything is run; `made` gets that of a stage whose
         result is there and is logged next."""
@@ -213,15 +213,17 @@ def run_all(
     graph.prepare()
     done: dict[str, Done] = {}
     running: dict[Future[Done], str] = {}
-    being_logged: set[str] = set()  # of those
-    made: set[str] = set()  # these and those that were logged
+    made: set[str] = set()  # some of those are still running: they are being logged
     ready: list[int] = []
     events = events or SimpleQueue()
 
+    def being_logged() -> int:
+        return len(made.intersection(running.values()))
+
     def tell(line: str | None = None) -> None:
         left, so_far = len(stages) - len(done) - len(running), timedelta(seconds=round(time.monotonic() - start))
-        logged = f"{len(being_logged)} being logged, " if being_logged else ""
-        text = f"{len(running) - len(being_logged)} running, {logged}{left} left, {so_far}"
+        logged = f"{being_logged()} being logged, " if being_logged() else ""
+        text = f"{len(running) - being_logged()} running, {logged}{left} left, {so_far}"
         if line is not None:
             say(f"[{len(done)}/{len(stages)}] {line}; {text}")
         report(len(done) / len(stages), f"{text}: {', '.join(running.values())}")
@@ -241,7 +243,7 @@ def run_all(
                             heapq.heappush(ready, place[address])
                         else:
                             end(Done(address, "skipped"))
-                while ready and len(running) - len(being_logged) < workers and len(being_logged) < BEING_LOGGED:
+                while ready and len(running) - being_logged() < workers and being_logged() < BEING_LOGGED:
                     stage = stages[heapq.heappop(ready)]
                     # Prefect's context goes along.
                     future = pool.submit(copy_context().run, run, stage)
@@ -250,11 +252,10 @@ def run_all(
                     tell()
                 event = events.get() if running else None
                 if isinstance(event, str):
-                    being_logged.add(event)
                     made.add(event)
                     graph.done(event)
                 elif event:
-                    being_logged.discard(running.pop(event))
+                    running.pop(event)
                     end(event.result())
         except BaseException:
             stop.ask()
