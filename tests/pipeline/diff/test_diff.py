@@ -21,19 +21,23 @@ TABLE, SUMMARY, CLAIMS = COMPARE / "comparison.csv", COMPARE / "summary.json", P
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A project in a folder of a repository, with committed results of digits, four methods and three seeds of them,
-    tagged v1."""
+    """A project in a folder of a repository, with committed results of digits, three methods and three seeds of them,
+    and a fourth method `random`, a copy of the third; tagged v1."""
     root = tmp_path / "repository/project"
     for file in (TABLE, SUMMARY, CLAIMS):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / file, root / file)
-    methods = ["dense", "cqp", "cqp_gradual", "magnitude", "random"]
-    edit(root / TABLE, lambda table: table[table["method"].isin(methods) & (table["seed"] < 3)])
+    edit(root / TABLE, chosen)
     judge(root / CLAIMS, "not reproduced")
     run(root.parent, "git", "init", "-q")
     commit(root.parent)
     run(root, "git", "tag", "v1")
     return root
+
+
+def chosen(table: pd.DataFrame) -> pd.DataFrame:
+    some = table[table["method"].isin(["dense", "cqp", "cqp_gradual", "magnitude"]) & (table["seed"] < 3)]
+    return pd.concat([some, some[some["method"] == "magnitude"].assign(method="random")])
 
 
 def edit(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
