@@ -1,17 +1,19 @@
 """What there is to choose from: experiments, methods, datasets, targets, studies. Reads files; imports no method."""
 
 import ast
-from importlib.util import find_spec
+from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline import studies
 from pipeline.data.datasets import DATASETS
 from pipeline.data.own import EVENTS_PREFIX, IDX_PREFIX
 from snnprune.export.registry import TARGETS
+from snnprune.pruning.method_files import method_files
 
 
 def listing(in_project: bool) -> str:
     """One paragraph a kind, a line an entry; experiments and studies only in a project."""
-    parts = {"methods": _described("snnprune.methods"), "datasets": _datasets(), "export targets": TARGETS}
+    parts = {"methods": _described(method_files().values()), "datasets": _datasets(), "export targets": TARGETS}
     if in_project:
         from pipeline.io.params import matrix_of, read_params
 
@@ -19,7 +21,11 @@ def listing(in_project: bool) -> str:
             name: f"{', '.join(entry.methods)}; seeds {', '.join(map(str, entry.seeds))}"
             for name, entry in matrix_of(read_params()).items()
         }
-        parts = {"experiments": experiments, **parts, "studies": _described("pipeline.studies")}
+        parts = {
+            "experiments": experiments,
+            **parts,
+            "studies": _described(sorted(Path(studies.__file__).parent.glob("[a-z]*.py"))),
+        }
     width = max(len(name) for entries in parts.values() for name in entries)
     return "\n\n".join(
         "\n".join([f"{kind}:", *(f"  {name:{width}} {text}".rstrip() for name, text in entries.items())])
@@ -39,12 +45,11 @@ def _datasets() -> dict[str, str]:
     return found | own
 
 
-def _described(package: str) -> dict[str, str]:
-    """Each module of a registry's package and the first sentence of its docstring."""
-    found = {}
-    for file in sorted(Path(find_spec(package).origin).parent.glob("[a-z]*.py")):
-        found[file.stem] = _first_sentence(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))))
-    return found
+def _described(files: Iterable[Path]) -> dict[str, str]:
+    """The name of each module and the first sentence of its docstring."""
+    return {
+        file.stem: _first_sentence(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))) for file in files
+    }
 
 
 def _first_sentence(docstring: str | None) -> str:

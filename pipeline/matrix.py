@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 
 from pipeline.io.entry import run_stage
 from pipeline.io.files import write_text
-from pipeline.io.matrix_file import COMMAND, MATRIX_FILE, Items, nets_of
+from pipeline.io.matrix_file import COMMAND, MATRIX_FILE, METHOD, Items, nets_of
 from pipeline.io.params import PARAMS_FILE, Problems, matrix_of, read_params
-from pipeline.slots import own_of, slots_of, source_of
+from pipeline.slots import method_of, own_of, slots_of, source_of
 from pipeline.studies import __all__ as STUDIES
 
 HEADER = f"# Made from params.yaml by `{COMMAND}`; do not edit. dvc.yaml multiplies its stages out by it.\n"
@@ -40,6 +40,10 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
         about = {study: slots_of(experiment, study, entry.seeds[0], with_code=with_code) for study in studies}
         nets, own = nets_of(experiment, entry), own_of(experiment, blocks.get("model"), with_code=with_code)
         nets["train"] = {name: item | own for name, item in nets["train"].items()}
+        nets["prune"] = {
+            name: item | {METHOD: method_of(item["method"], with_code=with_code)}
+            for name, item in nets["prune"].items()
+        }
         table = "export/table.csv" if "export" in blocks else "compare/comparison.csv"
         block = f"experiments.{experiment}.compare" if "compare" in blocks else f"matrix.{experiment}"
         found = {

@@ -11,10 +11,12 @@ from pipeline.data.own import own_path
 from pipeline.io import paths
 from pipeline.io.matrix_file import OWN
 from snnprune.core.errors import DataError, UserError
+from snnprune.pruning import method_files
 
 FOLDER = Path(__file__).with_name("studies")
 SHARED = ("core", "pruning")  # what every study imports of snnprune
 LOADERS = "pipeline/data/datasets.py"
+METHODS = "snnprune/methods"
 BUILDERS = ("snnprune/core/architecture.py", "snnprune/core/network.py", "snnprune/core/params.py")
 ADAPTERS, NIR = "snnprune/adapters", "snnprune/nir"
 IGNORED = ".dvcignore"  # in a project that holds no code; it says what of a folder is data
@@ -48,6 +50,15 @@ def own_of(experiment: str, model: Any, *, with_code: bool = True) -> dict[str, 
     elif isinstance(checkpoint := model.get("checkpoint"), str):
         found["weights"] = Path(checkpoint).as_posix()
     return found
+
+
+def method_of(method: str, *, with_code: bool = True) -> str:
+    """The file of a method: the package's (where the project holds it), else the user's own, which may be yet to come.
+    Raises UserError: as `method_files`."""
+    own = method_files.OWN / f"{method}.py"
+    if method_files.method_files().get(method, own) == own:
+        return own.as_posix()
+    return f"{METHODS}/{method}.py" if with_code else IGNORED
 
 
 def slots_of(
@@ -98,7 +109,7 @@ def _own_code(tree: ast.Module) -> list[str]:
             continue
         _, folder, *_ = node.module.split(".")
         if folder == "methods":
-            found |= {f"snnprune/methods/{alias.name}.py" for alias in node.names}
+            found |= {f"{METHODS}/{alias.name}.py" for alias in node.names}
         elif folder not in SHARED:
             found.add(f"snnprune/{folder}")
     return sorted(found)

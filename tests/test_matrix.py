@@ -36,6 +36,9 @@ BUILT_HERE = {  # a part of what the stage depends on anyway
 }
 
 
+CQP, RANDOM = ({"method_file": f"snnprune/methods/{name}.py"} for name in ("cqp", "random"))
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with TREE as params.yaml."""
@@ -59,11 +62,11 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
         "big-0": big | {"seed": 0} | BUILT_HERE,
     }
     assert stages["prune"] == {
-        "small-cqp-0": small | {"method": "cqp", "seed": 0},
-        "small-cqp-7": small | {"method": "cqp", "seed": 7},
-        "small-random-0": small | {"method": "random", "seed": 0},
-        "small-random-7": small | {"method": "random", "seed": 7},
-        "big-cqp-0": big | {"method": "cqp", "seed": 0},
+        "small-cqp-0": small | {"method": "cqp", "seed": 0} | CQP,
+        "small-cqp-7": small | {"method": "cqp", "seed": 7} | CQP,
+        "small-random-0": small | {"method": "random", "seed": 0} | RANDOM,
+        "small-random-7": small | {"method": "random", "seed": 7} | RANDOM,
+        "big-cqp-0": big | {"method": "cqp", "seed": 0} | CQP,
     }
     for stage in ("data", "evaluate", "compare", "report", "track"):
         found = {name: item["experiment"] for name, item in stages[stage].items()}
@@ -76,6 +79,21 @@ def test_each_experiment_has_its_own_methods_seeds_and_studies() -> None:
         "big-layers": ("big", "layers"),
         "big-sweep": ("big", "sweep"),
     }
+
+
+def test_a_method_of_the_users_own_is_watched_in_a_project_with_and_without_code(folder: Path) -> None:
+    tree = json.loads(json.dumps(TREE).replace('"random"', '"mine"'))
+
+    def files(with_code: bool) -> set[tuple[str, str]]:
+        items = matrix.stages_of(tree, with_code=with_code)["prune"].values()
+        return {(item["method"], item["method_file"]) for item in items}
+
+    before = {("cqp", "snnprune/methods/cqp.py"), ("mine", "methods/mine.py")}
+    assert files(with_code=True) == before  # and DVC says that it is missing
+    (folder / "methods").mkdir()
+    (folder / "methods/mine.py").write_text("")
+    assert files(with_code=True) == before
+    assert files(with_code=False) == {("cqp", ".dvcignore"), ("mine", "methods/mine.py")}
 
 
 def test_what_an_experiment_lacks_is_a_slot_that_names_what_the_stage_reads_anyway() -> None:
@@ -197,7 +215,7 @@ def test_the_file_is_written_when_it_has_to_be(folder: Path) -> None:
     assert matrix.update()
     text = Path("matrix.yaml").read_text()
     assert text.startswith("# Made from params.yaml by `python -m pipeline.matrix`")
-    assert "\n    small-cqp-7: {experiment: small, method: cqp, seed: 7}\n" in text
+    assert "\n    small-cqp-7: {experiment: small, method: cqp, seed: 7, method_file: .dvcignore}\n" in text
     assert YAML(typ="safe").load(text) == {"stages": matrix.stages_of(TREE, with_code=False)}
     assert not matrix.update()
     Path("matrix.yaml").write_text(text + "# edited\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.imports import PROJECT
+from tests.snnprune.methods.test_own import CODE
 
 LIBRARY_ALONE = """
 import sys
@@ -94,8 +95,15 @@ def test_an_initialised_project_runs(wheel: Path, tmp_path: Path) -> None:
     project = tmp_path / "mine"
     small = (project / "params.yaml").read_text(encoding="utf-8").replace("seeds: [0, 1]", "seeds: [0]")
     small = re.sub("(epochs|batches|timesteps): [0-9]+", r"\1: 1", small.replace("[0.8, 0.9, 0.95]", "[0.9]"))
+    small = small.replace("magnitude", "smallest")
     (project / "params.yaml").write_text(small, encoding="utf-8")
+    (project / "methods").mkdir()
+    own = project / "methods/smallest.py"
+    own.write_text(CODE, encoding="utf-8")
     done = python(wheel, project, "-m", "flows.cli", "run", "digits", "--workers", "2")
     assert done.returncode == 0, done.stdout + done.stderr
+    own.write_text(CODE + "\n# another thought\n", encoding="utf-8")
+    stale = python(wheel, project, "-m", "dvc", "status", "prune").stdout
+    assert re.findall(r"^(\S+):$", stale, flags=re.MULTILINE) == ["prune@digits-smallest-0"]
     assert (project / "results/digits/report/index.html").is_file()
     assert (project / "results/digits/compare/comparison.csv").is_file()

@@ -6,13 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
 import snnprune
-from snnprune import methods
 from tests.imports import PROJECT
 from tests.pipeline.report.page.parsed import Parsed
 from tests.tiny import make_repository, run
@@ -43,7 +41,8 @@ def test_the_minimal_experiment_runs_with_the_example_method(tmp_path: Path) -> 
     assert len(params.splitlines()) <= 15
     (code,) = [block for block in BLOCKS if "def prune(" in block]
     project = make_repository(tmp_path / "project")
-    (project / "snnprune/methods/smallest.py").write_text(code, encoding="utf-8")
+    (project / "methods").mkdir()
+    (project / "methods/smallest.py").write_text(code, encoding="utf-8")
     (project / "params.yaml").write_text(params, encoding="utf-8")
     output = run(project, sys.executable, "-m", "flows.cli", "run", "mine")
     assert "12 stages: 12 ran" in output
@@ -60,11 +59,10 @@ def test_the_minimal_experiment_runs_with_the_example_method(tmp_path: Path) -> 
 
 def test_the_example_method_is_found_and_prunes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = [block for block in BLOCKS if "def prune(" in block]
-    (name,) = re.findall(r"`snnprune/methods/(\w+)\.py`", EXTENDING)
-    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
-    monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
-    monkeypatch.setitem(sys.modules, f"snnprune.methods.{name}", ModuleType(name))
-    monkeypatch.delitem(sys.modules, f"snnprune.methods.{name}")
+    (name,) = re.findall(r"file in your project, say `methods/(\w+)\.py`", EXTENDING)
+    monkeypatch.chdir(tmp_path)
+    Path("methods").mkdir()
+    Path(f"methods/{name}.py").write_text(code, encoding="utf-8")
     assert name in snnprune.list_methods()
     data = snnprune.Split(*map(torch.tensor, ([[[[0.1, 0.2], [0.3, 0.4]]]], [0])))
     net = snnprune.build([4, 2])

@@ -13,6 +13,7 @@ from snnprune.core.errors import UserError
 MATRIX_FILE = Path("matrix.yaml")
 COMMAND = "python -m pipeline.matrix"
 OWN = ("code", "module", "weights")  # what of a train stage's item is of the user's own network
+METHOD = "method_file"  # what of a prune stage's is of its method
 
 Items = dict[str, dict[str, Any]]
 
@@ -39,7 +40,9 @@ def require_current(experiment: str, entry: Matrix, path: Path = MATRIX_FILE) ->
     stages = read_stages(path) if path.is_file() else {}
     for stage, items in nets_of(experiment, entry).items():
         found = _items(experiment, stage, stages)
-        if {name: {key: item[key] for key in item if key not in OWN} for name, item in found.items()} != items:
+        if {
+            name: {key: item[key] for key in item if key not in (*OWN, METHOD)} for name, item in found.items()
+        } != items:
             raise UserError(f"{path} does not fit matrix.{experiment} of params.yaml; bring it up to date: {COMMAND}")
 
 

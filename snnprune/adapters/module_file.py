@@ -1,6 +1,5 @@
 """A network from a user's Python file: `my_nets.py:build`."""
 
-import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -51,24 +50,6 @@ def file_and_name(source: str) -> tuple[Path, str]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     return path, name
-
-
-def imported_beside(path: Path) -> list[str]:
-    """What a Python file imports that lies beside it, this library apart. Raises UserError: it cannot be parsed."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names += [node.module] if node.module and not node.level else [alias.name for alias in node.names]
-    found = dict.fromkeys(name.partition(".")[0] for name in names)
-    found.pop(__name__.partition(".")[0], None)
-    beside = path.parent
-    return [name for name in found if (beside / f"{name}.py").is_file() or (beside / name / "__init__.py").is_file()]
 
 
 def _line_in(path: Path, error: BaseException) -> str:

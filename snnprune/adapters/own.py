@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from snnprune.adapters.adapt import Adapted, adapt
 from snnprune.adapters.checkpoint import load_checkpoint
-from snnprune.adapters.module_file import build_from, file_and_name, imported_beside
+from snnprune.adapters.module_file import build_from, file_and_name
 from snnprune.adapters.network import AdaptedNetwork, Source
 from snnprune.adapters.neurons import set_reset
 from snnprune.core.errors import UserError
 from snnprune.core.network import Origin, SpikingNetwork
+from snnprune.core.own_code import imported_from
 from snnprune.core.own_model import NIR, Normalize, OwnModel, Reset
 from snnprune.core.params import Frames
 
@@ -54,7 +55,7 @@ def file_of(module: str) -> Path:
 def load_model(model: OwnModel) -> nn.Module:
     """The network of a block `model`. Raises UserError: as `load_own`, or its file imports one beside it, in which DVC
     would see no change."""
-    if not model.is_nir and (others := imported_beside(file_and_name(model.module)[0])):
+    if not model.is_nir and (others := imported_from(file_of(model.module).parent, file_and_name(model.module)[0])):
         raise UserError(
             f"{file_of(model.module)}: imports {', '.join(others)} from beside it, in which an experiment would see no "
             "change; put the network into one file"

@@ -1,4 +1,5 @@
-"""Every module in this folder is one pruning method, named after its file; `snnprune/pruning/registry.py` loads them.
+"""Every module in this folder is one pruning method, named after its file; `snnprune/pruning/registry.py` loads them. A
+user's own are in a folder `methods` where Python runs: of a project, beside its params.yaml.
 
 A method module has a docstring that says what it does, `Params` (a schema of its own parameters) and
 `prune(problem, params) -> Mask`. One that may keep another number of synapses than asked says `EXACT = False`; one
