@@ -96,6 +96,8 @@ def test_an_initialised_project_runs(wheel: Path, tmp_path: Path) -> None:
     small = (project / "params.yaml").read_text(encoding="utf-8").replace("seeds: [0, 1]", "seeds: [0]")
     small = re.sub("(epochs|batches|timesteps): [0-9]+", r"\1: 1", small.replace("[0.8, 0.9, 0.95]", "[0.9]"))
     small = small.replace("magnitude", "smallest")
+    served = "from flows.scheduled.serve import read_deployments; print([one.name for one in read_deployments()])"
+    assert python(wheel, project, "-c", served).stdout == "['nightly', 'on-demand']\n"
     (project / "params.yaml").write_text(small, encoding="utf-8")
     (project / "methods").mkdir()
     own = project / "methods/smallest.py"

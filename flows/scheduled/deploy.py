@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from ruamel.yaml import YAML
 
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
@@ -40,6 +41,7 @@ def _keep_up(port: int) -> None:
     """Keep both processes up until one ends or this is interrupted. Raises UserError."""
     if not DEPLOYMENTS.is_file():
         raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
+    first = YAML(typ="safe").load(DEPLOYMENTS)["deployments"][0]["name"]
     require_free(port)
     require_whole(HOME / DATABASE)
     url = f"http://{HOST}:{port}"
@@ -53,7 +55,7 @@ def _keep_up(port: int) -> None:
             raise UserError(f"the server did not come up at {url}; see the logs in {HOME}")
         serving = _start("serve", "flows.scheduled.serve")
         print(f"up: {url} lists runs and schedules; logs are in {HOME}; Ctrl-C ends it all")
-        print(f"to run one: PREFECT_API_URL={url}/api prefect deployment run experiment/smoke", flush=True)
+        print(f"to run one: PREFECT_API_URL={url}/api prefect deployment run experiment/{first}", flush=True)
         while server.poll() is None and serving.poll() is None:
             time.sleep(0.5)
     finally:

@@ -1,4 +1,5 @@
-"""Writes a minimal project for `snnprune init`: its params.yaml beside this file, the rest this project's own files."""
+"""Writes a minimal project for `snnprune init`: its params.yaml and prefect.yaml beside this file, the rest this
+project's own files."""
 
 import contextlib
 import importlib.metadata
@@ -23,7 +24,7 @@ def write_project(folder: Path) -> None:
     that would be written is there already, or git or DVC fails."""
     own = HERE if (HERE / "dvc.yaml").is_file() else HERE.parents[1]  # in a wheel, else in the source tree
     texts = {
-        "params.yaml": (HERE / "params.yaml").read_text(encoding="utf-8"),
+        **{name: (HERE / name).read_text(encoding="utf-8") for name in ("params.yaml", "prefect.yaml")},
         "dvc.yaml": without_code((own / "dvc.yaml").read_text(encoding="utf-8")),
         PIN: f"snnprune[pipeline]=={importlib.metadata.version('snnprune')}\n",
         **{name: (own / name).read_text(encoding="utf-8") for name in (".gitignore", ".dvcignore")},
