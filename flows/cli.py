@@ -46,6 +46,7 @@ def is_number(text: str) -> bool:
 Experiment = Annotated[str, typer.Argument(help="An entry of `matrix` in params.yaml.")]
 PROJECT_FILES = ("params.yaml", "dvc.yaml")
 LEVELS = "--levels"
+LIBRARIES = {"cli": ("filelock", "matplotlib", "ruamel", "sklearn", "tqdm"), "pipeline": ("dvc", "mlflow", "prefect")}
 
 
 def main() -> None:
@@ -242,7 +243,7 @@ def check_data(
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw none.")] = False,
 ) -> None:
     """Say what a dataset holds, what is wrong with it, and what to write into params.yaml; needs no project."""
-    require()
+    require_installed("cli")
     from pipeline.check_data.check import check
     from snnprune.core.schema import validate
     from snnprune.data.events.params import FramesParams
@@ -275,6 +276,7 @@ def export(
     ] = False,
 ) -> None:
     """Write a net for other tools, with a card: what it is, what it costs, how often it decides otherwise."""
+    require_installed("cli")
     from pipeline.export.export import export as export_net
 
     for line in export_net(net, to, out, license, tuned=tuned):
@@ -327,7 +329,7 @@ def prune_network(
     threads: Annotated[int, typer.Option(min=1, max=256, help="CPU threads; the last digits depend on it.")] = 1,
 ) -> None:
     """Prune a trained network of your own, of snnTorch or a NIR file; needs no project (docs/your_network.md)."""
-    require()
+    require_installed("cli")
     from flows.engine.stop import interruptible
     from pipeline.prune_net.prune import Job, prune
 
@@ -348,6 +350,7 @@ def prune_network(
 @app.command("list")
 def list_all() -> None:
     """List experiments, methods, datasets and studies; outside a project, methods and datasets."""
+    require_installed("cli")
     from pipeline.listing import listing
 
     print(listing(in_project=all(Path(name).is_file() for name in PROJECT_FILES)))
@@ -376,10 +379,15 @@ def two(key: str, text: str | None, separator: str, kind: type[float], expected:
 
 def require(*files: str) -> None:
     """Check that what projects need is installed, and that these files are here. Raises UserError."""
-    if missing := [name for name in ("dvc", "mlflow", "prefect") if importlib.util.find_spec(name) is None]:
-        raise UserError(f"{missing[0]} is not installed; projects need it: pip install 'snnprune[pipeline]'")
+    require_installed("pipeline", "projects need it")
     if missing := [name for name in files if not Path(name).is_file()]:
         raise UserError(f"no project here (no {missing[0]} in {Path.cwd()}); make one: snnprune init FOLDER")
+
+
+def require_installed(extra: str, why: str = "this command needs it") -> None:
+    """Check that an optional part of the package was installed. Raises UserError."""
+    if missing := [name for name in LIBRARIES[extra] if importlib.util.find_spec(name) is None]:
+        raise UserError(f"{missing[0]} is not installed; {why}: pip install 'snnprune[{extra}]'")
 
 
 if __name__ == "__main__":

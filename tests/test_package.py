@@ -24,6 +24,29 @@ print([snnprune.prune(net, train, method=method, level=0.75).nnz for method in (
 """
 
 
+COMMANDS_ALONE = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("dvc", "mlflow", "prefect", "psutil", "rich", "requests", "fastapi", "sqlalchemy"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from flows.cli import app
+for command in (
+    "list",
+    "check-data digits --no-picture",
+    "prune nets.py:build --data digits --levels 0.5 --out out --timesteps 4",
+    "export out/level-0.50.pt --to c --out c",
+):
+    app(command.split(), standalone_mode=False)
+"""
+NETS = """
+import torch, snntorch
+def build():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10), snntorch.Leaky(beta=0.9, init_hidden=True))
+"""
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel's content, unpacked."""
@@ -59,20 +82,28 @@ def test_the_library_needs_no_pipeline(wheel: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [str(wheel / "snnprune" / "__init__.py"), "[36, 36, 36]"]
 
 
+def test_commands_without_a_project_need_no_pipeline(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETS)
+    done = python(wheel, tmp_path, "-c", COMMANDS_ALONE)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "c/c/snn.h").is_file()
+
+
 def test_outside_a_project_the_command_says_what_is_missing(wheel: Path, tmp_path: Path) -> None:
     listed = python(wheel, tmp_path, "-m", "flows.cli", "list")
     assert "cqp" in listed.stdout and "mnist" in listed.stdout and "experiments" not in listed.stdout
     done = python(wheel, tmp_path, "-m", "flows.cli", "run", "digits")
     assert done.returncode == 1
     assert done.stderr == f"error: no project here (no params.yaml in {tmp_path}); make one: snnprune init FOLDER\n"
-    without = (
-        "import sys; sys.modules['dvc'] = None; sys.argv[1:] = ['run', 'digits']; from flows.cli import main; main()"
-    )
-    done = python(wheel, tmp_path, "-c", without)
-    assert (done.returncode, done.stderr) == (
-        1,
-        "error: dvc is not installed; projects need it: pip install 'snnprune[pipeline]'\n",
-    )
+    for missing, command, message in (
+        ("dvc", "run digits", "dvc is not installed; projects need it: pip install 'snnprune[pipeline]'"),
+        ("sklearn", "list", "sklearn is not installed; this command needs it: pip install 'snnprune[cli]'"),
+    ):
+        code = "import sys, importlib.util as u; found = u.find_spec; "
+        code += f"u.find_spec = lambda name: None if name == '{missing}' else found(name); "
+        code += f"sys.argv[1:] = {command.split()}; from flows.cli import main; main()"
+        done = python(wheel, tmp_path, "-c", code)
+        assert (done.returncode, done.stderr) == (1, f"error: {message}\n")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
