@@ -62,7 +62,9 @@ def validate_params(path: Path = PARAMS_FILE) -> None:
             }
             problems += _control_problems(where, settings)
         valid = {block: value for block, value in found.items() if value is not None}
-        problems += _frames_problems(where, valid) or own_problems(where, valid, there)
+        problems += _frames_problems(where, valid) or own_problems(
+            where, valid, there, matrix[name].seeds if name in matrix else ()
+        )
         if name in matrix:
             problems += _study_problems(there, Experiment(name, matrix[name], valid), blocks)
             problems.of(baseline_of, name, valid.get("compare"), matrix[name].methods)

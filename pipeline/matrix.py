@@ -38,8 +38,11 @@ def stages_of(tree: dict[str, Any], *, with_code: bool = True) -> Stages:
         studies = [name for name in blocks if name in STUDIES]  # in params.yaml's order
         once = {experiment: {"experiment": experiment}}
         about = {study: slots_of(experiment, study, entry.seeds[0], with_code=with_code) for study in studies}
-        nets, own = nets_of(experiment, entry), own_of(experiment, blocks.get("model"), with_code=with_code)
-        nets["train"] = {name: item | own for name, item in nets["train"].items()}
+        nets = nets_of(experiment, entry)
+        nets["train"] = {
+            name: item | own_of(experiment, blocks.get("model"), item["seed"], with_code=with_code)
+            for name, item in nets["train"].items()
+        }
         nets["prune"] = {
             name: item | {METHOD: method_of(item["method"], with_code=with_code)}
             for name, item in nets["prune"].items()

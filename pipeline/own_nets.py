@@ -18,22 +18,25 @@ from snnprune.pruning.mask import prunable_weights
 SAMPLES = 3
 
 
-def own_problems(where: str, blocks: Mapping[str, Any], there: Sequence[Study]) -> list[str]:
-    """Problems of the user's network, in `blocks` (valid ones of an experiment), and of the studies `there` with it.
+def own_problems(where: str, blocks: Mapping[str, Any], there: Sequence[Study], seeds: Sequence[int]) -> list[str]:
+    """Problems of the user's network, in `blocks` (valid ones of an experiment), with each of the seeds, and of the
+    studies `there` with it.
     Where the data's shape is known it is run on some random samples; else the train stage finds what is wrong."""
     model, data = blocks.get("model"), blocks.get("data")
     if not isinstance(model, OwnModel):
         return []
-    if missing := [f"{where}.model: {file}: no such file" for file in model.files if not file.is_file()]:
+    models = [model.of(seed) for seed in seeds] if model.is_trained and not model.is_shared else [model]
+    files = dict.fromkeys(file for one in models for file in one.files)
+    if missing := [f"{where}.model: {file}: no such file" for file in files if not file.is_file()]:
         return missing
     lacking = {TRAINED: "comes trained, so that there is no state of an optimiser"} if model.is_trained else {}
     try:
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            if data is None or data.sample_shape is None:
-                load_model(model)
-            else:
-                lacking |= _lacking(model, torch.rand(SAMPLES, *data.sample_shape))
+            for one in models:
+                load_model(one)
+            if models and data is not None and data.sample_shape is not None:
+                lacking |= _lacking(models[0], torch.rand(SAMPLES, *data.sample_shape))
     except UserError as error:
         return [f"{where}.model: {error}"]
     return [

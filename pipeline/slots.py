@@ -32,9 +32,9 @@ def source_of(experiment: str, data: Any, *, with_code: bool = True) -> str:
     return path.as_posix() if path else (LOADERS if with_code else IGNORED)
 
 
-def own_of(experiment: str, model: Any, *, with_code: bool = True) -> dict[str, str]:
+def own_of(experiment: str, model: Any, seed: int, *, with_code: bool = True) -> dict[str, str]:
     """What a block `model` takes its network from, by slot: the code that runs it (in a project that has it), the
-    user's module, and the weights; else the code that builds it."""
+    user's module, and the weights of a seed; else the code that builds it."""
     module = model.get("module") if isinstance(model, dict) else None
     found = dict(zip(OWN, BUILDERS, strict=True))
     if not with_code:
@@ -48,7 +48,7 @@ def own_of(experiment: str, model: Any, *, with_code: bool = True) -> dict[str, 
     if is_nir and with_code:
         found["weights"] = NIR
     elif isinstance(checkpoint := model.get("checkpoint"), str):
-        found["weights"] = Path(checkpoint).as_posix()
+        found["weights"] = Path(checkpoint.replace("{seed}", str(seed))).as_posix()
     return found
 
 

@@ -179,13 +179,17 @@ def test_a_study_that_does_not_fit_the_slots_is_an_error(folder: Path, text: str
     [
         ({"layers": [4, 2]}, list(BUILT_HERE.values())),
         ({"module": "./nets/my.py:build", "checkpoint": "my.pt"}, ["snnprune/adapters", "nets/my.py", "my.pt"]),
+        (
+            {"module": "my.py:build", "checkpoint": "nets/my-{seed}.pt"},
+            ["snnprune/adapters", "my.py", "nets/my-7.pt"],
+        ),
         ({"module": "my.py:build"}, ["snnprune/adapters", "my.py", "snnprune/core/params.py"]),
         ({"module": "my.nir"}, ["snnprune/adapters", "my.nir", "snnprune/nir"]),
         ({"module": 3, "checkpoint": []}, list(BUILT_HERE.values())),  # an error, but of another check
     ],
 )
 def test_a_train_stage_depends_on_the_files_of_a_users_network(model: dict, slots: list[str]) -> None:
-    assert list(own_of("e", model).values()) == slots
+    assert list(own_of("e", model, 7).values()) == slots
 
 
 def test_the_files_of_a_users_network_must_be_those_that_dvc_watches(folder: Path) -> None:
@@ -194,10 +198,10 @@ def test_the_files_of_a_users_network_must_be_those_that_dvc_watches(folder: Pat
     Path("params.yaml").write_text(json.dumps(tree))
     matrix.update()
     matrix_file.require_current("big", Matrix(**TREE["matrix"]["big"]))
-    matrix_file.require_own("big", [Path("my.py"), Path("my.pt")])
-    matrix_file.require_own("small", [])
+    matrix_file.require_own("big", 0, [Path("my.py"), Path("my.pt")])
+    matrix_file.require_own("small", 0, [])
     with pytest.raises(UserError, match=r"^matrix\.yaml does not fit experiments\.big\.model of params\.yaml; bring"):
-        matrix_file.require_own("big", [Path("my.py"), Path("other.pt")])
+        matrix_file.require_own("big", 0, [Path("my.py"), Path("other.pt")])
 
 
 def test_the_report_of_an_experiment_without_studies_names_what_it_reads_anyway() -> None:

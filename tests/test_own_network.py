@@ -1,5 +1,6 @@
 """The experiment of docs/your_network.md, as printed there: a user's own network in a repository, with real DVC."""
 
+import json
 import re
 import shutil
 import sys
@@ -129,3 +130,23 @@ def test_another_checkpoint_or_file_makes_what_depends_on_it_stale(project: Path
     code = project / "my_nets.py"
     code.write_text(code.read_text() + "\n# another thought\n")
     assert reproduced(project, of_one_net[1]) == {*of_one_net}
+
+
+def test_each_seed_may_have_a_checkpoint_of_its_own(project: Path) -> None:
+    weights = torch.load(project / "my.pt", weights_only=True)
+    for seed in (0, 1):
+        torch.save(weights | {"fc2.bias": weights["fc2.bias"] + seed / 100}, project / f"my-{seed}.pt")
+    params = YAML(typ="safe").load(project / "params.yaml")
+    params["experiments"]["mine"]["model"]["checkpoint"] = "my-{seed}.pt"
+    write_params(project, params)
+    assert reproduced(project, "train@mine-0") == {"train@mine-0"} and reproduced(project, "train@mine-1") == {
+        "train@mine-1"
+    }
+    for seed in (0, 1):
+        stored = load_file(project / f"results/mine/train/seed{seed}/model.safetensors")
+        assert torch.equal(stored["fc2.bias"], weights["fc2.bias"] + seed / 100)
+        metrics = json.loads((project / f"results/mine/train/seed{seed}/metrics.json").read_text())
+        assert metrics["one_dense_net"] == 0  # so that intervals are of training, too
+    (project / "my-1.pt").unlink()
+    with pytest.raises(AssertionError, match=r"error: train@mine-1 needs my-1\.pt: not there"):
+        run(project, *RUN)

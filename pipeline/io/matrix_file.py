@@ -56,12 +56,12 @@ def require_source(experiment: str, source: Path, path: Path = MATRIX_FILE) -> N
             raise UserError(f"{path} does not fit {found}; bring it up to date: {COMMAND}")
 
 
-def require_own(experiment: str, files: Sequence[Path], path: Path = MATRIX_FILE) -> None:
-    """Check that DVC watches the files of which an experiment's network is made, where there is a matrix.yaml and they
-    are a user's own. Raises UserError: matrix.yaml names others; the message says which command puts it right."""
+def require_own(experiment: str, seed: int, files: Sequence[Path], path: Path = MATRIX_FILE) -> None:
+    """Check that DVC watches the files of which a seed's network is made, where there is a matrix.yaml and they are
+    a user's own. Raises UserError: matrix.yaml names others; the message says which command puts it right."""
     stages = read_stages(path) if path.is_file() else {}
     for item in _items(experiment, "train", stages).values():
-        if {file.as_posix() for file in files} - {item.get(key) for key in OWN}:
+        if item["seed"] == seed and {file.as_posix() for file in files} - {item.get(key) for key in OWN}:
             found = f"experiments.{experiment}.model of params.yaml"
             raise UserError(f"{path} does not fit {found}; bring it up to date: {COMMAND}")
 

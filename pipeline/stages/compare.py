@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = tidy_table(experiment, dense, levels, evaluated)
     has_block = "compare" in read_params()["experiments"][experiment]
     params = load_block(experiment, "compare", CompareParams) if has_block else None
-    is_one = all(metrics.get("epochs") == 0 for metrics in dense.values())
+    is_one = any(metrics.get("one_dense_net") for metrics in dense.values())
     baseline = baseline_of(experiment, params, matrix.methods)
     summary = summarize(table, baseline, one_dense_net=is_one, profiles=profiles)
     folder = paths.compare_folder(experiment)

@@ -42,8 +42,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     model = load_block(options.experiment, "model", Model)
     params = load_block(options.experiment, "train", FitParams)
+    one_dense_net = isinstance(model, OwnModel) and model.is_shared
+    model = model.of(options.seed) if isinstance(model, OwnModel) else model
     files = [*model.files] if isinstance(model, OwnModel) else []
-    require_own(options.experiment, files)
+    require_own(options.experiment, options.seed, files)
     stage = f"train/{options.experiment}/seed{options.seed}"
     setting = set_up(stage, options.experiment, load_runtime(), {"model": model, "train": params}, files)
     dataset = setting.dataset
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     optimizer = make_optimizer(network, params)
     curve = Curve(folder / "curve.csv")
     if is_own and model.is_trained:
-        metrics = {"epochs": 0, "validation_accuracy": accuracy(network, dataset.validation)}
+        metrics = {"one_dense_net": int(one_dense_net), "validation_accuracy": accuracy(network, dataset.validation)}
         curve.append({"epoch": 0, "loss": None, "validation_accuracy": metrics["validation_accuracy"], "lr": None})
         _warn_near_chance(metrics["validation_accuracy"], dataset)
     else:

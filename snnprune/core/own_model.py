@@ -13,6 +13,7 @@ from snnprune.core.schema import Block
 Readout = Literal["count", "mean-membrane", "last-membrane"]
 Reset = Literal["subtract", "zero", "none"]
 NIR = ".nir"
+SEED = "{seed}"
 
 
 class Normalize(Block):
@@ -44,7 +45,8 @@ class OwnModel(RunningParams):
     """A network of the user's own as the block `model`.
 
     module: `<file>.py:<function>`, whose function takes no arguments and returns the network, or a NIR file; relative
-        to the project's root folder, or absolute. checkpoint: its trained state; None: it is trained here.
+        to the project's root folder, or absolute. checkpoint: its trained state, a seed's own where the name has
+        `{seed}` in it; None: it is trained here.
     """
 
     module: str
@@ -71,12 +73,21 @@ class OwnModel(RunningParams):
 
     @property
     def is_trained(self) -> bool:
-        """Whether it comes with its weights: then all seeds have the same dense net."""
+        """Whether it comes with its weights."""
         return self.is_nir or self.checkpoint is not None
 
     @property
+    def is_shared(self) -> bool:
+        """Whether it comes with weights that are all seeds' dense net."""
+        return self.is_trained and SEED not in (self.checkpoint or "")
+
+    def of(self, seed: int) -> "OwnModel":
+        """The same with the checkpoint of one seed."""
+        return self.model_copy(update={"checkpoint": self.checkpoint and self.checkpoint.replace(SEED, str(seed))})
+
+    @property
     def files(self) -> tuple[Path, ...]:
-        """The files that it is made of."""
+        """The files that it is made of (of one seed: see `of`)."""
         module = self.module if self.is_nir else self.module.rpartition(":")[0]
         return tuple(map(Path, filter(None, (module, self.checkpoint))))
 
