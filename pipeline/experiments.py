@@ -13,6 +13,7 @@ from pipeline.matrix import REQUIRED, unknown_blocks
 from pipeline.own_nets import own_problems
 from pipeline.report.comparison.params import CompareParams, baseline_of
 from pipeline.study import DENSE, NETS, Experiment, Study, available, load_study
+from snnprune.core.errors import UserError
 from snnprune.core.own_model import Model, OwnModel
 from snnprune.core.params import Frames
 from snnprune.core.schema import Block, ParamsError, validate
@@ -80,9 +81,11 @@ def _nets_to_be(matrix: params.Matrix, prune: PruneParams) -> list[tuple[str, in
 
 
 def _method_params(name: str, values: Any, where: str) -> Block:
-    if name not in registry.available():
-        raise ParamsError(f"{where}: unknown method; available are: {', '.join(registry.available())}")
-    return validate(registry.load_method(name).params, values, where)
+    try:
+        method = registry.load_method(name)
+    except UserError as error:
+        raise ParamsError(f"{where}: {error}") from error
+    return validate(method.params, values, where)
 
 
 def _control_problems(where: str, settings: Mapping[str, Block | None]) -> list[str]:

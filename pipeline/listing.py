@@ -47,9 +47,14 @@ def _datasets() -> dict[str, str]:
 
 def _described(files: Iterable[Path]) -> dict[str, str]:
     """The name of each module and the first sentence of its docstring."""
-    return {
-        file.stem: _first_sentence(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))) for file in files
-    }
+    return {file.stem: _by_itself(file) for file in files}
+
+
+def _by_itself(file: Path) -> str:
+    try:
+        return _first_sentence(ast.get_docstring(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError) as error:
+        return f"Cannot be read: {error}."
 
 
 def _first_sentence(docstring: str | None) -> str:

@@ -53,8 +53,7 @@ def own_of(experiment: str, model: Any, seed: int, *, with_code: bool = True) ->
 
 
 def method_of(method: str, *, with_code: bool = True) -> str:
-    """The file of a method: the package's (where the project holds it), else the user's own, which may be yet to come.
-    Raises UserError: as `method_files`."""
+    """The file of a method: the package's (where the project holds it), else the user's own, yet to come maybe."""
     own = method_files.OWN / f"{method}.py"
     if method_files.method_files().get(method, own) == own:
         return own.as_posix()

@@ -64,7 +64,11 @@ def test_the_projects_own_file_is_accepted() -> None:
         ("experiments.digits.prune.criticality.kind", "magic", "'sensitivity', 'taylor' or 'membrane'; found 'magic'"),
         ("experiments.digits.prune.finetune.augment", {"shift": -1}, "greater than or equal to 0; found -1"),
         ("experiments.digits.methods.cqp.alhpa", 0.5, "unknown key; allowed here: alpha, tau"),
-        ("experiments.digits.methods.cpq", {}, f"unknown method; available are: {', '.join(registry.available())}"),
+        (
+            "experiments.digits.methods.cpq",
+            {},
+            f"unknown pruning method 'cpq'; available are: {', '.join(registry.available())}",
+        ),
         *((f"experiments.digits.{block}", None, MISSING) for block in ("methods", "prune")),
         ("experiments.digits.layers.levels", None, "missing; it has no default"),
         (

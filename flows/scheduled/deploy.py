@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
@@ -41,7 +42,10 @@ def _keep_up(port: int) -> None:
     """Keep both processes up until one ends or this is interrupted. Raises UserError."""
     if not DEPLOYMENTS.is_file():
         raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
-    first = YAML(typ="safe").load(DEPLOYMENTS)["deployments"][0]["name"]
+    try:
+        first = YAML(typ="safe").load(DEPLOYMENTS)["deployments"][0]["name"]
+    except (YAMLError, TypeError, LookupError) as error:
+        raise UserError(f"{DEPLOYMENTS}: expected `deployments:`, a list of entries with a name: {error}") from error
     require_free(port)
     require_whole(HOME / DATABASE)
     url = f"http://{HOST}:{port}"

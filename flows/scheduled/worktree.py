@@ -24,7 +24,11 @@ KEPT = ("/.dvc/", "/.resume/", "__pycache__/")  # by `git clean`; results come b
 def prepare(root: Path, name: str) -> Path:
     """Bring the worktree of that name to the current commit of the project in `root`, and return its folder. Nothing of
     an earlier run is left but its resume points: results are in the cache, from where DVC takes them. Raises UserError:
-    a flow runs in it, it is no DVC project or has no commit, or git fails."""
+    a flow runs in it, it is no DVC project, lies in a larger repository or has no commit, or git fails."""
+    if git(root, "rev-parse", "--show-prefix"):
+        raise UserError(
+            f"{root} is a folder of a larger git repository; deployments need a project at the top of its own"
+        )
     commit = git(root, "rev-parse", "--verify", "HEAD^{commit}")
     folder = root / WORKTREES / name
     if (folder / ".git").is_file():

@@ -8,6 +8,7 @@ from torch import nn
 
 from snnprune.adapters.neurons import PACKAGES
 from snnprune.core.errors import UserError
+from snnprune.core.own_code import run_file
 
 
 def build_from(source: str) -> nn.Module:
@@ -21,7 +22,7 @@ def build_from(source: str) -> nn.Module:
     sys.path.insert(0, folder)
     try:
         sys.modules.setdefault(path.stem, module)  # dataclasses and pickle look a class's module up there
-        spec.loader.exec_module(module)
+        run_file(path, module)
         if not hasattr(module, name):
             found = ", ".join(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
             raise UserError(f"{path}: has no {name}; found are {found or 'no functions'}")
@@ -32,7 +33,7 @@ def build_from(source: str) -> nn.Module:
         root = str(error.name).partition(".")[0]
         remedy = f"; install it: pip install {root}" if root in PACKAGES else ""
         raise UserError(f"{source}: {error}{_line_in(path, error)}{remedy}") from error
-    except Exception as error:  # of the user's own code, whatever it is
+    except (Exception, SystemExit) as error:  # of the user's own code, whatever it is
         raise UserError(f"{source}: {type(error).__name__}: {error}{_line_in(path, error)}") from error
     finally:
         sys.path.remove(folder)

@@ -14,7 +14,7 @@ from snnprune.adapters.network import AdaptedNetwork, Source
 from snnprune.adapters.neurons import set_reset
 from snnprune.core.errors import UserError
 from snnprune.core.network import Origin, SpikingNetwork
-from snnprune.core.own_code import imported_from
+from snnprune.core.own_code import imports_of, lying_in
 from snnprune.core.own_model import NIR, Normalize, OwnModel, Reset
 from snnprune.core.params import Frames
 
@@ -52,10 +52,15 @@ def file_of(module: str) -> Path:
     return Path(module) if is_nir(module) else Path(module.rpartition(":")[0])
 
 
+def _beside(module: str) -> list[str]:
+    file, _ = file_and_name(module)
+    return lying_in(file.parent, imports_of(file))
+
+
 def load_model(model: OwnModel) -> nn.Module:
     """The network of a block `model`. Raises UserError: as `load_own`, or its file imports one beside it, in which DVC
     would see no change."""
-    if not model.is_nir and (others := imported_from(file_of(model.module).parent, file_and_name(model.module)[0])):
+    if not model.is_nir and (others := _beside(model.module)):
         raise UserError(
             f"{file_of(model.module)}: imports {', '.join(others)} from beside it, in which an experiment would see no "
             "change; put the network into one file"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
+from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
@@ -40,7 +41,7 @@ FINETUNE, CRITICALITY, METHOD, COMPENSATION = 1, 2, 3, 4
 Remember = Callable[[Callable[[], Tensor]], Tensor]
 
 
-class BrokenMethod(RuntimeError):
+class BrokenMethod(UserError):
     """A method's mask is not inside the one before, or an exact method keeps another number than asked."""
 
 
@@ -193,8 +194,10 @@ def one_shot_masks(
 
 
 def checked(method: Method, problem: Problem, mask: Mask) -> Mask:
-    """`mask`, after holding it against the method's contract. Raises BrokenMethod: it revives a synapse, or (for an
-    exact method) keeps another number of synapses than asked."""
+    """`mask`, after holding it against the method's contract. Raises BrokenMethod: it is no mask, revives a synapse, or
+    (for an exact method) keeps another number of synapses than asked."""
+    if not isinstance(mask, Mask):
+        raise BrokenMethod(f"{method.name}: prune returned {type(mask).__name__}, expected a Mask")
     if not mask.inside(problem.mask):
         raise BrokenMethod(f"{method.name}: the mask revives synapses that an earlier level pruned")
     if method.exact and mask.nnz != problem.keep:
