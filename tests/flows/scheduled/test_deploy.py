@@ -294,11 +294,15 @@ def test_nothing_is_left_of_it_however_it_ends(deployed: Deployed, scheduled: di
     assert "ended: the server and the runs in progress" in deployed.said
 
 
-def test_a_taken_port_no_list_of_deployments_and_a_damaged_database_are_named(tmp_path: Path, monkeypatch) -> None:
+def test_a_taken_port_a_list_of_no_deployments_and_a_damaged_database_are_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="prefect.yaml, which lists the deployments, was not found"):
         deploy(free_port())
-    (tmp_path / "prefect.yaml").touch()
+    for text in ("", "deployments:", "deployments: []", "deployments: [{}]", "a: ["):
+        (tmp_path / "prefect.yaml").write_text(text)
+        with pytest.raises(UserError, match=r"prefect\.yaml: expected `deployments:`, a list of entries with a name"):
+            deploy(free_port())
+    (tmp_path / "prefect.yaml").write_text("deployments: [{name: one}]")
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -75,11 +75,15 @@ def test_the_projects_git_hooks_are_left_out_and_a_deleted_folder_is_made_anew(r
     assert not (tmp_path / "hooked").exists()
 
 
-def test_a_worktree_in_use_and_a_folder_without_git_are_named(root: Path, tmp_path: Path) -> None:
+def test_what_has_no_worktree_of_its_own_is_named(root: Path, tmp_path: Path) -> None:
     with FileLock(prepare(root, "nightly") / LOCK), pytest.raises(UserError):
         prepare(root, "nightly")
     with pytest.raises(UserError, match="not a git repository"):
         prepare(tmp_path, "nightly")
+    with pytest.raises(
+        UserError, match="pipeline is a folder of a larger git repository; deployments need a project at"
+    ):
+        prepare(root / "pipeline", "nightly")
 
 
 def test_only_such_a_worktree_belongs_to_the_project(root: Path) -> None:
