@@ -15,6 +15,13 @@ if BESIDE.is_dir():
     os.environ.setdefault("SNN_DATA_DIR", str(BESIDE))
 
 
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One more than there are cores: the slow tests wait for processes, servers and disks half of their time."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow files begin: the tests of a file run in one process, and none is to be left alone with many in the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}

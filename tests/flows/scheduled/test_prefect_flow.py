@@ -66,6 +66,9 @@ def test_each_stage_is_a_task_run_and_the_table_an_artifact(tiny: Path, server: 
     assert (rows["compare@tiny"]["outcome"], rows["compare@tiny"]["MLflow run"]) == ("ran", logged.info.run_id)
     assert rows["data@tiny"]["DVC result"] == key_of(read_lock(tiny)["data@tiny"])
     assert f"git_commit {tags['git_commit']}" in _artifact("stages-tiny").description
+    (spent,) = json.loads(_artifact("time-tiny").data)
+    assert (spent["stages"], spent["count"], spent["share"]) == ("compare", "1", "100%")
+    assert float(spent["wall"].removesuffix(" s")) > 0
     assert _artifact("progress-tiny").data == 100
     assert (tiny / "results/tiny/report/index.html").as_uri() in _artifact("report-tiny").data
 
