@@ -27,7 +27,6 @@ import psutil
 from ruamel.yaml import YAML
 
 from benchmarks.flow import clone, run_in
-from flows.engine import warm
 from flows.environment import DEFAULTS, stage_environment
 from flows.retention.leftover import size_of
 from pipeline import matrix
@@ -38,6 +37,7 @@ NAME = "soak"  # of the deployment
 KEPT_BLOCKS = ("data", "model", "train", "prune", "methods", "layers")
 METHODS = ["cqp", "magnitude"]
 GIT = ["git", "-c", "user.name=soak", "-c", "user.email=soak@example.org"]
+WARM = "flows/engine/warm.py"  # of the worktree
 LEAVE_SECONDS = 10.0  # in which what a run started must be gone
 
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             due = time.monotonic() + options.every
             if not runs or runs[-1].killed != "flow":
                 _commit(project, number)
-            usual = median([run.seconds for run in runs if not run.killed] or [30.0])
+            usual = min([run.seconds for run in runs if run.done] or [30.0])
             kill = KILLS[number % len(KILLS)] if number + 1 < options.runs else ""
             runs.append(_run(project, kill, moments.uniform(0.2, 0.8) * usual, prefect=options.prefect))
             print(f"run {number + 1}: {runs[-1]}", flush=True)
@@ -154,11 +154,11 @@ def _run(project: Path, kill: str, moment: float, *, prefect: bool) -> Ended:
     said = log.read_text(encoding="utf-8", errors="replace")
     if flow.returncode and not (killed and kill == "flow"):
         print(said[-2000:], file=sys.stderr)
-    found = re.search(r"stages: .*?(\d+) unchanged", said)
+    summary_line = next((line for line in reversed(said.splitlines()) if re.match(r"\d+ stages: ", line)), "")
     return Ended(
         killed=kill if killed else "",
         done=flow.returncode == 0,
-        unchanged=int(found[1]) if found else 0,
+        unchanged=sum(map(int, re.findall(r"(\d+) (?:unchanged|cached)", summary_line))),
         seconds=round(seconds, 1),
         orphans=_left(project),
         lock_bytes=size_of(worktree / "dvc.lock"),
@@ -177,7 +177,7 @@ def _is_stage(process: psutil.Process) -> bool:
     """Whether it is a fork of the warm interpreter, which carries out a stage."""
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         above = process.parent()
-        return above is not None and all(warm.__file__ in one.cmdline() for one in (process, above))
+        return above is not None and all(WARM in " ".join(one.cmdline()) for one in (process, above))
     return False
 
 
