@@ -51,7 +51,7 @@ def test_both_against_scipy(count: int) -> None:
     assert (one.low, one.high) == (pytest.approx(low), pytest.approx(high))
     test = stats.ttest_1samp(values - baseline, 0.0)
     interval = test.confidence_interval(0.95)
-    assert found.p == pytest.approx(test.pvalue)
+    assert found.p == test.pvalue  # a result file has every digit
     assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
 
 
