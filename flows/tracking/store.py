@@ -75,7 +75,7 @@ class Store:
             experiment = self._experiment_id(place.experiment)
             self._growing.pop(address, None)
             is_local, with_weights = self._database is not None, are_weights_here(self._root, place)
-            found = judge(self._runs(experiment, address), key, with_weights=with_weights, is_local=is_local)
+            found = judge(self._runs(experiment, address, key), key, with_weights=with_weights, is_local=is_local)
             result = None if found.there else read_result(self._root, place, entry)
             self._delete(found.stale)
             if result is None:
@@ -139,10 +139,24 @@ class Store:
         self._folder.mkdir(exist_ok=True)
         return FileLock(self._folder / "tracking.lock", timeout=LOCK_SECONDS)
 
-    def _runs(self, experiment: str, address: str | None = None) -> list[Run]:
-        """Every run of one stage or of all, children included."""
-        query = f"tags.{Tag.STAGE} = '{address}'" if address else f"tags.{Tag.STAGE} != ''"
-        return mlflow.search_runs([experiment], query, output_format="list")
+    def _runs(self, experiment: str, address: str | None = None, key: str = "") -> list[Run]:
+        """The runs of one stage or of all, children included, about which there may be something to do: those of the
+        result `key`, current ones, and those that follow a stage. Others are of results that newer ones replaced, and
+        may be thousands."""
+        stage = f"tags.{Tag.STAGE} = '{address}'" if address else f"tags.{Tag.STAGE} != ''"
+        wanted = [f"tags.{Tag.CURRENT} = 'true'", f"tags.{Tag.KEY} = '{GROWING}'", f"tags.{Tag.KEY} = '{key}'"]
+        runs: dict[str, Run] = {}
+
+        def add(condition: str) -> None:
+            found = mlflow.search_runs([experiment], f"{stage} and {condition}", output_format="list")
+            runs.update((run.info.run_id, run) for run in found)
+
+        for condition in wanted if key else wanted[:2]:
+            add(condition)
+        parents = {run.data.tags[Tag.PARENT] for run in runs.values() if Tag.PARENT in run.data.tags}
+        if missing := sorted(parents - runs.keys()):  # somebody was killed who changed what is current
+            add(f"attributes.run_id IN ({', '.join(map(repr, missing))})")
+        return list(runs.values())
 
     def _delete(self, runs: Iterable[Run]) -> None:
         for run in runs:

@@ -6,8 +6,10 @@ import subprocess
 import threading
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from flows.engine.lockfile import key_of, read_lock
 from flows.tracking.location import store_folder, store_uri
@@ -186,6 +188,26 @@ def test_a_new_result_takes_over_from_the_old_one_and_back(project: Path) -> Non
         log(project, "train@tiny-0")
         runs = search(project, "tags.dvc_stage = 'train@tiny-0'")
         assert {run.data.params["train.lr"]: run.data.tags["current"] for run in runs} == expected
+
+
+def test_older_results_stay_and_are_not_read_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where somebody was killed who had changed what is current of a half of them."""
+    written = sorted(["evaluate", *NETS, *SERIES])
+    log(project, "evaluate@tiny")
+    client = MlflowClient(store_of(project))
+    for one in search(project):
+        client.set_tag(one.info.run_id, "dvc_hash", "older")
+        client.set_tag(one.info.run_id, "current", str(one.info.run_name == NETS[0]).lower())
+    assert log(project, "evaluate@tiny").counts == {"logged": 1}
+    assert names(project, "tags.dvc_hash = 'older' and tags.current = 'false'") == written
+    assert names(project, "tags.dvc_hash != 'older' and tags.current = 'true'") == written
+
+    fetched: list[Run] = []
+    whole = mlflow.search_runs
+    monkeypatch.setattr(mlflow, "search_runs", lambda *a, **k: fetched.extend(found := whole(*a, **k)) or found)
+    track("tiny")
+    assert {run.info.run_name for run in fetched} == set(RUNS)
+    assert "older" not in {run.data.tags["dvc_hash"] for run in fetched}
 
 
 def test_weights_that_come_later_are_added(project: Path) -> None:
