@@ -11,14 +11,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
+from sqlalchemy import MetaData, create_engine, select
 
 from benchmarks.flow import clone, run_in, seconds_of
 from flows.environment import DEFAULTS, HOST, answers, stage_environment
@@ -28,6 +30,8 @@ from flows.tracking.ui import server_command
 
 EXPERIMENT, ADDRESS = "digits", "prune@digits-cqp-0"
 METRICS = 20  # of each run that is there first
+TABLES = ("runs", "tags", "params", "metrics", "latest_metrics")  # that have rows of a run
+AT_ONCE = 500  # runs copied by one statement
 SCRIPT = Path("scripts/postgres.sh")
 PORT = 5099
 LOG = f"""
@@ -64,7 +68,7 @@ def _measure(kind: str, project: Path, count: int) -> None:
     uri = store_uri(project)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
-    _fill(client, experiment, count)
+    _fill(client, uri, experiment, count)
     for run in client.search_runs([experiment], f"tags.{Tag.STAGE} = '{ADDRESS}' and tags.{Tag.CURRENT} = 'true'"):
         client.delete_run(run.info.run_id)  # so that it is logged again
     outcome, seconds = run_in(project, [sys.executable, "-c", LOG]).split()[-2:]
@@ -75,15 +79,36 @@ def _measure(kind: str, project: Path, count: int) -> None:
     print(f"| {kind} | {count} | {float(seconds):.1f} | {nothing:.1f} | {page:.2f} |", flush=True)
 
 
-def _fill(client: MlflowClient, experiment: str, count: int) -> None:
-    """Runs of earlier results of the stage, each finished."""
+def _fill(client: MlflowClient, uri: str, experiment: str, count: int) -> None:
+    """Runs of earlier results of the stage, each finished: one is logged, and its rows are copied."""
     now = int(time.time() * 1000)
-    for number in range(count):
-        tags = {Tag.STAGE: ADDRESS, Tag.KEY: f"{number:032x}", Tag.CURRENT: "false", Tag.CHILDREN: "0"}
-        run = client.create_run(experiment, run_name="prune/cqp/seed0", tags=tags)
-        metrics = [Metric(f"metric-{index}", index / 7, now, 0) for index in range(METRICS)]
-        client.log_batch(run.info.run_id, metrics, [Param("level", "0.9")], [RunTag("method", "cqp")])
-        client.set_terminated(run.info.run_id)
+    tags = {Tag.STAGE: ADDRESS, Tag.KEY: "0" * 32, Tag.CURRENT: "false", Tag.CHILDREN: "0"}
+    first = client.create_run(experiment, run_name="prune/cqp/seed0", tags=tags).info.run_id
+    metrics = [Metric(f"metric-{index}", index / 7, now, 0) for index in range(METRICS)]
+    client.log_batch(first, metrics, [Param("level", "0.9")], [RunTag("method", "cqp")])
+    client.set_terminated(first)
+    engine = create_engine(uri)
+    tables = MetaData()
+    tables.reflect(engine, only=TABLES)
+    with engine.begin() as connection:
+        for table in map(tables.tables.__getitem__, TABLES):
+            rows = connection.execute(select(table).where(table.c.run_uuid == first)).mappings().all()
+            for start in range(1, count, AT_ONCE):
+                connection.execute(
+                    table.insert(),
+                    [
+                        _copied(row, f"{number:032x}")
+                        for number in range(start, min(start + AT_ONCE, count))
+                        for row in rows
+                    ],
+                )
+    engine.dispose()
+
+
+def _copied(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The row, of the run and the result of this name."""
+    copy = {**row, "run_uuid": name}
+    return {**copy, "value": name} if copy.get("key") == Tag.KEY else copy
 
 
 def _seconds_to_open(project: Path, uri: str, experiment: str) -> float:
