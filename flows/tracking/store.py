@@ -144,14 +144,14 @@ class Store:
         result `key`, current ones, and those that follow a stage. Others are of results that newer ones replaced, and
         may be thousands."""
         stage = f"tags.{Tag.STAGE} = '{address}'" if address else f"tags.{Tag.STAGE} != ''"
-        wanted = [f"tags.{Tag.CURRENT} = 'true'", f"tags.{Tag.KEY} = '{GROWING}'", f"tags.{Tag.KEY} = '{key}'"]
+        keys = [f"tags.{Tag.KEY} = '{one}'" for one in (GROWING, key) if one]
         runs: dict[str, Run] = {}
 
         def add(condition: str) -> None:
             found = mlflow.search_runs([experiment], f"{stage} and {condition}", output_format="list")
             runs.update((run.info.run_id, run) for run in found)
 
-        for condition in wanted if key else wanted[:2]:
+        for condition in (f"tags.{Tag.CURRENT} = 'true'", *keys):
             add(condition)
         parents = {run.data.tags[Tag.PARENT] for run in runs.values() if Tag.PARENT in run.data.tags}
         if missing := sorted(parents - runs.keys()):  # somebody was killed who changed what is current
