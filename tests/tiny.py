@@ -13,6 +13,8 @@ from pipeline import matrix
 from pipeline.studies import __all__ as STUDIES
 from tests.imports import PROJECT
 
+# What is compiled already is copied, too (Python and numba know it by its source), but not what is being written.
+UNFINISHED = shutil.ignore_patterns("*.pyc.*", "*.tmp.*")
 METHODS = ["cqp", "magnitude"]
 SEEDS = [0, 1]
 LEVELS = [0.5, 0.9]
@@ -74,7 +76,7 @@ def make_repository(folder: Path) -> Path:
     """A git and DVC repository with the project's code and pipeline, and tiny params."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("snnprune", "pipeline", "flows"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / name, folder / name, ignore=UNFINISHED)
     (folder / ".dvc").mkdir()
     for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config"):
         shutil.copy(PROJECT / name, folder / name)
