@@ -1,12 +1,11 @@
 """Compiled loops of the integer network. Every sum is of whole numbers and checked to fit 32 bits
 (`snnprune.quantise.overflow`), so that the order of summation does not matter. Arrays are C-contiguous."""
 
-from numba import njit
-
+from snnprune.sparse.compiled import compiled
 from snnprune.sparse.kernels import EXACT
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def multiply(starts, columns, values, inputs, out):
     """out [B, outputs, S] += the weight in CSR times inputs [B, inputs, S]."""
     for b in range(len(inputs)):
@@ -18,7 +17,7 @@ def multiply(starts, columns, values, inputs, out):
                     total[s] += value * row[s]
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def convolve(values, down, right, inputs, out):
     """out [B, O, H', W', S] += inputs [B, C, H, W, S] convolved with values [O, C, KH, KW], strides down, right."""
     outputs, channels, high, wide = values.shape
@@ -37,13 +36,13 @@ def convolve(values, down, right, inputs, out):
                                         out[b, o, y, x, s] += value * row[s]
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def scaled(value, shift):
     """value * 2^shift, rounded to the next whole number, a half upwards."""
     return value << shift if shift >= 0 else (value + ((1 << -shift) >> 1)) >> -shift
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def integrate(sums, shift, bias, threshold, multiplier, beta_shift, to_zero, spikes):
     """spikes [B, rows, places, T] of sums [B, rows, places, S], where S is T, or 1: the same at every step. Every place
     of a row has the row's numbers."""

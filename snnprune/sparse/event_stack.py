@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from snnprune.sparse.compiled import compiled
 from snnprune.sparse.inference import PLACE, fire, infer
 from snnprune.sparse.kernels import EXACT, SUMS, ZERO
 from snnprune.sparse.stack import NOT_ASKED, Layer, Stack
@@ -20,7 +20,7 @@ FEW = 8  # samples up to which it pays
 CHUNK = 16  # inputs looked at together, most often all of them zero
 
 
-@njit(**SUMS, forceinline=True)
+@compiled(**SUMS, forceinline=True)
 def follow(values, starts, rows, weights, current, at, length):
     """Add the synapses of the inputs that are not zero among `values` [inputs] to current[row * length + at]; those of
     input i are starts[i]..starts[i + 1] of rows and weights."""
@@ -36,7 +36,7 @@ def follow(values, starts, rows, weights, current, at, length):
                         current[PLACE(rows[p]) * length + at] += value * weights[p]
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def infer_events(
     values, starts, rows, weights, run, bias, beta, threshold, to_zero, steps, samples, rest, places, out, nothing
 ):

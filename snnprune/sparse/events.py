@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from snnprune.sparse import kernels
+from snnprune.sparse.compiled import compiled
 from snnprune.sparse.kernels import EXACT, SUMS, ZERO
 from snnprune.sparse.lif import lie_in_rows
 from snnprune.sparse.threads import by_rows
@@ -27,7 +27,7 @@ ACTIVE_UP_TO = 0.25  # share of values that are not zero up to which events are 
 CHUNK = 16  # values looked at together, most often all of them zero
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def gather_frames(first, last, frames, chosen, shift, out):
     """out [B, T, C, H, W], zero before, = frames [N, T, C, H, W] of the samples chosen [B], each moved by whole pixels
     and steps: what is seen at (y, x) of step t was at (y + shift[b, 0], x + shift[b, 1]) of step t + shift[b, 2], or is
@@ -45,7 +45,7 @@ def gather_frames(first, last, frames, chosen, shift, out):
                             out[b, t - later, c, y - down, x - right] = row[x]
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def count_active(first, last, matrix, counts):
     """counts[r] = how many values of the row matrix[r] are not zero."""
     for r in range(first, last):
@@ -55,7 +55,7 @@ def count_active(first, last, matrix, counts):
         counts[r] = count
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def list_active(first, last, matrix, starts, indices, values):
     """Where matrix [R, C] is not zero, row by row: the columns indices[starts[r]..starts[r + 1]] and their values."""
     for r in range(first, last):
@@ -71,7 +71,7 @@ def list_active(first, last, matrix, starts, indices, values):
                         p += 1
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def scatter(first, last, starts, indices, values, inputs, out):
     """out[indices[p]] += values[p] * inputs[r] over the rows r and their p = starts[r] to starts[r + 1]; of the columns
     `first` to `last` of inputs [R, K] and out [C, K]."""

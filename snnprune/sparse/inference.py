@@ -2,14 +2,14 @@
 other, so that a block's values stay in the cache from the first layer to the last."""
 
 import numpy as np
-from numba import njit
 
+from snnprune.sparse.compiled import compiled
 from snnprune.sparse.kernels import EXACT, ONE, SUMS, ZERO
 
 PLACE = np.uint64  # a place in an array that is never negative: the compiler need not ask, and vectorises
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def infer(
     first, last, block, inputs, places, columns, bounds, rows, run_bounds, starts, indices, values, bias, beta,
     threshold, to_zero, out, fanout, operations, fired,
@@ -78,7 +78,7 @@ def infer(
                 out[row * samples + begin + c] = source[row * width + c]
 
 
-@njit(**SUMS, forceinline=True)
+@compiled(**SUMS, forceinline=True)
 def add(p, end, indices, values, bias, source, length, out):
     """out = bias + the sum over the synapses p..end (excluded), in the order of `multiply`, of the rows in `source`,
     each `length` long."""
@@ -98,7 +98,7 @@ def add(p, end, indices, values, bias, source, length, out):
         p += PLACE(1)
 
 
-@njit(**EXACT, forceinline=True)
+@compiled(**EXACT, forceinline=True)
 def fire(current, length, steps, width, decay, limit, to_zero, state, spikes, to):
     """A neuron's spikes, `width` a step, from the place `to` on, of its current, of all steps or of one alone; the
     arithmetic is that of `integrate`."""
@@ -120,7 +120,7 @@ def fire(current, length, steps, width, decay, limit, to_zero, state, spikes, to
                 spikes[at + c] = ONE if potential > limit else ZERO
 
 
-@njit(**SUMS, forceinline=True)
+@compiled(**SUMS, forceinline=True)
 def add_for_one(run, first, neurons, steps, starts, indices, values, bias, source, length, current, out):
     """For one sample, out = the currents [steps, neurons], or [neurons] where `length` is 1, of the neurons `run` of
     the layer that begins at the place `first`."""
@@ -139,7 +139,7 @@ def add_for_one(run, first, neurons, steps, starts, indices, values, bias, sourc
                 out[t * neurons + PLACE(j)] = current[t]
 
 
-@njit(**EXACT, forceinline=True)
+@compiled(**EXACT, forceinline=True)
 def fire_for_one(currents, length, steps, neurons, beta, threshold, first, to_zero, state, spikes):
     """For one sample, a layer's spikes [neurons, steps] of its currents: as `fire`, but all neurons at once; one after
     the other would wait for its sum at every step."""
@@ -161,7 +161,7 @@ def fire_for_one(currents, length, steps, neurons, beta, threshold, first, to_ze
             spikes[j * steps + t] = ONE if state[j] > threshold[first + j] else ZERO
 
 
-@njit(**EXACT, forceinline=True)
+@compiled(**EXACT, forceinline=True)
 def tally(spikes, to, steps, width, out):
     """How often a neuron fired, for each of `width` samples."""
     for c in range(width):

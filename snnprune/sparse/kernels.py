@@ -4,24 +4,22 @@ Arrays are float32 and C-contiguous, indices unsigned of any size. A row's resul
 may be shared out among threads (`first` to `last`, excluded) and give the same bytes. The neurons' steps run in
 snnTorch's order, each operation rounded by itself, so that spikes agree bit for bit for equal currents. In sums the
 compiler may change the order, always in the same way on a kind of CPU.
-
-numba compiles a loop on its first use and keeps it on disk, beside this file or, where that is read-only, in the user's
-cache folder.
 """
 
 import math
 
 import numpy as np
-from numba import njit
 
-EXACT = {"cache": True, "nogil": True, "error_model": "numpy"}
+from snnprune.sparse.compiled import compiled
+
+EXACT = {"nogil": True, "error_model": "numpy"}
 SUMS = {**EXACT, "fastmath": {"reassoc", "contract", "nsz"}}
 
 ZERO, ONE = np.float32(0), np.float32(1)
 LINE = 16  # samples whose values of a pixel fill a line of the cache
 
 
-@njit(**EXACT, forceinline=True)
+@compiled(**EXACT, forceinline=True)
 def advance(state, now, offset, decay, limit, to_zero, is_first):
     """Brings the membrane potentials `state` [width] one step on, driven by the current `now` plus the bias `offset`;
     the first step begins at rest."""
@@ -37,7 +35,7 @@ def advance(state, now, offset, decay, limit, to_zero, is_first):
             state[c] = (decay * state[c] + (now[c] + offset)) - reset
 
 
-@njit(**SUMS, forceinline=True)
+@compiled(**SUMS, forceinline=True)
 def retreat(later, total, potential, grad, decay, limit, to_zero, is_atan, slope):
     """Brings dL/dI [width] of the step after, `later`, one step back, to the step of the membrane potentials and of
     `grad`, dL/dS, by the surrogate's derivative, and adds it to `total`."""
@@ -60,7 +58,7 @@ def retreat(later, total, potential, grad, decay, limit, to_zero, is_atan, slope
         total[c] += later[c]
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def integrate(
     first, last, current, row, step, bias, beta, threshold, to_zero, scale, steps, width, membrane, spikes, out_row,
     out_step,
@@ -89,7 +87,7 @@ def integrate(
                     spike[c] = ONE if state[c] > limit else ZERO
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def differentiate(
     first, last, current, row, step, bias, beta, threshold, to_zero, scale, is_atan, slope, steps, width, gradient,
     grad_row, grad_step, out, out_row, out_step, out_bias,
@@ -132,7 +130,7 @@ def differentiate(
             out_bias[j] = total.sum()
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def multiply(first, last, starts, indices, values, bias, inputs, out):
     """Of the rows j: out[j] = bias[j] + sum of values[p] * inputs[indices[p]] over their synapses p = starts[j] to
     starts[j + 1]; bias [0]: none."""
@@ -154,7 +152,7 @@ def multiply(first, last, starts, indices, values, bias, inputs, out):
             p += 1
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def correlate(first, last, starts, indices, current, inputs, values, bias):
     """Of the rows j: values[p] = current[j] . inputs[indices[p]] for their synapses p, and bias[j] = the sum of
     current[j]; bias [0]: none. These are dL/dw where a synapse is left, and dL/db."""
@@ -185,7 +183,7 @@ def correlate(first, last, starts, indices, current, inputs, values, bias):
             p += 1
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def gather(first, last, images, chosen, shift, in_rows, out):
     """out [B, C, H, W], or `in_rows` [C, H, W, B], = images [N, C, H, W] of the samples chosen [B], each moved by whole
     pixels: what is seen at (y, x) was at (y + shift[b, 0], x + shift[b, 1]), or is 0 where that is outside. `first` to

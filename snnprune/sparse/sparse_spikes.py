@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from snnprune.sparse import kernels
+from snnprune.sparse.compiled import compiled
 from snnprune.sparse.kernels import ONE, SUMS, ZERO, advance, retreat
 from snnprune.sparse.lif import NONE, Layout, Neurons, driven_by, in_memory, run
 from snnprune.sparse.linear import Synapses
 from snnprune.sparse.threads import by_rows
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def differentiate_fed(
     first, last, current, row, step, bias, beta, threshold, to_zero, scale, is_atan, slope, steps, width, starts,
     indices, values, gradient, out, out_values, out_bias,

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from snnprune.sparse.compiled import compiled
 from snnprune.sparse.kernels import EXACT, SUMS, ZERO, advance
 from snnprune.sparse.lif import Layout, Neurons, driven_by, gradients
 from snnprune.sparse.threads import by_rows
@@ -22,7 +22,7 @@ OUTPUTS_FROM = 32  # with fewer, a dense product is as fast
 RATE_UP_TO = 0.35  # spikes per neuron and step up to which lists are faster than dense products
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def list_spikes(
     first, last, current, row, step, bias, beta, threshold, to_zero, scale, steps, width, samples, indices, counts
 ):
@@ -47,7 +47,7 @@ def list_spikes(
             counts[r] = count
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def add_listed(first, last, indices, counts, width, weight, bias, out):
     """out[r] = bias + the sum of weight[i] over the i listed for r; bias [0]: none."""
     for r in range(first, last):
@@ -70,7 +70,7 @@ def add_listed(first, last, indices, counts, width, weight, bias, out):
             p += 1
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def add_to_listed(first, last, indices, counts, width, inputs, out):
     """out[i] += inputs[r] over the r and the i listed for r; of the columns `first` to `last`."""
     for r in range(len(counts)):
@@ -81,7 +81,7 @@ def add_to_listed(first, last, indices, counts, width, inputs, out):
                 total[c] += row[c]
 
 
-@njit(**EXACT)
+@compiled(**EXACT)
 def spread(first, last, indices, counts, width, value, out):
     """out[r, i] = value for the i listed for r; out is zero before."""
     for r in range(first, last):
