@@ -1,6 +1,7 @@
 """The command `snnprune`. What a subcommand needs is imported when it runs, so that `--help` is quick."""
 
 import importlib.util
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -111,8 +112,10 @@ def track(
     import flows.registry.promote
     import flows.tracking.replay
 
-    flows.tracking.replay.track(experiment)
+    is_logged = flows.tracking.replay.track(experiment)
     flows.registry.promote.carry_out_kept()
+    if not is_logged:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -363,7 +366,7 @@ def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")])
     from pipeline.project import write_project
 
     write_project(folder)
-    print(f"{folder} is a project; next: cd {folder} && snnprune run digits")
+    print(f"{folder} is a project; next: cd {shlex.quote(str(folder))} && snnprune run digits")
 
 
 def two(key: str, text: str | None, separator: str, kind: type[float], expected: str) -> list[float] | None:

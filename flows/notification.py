@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from flows.redact import redact
+from snnprune.core.errors import UserError
 
 VARIABLE = "SNNPRUNE_WEBHOOK_URL"
 SECONDS = 10.0  # that the receiver may take
@@ -15,6 +16,17 @@ LONGEST = 3000  # letters of what went wrong: of a longer text the end, where th
 def webhook() -> str | None:
     """The address that gets the messages; None where none is wanted."""
     return os.environ.get(VARIABLE, "").strip() or None
+
+
+def require_webhook() -> None:
+    """Check that the address for the messages is one, if any is wanted. Raises UserError."""
+    url = webhook()
+    try:
+        parts = url and urlsplit(url)
+    except ValueError:
+        parts = None
+    if url and not (parts and parts.scheme in ("http", "https") and parts.hostname):
+        raise UserError(f"{VARIABLE} is no address that messages can be posted to; expected https://HOST/...")
 
 
 def message(experiment: str, what: str, reason: str, command: str, links: Mapping[str, str]) -> str:

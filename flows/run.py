@@ -18,8 +18,8 @@ from flows.engine.sweep import sweep_at_end
 from flows.environment import set_defaults
 from flows.redact import redact
 from pipeline import matrix
-from pipeline.io.params import PARAMS_FILE, load_runtime
-from pipeline.io.paths import compare_folder, report_page
+from pipeline.io.params import PARAMS_FILE, load_matrix, load_runtime
+from pipeline.io.paths import RESULTS, compare_folder, prune_folder, report_page, train_folder
 from pipeline.promotion.params import read_options
 from snnprune.core.errors import UserError
 
@@ -128,7 +128,20 @@ def open_project(experiment: str, say: Say) -> tuple[Project, str]:
     names = [name for stage, _, name in (address.partition("@") for address in project.addresses()) if stage == LAST]
     if experiment not in names:
         raise UserError(f"no experiment {experiment!r}; the matrix in params.yaml has: {', '.join(names)}")
+    if old := unlisted_nets(experiment):
+        say(
+            f"{old[0]}{f' and {len(old) - 1} more' if old[1:] else ''}: the matrix lists no such nets, but stages that "
+            "read all nets take them for inputs, which a clone lacks; delete them (git rm -r)"
+        )
     return project, f"{LAST}@{experiment}"
+
+
+def unlisted_nets(experiment: str) -> list[Path]:
+    """Folders of nets of methods and seeds that the matrix does not list, sorted. Raises ParamsError."""
+    entry, folder = load_matrix(experiment), RESULTS / experiment
+    listed = {train_folder(experiment, seed) for seed in entry.seeds}
+    listed |= {prune_folder(experiment, method, seed) for method in entry.methods for seed in entry.seeds}
+    return sorted({*folder.glob("train/seed*"), *folder.glob("prune/*/seed*")} - listed)
 
 
 @contextmanager

@@ -118,12 +118,12 @@ def test_help_loads_none_of_the_heavy_libraries(wheel: Path, tmp_path: Path, arg
 
 @pytest.mark.slow
 def test_an_initialised_project_runs(wheel: Path, tmp_path: Path) -> None:
-    done = python(wheel, tmp_path, "-m", "flows.cli", "init", "mine")
+    done = python(wheel, tmp_path, "-m", "flows.cli", "init", "my try")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "mine is a project; next: cd mine && snnprune run digits\n"
-    again = python(wheel, tmp_path, "-m", "flows.cli", "init", "mine")
-    assert (again.returncode, again.stderr.split(":")[:2]) == (1, ["error", " mine/params.yaml"])
-    project = tmp_path / "mine"
+    assert done.stdout == "my try is a project; next: cd 'my try' && snnprune run digits\n"
+    again = python(wheel, tmp_path, "-m", "flows.cli", "init", "my try")
+    assert (again.returncode, again.stderr.split(":")[:2]) == (1, ["error", " my try/params.yaml"])
+    project = tmp_path / "my try"
     small = (project / "params.yaml").read_text(encoding="utf-8").replace("seeds: [0, 1]", "seeds: [0]")
     small = re.sub("(epochs|batches|timesteps): [0-9]+", r"\1: 1", small.replace("[0.8, 0.9, 0.95]", "[0.9]"))
     small = small.replace("magnitude", "smallest")

@@ -15,7 +15,7 @@ from flows.environment import set_defaults
 from flows.retention.leftover import size_of
 from flows.scheduled.database import DATABASE
 from flows.sharing.share import size_text
-from flows.tracking.location import local_database, store_folder, store_uri
+from flows.tracking.location import VARIABLE, local_database, store_folder, store_uri
 from pipeline.io.files import read_json, write_json
 from snnprune.core.errors import UserError
 
@@ -37,13 +37,16 @@ class Manifest:
 
 def backup(folder: Path) -> None:
     """Copy the databases and MLflow's files of the project in the current folder into a new or empty folder. Raises
-    UserError: the folder has something in it, a flow runs, or a database cannot be copied."""
+    UserError: the folder has something in it or cannot be made, a flow runs, or a database cannot be copied."""
     set_defaults()
     root = Path.cwd()
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty; name a new folder for each backup")
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UserError(f"{folder} is not empty; name a new folder for each backup")
+        folder.chmod(0o700)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be the folder of a backup: {error.strerror}") from error
     files = store_folder(root)
     files.mkdir(exist_ok=True)
     copied = []
@@ -57,6 +60,8 @@ def backup(folder: Path) -> None:
         write_json(folder / MANIFEST, asdict(Manifest(str(root), copied, _cache(root))))
     size = size_text(size_of(folder))
     print(f"{folder}: {' and '.join(copied) or 'no database'}, {size}; `snnprune push` keeps results")
+    if "mlflow" not in _databases(root):
+        print(f"MLflow's database is not in it: {VARIABLE} names a tracking server; back it up there")
 
 
 def restore(folder: Path) -> None:
@@ -66,7 +71,9 @@ def restore(folder: Path) -> None:
     root = Path.cwd()
     try:
         manifest = Manifest(**read_json(folder / MANIFEST))
-    except (OSError, ValueError, TypeError) as error:
+    except TypeError as error:
+        raise UserError(f"{folder} holds no whole backup ({MANIFEST} is not what `snnprune backup` writes)") from error
+    except (OSError, ValueError) as error:
         raise UserError(f"{folder} holds no whole backup ({MANIFEST}: {error})") from error
     if manifest.project != str(root):
         raise UserError(

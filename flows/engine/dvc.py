@@ -242,6 +242,8 @@ def timeout_of(address: str, meta: Any) -> float | None:
 
 def apply_overrides(params: Path, overrides: list[str]) -> None:
     """Change params.yaml by overrides in the syntax of `dvc exp run -S`. Raises UserError for one that is none."""
+    if wrong := [text for text in overrides if "=" not in text and not text.startswith("~")]:
+        raise UserError(f"overrides: expected KEY=VALUE, such as experiments.digits.train.epochs=3; found {wrong[0]!r}")
     from dvc.utils.hydra import apply_overrides as apply  # takes a moment
 
     try:

@@ -4,6 +4,7 @@ DVC's own `push` and `pull` leave out what is uncached (tables, curves: git has 
 clone needs nothing but dvc.lock.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from typing import Any
 
 import networkx
 from dvc.config import NoRemoteError
-from dvc.exceptions import DvcException
+from dvc.exceptions import ConfirmRemoveError, DvcException
 
 from flows.engine.dvc import Project
 from snnprune.core.errors import UserError
 
 DENIED = ("Credential", "PermissionDenied", "PermissionError", "AccessDenied", "Auth")  # in names of errors
+# DVC warns of each file that a remote lacks; here they are counted.
+logging.getLogger("dvc.data_cloud").setLevel(logging.ERROR)
 NO_REMOTE = "no remote is configured; name one: dvc remote add --default NAME URL (docs/sharing.md)"
 
 
@@ -51,19 +54,21 @@ class SharedProject(Project):
             name for name in addresses if name not in self._entries
         ]
 
+    def lacking(self, addresses: Iterable[str]) -> list[str]:
+        """The outputs of stages that are neither in the cache nor here as dvc.lock has them."""
+        with self._turn, self._repo.lock:
+            outs = [out for _, out in self._outs(addresses)]
+            return [out.def_path for out in outs if out.changed_cache() and out.workspace_status()]
+
     def push(self, addresses: Iterable[str]) -> Transfer:
-        """Copy the results of stages to the remote. Raises UserError: some are not here, or the remote cannot be used
-        or does not take them."""
+        """Copy the results of stages, of which none is `lacking`, to the remote. Raises UserError: the remote cannot be
+        used or does not take them."""
         with self._turn, self._repo.lock, _remote_errors(self._where):
             outs = [out for _, out in self._outs(addresses)]
             for out in outs:
-                if out.changed_cache() and not out.workspace_status():
+                if out.changed_cache():
                     with self._repo.stage_cache._cache_type_copy():
                         out.commit()  # git has it, the cache not yet
-            if lost := [out.def_path for out in outs if out.changed_cache()]:
-                raise UserError(
-                    f"{_listed(lost)}: neither in DVC's cache nor here as dvc.lock has it; make it again: snnprune run"
-                )
             contents = _contents(outs)
             done = self._repo.cloud.push(contents)
             if done.failed:
@@ -86,11 +91,16 @@ class SharedProject(Project):
             lost += sum(not cache.exists(item.value) for item in contents)
             if lost:
                 raise UserError(
-                    f"{lost} files are not in {self._where}; say `snnprune push` where they were made, "
-                    "or make them here: snnprune run"
+                    f"{lost} files are not in {self._where}{self._absent()}; say `snnprune push` where they were made, "
+                    "or make them here: snnprune run EXPERIMENT"
                 )
             self._check_out(away)
             return self._summed(transferred, _contents([out for _, out in outs]))
+
+    def _absent(self) -> str:
+        """What to add where the remote's folder is not there: a disk may not be mounted."""
+        remote = self._repo.cloud.get_remote()
+        return "" if remote.fs.exists(remote.path) else ", which is empty or not there"
 
     def _outs(self, addresses: Iterable[str]) -> list[tuple[Any, Any]]:
         """DVC's objects for the outputs of stages that dvc.lock names, each with one that DVC takes for cached."""
@@ -104,11 +114,17 @@ class SharedProject(Project):
 
     def _check_out(self, away: Sequence[tuple[Any, Any]]) -> None:
         for own, out in away:
-            if own.use_cache:
-                own.checkout()
-            else:
-                with self._repo.stage_cache._cache_type_copy():  # never a link: git tracks it
-                    out.checkout()
+            try:
+                if own.use_cache:
+                    own.checkout()
+                else:
+                    with self._repo.stage_cache._cache_type_copy():  # never a link: git tracks it
+                        out.checkout()
+            except ConfirmRemoveError as error:
+                raise UserError(
+                    f"{out.def_path} here is not what dvc.lock names, nor a result in the cache; "
+                    "move it away (or `git checkout` it), then pull again"
+                ) from error
 
     def _summed(self, transferred: Collection[Any], contents: Collection[Any]) -> Transfer:
         cache = self._repo.cache.local
@@ -125,11 +141,6 @@ def _contents(outs: Iterable[Any]) -> set[Any]:
         if out.hash_info.isdir:
             contents |= {item for _, _, item in out.get_obj() or ()}
     return contents
-
-
-def _listed(names: Sequence[str], shown: int = 3) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from flows.engine.lockfile import LOCK_FILE, key_of
-from flows.scheduled.worktree import git
+from flows.scheduled.worktree import commit_of, git
 from snnprune.core.errors import UserError
 
 HASH = re.compile(r"\bmd5: ['\"]?([0-9a-f]{32}(?:\.dir)?)\b")  # of dependencies, too: too much stays, never too little
@@ -24,7 +24,7 @@ def kept_texts(root: Path) -> list[str]:
         for line in git(root, "worktree", "list", "--porcelain").splitlines()
         if line.startswith(WORKTREE)
     ]
-    heads = [git(Path(tree), "rev-parse", "HEAD") for tree in trees if Path(tree).is_dir()]
+    heads = [commit_of(Path(tree)) for tree in trees if Path(tree).is_dir()]
     blobs: set[str] = set()
     for commit in {*refs, *heads}:
         for line in git(root, "ls-tree", "-r", "--full-tree", commit).splitlines():

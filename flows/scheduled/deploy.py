@@ -17,7 +17,9 @@ from ruamel.yaml.error import YAMLError
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
 from flows.environment import HOST, answers, require_free, set_defaults, stage_environment
+from flows.notification import require_webhook
 from flows.scheduled.database import DATABASE, require_whole
+from flows.scheduled.worktree import commit_of
 from snnprune.core.errors import UserError
 
 HOME = Path(".prefect")
@@ -27,7 +29,8 @@ DEPLOYMENTS = Path("prefect.yaml")
 
 def deploy(port: int = 4200) -> None:
     """Run server and deployments of the project in the current folder, until asked to end or if all is up already.
-    Raises UserError: the port is taken, there is no prefect.yaml, or one of the two processes ended."""
+    Raises UserError: the port is taken, there is no prefect.yaml or no commit, messages are to go to what is no
+    address, or one of the two processes ended."""
     HOME.mkdir(exist_ok=True)
     try:
         with FileLock(HOME / "deploy.lock", timeout=0), interruptible():
@@ -43,11 +46,15 @@ def _keep_up(port: int) -> None:
     if not DEPLOYMENTS.is_file():
         raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
     try:
-        first = YAML(typ="safe").load(DEPLOYMENTS)["deployments"][0]["name"]
-    except (YAMLError, TypeError, LookupError) as error:
+        entries = YAML(typ="safe").load(DEPLOYMENTS)["deployments"]
+        on_demand = [entry["name"] for entry in entries if not entry.get("schedules")]
+        first = (on_demand or [entries[0]["name"]])[0]
+    except (YAMLError, TypeError, LookupError, AttributeError) as error:
         raise UserError(f"{DEPLOYMENTS}: expected `deployments:`, a list of entries with a name: {error}") from error
     require_free(port)
     require_whole(HOME / DATABASE)
+    require_webhook()
+    commit_of(Path.cwd())  # which the runs will have
     url = f"http://{HOST}:{port}"
     ADDRESS.write_text(url, encoding="utf-8")
     set_defaults()

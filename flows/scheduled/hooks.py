@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.logging.loggers import flow_run_logger
+from prefect.settings import get_current_settings
 from prefect.states import State
 from prefect.utilities.urls import url_for
 
@@ -31,7 +32,9 @@ def command_of(flow_run: FlowRun) -> str:
     """What starts the same run again."""
     given = {name: value for name, value in flow_run.parameters.items() if value is not None}
     if flow_run.deployment_id is not None:
-        return f"prefect deployment run --id {flow_run.deployment_id} --params {shlex.quote(json.dumps(given))}"
+        server = get_current_settings().api.url
+        where = f"PREFECT_API_URL={server} " if server else ""
+        return f"{where}prefect deployment run --id {flow_run.deployment_id} --params {shlex.quote(json.dumps(given))}"
     options = [f"--{name} {given[name]}" for name in ("workers", "dask") if name in given]
     return " ".join(["snnprune run", str(given.get("experiment", "")), "--prefect", *options])
 

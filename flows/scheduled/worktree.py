@@ -29,7 +29,7 @@ def prepare(root: Path, name: str) -> Path:
         raise UserError(
             f"{root} is a folder of a larger git repository; deployments need a project at the top of its own"
         )
-    commit = git(root, "rev-parse", "--verify", "HEAD^{commit}")
+    commit = commit_of(root)
     folder = root / WORKTREES / name
     if (folder / ".git").is_file():
         with workspace(folder):
@@ -46,6 +46,16 @@ def prepare(root: Path, name: str) -> Path:
     (folder / RAW).parent.mkdir(exist_ok=True)
     (folder / RAW).symlink_to((root / RAW).resolve())  # a run's downloads are the project's
     return folder
+
+
+def commit_of(root: Path) -> str:
+    """The commit that is checked out. Raises UserError: there is none yet, or git fails."""
+    try:
+        return git(root, "rev-parse", "--verify", "HEAD^{commit}")
+    except UserError as error:
+        if "Needed a single revision" in str(error):
+            raise UserError(f"{root} has no commit yet; git add . && git commit") from error
+        raise
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -9,20 +9,34 @@ from flows.run import LAST, print_line
 from pipeline import matrix
 from snnprune.core.errors import UserError
 
+SHOWN = 3  # names in an error
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def push(experiment: str | None = None) -> None:
-    """Copy the results that dvc.lock names, of one experiment or of all, to DVC's default remote. Raises UserError: no
-    such experiment, it has no results, some are not here, or the remote cannot be used."""
+    """Copy the results that dvc.lock names to DVC's default remote: those of one experiment, or of all that have all of
+    them here, and say which have not. Raises UserError: no such experiment, it has no results, some are not here, or
+    the remote cannot be used."""
     project, names = _open()
-    stages: set[str] = set()
-    for name in [_known(experiment, names)] if experiment else names:
-        stages.update(project.with_results(f"{LAST}@{name}")[0])
-    if not stages:
+    made = {
+        name: project.with_results(f"{LAST}@{name}")[0]
+        for name in ([_known(experiment, names)] if experiment else names)
+    }
+    lacking = {name: project.lacking(stages) for name, stages in made.items() if stages}
+    if not lacking:
         raise UserError(f"dvc.lock has no results of {experiment or 'any experiment'}; make some: snnprune run")
-    done = project.push(sorted(stages))
-    print_line(f"pushed to {_summary(done)}; for others, commit dvc.lock and push it with git")
+    whole = [name for name, lost in lacking.items() if not lost]
+    if not whole:
+        name, lost = next(iter(lacking.items()))
+        more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+        raise UserError(
+            f"{', '.join(lost[:SHOWN])}{more}: neither in DVC's cache nor here as dvc.lock has it; make it again: "
+            f"snnprune run {name}"
+        )
+    done = project.push(sorted({stage for name in whole for stage in made[name]}))
+    print_line(f"pushed {', '.join(whole)} to {_summary(done)}; for others, commit dvc.lock and push it with git")
+    if rest := [f"{name} ({len(lost)} results)" for name, lost in lacking.items() if lost]:
+        print_line(f"not pushed, as not all of it is here: {', '.join(rest)}")
 
 
 def pull(experiment: str) -> None:

@@ -12,10 +12,10 @@ from pipeline.io.matrix_file import read_stages
 from snnprune.core.errors import UserError
 
 
-def track(experiment: str | None = None, receipt: Path | None = None) -> None:
-    """Log the results of the project in the current folder, asking MLflow for each.
+def track(experiment: str | None = None, receipt: Path | None = None) -> bool:
+    """Log the results of the project in the current folder, asking MLflow for each; whether MLflow could be used.
 
-    When MLflow cannot be used, a line says so: the results are there, and the next call logs them.
+    When it could not, a line says so: the results are there, and the next call logs them.
 
     Args:
         experiment: only this one; None for all that have results.
@@ -40,6 +40,7 @@ def track(experiment: str | None = None, receipt: Path | None = None) -> None:
     tracking.summarize()
     if receipt:
         write_json(receipt, dict(sorted(tracking.keys.items())))
+    return not tracking.has_failed
 
 
 if __name__ == "__main__":

@@ -133,6 +133,11 @@ class Tracking:
             if self.counts["logged"] and "git_commit" not in self._lineage:
                 self._say("tracking: no git commit is noted with these results; `git log -1` says why git has none")
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether MLflow could not be used, which has been said."""
+        return self._failed
+
     def _from_ledger(self, address: str, place: Place, entry: Entry) -> tuple[str, Logged, str] | None:
         """What `Store.log` would return when nothing is left to do, by the ledger of a local store."""
         logged = self._database and find_logged(self._database, place.experiment + self._suffix, address)

@@ -1,6 +1,6 @@
 """The block `export` of an experiment: which nets a stage writes for which targets."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Annotated
 
 import pydantic
@@ -32,11 +32,14 @@ class ExportParams(Block):
         return targets
 
 
-def names_of(experiment: str, params: ExportParams, nets: Iterable[tuple[str, int, float]]) -> list[str]:
+def names_of(experiment: str, params: ExportParams, nets: Collection[tuple[str, int, float]]) -> list[str]:
     """Those of the experiment's nets (method, seed and level) that the block asks for, one a seed, in their order.
     Raises ParamsError: it asks for one that is none of them."""
     there = {net_name(method, level, seed): net_name(method, level) for method, seed, level in nets}
     if unknown := [net for net in params.nets if net not in {*there, *there.values()}]:
         known = ", ".join(dict.fromkeys(there.values()))
-        raise ParamsError(f"experiments.{experiment}.export.nets: no net {unknown[0]!r}; there are: {known}")
+        seeds = ", ".join(map(str, sorted({seed for _, seed, _ in nets})))
+        raise ParamsError(
+            f"experiments.{experiment}.export.nets: no net {unknown[0]!r}; there are: {known}, of seeds {seeds}"
+        )
     return [name for name, every_seed in there.items() if {name, every_seed} & set(params.nets)]

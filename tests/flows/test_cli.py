@@ -62,9 +62,14 @@ def test_a_subcommand_calls_its_function(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], function: str, expected: tuple[tuple, dict]
 ) -> None:
     calls = []
-    monkeypatch.setattr(function, lambda *args, **kwargs: calls.append((args, kwargs)))
+    monkeypatch.setattr(function, lambda *args, **kwargs: calls.append((args, kwargs)) or True)
     assert command(monkeypatch, *arguments) == 0
     assert calls == [expected]
+
+
+def test_track_fails_where_mlflow_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.tracking.replay.track", lambda experiment: False)
+    assert command(monkeypatch, "track") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from flows.notification import LONGEST, VARIABLE, message, send
+from flows.notification import LONGEST, VARIABLE, message, require_webhook, send
+from snnprune.core.errors import UserError
 from tests.processes import free_port
 from tests.receiver import PATH, receiver
 
@@ -31,6 +32,18 @@ def test_it_is_posted_as_slack_takes_it(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv(VARIABLE, f" {found.url}\n")
         assert send("a\nµ", lines.append)
     assert (found.texts, found.types, lines) == (["a\nµ"], ["application/json"], [])
+
+
+def test_an_address_that_is_none_is_named_before_there_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("", "https://hooks.example.org/services/T0", "http://127.0.0.1:9/"):
+        monkeypatch.setenv(VARIABLE, value)
+        require_webhook()
+    for value in ("hooks.example.org", "ftp://h/x", "https://", "http://[::1"):
+        monkeypatch.setenv(VARIABLE, value)
+        with pytest.raises(
+            UserError, match=f"^{VARIABLE} is no address that messages can be posted to; expected https:"
+        ):
+            require_webhook()
 
 
 def test_nobody_wants_one(monkeypatch: pytest.MonkeyPatch) -> None:

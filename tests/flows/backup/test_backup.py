@@ -81,11 +81,32 @@ def test_nothing_is_overwritten(project: Path, backed_up: Path, tmp_path: Path) 
         backup(tmp_path / "another")
 
 
+def test_a_folder_that_cannot_be_made_is_named(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file/backup"):
+        with pytest.raises(UserError, match=f"^{folder} cannot be the folder of a backup: "):
+            backup(folder)
+
+
+def test_it_says_that_a_tracking_server_keeps_its_own_database(
+    project: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv(VARIABLE, "http://u:hunter2@127.0.0.1:9")
+    backup(tmp_path / "backup")
+    said = capsys.readouterr().out
+    assert "MLflow's database is not in it: MLFLOW_TRACKING_URI names a tracking server" in said
+    assert "hunter2" not in said
+    assert not (tmp_path / "backup/mlflow.db").exists()
+
+
 def test_half_a_backup_a_damaged_one_and_another_project_s_are_named(
     project: Path, backed_up: Path, tmp_path: Path, monkeypatch
 ) -> None:
     shutil.rmtree(project / "mlruns")
     with pytest.raises(UserError, match=r"holds no whole backup \(backup\.json"):
+        restore(tmp_path)
+    (tmp_path / "backup.json").write_text("{}")
+    with pytest.raises(UserError, match=r"\(backup\.json is not what `snnprune backup` writes\)$"):
         restore(tmp_path)
     shutil.move(project / ".prefect", tmp_path / "away")
     database = backed_up / "prefect.db"

@@ -302,6 +302,8 @@ def test_overrides_are_those_of_dvc_experiments(project: Path) -> None:
     assert params.read_text() == ours
     with pytest.raises(UserError, match="experiments.tiny.nope=1"):
         apply_overrides(params, ["experiments.tiny.nope=1"])
+    with pytest.raises(UserError, match=r"^overrides: expected KEY=VALUE, such as .*; found 'nonsense'$"):
+        apply_overrides(params, [overrides[0], "nonsense"])
 
 
 def test_the_cache_folder_is_absolute(project: Path) -> None:

@@ -73,6 +73,14 @@ def test_a_plan_says_what_would_run_and_why_and_changes_nothing(project: Path, a
     assert files_of(project) == before
 
 
+@pytest.mark.parametrize("command", [run, plan])
+def test_nets_that_the_matrix_does_not_list_are_named(project: Path, any_params, capsys, command) -> None:
+    for name in ("prune/gone/seed0", "prune/cqp/seed1", "train/seed1"):
+        (project / "results/tiny" / name).mkdir(parents=True)
+    command("tiny")
+    assert "results/tiny/prune/cqp/seed1 and 2 more: the matrix lists no such nets" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", [run, plan, lambda name: run(name, prefect=True)])
 def test_a_wrong_name_is_an_error_with_the_choices(fresh: Path, command) -> None:
     with pytest.raises(UserError, match="no experiment 'nope'; the matrix in params.yaml has: tiny"):

@@ -222,7 +222,8 @@ def test_a_run_that_fails_one_that_is_late_and_one_that_is_killed_post_a_message
     assert "prune@digits-cqp-0" in text and "cqp is broken" in text
     assert f"Prefect: {deployed.url}/runs/flow-run/{first}" in text
     (command,) = [line.removeprefix("to go on: ") for line in text.splitlines() if line.startswith("to go on: ")]
-    *words, parameters = shlex.split(command)
+    where, *words, parameters = shlex.split(command)
+    assert where == f"PREFECT_API_URL={deployed.url}/api"
     assert words == ["prefect", "deployment", "run", "--id", deployed.deployments()["on-demand"]["id"], "--params"]
     assert json.loads(parameters) == {"experiment": "digits", "overrides": overrides}
 
@@ -303,6 +304,14 @@ def test_a_taken_port_a_list_of_no_deployments_and_a_damaged_database_are_named(
         with pytest.raises(UserError, match=r"prefect\.yaml: expected `deployments:`, a list of entries with a name"):
             deploy(free_port())
     (tmp_path / "prefect.yaml").write_text("deployments: [{name: one}]")
+    run(tmp_path, "git", "init", "--quiet")
+    with pytest.raises(UserError, match=r" has no commit yet; git add \. && git commit$"):
+        deploy(free_port())
+    commit(tmp_path)
+    monkeypatch.setenv(VARIABLE, "nowhere")
+    with pytest.raises(UserError, match=f"^{VARIABLE} is no address"):
+        deploy(free_port())
+    monkeypatch.delenv(VARIABLE)
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

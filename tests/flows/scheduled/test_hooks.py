@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed, Failed
 
 from flows.notification import VARIABLE
@@ -49,3 +50,5 @@ def test_the_command_starts_the_same_run_again() -> None:
     deployed = flow_run(UUID(int=7), experiment="digits", overrides=["a.b='c'"])
     given = """'{"experiment": "digits", "overrides": ["a.b='"'"'c'"'"'"]}'"""
     assert command_of(deployed) == f"prefect deployment run --id {UUID(int=7)} --params {given}"
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4300/api"}):
+        assert command_of(deployed).startswith("PREFECT_API_URL=http://127.0.0.1:4300/api prefect deployment run --id ")

@@ -1,5 +1,7 @@
 """Results that travel by a remote: a folder, and S3 as moto has it."""
 
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ import boto3
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
+from ruamel.yaml import YAML
 
 from flows.engine.dvc import Project
 from flows.run import plan
@@ -83,7 +86,7 @@ def test_a_clone_gets_everything_and_has_nothing_to_do(project: Path, remote: Pa
     heavy = [path for path in results(folder) if path.endswith(".safetensors")]
     contents = {(folder / path).read_bytes() for path in heavy}
     assert len(heavy) > len(contents) / 2 and f"{len(contents)} files, {size_text(sum(map(len, contents)))}" in pulled
-    assert pushed.startswith(f"pushed to remote store ({remote}): ")
+    assert pushed.startswith(f"pushed tiny to remote store ({remote}): ")
     assert results(folder) == results(project)
     assert run(folder, "git", "status", "--porcelain") == ""
     plan("tiny")
@@ -124,11 +127,36 @@ def test_an_edited_result_is_neither_pushed_nor_lost(project: Path, remote: Path
     folder = clone(project, monkeypatch)
     table = folder / "results/tiny/evaluate/levels.csv"
     table.write_text("edited\n")
-    with pytest.raises(UserError, match=r"results/tiny/evaluate/levels\.csv"):
+    with pytest.raises(UserError, match=r"results/tiny/evaluate/levels\.csv.*: snnprune run tiny$"):
         push("tiny")
-    with pytest.raises(UserError, match=r"levels\.csv"):
+    with pytest.raises(UserError, match=r"^results/tiny/evaluate/levels\.csv here is not what dvc\.lock names"):
         pull("tiny")
     assert table.read_text() == "edited\n"
+
+
+def test_of_several_experiments_those_are_pushed_that_are_here(
+    project: Path, remote: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = YAML(typ="safe").load(project / "params.yaml")
+    for block in params.values():
+        block["other"] = block["tiny"]
+    YAML().dump(params, project / "params.yaml")
+    lock = YAML(typ="safe").load(project / "dvc.lock")
+    elsewhere = re.sub('"md5": ".{8}', '"md5": "feedface', json.dumps(lock["stages"]).replace("tiny", "other"))
+    lock["stages"] |= json.loads(elsewhere)
+    YAML().dump(lock, project / "dvc.lock")
+    push()
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2].startswith(f"pushed tiny to remote store ({remote}): ")
+    assert re.fullmatch(r"not pushed, as not all of it is here: other \(\d+ results\)", said[-1])
+    with pytest.raises(
+        UserError, match=r"^results/other/.* more: neither in DVC's cache nor here .*: snnprune run other$"
+    ):
+        push("other")
+    run(project, "git", "commit", "--quiet", "--all", "--message", "other")
+    clone(project, monkeypatch)
+    pull("tiny")
+    assert "tiny: 8 stages, nothing to do" in capsys.readouterr().out
 
 
 def test_without_a_remote_it_says_how_to_get_one(project: Path) -> None:
@@ -148,10 +176,12 @@ def test_unknown_and_unfinished_experiments_are_named(fresh: Path, tmp_path: Pat
         push("tiny")
 
 
-def test_what_was_not_pushed_is_counted(project: Path, remote: Path, monkeypatch) -> None:
+def test_what_was_not_pushed_is_counted(project: Path, remote: Path, monkeypatch, capfd) -> None:
     heavy = [path for path in results(project) if path.endswith(".safetensors")]
     folder = clone(project, monkeypatch)
-    with pytest.raises(UserError, match=rf"^{len(heavy)} files are not in remote store \({remote}\)"):
+    with pytest.raises(
+        UserError, match=rf"^{len(heavy)} files are not in remote store \({remote}\), which is empty or not there; say"
+    ):
         pull("tiny")
     monkeypatch.chdir(project)
     push("tiny")
@@ -159,13 +189,14 @@ def test_what_was_not_pushed_is_counted(project: Path, remote: Path, monkeypatch
     value = lost.hash_info.value
     (remote / "files/md5" / value[:2] / value[2:]).unlink()
     monkeypatch.chdir(folder)
-    with pytest.raises(UserError, match="^1 files are not in remote store"):
+    with pytest.raises(UserError, match=rf"^1 files are not in remote store \({remote}\); say"):
         pull("tiny")
+    assert "neither locally nor on remote" not in capfd.readouterr().err
 
 
 def test_s3_holds_it_too(project: Path, on_s3: str, monkeypatch, capsys) -> None:
     push("tiny")
-    assert capsys.readouterr().out.startswith(f"pushed to remote store (s3://{BUCKET}/tiny): ")
+    assert capsys.readouterr().out.startswith(f"pushed tiny to remote store (s3://{BUCKET}/tiny): ")
     folder = clone(project, monkeypatch)
     pull("tiny")
     assert "tiny: 8 stages, nothing to do" in capsys.readouterr().out

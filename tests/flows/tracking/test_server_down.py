@@ -32,6 +32,7 @@ def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
     tracking.summarize()
     (line,) = lines
     assert uri in line and "`snnprune track`" in line
+    assert not track()
     assert not (project / "mlruns/mlflow.db").exists()
 
     monkeypatch.chdir(shutil.copytree(templates / "store/mlruns", tmp_path / "server"))  # it keeps files there
@@ -40,7 +41,7 @@ def test_all_results_are_kept_and_logged_by_one_command_when_it_is_back(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         monkeypatch.chdir(project)
         for _ in range(2):  # the second time there is nothing left to log
-            track()
+            assert track()
         (found,) = [found for found in MlflowClient(uri).search_experiments() if found.name == "tiny"]
         runs = MlflowClient(uri).search_runs([found.experiment_id])
         page = Tracking(project, print).log("data@tiny", entries["data@tiny"])
