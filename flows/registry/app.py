@@ -1,25 +1,49 @@
 """MLflow's scoring server for the model that its variable names, as an ASGI app: `uvicorn flows.registry.app:app`.
 
-MLflow answers most bad requests with 400 and the reason. Of those here it would say no more than 500.
+Predictions are asked for here, not in MLflow: it takes "0.5" and true for numbers and reads CSV, too, and its errors
+hold the whole input or a stack trace.
 """
 
-from fastapi import Request
+import asyncio
+import os
+from io import StringIO
+
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from mlflow.pyfunc.scoring_server.app import app
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import load_model, scoring_server
+
+from flows.registry.inputs import InputError, read_inputs
+from flows.registry.serve import MODEL_VARIABLE
 
 JSON = "application/json"
 
-
-@app.middleware("http")
-async def require_type(request: Request, call_next) -> Response:
-    """415 for a body that does not say what it is."""
-    if request.method == "POST" and not request.headers.get("content-type"):
-        return JSONResponse({"message": f"expected the header Content-Type: {JSON}; found none"}, 415)
-    return await call_next(request)
+app = FastAPI()
+model = load_model(os.environ[MODEL_VARIABLE])
+(takes,) = model.metadata.get_input_schema().inputs
 
 
-@app.exception_handler(RecursionError)
-@app.exception_handler(ValueError)
-async def not_read(_: Request, error: Exception) -> Response:
-    """400 for JSON that Python does not read: lists in lists without end, numbers of thousands of digits."""
-    return JSONResponse({"message": f"the body cannot be read: {error}"}, 400)
+@app.post("/invocations")
+async def invocations(request: Request) -> Response:
+    """The predictions. 415 for a body that is not said to be JSON, 400 for one that the model does not take; both with
+    the reason."""
+    kind = request.headers.get("content-type") or "none"
+    if kind.partition(";")[0].strip().lower() != JSON:
+        return JSONResponse({"message": f"expected the header Content-Type: {JSON}; found {kind}"}, 415)
+    return await asyncio.to_thread(answer, await request.body())
+
+
+def answer(body: bytes) -> Response:
+    """What the model says to a body, or what is wrong with it."""
+    try:
+        counts = model.predict(read_inputs(body, takes.shape, takes.type))
+    except InputError as error:
+        return JSONResponse({"message": str(error)}, 400)
+    except MlflowException as error:
+        return JSONResponse({"message": error.message}, error.get_http_status_code())
+    text = StringIO()
+    scoring_server.predictions_to_json(counts, text)
+    return Response(text.getvalue(), media_type=JSON)
+
+
+app.mount("/", scoring_server.init(model))  # /health and the like

@@ -11,10 +11,12 @@ from flows.tracking.location import project_of
 from pipeline.io import paths
 from pipeline.io.files import sha256
 from pipeline.io.nets import percent
+from pipeline.io.params import PARAMS_FILE, matrix_of, read_params
 from pipeline.io.tables import read_table
-from pipeline.promotion.choice import Candidate, choose
+from pipeline.promotion.choice import CHOSEN_BY, PREFIX, Candidate, choose
 from pipeline.promotion.params import ALIAS, PromotionParams
 from pipeline.promotion.verdict import judge
+from pipeline.results.content import read_rows
 from pipeline.results.md5 import ContentChanged, require_content
 from snnprune.core.errors import UserError
 
@@ -44,7 +46,8 @@ def promote(
 
     Raises:
         NotReached: MLflow cannot be used; what was asked is kept in a file that `carry_out_kept` reads.
-        UserError: there are no results, they are not those that dvc.lock names, or no net meets the constraints.
+        UserError: there are no results, they are damaged or not those that dvc.lock names, or no net meets the
+            constraints.
     """
     set_defaults()
     root = root or Path.cwd()
@@ -69,13 +72,15 @@ def promote(
             verdict = judge(candidate, name, logged.dataset, champion, delta=params.delta, force=params.force)
             opponent = champion.title if champion else "the dense nets"
             registry.decide(version, ALIAS, candidate, verdict, params.delta, opponent)
+    except UserError:  # it says what to do
+        raise
     except ContentChanged as error:
         raise UserError(f"{experiment}: {error}; run it again: snnprune run {experiment}") from error
     except ERRORS as error:
-        file = requests.keep(root, experiment, suffix, params)
+        file = requests.shown(root, requests.keep(root, experiment, suffix, params))
         reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
         raise NotReached(
-            f"MLflow cannot be used ({reason}); the request is kept in {file.name}, carry it out later: "
+            f"MLflow cannot be used ({reason}); the request is kept in {file}, carry it out later: "
             "snnprune promote --pending"
         ) from error
     say(f"{model}: {title if verdict.moves else champion.title} {'is now' if verdict.moves else 'stays'} {ALIAS}")
@@ -114,6 +119,9 @@ def _chosen(root: Path, experiment: str, params: PromotionParams) -> tuple[Candi
     lock = read_lock(root)
     compare, evaluate = f"compare@{experiment}", f"evaluate@{experiment}"
     if missing := [address for address in (compare, evaluate) if address not in lock]:
+        names = matrix_of(read_params(root / PARAMS_FILE))
+        if experiment not in names:
+            raise UserError(f"no experiment {experiment!r}; the matrix in params.yaml has: {', '.join(names)}")
         raise UserError(f"{experiment}: dvc.lock has no {missing[0]}; make it: snnprune run {experiment}")
     seen = {dep["path"]: dep["md5"] for dep in lock[compare]["deps"]}
     made = {item["path"]: item["md5"] for item in (*lock[evaluate]["deps"], *lock[evaluate]["outs"])}
@@ -121,11 +129,13 @@ def _chosen(root: Path, experiment: str, params: PromotionParams) -> tuple[Candi
         raise UserError(f"{experiment}: {min(stale)} changed since {compare}; run it again: snnprune run {experiment}")
     table = paths.compare_folder(experiment) / "comparison.csv"
     _require(root, lock[compare], table, experiment)
+    read_rows(root / table, experiment, CHOSEN_BY, {PREFIX + params.profile: float})
     candidate = choose(read_table(root / table, compare), params)
     prune = f"prune@{experiment}-{candidate.method}-{candidate.seed}"
     net = paths.net_file(experiment, candidate.method, candidate.seed, candidate.level)
     if prune not in lock or not (root / net).is_file():
-        raise UserError(f"{candidate.net}: {net} is not here; fetch it (dvc pull {prune}) or run {experiment} again")
+        ways = f"fetch it: snnprune pull {experiment}, or make it: snnprune run {experiment}"
+        raise UserError(f"{candidate.net}: {net} is not here; {ways}")
     _require(root, lock[prune], net.parent, experiment)
     return candidate, lock[evaluate], sha256(root / net)
 

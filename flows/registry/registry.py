@@ -70,8 +70,8 @@ class Registry:
             raise UserError(f"{net}: MLflow has no run of it below {parent.info.run_name}; run `snnprune track`")
         if not run.outputs or not run.outputs.model_outputs:
             raise UserError(
-                f"{net}: its run has no model: its weights are not here (dvc pull {address}), or it runs a forward of "
-                "your own, which loads nowhere else"
+                f"{net}: its run has no model: its weights are not here (snnprune pull {place.experiment}), or it runs "
+                "a forward of your own, which loads nowhere else"
             )
         return Logged(run.info.run_id, run.outputs.model_outputs[0].model_id, _digest(run), _lineage(run))
 

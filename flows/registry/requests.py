@@ -6,7 +6,7 @@ from pathlib import Path
 from flows.tracking.location import project_of, store_folder
 from pipeline.io.files import read_json, write_json
 from pipeline.promotion.params import PromotionParams
-from snnprune.core.schema import Block, validate
+from snnprune.core.schema import Block, ParamsError, validate
 
 FOLDER = "promotions"
 
@@ -39,5 +39,17 @@ def keep(root: Path, experiment: str, suffix: str, params: PromotionParams) -> P
 
 def kept(root: Path) -> list[Kept]:
     """All requests, by name. Raises ParamsError: a file holds something else."""
-    files = sorted((store_folder(root) / FOLDER).glob("*.json"))
-    return [Kept(file, validate(Request, read_json(file), file.name)) for file in files]
+    return [_read(root, file) for file in sorted((store_folder(root) / FOLDER).glob("*.json"))]
+
+
+def shown(root: Path, file: Path) -> str:
+    """The path of a request for people: relative to the project, if it is in there."""
+    project = project_of(root)
+    return str(file.relative_to(project) if file.is_relative_to(project) else file)
+
+
+def _read(root: Path, file: Path) -> Kept:
+    try:
+        return Kept(file, validate(Request, read_json(file), "request"))
+    except ValueError as error:  # no JSON, or another one
+        raise ParamsError(f"{shown(root, file)}: correct or delete it: {error}") from error

@@ -1,4 +1,5 @@
-"""Serves a version of MLflow's registry by MLflow's own scoring server, on this machine alone: `snnprune serve`."""
+"""Serves a version of MLflow's registry by the protocol of MLflow's scoring server, on this machine alone: `snnprune
+serve`."""
 
 import subprocess
 import sys
@@ -10,10 +11,11 @@ from pathlib import Path
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep_at_end
 from flows.environment import HOST, answers, require_free, set_defaults, stage_environment
+from flows.registry.inputs import shape_text
 from flows.tracking.location import local_database, store_uri
 from snnprune.core.errors import UserError
 
-MODEL_VARIABLE = "__pyfunc_model_path__"  # by which MLflow's scoring server finds its model
+MODEL_VARIABLE = "__pyfunc_model_path__"  # by which the server finds its model
 STARTUP_SECONDS = 300  # the first time numba compiles the loops of the code that the model carries
 REASON_LENGTH = 300  # of letters
 
@@ -27,8 +29,8 @@ def serve(model: str | None, alias: str, port: int) -> None:
     with interruptible(), suppress(Interrupted):
         sweep_at_end()
         with serving(path, port) as (server, url):
-            sizes = ", ".join("B" if size < 0 else str(size) for size in shape)
-            print(f'{title}: POST {{"inputs": ...}}, [{sizes}], to {url}/invocations (Ctrl-C stops it)', flush=True)
+            sizes = shape_text(shape)
+            print(f'{title}: POST {{"inputs": ...}}, {sizes}, to {url}/invocations (Ctrl-C stops it)', flush=True)
             raise UserError(f"the scoring server ended with exit code {server.wait()}; its lines above say why")
 
 

@@ -12,6 +12,11 @@ from snnprune.core.errors import UserError
 
 DIGITS = 12  # differences of means beyond these are floating-point noise
 PREFIX = "energy_once_pj_"
+CHOSEN_BY = {  # what is in the columns of comparison.csv that are read, beside that of the energy
+    **dict.fromkeys(("experiment", "method"), str),
+    "seed": int,
+    **dict.fromkeys(("level", "keep", "nnz", "empty_layers", "validation_accuracy"), float),
+}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ of a net belongs to that net's run.
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ from pipeline.io.files import read_json
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.io.paths import RESULTS, dense_file, evaluate_table, net_file
 from pipeline.pricing import COUNTED, energies_of
-from pipeline.results.md5 import require_content
+from pipeline.results.md5 import ContentChanged, require_content
 from pipeline.results.place import Place
+from snnprune.core.errors import UserError
 from snnprune.energy.profiles import load_profiles
 
 EVALUATE, EXPORT = "evaluate", "export"
@@ -36,6 +38,9 @@ DATASET_FILE = "dataset.safetensors"
 NOT_READ = (".safetensors", "nets")  # large, and the nets are looked up row by row
 ENERGY, SAVED = "energy_once_pj_", "energy_saved_"  # by profile; the share of the dense net's that is saved
 SERIES = ("level", "sparsity", "accuracy_before", "accuracy", "one_shot_accuracy")  # drawn over the level
+NET = {"method": str, "seed": int, "level": float}  # columns of evaluate's table, and what is in them
+LEVEL = {"level": float, "validation_accuracy": float}  # of a prune stage's
+COUNTS = dict.fromkeys(COUNTED.values(), float)
 
 Row = Mapping[str, str]
 Entry = Mapping[str, Any]  # of dvc.lock
@@ -67,29 +72,44 @@ class Content:
     is_whole: bool = True
 
 
+class Damaged(ContentChanged, UserError):
+    """A result file does not read as a stage wrote it; the message says where, and what to do."""
+
+    def __init__(self, where: str, problem: object, experiment: str) -> None:
+        """`problem`: what is wrong there."""
+        ways = f"restore the file with git, or make it again: snnprune run {experiment}"
+        super().__init__(f"{where}: {problem}; {ways}")
+
+
 def read_result(root: Path, place: Place, entry: Entry) -> Content:
     """Read and check the result files of one stage. Weights may be absent (a clone without `dvc pull`); everything else
-    must be what dvc.lock names. Raises ContentChanged: a file is missing or differs from dvc.lock."""
+    must be what dvc.lock names. Raises ContentChanged: a file is missing or differs from dvc.lock. Raises Damaged, a
+    ContentChanged: a table or dataset.json cannot be read."""
     files = {}
     for out in entry["outs"]:
         path = root / out["path"]
         if not path.name.endswith(NOT_READ):
             require_content(path, out["md5"])
             files[path.name] = path
-    params, points = _params(place, entry), _curves("curve", _rows(files.get(CURVE_FILE)), over="epoch")
+
+    def rows_in(name: str, needed: Mapping[str, type]) -> list[dict[str, str]]:
+        return read_rows(files[name], place.experiment, needed, COUNTS) if name in files else []
+
+    is_evaluate = place.labels["stage"] == EVALUATE
+    params, points = _params(place, entry), _curves("curve", rows_in(CURVE_FILE, {"epoch": float}), over="epoch")
     folder = sorted(files[NUMBER_FOLDER].glob("*.json")) if NUMBER_FOLDER in files else []
     for file in [*(files[name] for name in NUMBER_FILES if name in files), *folder]:
         # of metrics/cqp.json the names begin with `cqp/`
         numbers, texts = _split(_flatten(read_json(file), f"{file.stem}/" if file in folder else ""))
         params |= texts
         points += [Point(key, value) for key, value in numbers.items()]
-    dataset, rows = _dataset(root, place, entry), _rows(files.get(LEVELS_FILE))
+    dataset, rows = _dataset(root, place, entry), rows_in(LEVELS_FILE, NET if is_evaluate else LEVEL)
     about = {"params": params, "artifacts": list(files.values()), "dataset": dataset}
     is_whole = are_weights_here(root, place)
     if place.labels["stage"] == EXPORT:
         exports = _exports(root, place, entry) if is_whole else {}
         return Content(place.name, place.labels, exports=exports, is_whole=is_whole, **about)
-    if place.labels["stage"] != EVALUATE:
+    if not is_evaluate:
         return Content(place.name, place.labels, points=points + _by_level(rows) + _at_levels(rows), **about)
     trees = [RESULTS / place.experiment / name for name in ("train", "prune")]
     for dep in entry["deps"]:
@@ -102,13 +122,55 @@ def read_result(root: Path, place: Place, entry: Entry) -> Content:
 
 
 def are_weights_here(root: Path, place: Place) -> bool:
-    """Whether the workspace has the weights of every net that the result names, or what was exported of them."""
+    """Whether the workspace has the weights of every net that the result names, or what was exported of them. Raises
+    Damaged."""
     if place.labels["stage"] == EXPORT:
         return (root / exported_nets(place.experiment)).is_dir()
     if place.labels["stage"] != EVALUATE:
         return True
     table = root / evaluate_table(place.experiment)
-    return table.is_file() and all((root / _weights(place, row)).is_file() for row in _rows(table))
+    if not table.is_file():
+        return False
+    return all((root / _weights(place, row)).is_file() for row in read_rows(table, place.experiment, NET))
+
+
+def read_rows(
+    path: Path, experiment: str, needed: Mapping[str, type], also: Mapping[str, type] = {}
+) -> list[dict[str, str]]:
+    """The rows of a table. Both mappings say of columns whether text, numbers or whole numbers are in them; those in
+    `also` may be lacking. Raises Damaged: a needed column is lacking, or a row has a cell too many, too few or of
+    another kind."""
+    try:
+        reader = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+        if lacking := [name for name in needed if name not in (reader.fieldnames or ())]:
+            raise Damaged(f"{path}, line 1", f"no column {', '.join(lacking)}", experiment)
+        rows = []
+        for row in reader:
+            if problem := _problem(row, {**needed, **also}):
+                raise Damaged(f"{path}, line {reader.line_num}", problem, experiment)
+            rows.append(row)
+        return rows
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise Damaged(str(path), error, experiment) from error
+
+
+def _problem(row: Mapping[str | None, Any], kinds: Mapping[str, type]) -> str | None:
+    """What is wrong with a row as `csv.DictReader` gives it; None where nothing is."""
+    cells = [*row.values(), *row.get(None, ())]
+    expected, found = len(row.keys() - {None}), sum(isinstance(cell, str) for cell in cells)
+    if found != expected:
+        return f"expected {expected} cells; found {found}"
+    for name, kind in kinds.items():
+        if name in row and not _fits(row[name], kind):
+            return f"{name}: expected a {'whole number' if kind is int else 'number'}; found {row[name]!r:.60}"
+    return None
+
+
+def _fits(cell: str, kind: type) -> bool:
+    try:
+        return kind is str or math.isfinite(kind(cell))
+    except (ValueError, OverflowError):
+        return False
 
 
 def growing_curve(path: Path) -> list[Point]:
@@ -123,7 +185,8 @@ def _exports(root: Path, place: Place, entry: Entry) -> dict[str, Path]:
     for out in entry["outs"]:
         if Path(out["path"]) == folder:
             require_content(root / folder, out["md5"])
-    return {row["net"]: root / folder / row["net"] for row in _rows(root / export_table(place.experiment))}
+    rows = read_rows(root / export_table(place.experiment), place.experiment, {"net": str})
+    return {row["net"]: root / folder / row["net"] for row in rows}
 
 
 def _params(place: Place, entry: Entry) -> dict[str, str]:
@@ -218,14 +281,18 @@ def _dataset(root: Path, place: Place, entry: Entry) -> dict[str, str] | None:
     for item in [*entry.get("deps", ()), *entry["outs"]]:
         path = root / item["path"]
         if path.name == DATASET_FILE:
-            about = read_json(path.with_suffix(".json")) if path.with_suffix(".json").is_file() else {}
+            about = _about(path.with_suffix(".json"), place.experiment)
             found = {"name": about.get("name", place.experiment), "digest": item["md5"], "profile": json.dumps(about)}
             return {**found, "source_type": "local", "source": json.dumps({"uri": item["path"]})}
     return None
 
 
-def _rows(path: Path | None) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path else []
+def _about(path: Path, experiment: str) -> dict[str, Any]:
+    """What dataset.json says, if it is there. Raises Damaged."""
+    try:
+        return read_json(path) if path.is_file() else {}
+    except ValueError as error:
+        raise Damaged(str(path), error, experiment) from error
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -90,18 +90,36 @@ def test_models_of_two_names_do_not_meet_and_another_dataset_is_not_comparable(p
 
 
 def test_results_that_are_not_those_of_dvc_lock_are_refused(project: Path) -> None:
-    with pytest.raises(UserError, match="none: dvc.lock has no compare@none; make it: snnprune run none"):
-        promote("none", HALF)
     content = NET.read_bytes()
     NET.write_bytes(b"another")
     with pytest.raises(UserError, match="nets differs from what dvc.lock names; run it again: snnprune run tiny"):
         promote("tiny", HALF)
     NET.unlink()
-    with pytest.raises(UserError, match=r"cqp@0.50/seed0: .*level-0.50.safetensors is not here; fetch it \(dvc pull"):
+    ways = "fetch it: snnprune pull tiny, or make it: snnprune run tiny"
+    with pytest.raises(UserError, match=rf"cqp@0.50/seed0: .*level-0.50.safetensors is not here; {ways}"):
         promote("tiny", HALF)
     NET.write_bytes(content)
     (project / TABLE).write_text("edited")
     with pytest.raises(UserError, match=r"comparison.csv differs from what dvc.lock names"):
+        promote("tiny", HALF)
+
+
+def test_unknown_and_unfinished_experiments_are_named(fresh: Path) -> None:
+    with pytest.raises(UserError, match="^no experiment 'nope'; the matrix in params.yaml has: tiny$"):
+        promote("nope", HALF)
+    with pytest.raises(UserError, match="^tiny: dvc.lock has no compare@tiny; make it: snnprune run tiny$"):
+        promote("tiny", HALF)
+
+
+def test_a_damaged_table_is_named_with_its_line(project: Path) -> None:
+    levels = project / "results/tiny/evaluate/levels.csv"
+    with levels.open("a") as file:
+        file.write("edited\n")
+    ways = "restore the file with git, or make it again: snnprune run tiny"
+    with pytest.raises(UserError, match=rf"^{levels}, line 7: expected 13 cells; found 1; {ways}$"):
+        promote("tiny", HALF)
+    measure(project, {("cqp", 0.5): [float("nan"), 0.9, 0.9]})
+    with pytest.raises(UserError, match=rf"{TABLE}, line 5: validation_accuracy: expected a number; found ''; {ways}$"):
         promote("tiny", HALF)
 
 

@@ -7,7 +7,7 @@ import pytest
 from flows import cli
 from flows.registry import promote as promotions
 from flows.registry.promote import NotReached, carry_out_kept, promote
-from flows.registry.requests import keep, kept
+from flows.registry.requests import keep, kept, shown
 from pipeline.promotion.params import PromotionParams
 from snnprune.core.errors import UserError
 from tests.flows.registry.conftest import champion
@@ -23,7 +23,9 @@ def test_a_request_is_kept_and_carried_out_once(project: Path, monkeypatch: pyte
             promote("tiny", HALF)
     message = str(found.value)
     assert message.startswith(f"MLflow cannot be used (API request to {DOWN}") and "\n" not in message
-    assert message.endswith("kept in tiny-to-edge.json, carry it out later: snnprune promote --pending")
+    assert message.endswith(
+        "kept in mlruns/promotions/tiny-to-edge.json, carry it out later: snnprune promote --pending"
+    )
     (one,) = kept(project)
     assert (one.request.experiment, one.request.folder, one.request.params) == ("tiny", ".", HALF)
     with pytest.raises(NotReached):
@@ -73,6 +75,8 @@ def test_a_scheduled_run_keeps_it_in_the_project_with_its_own_folder(tmp_path: P
     (worktree / ".git").write_text("gitdir: elsewhere")
     file = keep(worktree, "digits", ".overrides", PromotionParams())
     assert file == tmp_path / "mlruns/promotions/digits.overrides-to-digits.overrides.json"
+    assert shown(worktree, file) == "mlruns/promotions/digits.overrides-to-digits.overrides.json"
+    assert shown(worktree, Path("/elsewhere/a.json")) == "/elsewhere/a.json"  # a store that is a file there
     (one,) = kept(tmp_path)
     assert (one.request.folder, one.request.suffix) == (".worktrees/nightly", ".overrides")
 
@@ -80,6 +84,7 @@ def test_a_scheduled_run_keeps_it_in_the_project_with_its_own_folder(tmp_path: P
 def test_a_damaged_request_is_named(project: Path) -> None:
     folder = project / "mlruns/promotions"
     folder.mkdir()
-    (folder / "broken.json").write_text('{"experiment": "tiny"}')
-    with pytest.raises(UserError, match="broken.json.suffix: missing"):
-        carry_out_kept()
+    for content, reason in {'{"experiment": "tiny"}': "request.suffix: missing", "edited": "Expecting value"}.items():
+        (folder / "broken.json").write_text(content)
+        with pytest.raises(UserError, match=f"^mlruns/promotions/broken.json: correct or delete it: {reason}"):
+            carry_out_kept()
