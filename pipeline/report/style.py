@@ -92,6 +92,9 @@ def draw_intervals(axes: Axes, x: Iterable[float], y: Iterable[Interval], scale:
 def sparsity_axis(axes: Axes, found: Iterable[float], label: str = "sparsity (%, log scale of the share kept)") -> None:
     """A log axis over the share of synapses kept, falling, with ticks at the levels that are among `found`."""
     levels = sorted(set(found))
+    first, last = axes.dataLim.intervalx
+    if first == last:  # of one place matplotlib makes no range of a log axis
+        axes.set_xlim(first / 2, 2 * first)
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.set_xticks([1 - level for level in levels], [f"{100 * level:g}" for level in levels])

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import warnings
 from dataclasses import replace
 
 import pandas as pd
@@ -22,7 +23,7 @@ from pipeline.report.comparison.summary import Comparison, summarize
 from pipeline.report.looks import COLOURS, MARKERS, SPARE_COLOURS, SPARE_MARKERS
 from pipeline.report.statistics import Interval, describe
 from pipeline.report.studies.sweep import RULES
-from pipeline.report.style import Drawing, draw_intervals, look, panels
+from pipeline.report.style import Drawing, draw_intervals, look, panels, sparsity_axis
 from snnprune.pruning.registry import available
 from tests.imports import PROJECT
 from tests.pipeline.report.drawn import points, texts_of
@@ -140,3 +141,11 @@ def test_bars_of_percentages_stay_within_0_and_100() -> None:
     draw_intervals(axes, [1], [describe([-1, 1])], 1)  # points may lie anywhere
     assert float(axes.containers[1].lines[2][0].get_segments()[0][0][1]) < -1
     pyplot.close(figure)
+
+
+def test_a_log_axis_of_one_place_has_a_range() -> None:
+    _, (axes,) = panels("title", (4, 4), "accuracy")
+    axes.plot([0.1], [1.0])
+    with warnings.catch_warnings(action="error"):
+        sparsity_axis(axes, [0.9])
+    assert axes.get_xlim() == pytest.approx((0.2, 0.05))
