@@ -160,7 +160,7 @@ def test_all_problems_are_reported_at_once(check: Check) -> None:
                 "quantise.finetune.methods: no net is of cqp; there are: random",
                 "staleness: needs cqp in matrix.digits.methods; found ['random']",
                 "export.nets: no net 'cqp@0.90/seed0'; there are: dense, random@0.80, random@0.90, random@0.95, "
-                "random@0.98",
+                "random@0.98, of seeds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
             ],
         ),
         (
