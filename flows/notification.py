@@ -26,7 +26,7 @@ def require_webhook() -> None:
     except ValueError:
         parts = None
     if url and not (parts and parts.scheme in ("http", "https") and parts.hostname):
-        raise UserError(f"{VARIABLE} is no address that messages can be posted to; expected https://HOST/...")
+        raise UserError(f"{VARIABLE} is not a valid address for messages; expected https://HOST/...")
 
 
 def message(experiment: str, what: str, reason: str, command: str, links: Mapping[str, str]) -> str:

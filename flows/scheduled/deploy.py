@@ -29,8 +29,8 @@ DEPLOYMENTS = Path("prefect.yaml")
 
 def deploy(port: int = 4200) -> None:
     """Run server and deployments of the project in the current folder, until asked to end or if all is up already.
-    Raises UserError: the port is taken, there is no prefect.yaml or no commit, messages are to go to what is no
-    address, or one of the two processes ended."""
+    Raises UserError: the port is taken, there is no prefect.yaml or no commit, the address for messages is not valid,
+    or one of the two processes ended."""
     HOME.mkdir(exist_ok=True)
     try:
         with FileLock(HOME / "deploy.lock", timeout=0), interruptible():

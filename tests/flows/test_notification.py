@@ -40,9 +40,7 @@ def test_an_address_that_is_none_is_named_before_there_is_a_message(monkeypatch:
         require_webhook()
     for value in ("hooks.example.org", "ftp://h/x", "https://", "http://[::1"):
         monkeypatch.setenv(VARIABLE, value)
-        with pytest.raises(
-            UserError, match=f"^{VARIABLE} is no address that messages can be posted to; expected https:"
-        ):
+        with pytest.raises(UserError, match=f"^{VARIABLE} is not a valid address for messages; expected https:"):
             require_webhook()
 
 

@@ -309,7 +309,7 @@ def test_a_taken_port_a_list_of_no_deployments_and_a_damaged_database_are_named(
         deploy(free_port())
     commit(tmp_path)
     monkeypatch.setenv(VARIABLE, "nowhere")
-    with pytest.raises(UserError, match=f"^{VARIABLE} is no address"):
+    with pytest.raises(UserError, match=f"^{VARIABLE} is not a valid address"):
         deploy(free_port())
     monkeypatch.delenv(VARIABLE)
     with closing(socket.socket()) as taken:
