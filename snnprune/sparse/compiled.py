@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from numba import config, njit
-from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
+from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator, ZipCacheLocator
 
 
 def stamp_of(folder: Path) -> bytes:
@@ -39,7 +39,8 @@ class UserWide(_Folder, UserWideCacheLocator):
     """In the user's cache folder."""
 
 
-LOCATORS = ",".join(f"{__name__}.{kind.__name__}" for kind in (Provided, InTree, UserWide))
+KINDS = (Provided, InTree, UserWide, ZipCacheLocator)  # the first that can is taken; what is in a zip nobody edits
+LOCATORS = ",".join(f"{kind.__module__}.{kind.__name__}" for kind in KINDS)
 
 
 def compiled(**options: Any) -> Callable[[Callable], Callable]:

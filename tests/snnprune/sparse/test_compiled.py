@@ -4,6 +4,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ MODULES = [f"snnprune.sparse.{found.name}" for found in pkgutil.iter_modules(snn
 
 def asked(folder: Path) -> list[int]:
     """What `twice` gives in another process, and how many loops came from the cache."""
-    told = {**os.environ, "PYTHONPATH": str(folder)}
+    told = {**os.environ, "PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(folder.parent / "cache")}
     said = subprocess.run([sys.executable, "-c", ASK], env=told, check=True, capture_output=True, text=True).stdout
     return [int(word) for word in said.split()]
 
@@ -46,6 +47,14 @@ def test_a_change_of_what_a_loop_calls_in_another_file_compiles_it_anew(tmp_path
     assert asked(tmp_path) == [2, 1]
     (tmp_path / "called.py").write_text(CALLED.format(3))
     assert asked(tmp_path) == [6, 0]
+
+
+def test_loops_that_are_imported_from_a_zip_are_cached_as_numba_does(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as code:
+        code.write(compiled.__file__, "compiled.py")
+        code.writestr("called.py", CALLED.format(1))
+        code.writestr("calling.py", CALLING)
+    assert asked(tmp_path / "code.zip") == [2, 0]
 
 
 @pytest.mark.parametrize("name", [*MODULES, "snnprune.quantise.kernels"])
