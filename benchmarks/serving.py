@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     nets = {title_of(version): registry.fetch(version)[0], "dense": registry.fetch_dense(version)}
     found = []
     for net, path in nets.items():
-        with serving(path, free_port()) as (server, url):
+        with serving(path, free_port(), net) as (server, url):
             for size in options.images:
                 bodies = bodies_of(images, size, options.clients)
                 found.append(measure(net, size, url, server.pid, bodies, options.requests))

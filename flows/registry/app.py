@@ -7,6 +7,7 @@ hold the whole input or a stack trace.
 import asyncio
 import os
 from io import StringIO
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -14,9 +15,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import load_model, scoring_server
 
 from flows.registry.inputs import InputError, read_inputs
-from flows.registry.serve import MODEL_VARIABLE
+from flows.registry.serve import MODEL_VARIABLE, TITLE_VARIABLE
 
 JSON = "application/json"
+TITLE = quote(os.environ[TITLE_VARIABLE], safe=" ()@/")  # a header holds no other letters
 
 app = FastAPI()
 model = load_model(os.environ[MODEL_VARIABLE])
@@ -25,12 +27,15 @@ model = load_model(os.environ[MODEL_VARIABLE])
 
 @app.post("/invocations")
 async def invocations(request: Request) -> Response:
-    """The predictions. 415 for a body that is not said to be JSON, 400 for one that the model does not take; both with
-    the reason."""
+    """The predictions, with the version that made them as the header X-Model. 415 for a body that is not said to be
+    JSON, 400 for one that the model does not take; both with the reason."""
     kind = request.headers.get("content-type") or "none"
-    if kind.partition(";")[0].strip().lower() != JSON:
-        return JSONResponse({"message": f"expected the header Content-Type: {JSON}; found {kind}"}, 415)
-    return await asyncio.to_thread(answer, await request.body())
+    if kind.partition(";")[0].strip().lower() == JSON:
+        response = await asyncio.to_thread(answer, await request.body())
+    else:
+        response = JSONResponse({"message": f"expected the header Content-Type: {JSON}; found {kind}"}, 415)
+    response.headers["X-Model"] = TITLE
+    return response
 
 
 def answer(body: bytes) -> Response:

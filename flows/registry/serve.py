@@ -16,6 +16,7 @@ from flows.tracking.location import local_database, store_uri
 from snnprune.core.errors import UserError
 
 MODEL_VARIABLE = "__pyfunc_model_path__"  # by which the server finds its model
+TITLE_VARIABLE = "SNNPRUNE_SERVED_MODEL"  # what its answers say of the model
 STARTUP_SECONDS = 300  # the first time numba compiles the loops of the code that the model carries
 REASON_LENGTH = 300  # of letters
 
@@ -28,19 +29,19 @@ def serve(model: str | None, alias: str, port: int) -> None:
     title, path, shape = _fetch(model, alias)
     with interruptible(), suppress(Interrupted):
         sweep_at_end()
-        with serving(path, port) as (server, url):
+        with serving(path, port, title) as (server, url):
             sizes = shape_text(shape)
             print(f'{title}: POST {{"inputs": ...}}, {sizes}, to {url}/invocations (Ctrl-C stops it)', flush=True)
             raise UserError(f"the scoring server ended with exit code {server.wait()}; its lines above say why")
 
 
 @contextmanager
-def serving(path: Path, port: int) -> Iterator[tuple[subprocess.Popen, str]]:
-    """While in here, a server of the model in a folder, which answers, and its address. Raises UserError: it ended, or
-    does not come up."""
+def serving(path: Path, port: int, title: str) -> Iterator[tuple[subprocess.Popen, str]]:
+    """While in here, a server of the model in a folder, which answers, and its address; `title` is the header X-Model
+    of its predictions. Raises UserError: it ended, or does not come up."""
     url = f"http://{HOST}:{port}"
     command = [sys.executable, "-m", "uvicorn", "--host", HOST, "--port", str(port), "--log-level", "warning"]
-    environment = {**stage_environment(), MODEL_VARIABLE: str(path)}
+    environment = {**stage_environment(), MODEL_VARIABLE: str(path), TITLE_VARIABLE: title}
     server = subprocess.Popen([*command, "flows.registry.app:app"], env=environment)
     try:
         if not answers(f"{url}/health", server, STARTUP_SECONDS):

@@ -16,12 +16,13 @@ from flows.notification import message, send
 from flows.tracking.location import VARIABLE as MLFLOW
 
 OF_PREFECT = re.compile(r"^Flow run encountered an exception:\s+(\w+:\s+)?")
+OF_STAGE = re.compile(r"^to run it again: .*\n?", re.MULTILINE)  # the command of the whole run knows its overrides
 
 
 def notify(flow: Any, flow_run: FlowRun, state: State) -> None:
     """Send the message about a run that ended so (Prefect's signature of a hook); nothing where none is wanted."""
     experiment = str(flow_run.parameters.get("experiment", flow_run.name))
-    reason = OF_PREFECT.sub("", state.message or "no reason was given")
+    reason = OF_STAGE.sub("", OF_PREFECT.sub("", state.message or "no reason was given")).rstrip()
     mlflow = os.environ.get(MLFLOW, "")
     links = {"Prefect": page_of(flow_run) or f"flow run {flow_run.id}", "MLflow": mlflow if is_page(mlflow) else ""}
     text = message(experiment, state.name.lower(), reason, command_of(flow_run), links)

@@ -12,7 +12,8 @@ from flows.notification import webhook
 NAME = "snnprune: a run is late"
 BLOCK = "snnprune-webhook"
 TEXT = (  # the server fills it in
-    "snnprune: {{ flow_run.parameters.get('experiment', flow_run.name) }} is late: it should have started at "
+    "snnprune: {{ flow_run.parameters.get('experiment', flow_run.name) }}"
+    "{% if deployment %} ({{ deployment.name }}){% endif %} is late: it should have started at "
     "{{ flow_run.expected_start_time }}; is `snnprune deploy` up, or does another run take its time?"
     "{% if flow_run|ui_url %}\nPrefect: {{ flow_run|ui_url }}{% endif %}"
 )

@@ -1,12 +1,14 @@
 """What each synapse costs: bytes in compressed sparse rows, operations or energy of a sample on given data.
 
-The cost of a net is a fixed part and the sum over its synapses, with these inputs and spikes. Pruning changes the
-spikes, and so what the rest costs: bytes are known beforehand, operations and energy have to be counted again.
+The cost of a net is a fixed part and the sums over its synapses and hidden neurons, with these inputs and spikes.
+Pruning changes the spikes, and so what the rest costs: bytes are known beforehand, operations and energy have to be
+counted again.
 """
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from snnprune.core.dataset import Split
 from snnprune.core.encoding import analogue_steps
 from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.training.evaluate import evaluation_batches
+from snnprune.energy.live import live_rows
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import Profile, energy_pj, index_width
 from snnprune.export.csr import smallest_unsigned
@@ -34,19 +37,36 @@ Seen = Callable[[str, Tensor, Tensor], None]  # weight, its inputs [N, ...], whi
 
 @dataclass(frozen=True)
 class Costs:
-    """by_synapse: in the weights' shapes, float64, on the CPU. fixed: of the net whatever it keeps."""
+    """by_synapse: in the weights' shapes, float64, on the CPU. by_neuron: by the weight that feeds them, of hidden
+    neurons (channels) [out], float64, what each costs until it is removed; empty where that is nothing or not known.
+    fixed: of the net whatever it keeps."""
 
     by_synapse: Layers
-    fixed: float
+    fixed: float = 0.0
+    by_neuron: Layers = field(default_factory=dict)
+
+    @property
+    def unless_neurons_go(self) -> float:
+        """What is left when synapses go, but no neuron."""
+        return self.fixed + sum(float(layer.sum()) for layer in self.by_neuron.values())
 
     def of(self, mask: Mask) -> float:
-        """The cost of a net with these synapses."""
-        return self.fixed + total(self.by_synapse, mask)
+        """The cost of a net with these synapses; a neuron of which nothing is read costs nothing."""
+        found = self.fixed + total(self.by_synapse, mask)
+        for before, after in pairwise(mask):
+            if (neurons := self.by_neuron.get(before)) is not None:
+                found += float(neurons[by_channel(mask[after], len(neurons)).any(2).any(0).cpu()].sum())
+        return found
 
 
 def total(costs: Layers, mask: Mask) -> float:
     """Sum over the synapses of `mask`."""
     return float(flatten(costs)[mask.vector()].sum())
+
+
+def by_channel(layer: Tensor, channels: int) -> Tensor:
+    """A weight as [outputs, channels of the layer before, synapses for each]; a view."""
+    return layer.view(len(layer), channels, -1)
 
 
 def costs_of(kind: Kind, network: Network, split: Split, profile: Profile) -> Costs:
@@ -55,13 +75,21 @@ def costs_of(kind: Kind, network: Network, split: Split, profile: Profile) -> Co
         return byte_costs(network, split)
     macs, acs = operations_by_synapse(network, split)
     if kind == "operations":
-        return Costs({name: macs[name] + acs[name] for name in macs}, 0.0)
-    updates = measure(network, Split(split.images[:1], split.labels[:1])).neuron_updates
+        return Costs({name: macs[name] + acs[name] for name in macs})
     by_synapse = {
         name: energy_pj(macs[name], acs[name], 0, profile, (macs[name] + acs[name]) * _index_width(macs[name]))
         for name in macs
     }
-    return Costs(by_synapse, energy_pj(0, 0, updates, profile))
+    counted = measure(network, Split(split.images[:1], split.labels[:1]))
+    live = live_rows(network, network.spec.timesteps) if isinstance(network, SpikingNetwork) else {}
+    by_neuron = {
+        layer.layer: live[layer.layer].cpu() * energy_pj(0, 0, layer.dense_updates / len(live[layer.layer]), profile)
+        for layer in counted.layers[:-1]
+        if layer.layer in live
+    }
+    by_neuron = {name: energies.double() for name, energies in by_neuron.items()}
+    removable = sum(float(energies.sum()) for energies in by_neuron.values())
+    return Costs(by_synapse, energy_pj(0, 0, counted.neuron_updates, profile) - removable, by_neuron)
 
 
 def _index_width(synapses: Tensor) -> int:

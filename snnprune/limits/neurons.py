@@ -11,17 +11,17 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from snnprune.limits.costs import total
+from snnprune.limits.costs import Costs, by_channel
 from snnprune.pruning.mask import Mask
 from snnprune.pruning.problem import Layers
 
 
-def whole_neurons(scores: Layers, mask: Mask, costs: Layers, limit: float) -> Mask:
+def whole_neurons(scores: Layers, mask: Mask, costs: Costs, limit: float) -> Mask:
     """`mask` without as few hidden neurons (channels of a convolution), each with its inputs and outputs, as bring the
     costs within `limit`; without all but the best one of each layer, where even these cost more.
 
-    scores, costs: of synapses, >= 0, in the weights' shapes, of layers that feed each other in this order: the channels
-    of a weight [outputs, inputs, ...] are the outputs of the one before, each perhaps at several positions.
+    scores, costs: >= 0, of layers that feed each other in this order: the channels of a weight [outputs, inputs, ...]
+    are the outputs of the one before, each perhaps at several positions.
     """
     ratios = [_ratios(scores, costs, mask, *names) for names in pairwise(mask)]
     best = [ratio.index_fill(0, ratio.argmax(), torch.inf) for ratio in ratios]
@@ -29,18 +29,19 @@ def whole_neurons(scores: Layers, mask: Mask, costs: Layers, limit: float) -> Ma
     fewest, most = 0, len(order) - len(ratios)
     while fewest < most:
         count = (fewest + most) // 2
-        fits = total(costs, _without(mask, ratios, order[:count])) <= limit
+        fits = costs.of(_without(mask, ratios, order[:count])) <= limit
         fewest, most = (fewest, count) if fits else (count + 1, most)
     return _without(mask, ratios, order[:fewest])
 
 
-def _ratios(scores: Layers, costs: Layers, mask: Mask, before: str, after: str) -> Tensor:
+def _ratios(scores: Layers, costs: Costs, mask: Mask, before: str, after: str) -> Tensor:
     """Score for each unit of cost of the neurons [neurons] between two layers, relative to their mean; 0 of one that
     costs nothing."""
     sums = []
-    for values in (scores, costs):
+    for values in (scores, costs.by_synapse):
         inputs, outputs = (torch.where(mask[name], values[name].double(), 0.0) for name in (before, after))
-        sums.append(inputs.flatten(1).sum(1) + _by_channel(outputs, len(inputs)).sum((0, 2)))
+        sums.append(inputs.flatten(1).sum(1) + by_channel(outputs, len(inputs)).sum((0, 2)))
+    sums[1] += costs.by_neuron.get(before, 0.0)
     ratios = torch.where(sums[1] > 0, sums[0] / sums[1], 0.0)
     return ratios / ratios.mean() if ratios.any() else ratios
 
@@ -52,10 +53,5 @@ def _without(mask: Mask, ratios: Sequence[Tensor], gone: Tensor) -> Mask:
     layers = {name: layer.clone() for name, layer in mask.items()}
     for (before, after), neurons in zip(pairwise(mask), chosen, strict=True):
         layers[before][neurons] = False
-        _by_channel(layers[after], len(neurons))[:, neurons] = False
+        by_channel(layers[after], len(neurons))[:, neurons] = False
     return Mask(layers)
-
-
-def _by_channel(layer: Tensor, channels: int) -> Tensor:
-    """A weight as [outputs, channels of the layer before, synapses for each]; a view."""
-    return layer.view(len(layer), channels, -1)

@@ -25,6 +25,7 @@ from snnprune.pruning.problem import Layers, Method, Problem
 from snnprune.pruning.select import keep_count
 
 ROUNDS = 10  # of pruning and fine-tuning until a budget of operations or energy holds
+STANDING = "the net's whatever it keeps"
 SAMPLES = 10_000  # of the training data, on which these are counted
 
 
@@ -68,7 +69,7 @@ def limited(method: Method, limits: Limits) -> Method:
             return replace(problem, mask=allowed).keep_top(scores)
         if problem.scope != "global":
             raise UserError(f"scope: neurons are ranked over the whole network (global); found {problem.scope!r}")
-        kept = whole_neurons(scores, allowed, Mask.dense(allowed), problem.keep)
+        kept = whole_neurons(scores, allowed, Costs(Mask.dense(allowed)), problem.keep)
         if kept.nnz > problem.keep:
             raise UserError(
                 f"level: {problem.keep:,} synapses are to be kept; one neuron in each hidden layer has {kept.nnz:,}"
@@ -122,7 +123,8 @@ def prune_limited(
             if levels:
                 if (now := costs.of(mask)) <= limit:
                     break
-                limit -= (now - limit) * (limit - costs.fixed) / (now - costs.fixed)  # it will rise again in proportion
+                stays = costs.fixed if limits.neurons else costs.unless_neurons_go
+                limit -= (now - limit) * (limit - stays) / (now - stays)  # it will rise again in proportion
             scores = scores_of(method, problem, method_params)
             try:
                 mask, choice = _chosen(scores, mask, costs, limit, limits)
@@ -162,25 +164,30 @@ def _chosen(scores: Layers, mask: Mask, costs: Costs, limit: float, limits: Limi
     allowed = within_structure(scores, mask, limits)
     if allowed.nnz == mask.size and costs.of(mask) <= limit:
         raise UserError(f"{key}: the network takes {costs.of(mask):,.0f} as it is; there is nothing to prune")
-    left = limit - costs.fixed
     if limits.neurons:
-        kept = whole_neurons(scores, allowed, costs.by_synapse, left)
+        kept = whole_neurons(scores, allowed, costs, limit)
         if costs.of(kept) > limit:
-            raise _impossible(key, limit, costs.fixed, costs.of(kept), "one neuron in each hidden layer")
+            raise _impossible(key, limit, costs.of(kept), "one neuron in each hidden layer", costs.fixed)
         return kept, None
+    stays = costs.unless_neurons_go
     living = {name: layer.masked_fill(~mask[name], -torch.inf) for name, layer in scores.items()}
     choice = within_budget(
-        living, costs.by_synapse, left, lambda worth: within_structure(worth, mask, limits), per_cost=limits.per_cost
+        living,
+        costs.by_synapse,
+        limit - stays,
+        lambda worth: within_structure(worth, mask, limits),
+        per_cost=limits.per_cost,
     )
     if not choice.mask.nnz:
-        raise _impossible(key, limit, costs.fixed, costs.fixed + cheapest(living, costs.by_synapse), "one synapse")
+        least = stays + cheapest(living, costs.by_synapse)
+        what = "the net's neurons, whole ones go with `neurons`" if costs.by_neuron else STANDING
+        raise _impossible(key, limit, least, "one synapse", stays, what)
     return choice.mask, choice
 
 
-def _impossible(key: str, limit: float, fixed: float, least: float, what: str) -> Impossible:
+def _impossible(key: str, limit: float, least: float, left: str, stays: float, whose: str = STANDING) -> Impossible:
     return Impossible(
-        f"{key}: found {limit:,.0f}; the least that is possible is {least:,.0f}, with {what} ({fixed:,.0f} are "
-        "the net's whatever it keeps)"
+        f"{key}: found {limit:,.0f}; the least that is possible is {least:,.0f}, with {left} ({stays:,.0f} are {whose})"
     )
 
 

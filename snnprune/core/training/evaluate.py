@@ -48,13 +48,14 @@ def accuracy_by_step(spikes: Tensor, labels: Tensor) -> Tensor:
 def accuracy(network: SpikingNetwork, data: Data) -> float:
     """Share of samples (0..1) whose class has the most spikes; among equals the lowest class index counts.
 
-    data: images and labels (see `as_split`).
+    data: images and labels (see `as_split`), on any device.
 
     >>> from snnprune import build
     >>> accuracy(build([4, 2]), (torch.rand(8, 1, 2, 2), torch.zeros(8, dtype=int))) in [n / 8 for n in range(9)]
     True
     """
     split = as_split(data)
+    split = split.to(next(network.parameters(), split.images).device)
     return (spikes_of(network, split).sum(0).argmax(1) == split.labels).double().mean().item()
 
 

@@ -93,6 +93,7 @@ def test_it_answers_as_the_net_on_disk_also_to_several_at_once(served: tuple[Pat
     assert {answer.status_code for answer in answers} == {200}
     for answer in answers:
         np.testing.assert_array_equal(answer.json()["predictions"], expected)
+        assert answer.headers["X-Model"] == "tiny version 1 (cqp@0.50/seed0)"
     one = post(address, {"inputs": IMAGES[:1].tolist()}).json()["predictions"]
     np.testing.assert_array_equal(one, expected[:1])
 

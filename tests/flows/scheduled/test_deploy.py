@@ -213,13 +213,14 @@ def test_a_run_that_fails_one_that_is_late_and_one_that_is_killed_post_a_message
     first = deployed.start_run("on-demand", overrides=overrides)
     deployed.state_of(first, "Running")
     second = deployed.start_run("on-demand", overrides=overrides)
-    text = said_of(messages, second, "is late: it should have started at 20")
+    text = said_of(messages, second, "(on-demand) is late: it should have started at 20")
     assert f"{deployed.url}/runs/flow-run/{second}" in text
 
     hold.unlink()
     text = said_of(messages, first, "failed\n")
     hold.touch()
     assert "prune@digits-cqp-0" in text and "cqp is broken" in text
+    assert "dvc repro" not in text  # which knows nothing of the overrides
     assert f"Prefect: {deployed.url}/runs/flow-run/{first}" in text
     (command,) = [line.removeprefix("to go on: ") for line in text.splitlines() if line.startswith("to go on: ")]
     where, *words, parameters = shlex.split(command)
@@ -234,8 +235,8 @@ def test_a_run_that_fails_one_that_is_late_and_one_that_is_killed_post_a_message
     assert "SIGKILL" in text and command in text
     assert deployed.state_of(second, *ENDED)["name"] == "Crashed"
     told = {run: sorted(text.split()[2] for text in messages.texts if run in text) for run in (first, second)}
-    assert told[second] == ["crashed", "is"]
-    assert told[first] in (["failed"], ["failed", "is"])  # a busy machine starts that one late, too
+    assert told[second] == ["(on-demand)", "crashed"]
+    assert told[first] in (["failed"], ["(on-demand)", "failed"])  # a busy machine starts that one late, too
 
 
 def test_prefect_does_not_show_where_the_messages_go(deployed: Deployed) -> None:

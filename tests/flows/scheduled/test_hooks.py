@@ -33,9 +33,12 @@ def test_both_flows_tell_of_failures_and_crashes(monkeypatch: pytest.MonkeyPatch
         assert f"flow run {of_run.id}" in text or f"/flow-run/{of_run.id}" in text
 
 
-def test_what_prefect_puts_before_a_reason_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    reason = "stage a failed: exit code 1\nto run it again: dvc repro a"
-    state = Failed(message=f"Flow run encountered an exception: FlowFailed: {reason}")
+def test_a_reason_has_neither_prefects_words_nor_a_command_for_a_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage's command would run it without the flow's overrides."""
+    failures = [f"stage {name} failed: exit code 1; its last lines:\n  | broken" for name in "ab"]
+    told = [f"{failure}\nto run it again: dvc repro {name}" for name, failure in zip("ab", failures, strict=True)]
+    state = Failed(message="Flow run encountered an exception: FlowFailed: " + "\n".join(told))
+    reason = "\n".join(failures)
     with receiver() as found:
         monkeypatch.setenv(VARIABLE, found.url)
         notify(None, flow_run(experiment="digits"), state)

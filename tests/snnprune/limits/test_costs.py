@@ -10,9 +10,9 @@ from torch import Tensor, nn
 import snnprune
 from snnprune.core.dataset import Split
 from snnprune.energy.measure import measure
-from snnprune.energy.profiles import load_profiles
+from snnprune.energy.profiles import energy_pj, load_profiles
 from snnprune.export.csr import NPZ, to_csr
-from snnprune.limits.costs import byte_costs, costs_of, meetings, operations_by_synapse
+from snnprune.limits.costs import byte_costs, costs_of, meetings, operations_by_synapse, total
 from snnprune.pruning.mask import Mask, prunable_weights
 from tests.snnprune.adapters.own_nets import Residual, Static, Step
 from tests.snnprune.export import nets
@@ -40,7 +40,23 @@ def test_of_the_net_s_own_synapses_they_add_up_to_its_operations(name: str) -> N
         assert float(acs[layer.layer][kept].sum()) == pytest.approx(layer.acs)
     assert costs_of("operations", network, split, PROFILE).of(mask) == pytest.approx(counted.macs_once + counted.acs)
     energy = counted.total.energies({"45nm": PROFILE})["energy_once_pj_45nm"]
-    assert costs_of("energy_pj", network, split, PROFILE).of(mask) == pytest.approx(energy)
+    costs = costs_of("energy_pj", network, split, PROFILE)
+    assert costs.of(mask) == pytest.approx(energy)
+    sizes = {layer.layer: len(mask[layer.layer]) for layer in counted.layers[:-1]}
+    assert {name: len(neurons) for name, neurons in costs.by_neuron.items()} == sizes
+
+
+@pytest.mark.parametrize("name", nets.NETS)
+def test_the_energy_of_a_neuron_that_goes_is_that_of_its_updates(name: str) -> None:
+    """Without what reads them, none of the first hidden neurons (channels) is updated."""
+    network = nets.net(name)
+    split, mask = split_of(nets.samples(network)), kept_in(network)
+    second = list(mask)[1]
+    before = costs_of("energy_pj", network, split, PROFILE)
+    without = Mask({**mask, second: torch.zeros_like(mask[second])})
+    updates = measure(network, split).layers[0].neuron_updates
+    gone = total(before.by_synapse, mask) - total(before.by_synapse, without)
+    assert before.of(mask) - before.of(without) - gone == pytest.approx(energy_pj(0, 0, updates, PROFILE))
 
 
 @pytest.mark.parametrize("kind", [Static, Step, Residual])

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnprune.limits.costs import total
+from snnprune.limits.costs import Costs, total
 from snnprune.limits.neurons import whole_neurons
 from snnprune.pruning.mask import Mask
 
 
-def ones(scores: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: torch.ones_like(layer) for name, layer in scores.items()}
+def ones(scores: dict[str, Tensor]) -> Costs:
+    return Costs({name: torch.ones_like(layer) for name, layer in scores.items()})
 
 
 def test_a_neuron_goes_with_its_inputs_and_outputs() -> None:
@@ -23,6 +23,16 @@ def test_a_neuron_goes_with_its_inputs_and_outputs() -> None:
     assert mask["b"].tolist() == [[True, True, False]]
     assert whole_neurons(scores, Mask.dense(scores), ones(scores), 5).nnz == 3
     assert whole_neurons(scores, Mask.dense(scores), ones(scores), 9).nnz == 9
+
+
+def test_what_a_neuron_costs_itself_goes_with_it() -> None:
+    """Three synapses and a neuron's 10; with the others' 1 and 1 they are 21. The first, of the lowest score for its
+    cost, goes before the third, and without it the two are 8."""
+    scores = {"a": torch.tensor([[1.0, 2.0], [5.0, 5.0], [1.0, 1.0]]), "b": torch.tensor([[3.0, 5.0, 1.0]])}
+    costs = Costs(ones(scores).by_synapse, 0.0, {"a": torch.tensor([10.0, 1.0, 1.0])})
+    assert costs.of(Mask.dense(scores)) == costs.unless_neurons_go + 9 == 21
+    mask = whole_neurons(scores, Mask.dense(scores), costs, 20)
+    assert mask["b"].tolist() == [[False, True, True]] and costs.of(mask) == 8
 
 
 def test_the_best_of_each_layer_stays_even_where_that_is_too_much() -> None:

@@ -109,6 +109,13 @@ def test_whole_neurons_leave_no_half_ones(method: str, layers: Any) -> None:
     assert before.all()
 
 
+def test_a_budget_of_energy_below_what_all_neurons_take_is_met_without_some() -> None:
+    """Updates of all 29 neurons take 534 pJ; nothing more than a neuron's worth is left of 400."""
+    pruned = prune(method="magnitude", max_energy_pj=400, neurons=True)
+    assert pruned.achieved.within and pruned.achieved.energy_pj > 300
+    assert sum(int(layer.any(1).sum()) for layer in pruned.mask.values()) < 29
+
+
 @pytest.mark.parametrize("method", ALSO_SCORED)
 def test_every_method_of_scores_keeps_to_limits(method: str) -> None:
     pruned = prune(method=method, level=0.9, finetune=snnprune.Finetune(epochs=1), fan_in=5)
@@ -137,7 +144,8 @@ def test_own_forwards_too() -> None:
     ("options", "message"),
     [
         ({"max_bytes": 5}, r"max_bytes: found 5; the least that is possible is 133, with one synapse \(128 are"),
-        ({"max_energy_pj": 10}, r"max_energy_pj: found 10; the least .* \(534 are the net's whatever it keeps\)"),
+        ({"max_energy_pj": 10}, r"max_energy_pj: found 10; the least .* \(534 are the net's neurons, whole ones go"),
+        ({"max_energy_pj": 10, "neurons": True}, r"found 10; the least .* one neuron in each hidden layer \(74 are"),
         ({"max_bytes": 300, "neurons": True}, "the least .* is 333, with one neuron in each hidden layer"),
         ({"max_bytes": 1e6}, "max_bytes: the network takes 3,638 as it is; there is nothing to prune"),
         ({"max_bytes": 900, "level": 0.5}, "level: cannot be given with max_bytes"),

@@ -12,6 +12,13 @@ from snnprune.core.training import evaluate
 from snnprune.core.training.evaluate import accuracy, accuracy_under, spikes_of
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_data_need_not_lie_on_the_network_s_device() -> None:
+    network = build_network(ModelParams(layers=[3, 3])).cuda()
+    data = split([[[0.1, 0.2, 0.9]]], [2])
+    assert accuracy(network, data) == accuracy(network, data.to(torch.device("cuda")))
+
+
 class Stub(SpikingNetwork):
     """A net whose spike counts are the images themselves."""
 
