@@ -32,13 +32,11 @@ from snnprune.limits.params import Limits
 from snnprune.limits.prune import prune_limited
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Pruning
-from snnprune.pruning.problem import Method
 from snnprune.pruning.registry import load_method
 
 RESUME = ".resume"
 FRAMES = {"name": "frames"}
 LEVEL = 0.9
-ALPHA = 0.25  # what validation chose on all sets of images but the smallest (docs/results.md)
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def prune(job: Job) -> None:
     file `level-<level>.nir`. Print progress and a table. An interrupted run goes on when it is started again. Raises
     UserError: anything that the user can put right."""
     method = load_method(job.method)
-    method_params = validate(method.params, _alpha(job.alpha, method), "options")
+    method_params = validate(method.params, {} if job.alpha is None else {"alpha": job.alpha}, "options")
     are_frames = is_events(dataset_name(job.data))
     running = validate(RunningParams, {**({"encoding": FRAMES} if are_frames else {}), **job.running}, "options")
     limits = validate(Limits, dict(job.limits), "options")
@@ -153,12 +151,6 @@ def _require_same(out: Path, options: Mapping[str, Any]) -> None:
         raise UserError(
             f"{out}: holds the results of another run (other: {', '.join(other)}); choose another --out, or remove it"
         )
-
-
-def _alpha(given: float | None, method: Method) -> dict[str, float]:
-    if given is None:
-        return {"alpha": ALPHA} if "alpha" in method.params.model_fields else {}
-    return {"alpha": given}
 
 
 def _require_encoding(encoding: Encoding, are_frames: bool) -> None:

@@ -27,7 +27,7 @@ from snnprune.core.training.params import FitParams
 from snnprune.methods import cqp
 from snnprune.pruning.iterate import prune_levels
 from snnprune.pruning.mask import prunable_weights
-from snnprune.pruning.params import Alpha, Levels
+from snnprune.pruning.params import ALPHA, Alpha, Levels
 from snnprune.pruning.registry import load_method
 
 METHODS = ("cqp", "magnitude")
@@ -45,7 +45,7 @@ class Params(StudyParams):
 
     methods: Annotated[list[Literal["cqp", "magnitude"]], pydantic.Field(min_length=1)] = list(METHODS)
     levels: Levels
-    alpha: Alpha = 0.5
+    alpha: Alpha = ALPHA
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:

@@ -6,7 +6,7 @@ from pipeline.io.files import Row
 from pipeline.study import DENSE, Inputs, StudyParams
 from snnprune.core.training.evaluate import accuracy, accuracy_under
 from snnprune.pruning.mask import Mask
-from snnprune.pruning.params import Alpha, Levels
+from snnprune.pruning.params import ALPHA, Alpha, Levels
 from snnprune.pruning.scores import importance
 from snnprune.pruning.select import keep_count
 
@@ -17,7 +17,7 @@ class Params(StudyParams):
     """Every layer alone pruned in one step to `levels`, not fine-tuned; `alpha` is that of the importance."""
 
     levels: Levels
-    alpha: Alpha = 0.5
+    alpha: Alpha = ALPHA
 
 
 def rows(inputs: Inputs[Params], seed: int) -> list[Row]:

@@ -25,7 +25,7 @@ from pipeline.study import DENSE, Experiment, Inputs, StudyParams
 from snnprune.core.schema import Count, Fraction
 from snnprune.core.training.evaluate import accuracy_under
 from snnprune.pruning.mask import flatten, unflatten
-from snnprune.pruning.params import Alpha
+from snnprune.pruning.params import ALPHA, Alpha
 from snnprune.pruning.relaxations import (
     FLOOR,
     Relaxed,
@@ -55,7 +55,7 @@ class Params(StudyParams):
     synapses of presynaptic neurons with criticality above it are protected in the form `energy`. tolerance, max_iter:
     OSQP's."""
 
-    alpha: Alpha = 0.5
+    alpha: Alpha = ALPHA
     tau: Fraction = 0.5
     tolerance: Annotated[float, pydantic.Field(gt=0, le=0.1)] = 1e-5
     max_iter: Count = 20_000

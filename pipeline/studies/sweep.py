@@ -33,7 +33,7 @@ class Params(StudyParams):
     level: Level = 0.7
     layers: Literal["first", "all"] = "first"
     granularity: Granularity = "neuron"
-    alpha: Alpha = 0.5
+    alpha: Alpha = 0.5  # the paper's
 
 
 def problems(params: Params, experiment: Experiment) -> list[str]:

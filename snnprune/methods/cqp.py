@@ -6,7 +6,7 @@ import pydantic
 
 from snnprune.core.schema import Block
 from snnprune.pruning.mask import Mask
-from snnprune.pruning.params import Alpha, Granularity
+from snnprune.pruning.params import ALPHA, Alpha, Granularity
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.scores import critical_at, importance, normalized
 
@@ -16,7 +16,7 @@ class Params(Block):
     `granularity` of C: `synapse`, or `neuron`, the mean over a presynaptic neuron's outgoing synapses. C is relative to
     the most critical of all synapses, those that earlier levels pruned included."""
 
-    alpha: Alpha = 0.5
+    alpha: Alpha = ALPHA
     tau: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
     granularity: Granularity = "synapse"
 

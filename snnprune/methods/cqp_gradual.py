@@ -11,7 +11,7 @@ import pydantic
 
 from snnprune.core.schema import Block
 from snnprune.pruning.mask import Mask
-from snnprune.pruning.params import Alpha, Granularity
+from snnprune.pruning.params import ALPHA, Alpha, Granularity
 from snnprune.pruning.problem import Problem
 from snnprune.pruning.scores import critical_at, importance
 
@@ -19,7 +19,7 @@ from snnprune.pruning.scores import critical_at, importance
 class Params(Block):
     """`alpha` and `granularity` as for cqp; `rounds` of a level (1: as cqp)."""
 
-    alpha: Alpha = 0.5
+    alpha: Alpha = ALPHA
     granularity: Granularity = "synapse"
     rounds: Annotated[int, pydantic.Field(ge=1, le=100)] = 4
 

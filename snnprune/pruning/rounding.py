@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from snnprune.core.schema import Block, Count
-from snnprune.pruning.params import Alpha, Granularity
+from snnprune.pruning.params import ALPHA, Alpha, Granularity
 from snnprune.pruning.problem import Layers, Pick, Problem
 from snnprune.pruning.relaxations import Solver, solve_budget, solve_energy
 from snnprune.pruning.scores import critical_at, importance, normalized
@@ -20,7 +20,7 @@ class RoundingParams(Block):
     `tolerance`: OSQP's absolute and relative tolerance; `max_iter`: its iteration limit."""
 
     form: Literal["budget", "energy"] = "budget"
-    alpha: Alpha = 0.5
+    alpha: Alpha = ALPHA
     tau: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     granularity: Granularity = "synapse"
     tolerance: Annotated[float, pydantic.Field(gt=0, le=0.1)] = 1e-5

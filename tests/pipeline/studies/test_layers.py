@@ -16,7 +16,7 @@ from tests.pipeline.studies.made import LEVELS, SIZES, Dense, Measure
 def test_every_mask_by_another_way(
     measure: Measure, critical: dict[str, torch.Tensor], dense: Dense, dataset: Dataset
 ) -> None:
-    rows = measure("layers", levels=LEVELS).to_dict("records")
+    rows = measure("layers", levels=LEVELS, alpha=0.5).to_dict("records")
     assert [(row["layer"], row["synapses"], row["level"]) for row in rows] == [
         (name, size, level) for name, size in SIZES.items() for level in LEVELS
     ]

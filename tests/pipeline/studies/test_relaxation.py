@@ -45,7 +45,7 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 @pytest.fixture
 def rows(masks: list[np.ndarray], measure: Measure) -> pd.DataFrame:
-    return measure("relaxation", tau=0.3, tolerance=1e-6, max_iter=100_000).set_index(["form", "level"])
+    return measure("relaxation", alpha=0.5, tau=0.3, tolerance=1e-6, max_iter=100_000).set_index(["form", "level"])
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_every_program_has_a_second_opinion(rows: pd.DataFrame) -> None:
 
 
 def test_an_osqp_that_stops_early_is_seen(rows: pd.DataFrame, measure: Measure) -> None:
-    early = measure("relaxation", tau=0.3, tolerance=0.1).set_index(["form", "level"])
+    early = measure("relaxation", alpha=0.5, tau=0.3, tolerance=0.1).set_index(["form", "level"])
     far, near = (found.loc[("budget", 0.5), "second_distance"] for found in (early, rows))
     assert far > 2 * near
 

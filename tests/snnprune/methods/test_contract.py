@@ -38,13 +38,13 @@ def lamp_of(weight: Tensor) -> Tensor:
 # What a method ranks by, where that is known: whatever it keeps must score at least as high as what it prunes.
 Score = Callable[[Problem], dict[str, Tensor]]
 SCORES: dict[str, Score] = {
-    "cqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "cqp": lambda problem: importance(problem.weights, problem.criticality(), 0.25),
     "magnitude": lambda problem: {name: weight.abs() for name, weight in problem.weights.items()},
-    "osqp": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "osqp": lambda problem: importance(problem.weights, problem.criticality(), 0.25),
     "gradient": lambda problem: problem.criticality("sensitivity"),
     "membrane": lambda problem: problem.criticality("membrane"),
-    "osqp_exact": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
-    "cqp_gradual": lambda problem: importance(problem.weights, problem.criticality(), 0.5),
+    "osqp_exact": lambda problem: importance(problem.weights, problem.criticality(), 0.25),
+    "cqp_gradual": lambda problem: importance(problem.weights, problem.criticality(), 0.25),
     "lamp": lambda problem: {name: lamp_of(weight) for name, weight in problem.weights.items()},
 }
 # Parameters other than the defaults that choose another score, and that score.
