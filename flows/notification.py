@@ -36,6 +36,7 @@ def message(experiment: str, what: str, reason: str, command: str, links: Mappin
         reason: the failed stages with their last lines.
         links: name -> address; or a text where there is none.
     """
+    reason = redact(reason)  # before it is cut: half a secret is not found
     shown = reason if len(reason) <= LONGEST else f"...{reason[-LONGEST:]}"
     lines = [f"snnprune: {experiment} {what}", shown, f"to go on: {command}"]
     return redact("\n".join([*lines, *(f"{name}: {link}" for name, link in links.items() if link)]))

@@ -6,6 +6,7 @@ the password in an address, wherever that stands: `postgresql://user:PASSWORD@ho
 
 import os
 import re
+import textwrap
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from snnprune.core.errors import UserError
 HIDDEN = "***"
 SHORTEST = 6  # letters; what is shorter may stand in any text, and is only known by where it stands
 SHORTEST_PATH = 12
+REASON_LENGTH = 300  # letters
 NAMED_SECRET = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PGPASSWORD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?|AUTH_STRING|"
     r"WEBHOOK_URL)(_|$)",
@@ -41,6 +43,11 @@ def redact(text: str) -> str:
         text = pattern.sub(hidden, text)
     known = _either(secrets_of(os.environ))
     return known.sub(HIDDEN, text) if known else text
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says, in one short line without secrets. They are replaced first: half of one is not found."""
+    return textwrap.shorten(redact(str(error)), REASON_LENGTH, placeholder=" ...")
 
 
 def redact_values(values: Mapping[str, str]) -> dict[str, str]:

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnprune.adapters.adapt import adapt as adapt
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.checkpoint import load_network, save_network
-from snnprune.core.dataset import Data, Split, as_split
-from snnprune.core.errors import DataError
+from snnprune.core.dataset import Data, Split
+from snnprune.core.digest import digest_of
+from snnprune.core.errors import DataError as DataError
 from snnprune.core.errors import UserError as UserError
+from snnprune.core.fitting import fitting, require_network
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams
-from snnprune.core.schema import validate
-from snnprune.core.seeds import seed_everything
+from snnprune.core.schema import as_python, validate
+from snnprune.core.seeds import require_seed, seed_everything
 from snnprune.core.training.evaluate import accuracy as accuracy
 from snnprune.core.training.fit import Epoch, Progress, ResumePoint, fit, make_optimizer
 from snnprune.core.training.loss import Loss, cross_entropy, of_batch
@@ -83,7 +85,7 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
     >>> build([64, 128, 10], timesteps=8, encoding={"name": "rate"})(torch.rand(5, 1, 8, 8)).shape
     torch.Size([5, 10])
     """
-    layers = layers if isinstance(layers, str) else list(layers)
+    seed = require_seed(seed)
     spec = validate(ModelParams, {"layers": layers, **model}, "model")
     with torch.random.fork_rng():
         seed_everything(seed)
@@ -91,17 +93,19 @@ def build(layers: Sequence[int] | str, *, seed: int = 0, **model: Any) -> Spikin
 
 
 def load(path: str | Path) -> SpikingNetwork:
-    """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU. Raises FileNotFoundError: there is
-    no such file. Raises UserError: the file is damaged, or holds no network."""
+    """A network saved by `save` or by the pipeline, in evaluation mode, on the CPU, float32 or float64 as it was.
+    Raises FileNotFoundError: there is no such file. Raises UserError: the file is damaged, or holds no network."""
     with torch.random.fork_rng():  # building it draws weights
         return load_network(Path(path))
 
 
 def save(network: SpikingNetwork | Pruned, path: str | Path) -> None:
-    """Write weights, biases and architecture as one safetensors file; of a `Pruned` only the weights that are kept."""
+    """Write weights, biases and architecture as one safetensors file; of a `Pruned` only the weights that are kept.
+    Raises UserError: it is no network, or one that runs a forward that no file holds."""
     if isinstance(network, Pruned):
         save_network(Path(path), network.network, network.mask)
     else:
+        require_network(network)
         save_network(Path(path), network)
 
 
@@ -109,7 +113,7 @@ def train(
     network: SpikingNetwork,
     data: Data,
     *,
-    training: Training = TRAINING,
+    training: Training | Mapping[str, Any] = TRAINING,
     validation: Data | None = None,
     seed: int = 0,
     loss: Loss = cross_entropy,
@@ -120,21 +124,24 @@ def train(
     """A trained copy of `network`, in evaluation mode. The same seed gives the same weights on the same kind of CPU.
 
     data, validation: images [N, C, H, W] in 0..1, or frames of events [N, T, C, H, W], and labels [N] (`as_split`);
-        DataError unless they fit the network.
+        DataError unless they fit the network, whose type (float32 or float64) images get.
+    training: such as Training(epochs=5), or {"epochs": 5}.
     loss: a function of spike counts [B, classes], images or frames [B, ...] and labels [B].
     on_epoch: called after each epoch with its loss and validation accuracy. progress: receives more; silent by default.
     resume: a file that holds the state after each epoch; an interrupted run goes on from it and ends the same.
+    Raises UserError: an impossible value, or `resume` is of another run: another network, data, training or seed, or a
+        loss of another name.
 
     >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
     >>> net = train(build([16, 8, 2]), data, training=Training(epochs=2), on_epoch=lambda epoch: print(epoch.epoch))
     1
     2
     """
+    training, seed = validate(Training, training, "training"), require_seed(seed)
+    train_split = fitting(network, data)
+    validation_split = None if validation is None else fitting(network, validation)
     network = copy.deepcopy(network)
-    train_split, validation_split = (
-        _fitting(network, data),
-        None if validation is None else _fitting(network, validation),
-    )
+    run = "" if resume is None else _run(network, train_split, validation_split, loss)
     with torch.random.fork_rng():
         fit(
             network,
@@ -146,7 +153,7 @@ def train(
             loss=of_batch(loss),
             on_epoch=on_epoch,
             progress=progress,
-            resume=None if resume is None else ResumePoint(Path(resume)),
+            resume=None if resume is None else ResumePoint(Path(resume), run),
         )
     return network.eval()
 
@@ -166,11 +173,11 @@ def prune(
     neurons: bool = False,
     per_cost: bool = False,
     compensate: bool = False,
-    finetune: Finetune | None = None,
+    finetune: Finetune | Mapping[str, Any] | None = None,
     validation: Data | None = None,
     method_params: Mapping[str, Any] | None = None,
     scope: Literal["global", "layer"] = "global",
-    criticality: Criticality = CRITICALITY,
+    criticality: Criticality | Mapping[str, Any] = CRITICALITY,
     seed: int = 0,
     loss: Loss = cross_entropy,
     on_epoch: Callable[[float, Epoch], object] | None = None,
@@ -189,11 +196,11 @@ def prune(
     fan_in: inputs of a neuron at most. pattern: (n, m), of any m neighbours along the inputs n at most. neurons: whole
         neurons go. All these need a method that gives every synapse a score.
     compensate: solve the weights that are kept anew for the currents of the dense net, before any fine-tuning; see the
-        function of this name, which does it for any mask.
+        function of this name, which does it for any mask. Not for a method of several rounds that is fine-tuned.
     finetune: fine-tuning under the mask; None: none. scope: one ranking over all layers, or the same share of each.
     on_epoch(level, epoch): called after each epoch. loss, progress: as in `train`. resume: a folder, one file a level.
-    Raises UserError: unknown method, an impossible value, data that do not fit, or limits that cannot be met; it says
-        what is possible.
+    Raises UserError: unknown method, an impossible value, data that do not fit, limits that cannot be met, or `resume`
+        is of another run, as in `train`; it says what is possible.
 
     >>> _ = torch.manual_seed(0)
     >>> data = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
@@ -203,9 +210,9 @@ def prune(
     >>> print(prune(build([16, 8, 2]), data, method="magnitude", max_bytes=200, fan_in=4).achieved)
     30 synapses, 198 bytes of weights, 29 operations, 391 pJ; 100.00 % of the summed score that is possible
     """
-    network, chosen = copy.deepcopy(network), load_method(method)
-    levels = [level] if isinstance(level, int | float) else list(level or [DEFAULT_LEVEL])
-    own = validate(chosen.params, dict(method_params or {}), "method_params")
+    chosen, seed = load_method(method), require_seed(seed)
+    levels = as_python(DEFAULT_LEVEL if level is None else level)
+    own = validate(chosen.params, {} if method_params is None else method_params, "method_params")
     limits = validate(
         Limits,
         {
@@ -214,18 +221,20 @@ def prune(
             "max_energy_pj": max_energy_pj,
             "profile": profile,
             "fan_in": fan_in,
-            "pattern": None if pattern is None else list(pattern),
+            "pattern": pattern,
             "neurons": neurons,
             "per_cost": per_cost,
         },
         "prune",
     )
     blocks = {"scope": scope, "criticality": criticality, "finetune": finetune}
+    levels = levels if isinstance(levels, list) else [levels]
     params = validate(Pruning, {"levels": levels, "compensate": compensate, **blocks}, "prune")
-    train_split, validation_split = (
-        _fitting(network, data),
-        None if validation is None else _fitting(network, validation),
-    )
+    train_split = fitting(network, data)
+    validation_split = None if validation is None else fitting(network, validation)
+    network = copy.deepcopy(network)
+    settings = method, own, limits, params.model_copy(update={"levels": None})
+    run = "" if resume is None else _run(network, train_split, validation_split, loss, *settings)
     with torch.random.fork_rng():
         steps, achieved = prune_limited(
             network,
@@ -240,7 +249,7 @@ def prune(
             loss=loss,
             on_epoch=on_epoch,
             progress=progress,
-            point=None if resume is None else lambda level: ResumePoint(Path(resume) / f"level-{level}.pt"),
+            point=None if resume is None else lambda level: ResumePoint(Path(resume) / f"level-{level}.pt", run),
         )
     return Pruned(network.eval(), steps, achieved)
 
@@ -269,14 +278,16 @@ def compensate(
     >>> compensate(net, mask, data)(data[0]).shape
     torch.Size([40, 2])
     """
+    require_network(network)
     require_plain(network, "compensate")
+    seed = require_seed(seed)
     if samples < 1:
         raise UserError(f"samples: found {samples}; at least 1 is needed")
     try:
         Mask(mask).require_fitting(network)
     except (TypeError, ValueError) as error:
         raise UserError(f"mask: {error}") from error
-    return Compensation.on(network, _fitting(network, data), samples=samples, damping=damping, seed=seed).network(mask)
+    return Compensation.on(network, fitting(network, data), samples=samples, damping=damping, seed=seed).network(mask)
 
 
 def count_operations(network: SpikingNetwork | AdaptedNetwork, data: Data, steps: int | None = None) -> Measurement:
@@ -290,18 +301,12 @@ def count_operations(network: SpikingNetwork | AdaptedNetwork, data: Data, steps
     >>> counted.macs, counted.macs_once, counted.neuron_updates
     (640.0, 128.0, 50)
     """
-    return measure(network, _fitting(network, data), steps)
+    return measure(network, fitting(network, data), steps)
 
 
-def _fitting(network: SpikingNetwork | AdaptedNetwork, data: Data) -> Split:
-    """The data on the network's device. Raises DataError unless they fit its input and classes."""
-    split, spec = as_split(data), network.spec
-    classes = spec.classes if isinstance(network, AdaptedNetwork) else spec.architecture.classes
-    shape = tuple(split.images.shape[1:])
-    if not spec.takes(shape):
-        takes = spec.sample_shape
-        raise DataError(f"images: the network takes {list(takes)} a sample; found {list(shape)}")
-    low, high = int(split.labels.min()), int(split.labels.max())
-    if low < 0 or high >= classes:
-        raise DataError(f"labels: the network has the classes 0 to {classes - 1}; found {low} to {high}")
-    return split.to(next(network.parameters()).device)
+def _run(network: nn.Module, train: Split, validation: Split | None, loss: Loss, *settings: object) -> str:
+    """What a resume point is of, beside what `fit` compares; of the loss its name alone."""
+    splits = {"train": train} if validation is None else {"train": train, "validation": validation}
+    data = {f"{name} {part}": getattr(split, part) for name, split in splits.items() for part in ("images", "labels")}
+    name = getattr(loss, "__qualname__", type(loss).__qualname__)
+    return digest_of((name, *settings), network.state_dict() | data)

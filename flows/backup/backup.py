@@ -82,11 +82,12 @@ def restore(folder: Path) -> None:
     databases, files = _databases(root), store_folder(root)
     if (files / ARTIFACTS).exists():
         raise UserError(f"{files / ARTIFACTS} is there already; move it away, then restore")
-    missing = [name for name in manifest.databases if not _copy(folder, name, databases[name]).is_file()]
-    if missing:
-        raise UserError(
-            f"{folder} has {missing[0]} of the other kind, SQLite or PostgreSQL; set the same variables as then"
-        )
+    for name in manifest.databases:
+        if name not in databases or not _copy(folder, name, databases[name]).is_file():
+            raise UserError(
+                f"{folder} has no database of {name} of the kind that the variables name now (SQLite, PostgreSQL, a "
+                "server); set the same variables as then"
+            )
     with workspace(root):
         for name in manifest.databases:
             databases[name].require_empty()

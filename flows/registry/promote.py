@@ -1,11 +1,11 @@
 """Makes one pruned net of an experiment the champion, if it may be: `snnprune promote`."""
 
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 from flows.engine.lockfile import Entry, read_lock
 from flows.environment import set_defaults
+from flows.redact import reason_of
 from flows.registry import requests
 from flows.tracking.location import project_of
 from pipeline.io import paths
@@ -20,8 +20,6 @@ from pipeline.results.content import read_rows
 from pipeline.results.md5 import ContentChanged, require_content
 from snnprune.core.errors import UserError
 
-REASON_LENGTH = 300  # of letters
-
 Say = Callable[[str], None]
 
 
@@ -30,7 +28,13 @@ class NotReached(UserError):
 
 
 def promote(
-    experiment: str, params: PromotionParams, *, root: Path | None = None, suffix: str = "", say: Say = print
+    experiment: str,
+    params: PromotionParams,
+    *,
+    root: Path | None = None,
+    suffix: str = "",
+    say: Say = print,
+    file: Path | None = None,
 ) -> bool:
     """Choose a net, register it, and move the alias `champion` if a loss against the champion can be excluded.
 
@@ -40,6 +44,7 @@ def promote(
         root: the project, or the worktree of a scheduled run (None: the current folder).
         suffix: of the MLflow experiment, for runs with overrides.
         say: takes a line about each step.
+        file: where this request is kept already (None: it is new).
 
     Returns:
         Whether the net is the champion now.
@@ -53,13 +58,14 @@ def promote(
     root = root or Path.cwd()
     candidate, entry, weights = _chosen(root, experiment, params)
     from flows.registry.registry import ERRORS, Registry, champion_of, title_of  # takes seconds
+    from flows.tracking.store import promotion_lock
 
     name = experiment + suffix
     model = params.model or name
     say(f"{name}: {candidate.net}, {candidate.constraint}; {_figures(candidate)}")
     try:
         registry = Registry(root, suffix)
-        with registry.turn():
+        with promotion_lock(root):
             logged = registry.logged(f"evaluate@{experiment}", entry, candidate.net)
             version, is_new = registry.register(model, candidate, logged, name, weights)
             title = title_of(version)
@@ -77,10 +83,9 @@ def promote(
     except ContentChanged as error:
         raise UserError(f"{experiment}: {error}; run it again: snnprune run {experiment}") from error
     except ERRORS as error:
-        file = requests.shown(root, requests.keep(root, experiment, suffix, params))
-        reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
+        shown = requests.shown(root, file or requests.keep(root, experiment, suffix, params))
         raise NotReached(
-            f"MLflow cannot be used ({reason}); the request is kept in {file}, carry it out later: "
+            f"MLflow cannot be used ({reason_of(error)}); the request is kept in {shown}, carry it out later: "
             "snnprune promote --pending"
         ) from error
     say(f"{model}: {title if verdict.moves else champion.title} {'is now' if verdict.moves else 'stays'} {ALIAS}")
@@ -103,12 +108,13 @@ def carry_out_kept(say: Say = print) -> bool:
                 root=project_of(root) / request.folder,
                 suffix=request.suffix,
                 say=say,
+                file=one.file,
             )
         except NotReached:
             raise
         except UserError as error:
             failed.append(str(error))
-        one.file.unlink()
+        requests.remove(root, one)
     if failed:
         raise UserError("\n".join(failed))
     return bool(found)

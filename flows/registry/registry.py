@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
+import mlflow
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
@@ -19,7 +19,7 @@ from flows.engine.lockfile import Entry
 from flows.tracking.lineage import commit_tags
 from flows.tracking.location import store_folder
 from flows.tracking.runs import Tag
-from flows.tracking.store import ERRORS, LOCK_SECONDS, Store
+from flows.tracking.store import ERRORS, Store
 from pipeline.io.nets import DENSE, level_text, net_name
 from pipeline.promotion.choice import Candidate
 from pipeline.promotion.verdict import Champion, Verdict
@@ -53,10 +53,6 @@ class Registry:
         self._root = root
         self._store = Store(root, commit_tags(root), suffix)
         self._client = MlflowClient()
-
-    def turn(self) -> FileLock:
-        """Held from looking at the champion until the alias is moved: two at once would both replace the same one."""
-        return FileLock(store_folder(self._root) / "promotion.lock", timeout=LOCK_SECONDS)
 
     def logged(self, address: str, entry: Entry, net: str) -> Logged:
         """The run of a net of a stage `evaluate` and the model that it logged; what is not logged yet is logged now.
@@ -138,12 +134,17 @@ class Registry:
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=folder.parent) as partial:
-                Path(download_artifacts(model, dst_path=partial)).rename(folder)
+                whole = Path(download_artifacts(model, dst_path=partial))
+                try:
+                    whole.rename(folder)
+                except OSError:
+                    if not folder.is_dir():  # else another process has fetched the same meanwhile
+                        raise
         return folder
 
     def names(self) -> list[str]:
         """Of all registered models."""
-        return sorted(model.name for model in self._client.search_registered_models())
+        return sorted(model.name for model in mlflow.search_registered_models())  # the client's gives a page
 
     def aliases(self, model: str) -> list[str]:
         """Of a model."""

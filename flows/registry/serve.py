@@ -3,7 +3,6 @@ serve`."""
 
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep_at_end
 from flows.environment import HOST, answers, require_free, set_defaults, stage_environment
+from flows.redact import reason_of
 from flows.registry.inputs import shape_text
 from flows.tracking.location import local_database, store_uri
 from snnprune.core.errors import UserError
@@ -18,7 +18,6 @@ from snnprune.core.errors import UserError
 MODEL_VARIABLE = "__pyfunc_model_path__"  # by which the server finds its model
 TITLE_VARIABLE = "SNNPRUNE_SERVED_MODEL"  # what its answers say of the model
 STARTUP_SECONDS = 300  # the first time numba compiles the loops of the code that the model carries
-REASON_LENGTH = 300  # of letters
 
 
 def serve(model: str | None, alias: str, port: int) -> None:
@@ -75,5 +74,4 @@ def _fetch(model: str | None, alias: str) -> tuple[str, Path, tuple[int, ...]]:
             raise UserError(f"{model}: no version has the alias {alias!r}; its aliases: {there}")
         return f"{model} {title_of(version)}", *registry.fetch(version)
     except ERRORS as error:
-        reason = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
-        raise UserError(f"MLflow cannot be used at {store_uri(Path.cwd())}: {reason}") from error
+        raise UserError(f"MLflow cannot be used at {store_uri(Path.cwd())}: {reason_of(error)}") from error

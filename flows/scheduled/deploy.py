@@ -11,26 +11,24 @@ import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from flows.engine.stop import Interrupted, interruptible
 from flows.engine.sweep import sweep, sweep_at_end
 from flows.environment import HOST, answers, require_free, set_defaults, stage_environment
 from flows.notification import require_webhook
 from flows.scheduled.database import DATABASE, require_whole
+from flows.scheduled.deployments import DEPLOYMENTS, read_entries
 from flows.scheduled.worktree import commit_of
 from snnprune.core.errors import UserError
 
 HOME = Path(".prefect")
 ADDRESS = HOME / "address"
-DEPLOYMENTS = Path("prefect.yaml")
 
 
 def deploy(port: int = 4200) -> None:
     """Run server and deployments of the project in the current folder, until asked to end or if all is up already.
-    Raises UserError: the port is taken, there is no prefect.yaml or no commit, the address for messages is not valid,
-    or one of the two processes ended."""
+    Raises UserError: the port is taken, prefect.yaml lists no deployment, there is no commit, the address for messages
+    is not valid, or one of the two processes ended."""
     HOME.mkdir(exist_ok=True)
     try:
         with FileLock(HOME / "deploy.lock", timeout=0), interruptible():
@@ -43,14 +41,10 @@ def deploy(port: int = 4200) -> None:
 
 def _keep_up(port: int) -> None:
     """Keep both processes up until one ends or this is interrupted. Raises UserError."""
-    if not DEPLOYMENTS.is_file():
-        raise UserError(f"{DEPLOYMENTS}, which lists the deployments, was not found in {Path.cwd()}")
-    try:
-        entries = YAML(typ="safe").load(DEPLOYMENTS)["deployments"]
-        on_demand = [entry["name"] for entry in entries if not entry.get("schedules")]
-        first = (on_demand or [entries[0]["name"]])[0]
-    except (YAMLError, TypeError, LookupError, AttributeError) as error:
-        raise UserError(f"{DEPLOYMENTS}: expected `deployments:`, a list of entries with a name: {error}") from error
+    entries = read_entries(Path.cwd())
+    if not entries:
+        raise UserError(f"{DEPLOYMENTS} lists no deployment")
+    first = min(entries, key=lambda entry: bool(entry.get("schedules")))["name"]  # on demand, if there is one
     require_free(port)
     require_whole(HOME / DATABASE)
     require_webhook()

@@ -19,9 +19,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runtime import deployment
 from prefect.states import Crashed, State
-from ruamel.yaml import YAML
 
-FILE = Path("prefect.yaml")
 DATA_VARIABLE = "SNN_DATA_DIR"
 
 
@@ -58,16 +56,23 @@ def experiment_in_worktree(
 
 
 def read_deployments() -> list[RunnerDeployment]:
-    """The deployments of prefect.yaml, to be served here instead of by its work pool."""
-    return [
-        experiment_in_worktree.to_deployment(
-            entry["name"],
-            description=entry.get("description"),
-            parameters=entry.get("parameters", {}),
-            schedules=[CronSchedule(**schedule) for schedule in entry.get("schedules", [])],
-        )
-        for entry in YAML(typ="safe").load(FILE)["deployments"]
-    ]
+    """The deployments of prefect.yaml, to be served here instead of by its work pool. Raises UserError: the
+    file is not one of deployments, or Prefect refuses one."""
+    from flows.scheduled.deployments import DEPLOYMENTS, read_entries
+    from snnprune.core.errors import UserError
+
+    def deployment_of(entry: dict[str, Any]) -> RunnerDeployment:
+        try:
+            return experiment_in_worktree.to_deployment(
+                entry["name"],
+                description=entry.get("description"),
+                parameters=entry.get("parameters"),
+                schedules=[CronSchedule(**schedule) for schedule in entry.get("schedules") or []],
+            )
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{DEPLOYMENTS}: {entry['name']}: {error}") from error
+
+    return [deployment_of(entry) for entry in read_entries(Path.cwd())]
 
 
 def mark_lost_runs() -> None:
@@ -86,7 +91,9 @@ if __name__ == "__main__":
     # Now: the hook of a run that crashes is called here, perhaps while a person is editing.
     import_module("flows.scheduled.hooks")
     from flows.scheduled.late import tell_of_late_runs
+    from pipeline.io.entry import plainly
 
-    tell_of_late_runs()
-    mark_lost_runs()
-    serve(*read_deployments(), limit=1, pause_on_shutdown=False)  # one at a time: each run takes all cores
+    with plainly():
+        tell_of_late_runs()
+        mark_lost_runs()
+        serve(*read_deployments(), limit=1, pause_on_shutdown=False)  # one at a time: each run takes all cores

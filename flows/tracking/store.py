@@ -39,6 +39,12 @@ LOCK_SECONDS = 600.0  # another process logs one result, of hundreds of nets; on
 AT_ONCE = 100  # params, MLflow's limit for one request
 
 
+def promotion_lock(root: Path) -> FileLock:
+    """Held from looking at the champion until the alias is moved: two at once would both replace the same one. And
+    while runs are removed that no version was made from: one that is being made could lose its own."""
+    return FileLock(store_folder(root) / "promotion.lock", timeout=LOCK_SECONDS)
+
+
 class Store:
     """The open store: the server named by MLFLOW_TRACKING_URI, else one SQLite file in the project. `lineage` (tags of
     the flow run) goes with every run it logs, and `suffix` with every experiment's name. Every method raises one of

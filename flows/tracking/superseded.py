@@ -2,7 +2,7 @@
 What a registered model version was made from always stays."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Run, ViewType
+from mlflow.utils import get_results_from_paginated_fn
 
 from flows.tracking.location import local_database, store_folder, store_uri
 from flows.tracking.runs import Tag
@@ -29,15 +30,16 @@ class Superseded:
 def find_superseded(root: Path, kept: Collection[str]) -> Superseded:
     """The runs of this project's stages, and what is in MLflow's bin of them, whose key is not `kept` and which are not
     current. What other projects log to the same database is left, and a server's runs are: whose they are, only it
-    knows. Raises one of `flows.tracking.store.ERRORS`."""
+    knows. Who removes them holds `promotion_lock` from before this until then. Raises one of
+    `flows.tracking.store.ERRORS`."""
     database, files = local_database(root), store_folder(root) / "artifacts"
     if store_uri(root).startswith("http") or (database is not None and not database.is_file()):
         return Superseded([], [])
     client = MlflowClient(store_uri(root))
-    experiments = client.search_experiments(view_type=ViewType.ALL)
+    experiments = _all(client.search_experiments, ViewType.ALL)
     own = [found.experiment_id for found in experiments if found.artifact_location == (files / found.name).as_uri()]
-    runs = [run for experiment in own for run in _all_runs(client, experiment)]
-    registered = {version.run_id for version in client.search_model_versions()}
+    runs = [run for one in own for run in _all(client.search_runs, [one], f"tags.{Tag.STAGE} != ''", ViewType.ALL)]
+    registered = {version.run_id for version in _all(client.search_model_versions)}
     held = {_result(run) for run in runs if run.info.run_id in registered}
 
     def can_go(run: Run) -> bool:
@@ -71,14 +73,9 @@ def _store(client: MlflowClient) -> Any:
     return client._tracking_client.store
 
 
-def _all_runs(client: MlflowClient, experiment: str) -> list[Run]:
-    runs, token = [], None
-    while True:
-        page = client.search_runs([experiment], f"tags.{Tag.STAGE} != ''", ViewType.ALL, PAGE, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+def _all(search: Callable[..., list], *query: Any) -> list:
+    """What all pages of one of the client's searches hold."""
+    return get_results_from_paginated_fn(lambda size, token: search(*query, max_results=size, page_token=token), PAGE)
 
 
 def _result(run: Run) -> tuple[str, str | None, str | None]:

@@ -2,7 +2,6 @@
 known by the hash of its dvc.lock entry: logging it again finds the run that is there. When MLflow cannot be used, one
 line says so and the work goes on; `snnprune track` logs what is missing."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.engine.cost import Cost
 from flows.engine.lockfile import Entry, key_of
-from flows.redact import redact
+from flows.redact import reason_of, redact
 from flows.tracking import costs
 from flows.tracking.ledger import Logged, find_logged
 from flows.tracking.lineage import commit_tags
@@ -25,7 +24,6 @@ from pipeline.results.place import Place, place_of
 if TYPE_CHECKING:
     from flows.tracking.store import Store
 
-REASON_LENGTH = 300  # of letters
 INTERVAL = 10.0  # seconds between two looks at a growing curve; a stage that is over sooner needs no run to follow it
 
 
@@ -158,7 +156,6 @@ class Tracking:
                 return use(self._store)
             except ERRORS as error:
                 self._failed = True
-                reason = textwrap.shorten(redact(str(error)), REASON_LENGTH, placeholder=" ...")
                 later = "the results are kept, run `snnprune track` later"
-                self._say(f"tracking: MLflow cannot be used ({reason}); {later}")
+                self._say(f"tracking: MLflow cannot be used ({reason_of(error)}); {later}")
                 return None

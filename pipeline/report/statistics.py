@@ -61,16 +61,14 @@ class Difference(Interval):
 
     @property
     def shown(self) -> bool:
-        """Whether there is a difference: the corrected p-value is below 0.05. Where no test is possible since every
-        seed has the same difference: whether that is not zero. Never from one seed."""
-        if self.p is None:
-            return self.low is not None and abs(self.mean) > ROUNDING
+        """Whether there is a difference: the corrected p-value is below 0.05. Never where no test is possible: of one
+        seed, or where every seed has the same difference."""
         return self.corrected is not None and self.corrected < SIGNIFICANT
 
     @property
     def star(self) -> str:
         """A star where the corrected p-value is below 0.05."""
-        return "*" if self.p is not None and self.shown else ""
+        return "*" if self.shown else ""
 
     def tested_text(self, scale: float = 100, unit: str = "") -> str:
         """Effect, interval and corrected p-value in one place: `+0.37 ± 0.06 (p = 0.003)*`, the `unit` after the

@@ -88,10 +88,10 @@ def save_network(path: Path, network: "Network", mask: Masks | None = None) -> N
 
 
 def load_network(path: Path) -> "Network":
-    """Rebuild a saved network, in evaluation mode, on the CPU; pruned weights are 0. One that runs the user's own
-    forward is built by the file that it came from. Raises NetworkFileError: the file is damaged, or no network written
-    by `save_network`, or its weights do not fit its spec or are not finite. Raises UserError: the user's file is
-    missing, or another than it was."""
+    """Rebuild a saved network, in evaluation mode, on the CPU, of the type it was saved with (float32 or float64);
+    pruned weights are 0. One that runs the user's own forward is built by the file that it came from. Raises
+    NetworkFileError: the file is damaged, or no network written by `save_network`, or its weights do not fit its spec
+    or are not finite. Raises UserError: the user's file is missing, or another than it was."""
     network, tensors = _read(path)
     shapes = _shapes(network)
     for name in _masked(tensors, shapes):
@@ -99,9 +99,11 @@ def load_network(path: Path) -> "Network":
         values = tensors.pop(name + KEPT, None)
         if values is None or len(values) != kept.count_nonzero():
             raise NetworkFileError(f"{path}: {name} has not one value for each synapse that its mask keeps")
-        tensors[name] = torch.zeros(shapes[name]).masked_scatter_(kept, values)
+        tensors[name] = torch.zeros(shapes[name], dtype=values.dtype).masked_scatter_(kept, values)
     if wrong := _not_finite(tensors):
         raise NetworkFileError(f"{path}: values of {wrong} are NaN or infinite")
+    if any(tensors[name].dtype == torch.float64 for name in shapes if name in tensors):
+        network.double()
     try:
         load_parameters(network, tensors)
     except ValueError as error:

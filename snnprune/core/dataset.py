@@ -15,8 +15,8 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Images [N, C, H, W] (float32; 0..1 for stored pixels), or frames of events [N, T, C, H, W] (counts, uint8 or
-    float32), and their labels [N] (int64, 0..classes-1)."""
+    """Images [N, C, H, W] (float32, or float64 for a network of that type; 0..1 for stored pixels), or frames of events
+    [N, T, C, H, W] (counts, uint8 too), and their labels [N] (int64, 0..classes-1)."""
 
     images: Tensor
     labels: Tensor
@@ -29,14 +29,15 @@ class Split:
 Data = Split | tuple[Any, Any] | torch_data.Dataset | Iterable[tuple[Tensor, Tensor]]
 
 
-def as_split(data: Data) -> Split:
+def as_split(data: Data, kind: torch.dtype = torch.float32) -> Split:
     """Images, or frames of events, and labels in memory.
 
     data: a `Split`; a pair (images [N, ...], labels [N]) of tensors or arrays; a torch Dataset; or a DataLoader (any
         iterable of batches of such pairs), which is read once, in its own order and with its own transforms.
-    Images are floating point; frames [N, T, C, H, W], of five dimensions, may be uint8 too, and stay so.
-    Raises DataError: it is none of those, or images are of another type or not finite, labels not whole numbers, or one
-    is missing.
+    kind: the type that images get. They are floating point; frames [N, T, C, H, W], of five dimensions, may be uint8
+        too, and stay so where `kind` is float32.
+    Raises DataError: it is none of those, or images are of another type or not finite, labels not of an integer type,
+    or one is missing.
 
     >>> as_split((torch.rand(3, 1, 8, 8), [0, 1, 1])).labels
     tensor([0, 1, 1])
@@ -59,10 +60,12 @@ def as_split(data: Data) -> Split:
         raise DataError(f"images: expected {expected}; found {images.dtype} {list(images.shape)}")
     if not images.isfinite().all():
         raise DataError("images: expected numbers, 0..1; found NaN or infinite ones")
-    if labels.dtype.is_floating_point or labels.shape != images.shape[:1] or not len(labels):
+    are_whole = not (labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool)
+    if not are_whole or labels.shape != images.shape[:1] or not len(labels):
         found = f"{labels.dtype} {list(labels.shape)}"
         raise DataError(f"labels: expected whole numbers [{len(images)}], one an image; found {found}")
-    return Split(images if counts else images.float(), labels.long())
+    stay = counts and kind == torch.float32
+    return Split(images if stay else images.to(kind), labels.long())
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ def encode(images: Tensor, encoding: Encoding, steps: int, seed: int | None = No
         return _time_major(images, steps)
     if isinstance(encoding, Latency):
         images = images.clamp(0, 1)  # a rotated image may pass 1 by a rounding error, which spikegen refuses
-        return spikegen.latency(images, num_steps=steps, **encoding.model_dump(exclude={"name"}))
+        spikes = spikegen.latency(images, num_steps=steps, **encoding.model_dump(exclude={"name"}))
+        return spikes.to(images.dtype)  # spikegen's are float32
     if seed is None:
         return _draw(images, encoding, steps)
     devices = [images.device] if images.device.type == "cuda" else []

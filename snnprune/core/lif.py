@@ -39,10 +39,12 @@ def derivative(surrogate: Surrogate, distance: Tensor) -> Tensor:
 
 
 def snntorch_function(surrogate: Surrogate) -> Callable[[Tensor], Tensor]:
-    """The same surrogate as snnTorch's own `spike_grad` function."""
+    """The same surrogate as snnTorch's own `spike_grad` function, whose spikes, float32 there, have the type of x."""
     if surrogate.name == "atan":
-        return snntorch_surrogate.atan(alpha=surrogate.slope)
-    return snntorch_surrogate.fast_sigmoid(slope=surrogate.slope)
+        spike_of = snntorch_surrogate.atan(alpha=surrogate.slope)
+    else:
+        spike_of = snntorch_surrogate.fast_sigmoid(slope=surrogate.slope)
+    return lambda distance: spike_of(distance).to(distance.dtype)
 
 
 class MultiStepLeaky(snntorch.Leaky):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from snnprune.core.architecture import Dense
 from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
+from snnprune.core.fitting import kind_of
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.own_model import Normalize
 from snnprune.core.params import Frames, ModelParams
@@ -87,7 +88,7 @@ class SpikingNetwork(nn.Module):
         self, images: Tensor, *, steps: int | None = None, seed: int | None = None, observe: Observe | None = None
     ) -> Tensor:
         """Output spikes, time-major [steps, B, classes], for images [B, C, H, W] in 0..1, or for frames [B, T, C, H, W]
-        (counts of events, uint8 or float32) where that is the encoding.
+        (counts of events, uint8 too) where that is the encoding; of the type of the network's parameters.
 
         steps: only these first ones of the T time steps are computed (None: all). The encoding is drawn for all T and
             cut, so that a shorter run sees the beginning of the same input (latency coding places its spikes by T).
@@ -95,6 +96,8 @@ class SpikingNetwork(nn.Module):
         observe: called with every layer's input on the way (see `run_fused`).
         Raises ValueError: `steps` is not within 1..T. Raises UserError: frames that do not fit the network.
         """
+        if images.dtype == torch.uint8 and kind_of(self) != torch.float32:
+            images = images.to(kind_of(self))
         return run_fused(self.layers, *encoded_input(self.spec, images, steps, seed), observe)
 
     def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:

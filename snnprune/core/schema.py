@@ -1,7 +1,7 @@
 """The base of every parameter schema, and validation whose errors name the key, what was found and what is allowed."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
 import pydantic
@@ -19,7 +19,8 @@ class ParamsError(UserError, ValueError):
 
 
 class Block(pydantic.BaseModel):
-    """Base of every params schema: immutable, strict types, unknown keys refused."""
+    """Base of every params schema: immutable, strict types, unknown keys refused. Numbers and arrays of numpy and torch
+    are taken as Python's own (`as_python`)."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -27,6 +28,21 @@ class Block(pydantic.BaseModel):
     def schema_of(cls, value: Any) -> "type[Block]":
         """The schema by which `value` is validated: this one; where several are possible, the value says which."""
         return cls
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _of_python(cls, value: Any) -> Any:
+        return as_python(value)
+
+
+def as_python(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch as Python's numbers and lists, also inside mappings and sequences, which
+    become dicts and lists; all else as it is."""
+    if isinstance(value, Mapping):
+        return {key: as_python(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [as_python(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _rise(values: list[Any]) -> list[Any]:

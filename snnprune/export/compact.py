@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from snnprune.core.architecture import Conv, Dense
 from snnprune.core.checkpoint import load_network, save_network
 from snnprune.core.encoding import is_constant
-from snnprune.core.network import SpikingNetwork, build_network, run_fused
+from snnprune.core.fitting import kind_of
+from snnprune.core.network import Origin, SpikingNetwork, build_network, run_fused
 from snnprune.core.params import ModelParams
 from snnprune.export.registry import Exported
 from snnprune.export.sparse_layers import read_layers
@@ -40,20 +41,21 @@ def run_compact(folder: Path, inputs: Tensor) -> Tensor:
     """Spike counts [B, classes] of the smaller network."""
     network = load_network(folder / FILE)
     spec = network.spec
-    return run_fused(network.layers, inputs.float(), spec.timesteps, is_constant(spec.encoding)).sum(0)
+    return run_fused(network.layers, inputs.to(kind_of(network)), spec.timesteps, is_constant(spec.encoding)).sum(0)
 
 
 def compact(network: SpikingNetwork) -> SpikingNetwork:
     """The network, in evaluation mode, without rows (neurons, channels) whose spikes no class depends on or that never
-    fire, whatever the input; one row of a layer stays. Inputs and classes stay. Spikes are the same, except where
-    another order of summation tips a membrane over its threshold. Raises UserError: as
-    `snnprune.export.sparse_layers.read_layers`."""
+    fire, whatever the input; one row of a layer stays. Inputs, what is done to them (`normalize`), classes and the type
+    stay. Spikes are the same, except where another order of summation tips a membrane over its threshold. Raises
+    UserError: as `snnprune.export.sparse_layers.read_layers`."""
     layers = read_layers(network)
     silent = [(spikes == 0).all(1) for spikes in known_spikes(layers, network.spec.timesteps)]
     silent[-1][:] = False
     read = rows_read(layers, [~rows for rows in silent])
     kept = [_at_least_one(needed & ~never) for needed, never in zip(read, silent, strict=True)]
-    small = build_network(network.spec.model_copy(update={"layers": _notation(network.spec, kept)})).eval()
+    small = build_network(network.spec.model_copy(update={"layers": _notation(network.spec, kept)}))
+    small = small.to(kind_of(network)).eval()
     weighted = [[m for m in net.layers if isinstance(m, nn.Linear | nn.Conv2d)] for net in (network, small)]
     columns: np.ndarray | None = None
     with torch.no_grad():
@@ -66,6 +68,8 @@ def compact(network: SpikingNetwork) -> SpikingNetwork:
             if old.bias is not None:
                 new.bias.copy_(old.bias[torch.from_numpy(rows)])
             columns = rows
+    if network.normalize is not None:
+        small.origin = Origin({name: name for name, _ in small.named_parameters()}, {}, network.normalize)
     return small
 
 

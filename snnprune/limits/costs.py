@@ -7,15 +7,14 @@ counted again.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from snnprune.adapters.network import AdaptedNetwork
-from snnprune.adapters.neurons import watched
 from snnprune.adapters.operations import is_current
 from snnprune.core.dataset import Split
 from snnprune.core.encoding import analogue_steps
@@ -26,7 +25,8 @@ from snnprune.energy.measure import measure
 from snnprune.energy.profiles import Profile, energy_pj, index_width
 from snnprune.export.csr import smallest_unsigned
 from snnprune.limits.params import Kind
-from snnprune.pruning.mask import Mask, flatten, prunable_weights
+from snnprune.pruning.activity import watch_inputs
+from snnprune.pruning.mask import PRUNABLE, Mask, flatten, prunable_weights
 from snnprune.pruning.problem import Layers
 
 VALUE_BYTES = 4  # float32
@@ -37,26 +37,21 @@ Seen = Callable[[str, Tensor, Tensor], None]  # weight, its inputs [N, ...], whi
 
 @dataclass(frozen=True)
 class Costs:
-    """by_synapse: in the weights' shapes, float64, on the CPU. by_neuron: by the weight that feeds them, of hidden
-    neurons (channels) [out], float64, what each costs until it is removed; empty where that is nothing or not known.
-    fixed: of the net whatever it keeps."""
+    """by_synapse: in the weights' shapes, float64, on the CPU. fixed: of the net whatever it keeps. by_neuron: what
+    every hidden neuron (channel) costs with the synapses of a mask, 0 where it cannot matter then, by the weight that
+    feeds them, [out], float64; empty where that is nothing or not known."""
 
     by_synapse: Layers
     fixed: float = 0.0
-    by_neuron: Layers = field(default_factory=dict)
-
-    @property
-    def unless_neurons_go(self) -> float:
-        """What is left when synapses go, but no neuron."""
-        return self.fixed + sum(float(layer.sum()) for layer in self.by_neuron.values())
+    by_neuron: Callable[[Mask], Layers] = lambda mask: {}
 
     def of(self, mask: Mask) -> float:
-        """The cost of a net with these synapses; a neuron of which nothing is read costs nothing."""
-        found = self.fixed + total(self.by_synapse, mask)
-        for before, after in pairwise(mask):
-            if (neurons := self.by_neuron.get(before)) is not None:
-                found += float(neurons[by_channel(mask[after], len(neurons)).any(2).any(0).cpu()].sum())
-        return found
+        """The cost of a net with these synapses."""
+        return self.fixed + total(self.by_synapse, mask) + self.of_neurons(mask)
+
+    def of_neurons(self, mask: Mask) -> float:
+        """Of hidden neurons; a mask inside another costs no more."""
+        return sum(float(layer.sum()) for layer in self.by_neuron(mask).values())
 
 
 def total(costs: Layers, mask: Mask) -> float:
@@ -76,25 +71,26 @@ def costs_of(kind: Kind, network: Network, split: Split, profile: Profile) -> Co
     macs, acs = operations_by_synapse(network, split)
     if kind == "operations":
         return Costs({name: macs[name] + acs[name] for name in macs})
-    by_synapse = {
-        name: energy_pj(macs[name], acs[name], 0, profile, (macs[name] + acs[name]) * _index_width(macs[name]))
-        for name in macs
-    }
-    counted = measure(network, Split(split.images[:1], split.labels[:1]))
-    live = live_rows(network, network.spec.timesteps) if isinstance(network, SpikingNetwork) else {}
-    by_neuron = {
-        layer.layer: live[layer.layer].cpu() * energy_pj(0, 0, layer.dense_updates / len(live[layer.layer]), profile)
-        for layer in counted.layers[:-1]
+    by_synapse = {}
+    for name in macs:
+        width = index_width(macs[name].numel(), 0, macs[name][:, 0].numel())  # of a layer of which some are pruned
+        by_synapse[name] = energy_pj(macs[name], acs[name], 0, profile, width * (macs[name] + acs[name]))
+    layers = measure(network, Split(split.images[:1], split.labels[:1])).layers
+    live = {} if isinstance(network, AdaptedNetwork) else live_rows(network, network.spec.timesteps)
+    each = {
+        layer.layer: energy_pj(0, 0, layer.dense_updates / len(live[layer.layer]), profile)
+        for layer in layers[:-1]
         if layer.layer in live
     }
-    by_neuron = {name: energies.double() for name, energies in by_neuron.items()}
-    removable = sum(float(energies.sum()) for energies in by_neuron.values())
-    return Costs(by_synapse, energy_pj(0, 0, counted.neuron_updates, profile) - removable, by_neuron)
+    standing = sum(layer.neuron_updates for layer in layers if layer.layer not in each)
 
+    def by_neuron(mask: Mask) -> Layers:
+        pruned = copy.deepcopy(network)
+        mask.apply(prunable_weights(pruned))
+        left = live_rows(pruned, network.spec.timesteps) if each else {}
+        return {name: energy * left[name].cpu().double() for name, energy in each.items()}
 
-def _index_width(synapses: Tensor) -> int:
-    """Of a layer with a weight [out, in, ...] of which some are pruned."""
-    return index_width(synapses.numel(), 0, synapses[:, 0].numel())
+    return Costs(by_synapse, energy_pj(0, 0, standing, profile), by_neuron)
 
 
 def byte_costs(network: Network, split: Split) -> Costs:
@@ -130,44 +126,23 @@ def operations_by_synapse(network: Network, split: Split) -> tuple[dict[str, Ten
 
 
 def watch(network: Network, split: Split, seen: Seen) -> None:
-    """Run `split` and call `seen` with the input of every layer that has a weight."""
+    """Run `split` and call `seen` with the input of every layer that has a weight: of a batch all steps together,
+    [T * B, ...], one that is the same at every step once, [B, ...]."""
+    first = next(iter(prunable_weights(network)))
+
+    def given(name: str, layer: nn.Module, values: Tensor, times: int) -> None:
+        if isinstance(network, AdaptedNetwork):
+            current = is_current(values) | (name in network.constant)
+        elif name == first:
+            current = analogue_steps(network.spec.encoding, values[None], False, 1)[0]
+        else:
+            current = torch.zeros(len(values), dtype=torch.bool, device=values.device)
+        seen(name, values, current)
+
+    run = network.watch_inputs if isinstance(network, AdaptedNetwork) else partial(watch_inputs, network)
     for images, _, seed in evaluation_batches(split):
         with torch.no_grad(), evaluating(network):
-            if isinstance(network, AdaptedNetwork):
-                _watch_adapted(network, images, seed, seen)
-            else:
-                _watch_own(network, images, seed, seen)
-
-
-def _watch_own(network: SpikingNetwork, images: Tensor, seed: int, seen: Seen) -> None:
-    names = {id(weight): name for name, weight in prunable_weights(network).items()}
-    first = next(iter(names.values()))
-
-    def observe(layer: nn.Module, values: Tensor, constant: bool) -> None:
-        name = names.get(id(getattr(layer, "weight", None)))
-        if name is None:
-            return
-        steps = 1 if constant else len(values)
-        current = analogue_steps(network.spec.encoding, values, constant, steps).flatten()
-        values = values if constant else values.flatten(0, 1)
-        seen(name, values, current if name == first else torch.zeros_like(current))
-
-    network.spikes(images, seed=seed, observe=observe)
-
-
-def _watch_adapted(network: AdaptedNetwork, images: Tensor, seed: int, seen: Seen) -> None:
-    layers = {name: network.get_submodule(name.removesuffix(".weight")) for name in prunable_weights(network)}
-    done: set[str] = set()  # inputs that are the same at every step
-
-    def after(name: str, layer: nn.Module, given: Tensor, output: Tensor) -> None:
-        if name not in network.constant:
-            seen(name, given, is_current(given))
-        elif name not in done:
-            done.add(name)
-            seen(name, given, torch.ones(len(given), dtype=torch.bool, device=given.device))
-
-    with watched(layers, after):
-        network.spikes(images, seed=seed)
+            run(images, given, seed=seed)
 
 
 def meetings(layer: nn.Module, active: Tensor) -> Tensor:
@@ -179,6 +154,7 @@ def meetings(layer: nn.Module, active: Tensor) -> Tensor:
     counting = copy.deepcopy(layer).double()
     counting.weight = nn.Parameter(torch.zeros_like(layer.weight, dtype=torch.float64))
     counting.bias = None
+    forward = next(kind.forward for kind in PRUNABLE if isinstance(counting, kind))  # torch's own, for one step
     with torch.enable_grad():
-        (found,) = torch.autograd.grad(counting.forward(active.double()).sum(), counting.weight)
+        (found,) = torch.autograd.grad(forward(counting, active.double()).sum(), counting.weight)
     return found.cpu()

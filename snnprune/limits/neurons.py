@@ -41,7 +41,7 @@ def _ratios(scores: Layers, costs: Costs, mask: Mask, before: str, after: str) -
     for values in (scores, costs.by_synapse):
         inputs, outputs = (torch.where(mask[name], values[name].double(), 0.0) for name in (before, after))
         sums.append(inputs.flatten(1).sum(1) + by_channel(outputs, len(inputs)).sum((0, 2)))
-    sums[1] += costs.by_neuron.get(before, 0.0)
+    sums[1] += costs.by_neuron(mask).get(before, 0.0)
     ratios = torch.where(sums[1] > 0, sums[0] / sums[1], 0.0)
     return ratios / ratios.mean() if ratios.any() else ratios
 

@@ -45,6 +45,8 @@ class Limits(Block):
             raise ValueError(f"pattern: n must be smaller than m, such as [2, 4]; found {self.pattern}")
         if len(self._budgets) > 1:
             raise ValueError(f"give one budget; found {', '.join(f'max_{kind}' for kind in self._budgets)}")
+        if self.per_cost and not self._budgets:
+            raise ValueError("per_cost: it is how a budget is filled; found none, such as max_operations")
         return self
 
     @property

@@ -1,10 +1,15 @@
 """Pruning within limits: levels whose masks keep to a structure, or one mask within a budget."""
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
@@ -12,7 +17,7 @@ from snnprune.core.schema import Block
 from snnprune.core.training.fit import shuffled_batches
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import energy_pj
-from snnprune.limits.budget import Choice, cheapest, within_budget
+from snnprune.limits.budget import Choice, first_synapse, within_budget
 from snnprune.limits.costs import Costs, Network, byte_costs, costs_of
 from snnprune.limits.neurons import whole_neurons
 from snnprune.limits.params import Limits
@@ -22,10 +27,9 @@ from snnprune.pruning.iterate import PrunedLevel, make_problem, prune_levels
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import Pruning
 from snnprune.pruning.problem import Layers, Method, Problem
-from snnprune.pruning.select import keep_count
+from snnprune.pruning.select import keep_count, keep_top
 
 ROUNDS = 10  # of pruning and fine-tuning until a budget of operations or energy holds
-STANDING = "the net's whatever it keeps"
 SAMPLES = 10_000  # of the training data, on which these are counted
 
 
@@ -49,24 +53,32 @@ class Achieved:
     of_bound: float | None = None
 
     def __str__(self) -> str:
-        share = "" if self.of_bound is None else f"; {100 * self.of_bound:.2f} % of the summed score that is possible"
+        share = ""
+        if self.of_bound is not None:
+            least = "at least " if self.of_bound < 1 else ""
+            share = f"; {least}{100 * self.of_bound:.2f} % of the summed score that is possible"
         return (
             f"{self.nnz:,} synapses, {self.bytes:,} bytes of weights, {self.operations:,.0f} operations, "
             f"{self.energy_pj:,.0f} pJ{share}"
         )
 
 
-def limited(method: Method, limits: Limits) -> Method:
+def limited(method: Method, limits: Limits, levels: list[float]) -> Method:
     """The method, whose masks keep to the structure that `limits` asks for: of the best synapses within it (or of whole
-    neurons) the best as many as a level asks, at once. Exact, but for whole neurons, which are as many as come within
-    the level. Its `prune` raises UserError: a level that the limits do not allow, or the method gives no scores."""
+    neurons) the best as many as a level asks. Exact at every one of `levels`, but for whole neurons, which are as many
+    as come within the level. Rounds on the way to a level keep what the structure leaves, where that is less than they
+    ask. Its `prune` raises UserError: a level that the limits do not allow, or the method gives no scores, or of whole
+    neurons one below 0."""
 
     def prune(problem: Problem, params: Block) -> Mask:
-        scores = scores_of(method, problem, params)
+        scores = scores_of(method, problem, params, summed=limits.neurons)
         allowed = within_structure(scores, problem.mask, limits)
         if not limits.neurons:
+            within = replace(problem, mask=allowed)
+            if problem.keep not in {keep_count(level, allowed.size) for level in levels}:
+                return within.choose(lambda pick, keep: _at_most(pick(scores), keep))
             _require_enough(allowed.nnz, problem)
-            return replace(problem, mask=allowed).keep_top(scores)
+            return within.keep_top(scores)
         if problem.scope != "global":
             raise UserError(f"scope: neurons are ranked over the whole network (global); found {problem.scope!r}")
         kept = whole_neurons(scores, allowed, Costs(Mask.dense(allowed)), problem.keep)
@@ -76,7 +88,7 @@ def limited(method: Method, limits: Limits) -> Method:
             )
         return kept
 
-    return Method(method.name, method.params, prune, exact=not limits.neurons)
+    return replace(method, prune=prune, exact=False)
 
 
 def prune_limited(
@@ -94,7 +106,8 @@ def prune_limited(
 ) -> tuple[list[PrunedLevel], Achieved | None]:
     """`prune_levels` within `limits`, with `others` of its arguments: to the levels of `params`, or in one step to the
     budget, or without one to what the structure leaves. Raises UserError: both levels and a budget; whole neurons
-    without either, or of a network that is no plain sequence; limits that cannot be met.
+    without either, or of a network that is no plain sequence; limits that cannot be met; a budget of each layer, or
+    without levels a method that prunes to one in several rounds.
 
     Operations and energy are counted of the network as it is. After fine-tuning its spikes are others: where it takes
     more than the budget then, it is pruned further, up to `ROUNDS` times in all. The last level is the network's.
@@ -105,16 +118,27 @@ def prune_limited(
         raise UserError(f"level: cannot be given with max_{limits.budget[0]}: one of them says how much goes")
     if not to_levels and limits.budget is None and limits.neurons:
         raise UserError("neurons: how many go is said by a level or a budget; found neither")
+    if limits.budget is not None and params.scope != "global":
+        raise UserError(f"scope: a budget is of the whole network (global); found {params.scope!r}")
+    if not to_levels and params.finetune is not None and method.rounds(method_params) > 1:
+        raise UserError(
+            f"method: a budget, or a structure alone, is pruned to in one round; {method.name} has several, between "
+            "which it fine-tunes: give a level, or another method"
+        )
     rows = shuffled_batches(len(train.labels), SAMPLES, seed)[0]
     sample = Split(train.images[rows], train.labels[rows])
     given = (network, train, validation)
     if to_levels:
-        method = limited(method, limits) if limits.any else method
+        method = limited(method, limits, params.targets) if limits.any else method
         levels = prune_levels(*given, method, method_params, params, seed=seed, **others)
         return levels, _achieved(network, levels[-1].mask, sample, limits, None) if limits.any else None
+    dense = copy.deepcopy(network)
     mask, levels, choice = Mask.dense(prunable_weights(network)), [], None
+    frozen = cache(make_problem(dense, mask, 0.0, train, params, seed_path=(seed, 0)).criticality)
     for index in range(ROUNDS):
         problem = make_problem(network, mask, 0.0, train, params, seed_path=(seed, index))
+        if params.criticality.frozen:
+            problem = replace(problem, criticality=frozen)
         if limits.budget is None:
             mask = within_structure(scores_of(method, problem, method_params), mask, limits)
         else:
@@ -123,9 +147,9 @@ def prune_limited(
             if levels:
                 if (now := costs.of(mask)) <= limit:
                     break
-                stays = costs.fixed if limits.neurons else costs.unless_neurons_go
-                limit -= (now - limit) * (limit - stays) / (now - stays)  # it will rise again in proportion
-            scores = scores_of(method, problem, method_params)
+                # it will rise again in proportion
+                limit -= (now - limit) * (limit - costs.fixed) / (now - costs.fixed)
+            scores = scores_of(method, problem, method_params, summed=True)
             try:
                 mask, choice = _chosen(scores, mask, costs, limit, limits)
             except Impossible:
@@ -133,11 +157,24 @@ def prune_limited(
                     raise
                 break  # what was fine-tuned is not lost; it says that it is over the budget
         step = params.model_copy(update={"levels": [_level(mask)], "schedule": None})
-        fixed = Method(method.name, method.params, lambda problem, _, mask=mask: mask, exact=True)
+        # the dense net is the teacher of distillation and, where nothing is fine-tuned, what is compensated
+        start = copy_parameters(dense if params.finetune is None else network)
+        load_parameters(network, copy_parameters(dense))
+        fixed = replace(method, prune=_onward(network, start, mask), exact=True)
         levels += prune_levels(*given, fixed, method_params, step, seed=seed, **others)
         if limits.budget is None or limits.budget[0] == "bytes":
             break
     return levels, _achieved(network, mask, sample, limits, choice)
+
+
+def _onward(network: Network, start: dict[str, Tensor], mask: Mask) -> Callable[[Problem, Block], Mask]:
+    """The `prune` of a method that knows its mask; the network goes on from these parameters."""
+
+    def prune(problem: Problem, params: Block) -> Mask:
+        load_parameters(network, start)
+        return mask
+
+    return prune
 
 
 def _achieved(network: Network, mask: Mask, sample: Split, limits: Limits, choice: Choice | None) -> Achieved:
@@ -169,26 +206,33 @@ def _chosen(scores: Layers, mask: Mask, costs: Costs, limit: float, limits: Limi
         if costs.of(kept) > limit:
             raise _impossible(key, limit, costs.of(kept), "one neuron in each hidden layer", costs.fixed)
         return kept, None
-    stays = costs.unless_neurons_go
     living = {name: layer.masked_fill(~mask[name], -torch.inf) for name, layer in scores.items()}
     choice = within_budget(
         living,
         costs.by_synapse,
-        limit - stays,
+        limit - costs.fixed,
         lambda worth: within_structure(worth, mask, limits),
         per_cost=limits.per_cost,
+        of_neurons=costs.of_neurons,
     )
     if not choice.mask.nnz:
-        least = stays + cheapest(living, costs.by_synapse)
-        what = "the net's neurons, whole ones go with `neurons`" if costs.by_neuron else STANDING
-        raise _impossible(key, limit, least, "one synapse", stays, what)
+        first = first_synapse(living, costs.by_synapse, per_cost=limits.per_cost)
+        if not first.nnz:
+            raise Impossible(f"{key}: no synapse has both a score above 0 and an input that is ever other than 0")
+        raise _impossible(key, limit, costs.of(first), "one synapse, the best", costs.fixed)
     return choice.mask, choice
 
 
-def _impossible(key: str, limit: float, least: float, left: str, stays: float, whose: str = STANDING) -> Impossible:
+def _impossible(key: str, limit: float, least: float, left: str, fixed: float) -> Impossible:
     return Impossible(
-        f"{key}: found {limit:,.0f}; the least that is possible is {least:,.0f}, with {left} ({stays:,.0f} are {whose})"
+        f"{key}: found {limit:,.0f}; the least that is possible is {least:,.0f}, with {left} ({fixed:,.0f} are the "
+        f"net's whatever it keeps)"
     )
+
+
+def _at_most(scores: Tensor, keep: int) -> Tensor:
+    """Which are the `keep` highest, all where there are fewer."""
+    return keep_top(scores, min(keep, len(scores)))
 
 
 def _require_enough(left: int, problem: Problem) -> None:

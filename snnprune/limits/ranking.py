@@ -26,9 +26,10 @@ class _Asking(Problem):
         return self.mask
 
 
-def scores_of(method: Method, problem: Problem, params: Block) -> Layers:
-    """The method's score of every synapse, in the weights' shapes. Raises UserError: it does not choose by one score
-    alone, or one of a synapse in the mask is not finite."""
+def scores_of(method: Method, problem: Problem, params: Block, *, summed: bool = False) -> Layers:
+    """The method's score of every synapse, in the weights' shapes. summed: they are to be added up, not only ranked.
+    Raises UserError: it does not choose by one score alone, or one of a synapse in the mask is not finite, or below 0
+    where they are summed."""
     asking = _Asking(**{part.name: getattr(problem, part.name) for part in fields(Problem)})
     method.prune(asking, params)
     if len(asking.given) != 1 or asking.given[0] is None:
@@ -39,6 +40,12 @@ def scores_of(method: Method, problem: Problem, params: Block) -> Layers:
     scores, protected = asking.given[0]
     if protected is not None:
         raise UserError(f"method: limits allow no protected synapses; {method.name} protects some (tau)")
-    if not flatten(scores)[problem.mask.vector()].isfinite().all():
+    kept = flatten(scores)[problem.mask.vector()]
+    if not kept.isfinite().all():
         raise NotFiniteError(f"{method.name}: scores are not finite")
+    if summed and (kept < 0).any():
+        raise UserError(
+            f"method: budgets and whole neurons add up scores, which must not be below 0; {method.name}'s are; it can "
+            f"prune to a level, with fan_in or pattern"
+        )
     return scores

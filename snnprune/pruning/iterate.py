@@ -9,6 +9,7 @@ from torch import Tensor
 
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
+from snnprune.core.digest import digest_of
 from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
@@ -78,14 +79,21 @@ def prune_levels(
     Criticality is measured anew at every level, or once at the dense net (`params.criticality.frozen`). At each level:
     the method's mask inside the mask before, then, with `params.compensate`, the kept weights solved for the currents
     of the net before this level (of the dense net, where nothing is fine-tuned), then fine-tuning under the mask
-    (unless `params.finetune` is None); a method of several rounds prunes while it is fine-tuned, and is not
-    compensated (`snnprune.pruning.gradual`). After an interruption the masks are computed again (they follow from the
-    weights) and each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level,
-    epoch)` is called for every epoch of every level. `remember(make)` gives what `make()` returned, now or earlier:
-    the dense net's spike counts, which are the same for all methods. Without `validation` no accuracy is measured.
+    (unless `params.finetune` is None); a method of several rounds prunes while it is fine-tuned
+    (`snnprune.pruning.gradual`). After an interruption the masks are computed again (they follow from the weights) and
+    each level's fine-tuning goes on after its last whole epoch, saved at `point(level)`. `on_epoch(level, epoch)` is
+    called for every epoch of every level. `remember(make)` gives what `make()` returned, now or earlier: the dense
+    net's spike counts, which are the same for all methods. Without `validation` no accuracy is measured.
     Raises BrokenMethod: the method broke its contract. Raises InfeasibleSelection: the method's constraints cannot be
-    met. Raises UserError: a network that runs its own forward is to be compensated.
+    met. Raises UserError: `params.compensate` for a network that runs its own forward, or for a method of several
+    rounds with fine-tuning; `point(level)` holds the state of another run (`fit`).
     """
+    rounds = 1 if params.finetune is None else method.rounds(method_params)
+    if params.compensate and rounds > 1:
+        raise UserError(
+            f"compensate: {method.name} prunes while it is fine-tuned, so that no mask is there before; leave out "
+            "compensate, or fine-tuning, or choose a method that prunes at once"
+        )
     progress = progress or Progress()
     batch_loss = of_batch(loss)
     if params.finetune is not None and params.finetune.distillation is not None:
@@ -110,10 +118,10 @@ def prune_levels(
             "loss": batch_loss,
             "on_epoch": None if on_epoch is None else partial(on_epoch, level),
             "progress": progress.at_level(level),
-            "resume": None if point is None else point(level),
         }
-        rounds = method.rounds(method_params)
-        if params.finetune is not None and rounds > 1:
+        held = None if point is None else point(level)
+        if rounds > 1:
+            options["resume"] = _under(held, keep, mask)
             previous = copy.deepcopy(network)
             given = (train, validation, params.finetune)
             epochs, mask = finetune_gradually(network, mask, keep, rounds, narrow, *given, **options)
@@ -130,11 +138,17 @@ def prune_levels(
                 load_parameters(network, copy_parameters(compensation.network(mask)))
             before = after = None if validation is None else accuracy(network, validation)
             if params.finetune is not None:
+                options["resume"] = _under(held, keep, mask)
                 epochs = finetune(network, mask, train, validation, params.finetune, **options)
                 after = epochs[-1].validation_accuracy
         levels.append(PrunedLevel(level, keep, mask, copy_parameters(network), before, after))
         progress.level_done(levels[-1])
     return levels
+
+
+def _under(point: ResumePoint | None, keep: int, mask: Mask) -> ResumePoint | None:
+    """The point of a fine-tuning that starts under `mask` and ends with `keep` synapses."""
+    return None if point is None else replace(point, run=digest_of((point.run, keep), mask))
 
 
 def _targets(teacher: SpikingNetwork, train: Split, params: Pruning, remember: Remember) -> Targets:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from snnprune.core.encoding import analogue_steps
 from snnprune.core.errors import UserError
+from snnprune.core.fitting import require_network
 from snnprune.core.lif import MultiStepLeaky, is_compiled
 from snnprune.core.network import SpikingNetwork, encoded_input, run_fused
 from snnprune.core.params import Frames, ModelParams
@@ -124,7 +125,7 @@ def compile(network: SpikingNetwork, *, threads: int = 1) -> Compiled:
     summation tips a membrane over its threshold.
 
     threads: among how many the compiled loops share out the samples, 64 at a time; the bytes are the same for any.
-    Raises UserError: the network is not float32 on the CPU, or `threads` is below 1.
+    Raises UserError: the network runs a forward of its own, or is not float32 on the CPU, or `threads` is below 1.
 
     >>> import snnprune
     >>> train = torch.rand(40, 1, 4, 4), torch.arange(40) % 2
@@ -133,6 +134,9 @@ def compile(network: SpikingNetwork, *, threads: int = 1) -> Compiled:
     >>> torch.equal(compiled(train[0]), pruned(train[0]))
     True
     """
+    require_network(network)
+    if not isinstance(network, SpikingNetwork):
+        raise UserError("compile: is for networks that are a plain sequence of layers; this one runs its own forward")
     for name, parameter in network.named_parameters():
         if not is_compiled(parameter):
             found = f"{parameter.dtype} on {parameter.device}"

@@ -26,6 +26,14 @@ def test_of_a_long_reason_the_end_is_sent_and_no_secret() -> None:
     assert text.endswith("MLflow: http://u:***@h")
 
 
+def test_no_part_of_a_secret_is_sent_where_the_reason_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "s3cr3t-of-mine")
+    for after in range(LONGEST - 13, LONGEST):  # letters: the cut is after the first to the last letter of it
+        sent = message("a", "failed", "x" * 20 + "s3cr3t-of-mine" + "y" * after, "again", {}).splitlines()[1]
+        assert sent.removeprefix("...").strip("xy") in ("***", "**", "*", "")
+        assert sent.endswith("y" * after)
+
+
 def test_it_is_posted_as_slack_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     with receiver() as found:

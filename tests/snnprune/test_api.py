@@ -18,6 +18,7 @@ from snnprune.core.network import build_network
 from snnprune.core.params import ModelParams
 from snnprune.core.seeds import seed_everything
 from snnprune.core.training.fit import fit, make_optimizer
+from snnprune.core.training.loss import cross_entropy
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.registry import load_method
 from tests.imports import PROJECT
@@ -119,6 +120,70 @@ def test_an_interrupted_run_goes_on(net: Net, tmp_path: Path) -> None:
     assert same(parameters(again.network), parameters(snnprune.prune(net, DATA, **options).network))
 
 
+def others_loss(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    return cross_entropy(counts, images, labels)
+
+
+def net_of(seed: int = 0, **model: object) -> Net:
+    return snnprune.build([16, 12, 3], **{"timesteps": 5, "seed": seed, **model})
+
+
+TRAINED = {"network": net_of(), "data": DATA, "training": snnprune.Training(epochs=2)}
+OTHER_RUNS = [
+    {"seed": 1},
+    {"training": snnprune.Training(epochs=1)},
+    {"training": snnprune.Training(epochs=2, lr=0.1)},
+    {"network": net_of(seed=1)},
+    {"network": net_of(beta=0.5)},  # the weights are alike
+    {"data": (IMAGES.flip(0), LABELS)},
+    {"data": (IMAGES, LABELS.flip(0))},
+    {"validation": DATA},
+    {"loss": others_loss},
+]
+
+
+@pytest.mark.parametrize("other", OTHER_RUNS)
+def test_training_goes_on_from_the_same_run_alone(tmp_path: Path, other: dict[str, object]) -> None:
+    def run(**options: object) -> Net:
+        return snnprune.train(**{**TRAINED, **options}, resume=tmp_path / "state")
+
+    trained = run()
+    with pytest.raises(snnprune.UserError, match="state: not of this network and training; delete it to start anew"):
+        run(**other)
+    assert same(parameters(run()), parameters(trained))
+
+
+PRUNED = {"network": net_of(), "data": DATA, "level": [0.5, 0.75], "finetune": {"epochs": 1}}
+GRADUAL = {**PRUNED, "method": "cqp_gradual"}
+
+
+@pytest.mark.parametrize(
+    ("options", "other"),
+    [
+        (PRUNED, {"method": "random"}),
+        (PRUNED, {"scope": "layer"}),
+        (PRUNED, {"seed": 1}),
+        (PRUNED, {"network": net_of(seed=1)}),
+        (PRUNED, {"data": (IMAGES, LABELS.flip(0))}),
+        (PRUNED, {"finetune": {"epochs": 1, "lr": 0.1}}),
+        (PRUNED, {"compensate": True}),
+        (PRUNED, {"fan_in": 10}),
+        (GRADUAL, {"method": "cqp"}),
+        (GRADUAL, {"method_params": {"rounds": 2}}),
+        (GRADUAL, {"method_params": {"alpha": 2.0}}),
+        (GRADUAL, {"criticality": {"kind": "membrane"}}),
+    ],
+)
+def test_pruning_goes_on_from_the_same_run_alone(
+    tmp_path: Path, options: dict[str, object], other: dict[str, object]
+) -> None:
+    pruned = snnprune.prune(**options, resume=tmp_path)
+    with pytest.raises(snnprune.UserError, match=r"level-0.5.pt: not of this network and training; delete it"):
+        snnprune.prune(**{**options, **other}, resume=tmp_path)
+    more = snnprune.prune(**{**options, "level": [0.5, 0.75, 0.9]}, resume=tmp_path)  # the levels before are the same
+    assert same(more.levels[1].parameters, pruned.levels[1].parameters)
+
+
 def test_a_loss_of_one_s_own_is_used(net: Net) -> None:
     def nothing(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         return counts.sum() * 0
@@ -136,6 +201,46 @@ def test_a_loss_of_one_s_own_is_used(net: Net) -> None:
 def test_every_method_prunes(net: Net, method: str) -> None:
     pruned = snnprune.prune(net, DATA, method=method, level=0.75)
     assert pruned.nnz == round(0.25 * 228) or not load_method(method).exact
+
+
+# Nets in float64
+
+
+@pytest.mark.parametrize("method", snnprune.list_methods())
+def test_every_method_prunes_and_fine_tunes_in_float64(method: str) -> None:
+    finetune = snnprune.Finetune(epochs=1, distillation=snnprune.Distillation())
+    options = {"method": method, "level": 0.75, "finetune": finetune, "validation": DATA}
+    pruned = snnprune.prune(net_of().double(), DATA, **options)
+    assert {parameter.dtype for parameter in pruned.network.parameters()} == {torch.float64}
+    assert pruned.nnz == round(0.25 * 228) or not load_method(method).exact
+
+
+@pytest.mark.parametrize("encoding", ["direct", "noisy_direct", "rate", "latency", "frames"])
+@pytest.mark.parametrize("layers", ["16-12-3", "4x4-3C2-3"])
+def test_a_net_in_float64_is_used_as_any_other(encoding: str, layers: str) -> None:
+    net = snnprune.build(layers, timesteps=5, encoding={"name": encoding}).double()
+    images = IMAGES if encoding != "frames" else (IMAGES * 3).byte()[:, None].repeat(1, 5, 1, 1, 1)
+    assert net(images if encoding == "frames" else images.double()).dtype == torch.float64
+    augment = {"shift": 1} if encoding == "frames" else {"shift": 1, "rotation": 5.0}
+    training = snnprune.Training(epochs=1, augment=augment)
+    trained = snnprune.train(net, (images, LABELS), training=training)
+    assert {parameter.dtype for parameter in trained.parameters()} == {torch.float64}
+    assert snnprune.count_operations(net, (images, LABELS)).neuron_updates > 0
+    pruned = snnprune.prune(net, (images, LABELS), method="obs", compensate=True)
+    assert pruned.nnz == round(0.1 * pruned.mask.size)
+    limits = {"max_bytes": 300, "max_operations": 100, "fan_in": 4}
+    assert all(snnprune.prune(net, (images, LABELS), **{key: limit}).nnz for key, limit in limits.items())
+
+
+def test_images_of_a_net_in_float64_are_not_rounded_to_float32() -> None:
+    """A current of 1 + 1e-12, above the threshold of 1, is 1 in float32."""
+    net = snnprune.build([1, 2], timesteps=1).double()
+    with torch.no_grad():
+        net.layers[1].weight.copy_(torch.tensor([[0.0], [1.0]]))
+        net.layers[1].bias.zero_()
+    images, labels = torch.full((2, 1, 1, 1), 1 + 1e-12, dtype=torch.float64), torch.ones(2, dtype=torch.int64)
+    assert snnprune.accuracy(net, (images, labels)) == 1.0
+    assert snnprune.accuracy(net, (images.float(), labels)) == 0.0
 
 
 def test_save_and_load(net: Net, tmp_path: Path) -> None:
@@ -193,6 +298,8 @@ def test_frames_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
         (None, "data: expected .* found NoneType"),
         (IMAGES, "data: expected .* found Tensor"),
         ((IMAGES, LABELS, LABELS), "data: expected .* found tuple"),
+        ((IMAGES, LABELS == 1), "labels: expected whole numbers .* found torch.bool"),
+        ((IMAGES, LABELS * 1j), "labels: expected whole numbers .* found torch.complex64"),
         (((IMAGES * 255).byte(), LABELS), r"images: expected floating .* found torch.uint8 \[60, 1, 4, 4\]"),
         ((IMAGES, LABELS[:-1]), r"labels: expected whole numbers \[60\], .* found torch.int64 \[59\]"),
         ((IMAGES, LABELS / 2), "labels: expected whole numbers .* found torch.float32"),
@@ -201,8 +308,9 @@ def test_frames_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
     ],
 )
 def test_data_that_do_not_fit_are_named(net: Net, data: object, message: str) -> None:
-    with pytest.raises(snnprune.DataError, match=message):
-        snnprune.prune(net, data)
+    for take in (snnprune.prune, snnprune.accuracy, snnprune.count_operations):
+        with pytest.raises(snnprune.DataError, match=message):
+            take(net, data)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +318,12 @@ def test_data_that_do_not_fit_are_named(net: Net, data: object, message: str) ->
     [
         ({"method": "magnitud"}, "unknown pruning method 'magnitud'; available are: cqp, .*magnitude"),
         ({"level": 1.5}, r"prune.levels\[0\]: .*less than 1; found 1.5"),
+        ({"level": []}, r"prune.levels: List should have at least 1 item .* found \[\]"),
+        ({"level": "0.5"}, r"prune.levels\[0\]: .* valid number; found '0.5'"),
+        ({"pattern": 2}, "prune.pattern: .* valid list; found 2"),
+        ({"method_params": [1]}, r"method_params: expected a mapping with the keys alpha, .*; found \[1\]"),
+        ({"seed": -1}, "seed: allowed are whole numbers from 0 to 18446744073709551615; found -1"),
+        ({"method": "cqp_gradual", "compensate": True, "finetune": {"epochs": 1}}, "compensate: cqp_gradual prunes"),
         ({"level": [0.9, 0.5]}, "prune.levels: values must rise strictly"),
         ({"method_params": {"beta": 1}}, "method_params.beta: unknown key; allowed here: alpha, tau, granularity"),
         ({"scope": "all"}, "prune.scope: .*'global' or 'layer'; found 'all'"),
@@ -218,6 +332,79 @@ def test_data_that_do_not_fit_are_named(net: Net, data: object, message: str) ->
 def test_wrong_options_are_named(net: Net, options: dict[str, object], message: str) -> None:
     with pytest.raises(snnprune.UserError, match=message):
         snnprune.prune(net, DATA, **options)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        (np.linspace(0.5, 0.75, 2), [0.5, 0.75]),
+        (torch.tensor([0.5, 0.75]), [0.5, 0.75]),
+        (np.float32(0.5), [0.5]),
+        (torch.tensor(0.5), [0.5]),
+        ([np.float64(0.5), np.float32(0.75)], [0.5, 0.75]),
+    ],
+)
+def test_levels_of_numpy_and_torch_are_taken(net: Net, level: object, expected: list[float]) -> None:
+    assert [step.level for step in snnprune.prune(net, DATA, method="magnitude", level=level).levels] == expected
+
+
+def test_other_numbers_of_numpy_and_torch_are_taken(net: Net) -> None:
+    built = snnprune.build(np.array([16, 12, 3]), timesteps=np.int64(5), beta=torch.tensor(0.5), seed=np.int64(3))
+    assert built.spec == ModelParams(layers=[16, 12, 3], timesteps=5, beta=0.5)
+    assert same(parameters(built), parameters(snnprune.build((np.int32(16), 12, 3), seed=3)))
+    assert snnprune.Training(epochs=np.int64(2)) == snnprune.Training(epochs=2)
+    pruned = snnprune.prune(net, DATA, method="magnitude", fan_in=np.int64(2), pattern=np.array([1, 4]))
+    assert all((layer.sum(1) <= 2).all() for layer in pruned.mask.values())
+
+
+def test_training_may_be_a_mapping(net: Net) -> None:
+    found = snnprune.train(net, DATA, training={"epochs": 1, "lr": 0.1})
+    assert same(parameters(found), parameters(snnprune.train(net, DATA, training=snnprune.Training(epochs=1, lr=0.1))))
+    with pytest.raises(snnprune.UserError, match=r"training.epochs: .* greater than or equal to 1; found 0"):
+        snnprune.train(net, DATA, training={"epochs": 0})
+    with pytest.raises(snnprune.UserError, match="training: expected a mapping with the keys epochs, .*; found 3"):
+        snnprune.train(net, DATA, training=3)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, 1 << 64])
+def test_wrong_seeds_are_named(net: Net, seed: object) -> None:
+    mask = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in prunable_weights(net).items()}
+    for call in (
+        lambda: snnprune.build([16, 3], seed=seed),
+        lambda: snnprune.train(net, DATA, seed=seed),
+        lambda: snnprune.prune(net, DATA, seed=seed),
+        lambda: snnprune.compensate(net, mask, DATA, seed=seed),
+    ):
+        with pytest.raises(snnprune.UserError, match=f"seed: allowed are whole numbers from 0 .* found {seed}$"):
+            call()
+
+
+def test_what_is_no_network_is_named(net: Net, tmp_path: Path) -> None:
+    pruned = snnprune.prune(net, DATA)
+    takes = [
+        lambda given: snnprune.prune(given, DATA),
+        lambda given: snnprune.train(given, DATA),
+        lambda given: snnprune.accuracy(given, DATA),
+        lambda given: snnprune.count_operations(given, DATA),
+        lambda given: snnprune.compensate(given, pruned.mask, DATA),
+        lambda given: snnprune.compile(given),
+    ]
+    module = torch.nn.Linear(16, 3)
+    wrong = {"module": "found Linear; `adapt` takes", "net": "expected one of build, .*; found str"}
+    for take in takes:
+        with pytest.raises(snnprune.UserError, match="network: found Pruned; give its `.network`"):
+            take(pruned)
+        for given, message in ((module, wrong["module"]), ("net", wrong["net"])):
+            with pytest.raises(snnprune.UserError, match=message):
+                take(given)
+    with pytest.raises(snnprune.UserError, match=wrong["module"]):
+        snnprune.save(module, tmp_path / "net")
+
+
+@pytest.mark.parametrize("layers", [784, None])
+def test_layers_that_are_none_are_named(layers: object) -> None:
+    with pytest.raises(snnprune.UserError, match=f"model.layers: allowed are neuron counts .* found {layers}"):
+        snnprune.build(layers)
 
 
 def test_a_wrong_model_is_named() -> None:

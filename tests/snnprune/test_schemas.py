@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from snnprune.core.params import Direct, Frames, Latency, ModelParams, NoisyDirect, Rate
 from snnprune.core.schema import Block, ParamsError, validate
@@ -237,3 +239,13 @@ def test_every_problem_is_listed() -> None:
     with pytest.raises(ParamsError) as caught:
         load("model", beta=2.0, dropout=-1.0)
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["model.beta", "model.dropout"]
+
+
+def test_numbers_and_arrays_of_numpy_and_torch_are_pythons_own() -> None:
+    levels = (np.float64(0.5), torch.tensor(0.75))
+    params = load("prune", levels=levels, finetune={**TRAIN, "epochs": np.int64(3), "lr": np.float32(0.5)})
+    assert (params.levels, params.finetune.epochs, params.finetune.lr) == ([0.5, 0.75], 3, 0.5)
+    assert type(params.finetune.epochs) is int
+    assert load("model", layers=(np.int64(4), torch.tensor(2))) == load("model")
+    with pytest.raises(ParamsError, match=r"model.layers\[1\]: .*greater than or equal to 1; found 0"):
+        load("model", layers=[4, np.int64(0)])

@@ -25,11 +25,12 @@ TABLE_CAPTION = (
 ENERGY_CAPTION = (
     "Energy of a sample, SNN | ANN in nJ, and the break-even rate: at how many spikes per neuron and sample the SNN's "
     "energy would equal the ANN's, if all of its neurons fired less or more alike; `none`: its input and its neuron "
-    "updates alone cost more. The SNN's constant input is computed once; an ANN's neuron costs an update once."
+    "updates alone cost more. The SNN's constant input is computed once; an ANN's neuron costs an update once. Both "
+    "are charged for all of their neurons, also for those that can no longer matter."
 )
 KEYS = ["method", "level", "seed"]
 COUNTS = [
-    *("accuracy", "effective_macs_once", "effective_acs", "neuron_updates", "index_bits_once"),
+    *("accuracy", "effective_macs_once", "effective_acs", "dense_updates", "index_bits_once"),
     *("spike_rate", "timesteps"),
 ]
 BY = ["method", "level", "precision", "activation_bits"]
@@ -89,8 +90,9 @@ def draw(summary: StudySummary) -> Figure:
 
 def _energies(rows: pd.DataFrame, name: str, profile: Profile) -> Mapping[str, pd.Series]:
     """Energies by a profile, and the rate that would make them equal: what spikes cost is the SNN's accumulates and, of
-    the indices, their share among all operations."""
-    macs, acs, updates = (rows[f"snn_{count}"] for count in ("effective_macs_once", "effective_acs", "neuron_updates"))
+    the indices, their share among all operations. Updates are of all neurons: which of an ANN's can matter was not
+    counted."""
+    macs, acs, updates = (rows[f"snn_{count}"] for count in ("effective_macs_once", "effective_acs", "dense_updates"))
     share = macs / (macs + acs).where(macs + acs > 0, 1.0)
     bits = rows["snn_index_bits_once"]
     ann = energy_pj(rows["macs"], 0.0, rows["neurons"], profile, rows["index_bits"])

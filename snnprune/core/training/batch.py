@@ -69,7 +69,8 @@ def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) 
     """The images [N, C, H, W], or frames [N, T, C, H, W], of `rows` [B]; what was at (y + shift[0], x + shift[1]) of
     step t + shift[2] is at (y, x) of step t."""
     if images.dim() == 5:
-        return gathered(images, rows, shift, in_rows) if images.device.type == "cpu" else indexed(images, rows, shift)
+        is_read = images.device.type == "cpu" and images.dtype in (torch.uint8, torch.float32)
+        return gathered(images, rows, shift, in_rows) if is_read else indexed(images, rows, shift)
     is_moved = bool(shift.any())
     if is_compiled(images) and images.dim() == 4 and (in_rows or is_moved):
         out = torch.empty((*images.shape[1:], len(rows)) if in_rows else (len(rows), *images.shape[1:]))
@@ -81,7 +82,7 @@ def shifted(images: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) 
 
 
 def gathered(frames: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False) -> Tensor:
-    """`shifted` of frames on the CPU; where they do not lie in rows they lie time-major."""
+    """`shifted` of frames on the CPU, uint8 or float32; where they do not lie in rows they lie time-major."""
     steps, *shape = frames.shape[1:]
     if in_rows:
         out = torch.zeros((*shape, steps, len(rows))).permute(4, 3, 0, 1, 2)
@@ -92,8 +93,9 @@ def gathered(frames: Tensor, rows: Tensor, shift: Tensor, in_rows: bool = False)
 
 
 def indexed(frames: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
-    """`shifted` of frames on any device."""
-    chosen = frames.index_select(0, rows.to(frames.device)).float()
+    """`shifted` of frames on any device, of any type."""
+    chosen = frames.index_select(0, rows.to(frames.device))
+    chosen = chosen if chosen.is_floating_point() else chosen.float()
     for axis, by in ((3, shift[:, 0]), (4, shift[:, 1]), (1, shift[:, 2])):
         size = chosen.shape[axis]
         shape = [len(rows) if of == 0 else size if of == axis else 1 for of in range(5)]

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from snnprune.core.checkpoint import copy_parameters, load_parameters
-from snnprune.core.dataset import Data, Split, as_split
+from snnprune.core.dataset import Data, Split
+from snnprune.core.fitting import fitting
 from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.seeds import derive_seed
 from snnprune.sparse.runtime import fastest_form
@@ -48,14 +49,14 @@ def accuracy_by_step(spikes: Tensor, labels: Tensor) -> Tensor:
 def accuracy(network: SpikingNetwork, data: Data) -> float:
     """Share of samples (0..1) whose class has the most spikes; among equals the lowest class index counts.
 
-    data: images and labels (see `as_split`), on any device.
+    data: images [N, C, H, W] or frames [N, T, C, H, W], and labels [N] (see `as_split`), on any device.
+    Raises UserError: it is no network of the library's. Raises DataError: the data do not fit it.
 
     >>> from snnprune import build
     >>> accuracy(build([4, 2]), (torch.rand(8, 1, 2, 2), torch.zeros(8, dtype=int))) in [n / 8 for n in range(9)]
     True
     """
-    split = as_split(data)
-    split = split.to(next(network.parameters(), split.images).device)
+    split = fitting(network, data)
     return (spikes_of(network, split).sum(0).argmax(1) == split.labels).double().mean().item()
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Split
+from snnprune.core.digest import digest_of
 from snnprune.core.errors import UserError
 from snnprune.core.files import replace
 from snnprune.core.finite import LOOK_AFTER, FiniteSteps, require_finite_weights
@@ -80,9 +81,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """One file that holds the last state saved each epoch (tensors and plain values)."""
+    """One file that holds the last state saved each epoch (tensors and plain values). run: of what run, beside what
+    `fit` compares by itself, such as a digest of the data."""
 
     path: Path
+    run: str = ""
 
     def load(self) -> dict[str, Any] | None:
         """The last state saved, on the CPU, or None when there is none. Nothing is unpickled but tensors and plain
@@ -127,11 +130,12 @@ def fit(
     on after its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for
     every epoch, those before the interruption included. Without `validation` no accuracy is measured. Raises
     NotFiniteError: a loss, gradient or weight is NaN or infinite. Raises UserError: images and `params` do not fit, or
-    `resume` holds no state of such a network.
+    `resume` holds a state of another run: from another network, with other `params`, `seed_path` or `resume.run`.
     """
     _require_fitting(params, tuple(train.images.shape[1:]), len(train.labels))
     on_epoch, progress, hooks = on_epoch or (lambda epoch: None), progress or Progress(), hooks or StepHooks()
-    epochs = _restore(network, optimizer, hooks, resume) if resume else []
+    run = digest_of((network.spec, params, seed_path, resume.run), network.state_dict()) if resume else ""
+    epochs = _restore(network, optimizer, hooks, resume, run) if resume else []
     for done in epochs:
         on_epoch(done)
     for number in range(len(epochs) + 1, params.epochs + 1):
@@ -141,7 +145,7 @@ def fit(
         done = Epoch(number, mean_loss, None if validation is None else accuracy(network, validation), lr)
         epochs.append(done)
         if resume:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+            state = {"run": run, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
             resume.save({**state, "hooks": hooks.state(), "epochs": [asdict(epoch) for epoch in epochs]})
         progress.epoch_done(number, params.epochs, done.loss, done.validation_accuracy)
         on_epoch(done)
@@ -198,12 +202,14 @@ def _run_epoch(
 
 
 def _restore(
-    network: SpikingNetwork, optimizer: torch.optim.Adam, hooks: StepHooks, resume: ResumePoint
+    network: SpikingNetwork, optimizer: torch.optim.Adam, hooks: StepHooks, resume: ResumePoint, run: str
 ) -> list[Epoch]:
     state = resume.load()
     if state is None:
         return []
     try:
+        if state["run"] != run:
+            raise ValueError("a state of another run")
         hooks.restore(state["hooks"])
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])

@@ -99,6 +99,18 @@ def test_it_says_that_a_tracking_server_keeps_its_own_database(
     assert not (tmp_path / "backup/mlflow.db").exists()
 
 
+def test_a_database_that_the_variables_no_longer_name_is_refused(project: Path, backed_up: Path, monkeypatch) -> None:
+    shutil.rmtree(project / "mlruns")
+    shutil.move(project / ".prefect", project.parent / "away")
+    for uri in ("http://127.0.0.1:9", "postgresql://u@127.0.0.1:9/mlflow"):
+        monkeypatch.setenv(VARIABLE, uri)
+        with pytest.raises(
+            UserError, match="has no database of mlflow of the kind .*; set the same variables as then$"
+        ):
+            restore(backed_up)
+    assert not (project / ".prefect").exists()
+
+
 def test_half_a_backup_a_damaged_one_and_another_project_s_are_named(
     project: Path, backed_up: Path, tmp_path: Path, monkeypatch
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +18,10 @@ import pytest
 import requests
 import torch
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 
 from flows.registry.promote import promote
+from flows.registry.registry import Registry
 from flows.registry.serve import serve
 from pipeline.io.files import write_json
 from pipeline.io.paths import dense_file
@@ -28,6 +31,7 @@ from snnprune.core.errors import UserError
 from snnprune.core.network import build_network
 from snnprune.core.params import ModelParams
 from tests.flows.conftest import dvc, enter, store_of
+from tests.flows.registry.conftest import champion
 from tests.flows.registry.test_promote import HALF, NET
 from tests.processes import free_port
 
@@ -169,6 +173,34 @@ def test_what_is_missing_is_named_before_anything_starts(project: Path, monkeypa
     (project / "mlruns/mlflow.db").unlink()
     with pytest.raises(UserError, match="mlflow.db was not found, so nothing is registered"):
         serve(None, "champion", port)
+
+
+def test_of_more_models_than_mlflow_lists_at_once_each_is_found(project: Path) -> None:
+    names = [f"model-{number:03}" for number in range(101)]
+    Registry(project)
+    client = MlflowClient(store_of(project))
+    for name in names:
+        client.create_registered_model(name)
+    assert Registry(project).names() == names
+    with pytest.raises(UserError, match="^model-100: no version has the alias 'champion'"):
+        serve("model-100", "champion", free_port())
+
+
+def test_a_version_that_another_process_has_fetched_meanwhile_is_taken(project: Path, monkeypatch) -> None:
+    promote("tiny", HALF)
+    version, registry = champion(project), Registry(project)
+    folder = project / "mlruns/served" / version.run_id
+
+    def fetch_too(*arguments: object, **options: object) -> str:
+        found = download_artifacts(*arguments, **options)
+        shutil.copytree(found, folder)
+        (folder / "compiled").touch()
+        return found
+
+    monkeypatch.setattr("flows.registry.registry.download_artifacts", fetch_too)
+    assert registry.fetch(version)[0] == folder
+    assert (folder / "compiled").is_file()
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_a_port_in_use_is_named(project: Path) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -14,6 +14,7 @@ from flows.engine.workspace import LOCK
 from flows.retention.clean import clean
 from flows.retention.kept import kept_hashes
 from flows.scheduled.worktree import prepare
+from flows.tracking import superseded
 from flows.tracking.replay import track
 from snnprune.core.errors import UserError
 from tests.flows.conftest import dvc, store_of
@@ -116,6 +117,49 @@ def test_what_a_registered_version_was_made_from_always_stays(project: Path, cap
     assert [version.run_id for version in client.search_model_versions()] == [made_from]
 
 
+def test_versions_on_mlflows_second_page_keep_theirs_too(project: Path, capsys, monkeypatch) -> None:
+    track()
+    client = MlflowClient(store_of(project))
+    made_from = [named(project, name).info.run_id for name in ("study/layers", "report")]
+    client.create_registered_model("edge")
+    for run_id in made_from:
+        client.create_model_version("edge", f"runs:/{run_id}/model", run_id)
+    rerun_study(project)
+    whole = MlflowClient.search_model_versions
+    small = lambda self, *query, **options: whole(self, *query, **{**options, "max_results": 1})  # noqa: E731
+    monkeypatch.setattr(MlflowClient, "search_model_versions", small)
+    lines(capsys, yes=True)
+    assert [client.get_run(run_id).info.lifecycle_stage for run_id in made_from] == ["active", "active"]
+
+
+def test_no_run_is_removed_while_a_promotion_may_register_it(project: Path, capsys, monkeypatch) -> None:
+    track()
+    rerun_study(project)
+    lock, held = project / "mlruns/promotion.lock", []
+
+    def watched(function):
+        def called(*arguments):
+            with pytest.raises(Timeout), FileLock(lock, timeout=0):
+                pass
+            held.append(function.__name__)
+            return function(*arguments)
+
+        return called
+
+    for name in ("find_superseded", "remove_superseded"):
+        monkeypatch.setattr(superseded, name, watched(getattr(superseded, name)))
+    before = len(search(project))
+    with monkeypatch.context() as impatient, FileLock(lock):
+        impatient.setattr("flows.tracking.store.LOCK_SECONDS", 0)
+        assert lines(capsys, yes=True)[0].startswith("MLflow cannot be used, its runs are left alone: The file lock")
+    assert (held, len(search(project))) == ([], before)
+    lines(capsys, yes=True)
+    assert held == ["find_superseded", "remove_superseded"]
+    assert len(search(project)) < before
+    with FileLock(lock, timeout=0):
+        pass
+
+
 def test_unused_cache_goes_and_a_folders_files_stay_with_its_list(project: Path, capsys) -> None:
     old = put_into_cache(project, OLD, "12345")
     assert lines(capsys)[1] == "1 files in DVC's cache that no dvc.lock names: 5 bytes"
@@ -158,6 +202,17 @@ def test_worktrees_without_a_deployment_go(project: Path, capsys) -> None:
     assert printed[2].startswith("1 worktrees without a deployment in prefect.yaml: ")
     assert (nightly.is_dir(), retired.exists(), download.is_file()) == (True, False, True)
     assert "retired" not in run(project, "git", "worktree", "list")
+
+
+@pytest.mark.parametrize("text", ["", "name: a", "deployments:", "deployments: [{}]", "deployments: [", "- a"])
+def test_a_list_of_no_deployments_is_named_and_nothing_is_removed(project: Path, text: str) -> None:
+    (project / ".gitignore").open("a").write(".worktrees/\n")
+    commit(project)
+    nightly = prepare(project, "nightly")
+    (project / "prefect.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"^prefect\.yaml: expected `deployments:`, a list of entries with a name"):
+        clean(yes=True)
+    assert nightly.is_dir()
 
 
 def test_of_resume_points_the_newest_stay(project: Path, capsys) -> None:

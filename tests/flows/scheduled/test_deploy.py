@@ -300,10 +300,13 @@ def test_a_taken_port_a_list_of_no_deployments_and_a_damaged_database_are_named(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="prefect.yaml, which lists the deployments, was not found"):
         deploy(free_port())
-    for text in ("", "deployments:", "deployments: []", "deployments: [{}]", "a: ["):
+    for text in ("", "deployments:", "deployments: [{}]", "a: ["):
         (tmp_path / "prefect.yaml").write_text(text)
         with pytest.raises(UserError, match=r"prefect\.yaml: expected `deployments:`, a list of entries with a name"):
             deploy(free_port())
+    (tmp_path / "prefect.yaml").write_text("deployments: []")
+    with pytest.raises(UserError, match=r"^prefect\.yaml lists no deployment$"):
+        deploy(free_port())
     (tmp_path / "prefect.yaml").write_text("deployments: [{name: one}]")
     run(tmp_path, "git", "init", "--quiet")
     with pytest.raises(UserError, match=r" has no commit yet; git add \. && git commit$"):

@@ -97,6 +97,8 @@ def test_half_the_width_and_another_unit() -> None:
     differences = [Difference(3, 0.5, p=0.001, corrected=p) for p in (0.049, 0.05, None)]
     assert [one.star for one in differences] == ["*", "", ""]
     assert [one.shown for one in differences] == [True, False, False]
+    untested = paired_difference([0.5, 0.75], [0.25, 0.5])  # the same of both seeds
+    assert (untested.p, untested.shown, untested.star) == (None, False, "")
 
 
 def test_holm_by_hand() -> None:

@@ -57,6 +57,16 @@ def test_round_trip_to_the_bit(tmp_path: Path, layers: list[int] | str) -> None:
     assert torch.equal(loaded(images, seed=1), network(images, seed=1))
 
 
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_float64_stays_float64(tmp_path: Path, is_pruned: bool) -> None:
+    network = made().double()
+    save_network(tmp_path / "net", network, pruned(network, 0.3) if is_pruned else None)
+    loaded, images = load_network(tmp_path / "net"), torch.rand(5, 1, 2, 3, dtype=torch.float64)
+    assert all(torch.equal(tensor, copy_parameters(network)[name]) for name, tensor in copy_parameters(loaded).items())
+    assert {tensor.dtype for tensor in loaded.parameters()} == {torch.float64}
+    assert torch.equal(loaded(images, seed=0), network.eval()(images, seed=0))
+
+
 def test_equal_networks_give_equal_files(tmp_path: Path) -> None:
     for name, network in {"one": made(), "same": made(), "other": made(1)}.items():
         save_network(tmp_path / name, network)

@@ -38,6 +38,11 @@ def test_others_are_time_major(images: Tensor, encoding: Encoding) -> None:
     assert not torch.equal(encoded[0], encoded[1])
 
 
+@pytest.mark.parametrize("encoding", [DIRECT, NOISY, RATE, LATENCY], ids=lambda encoding: encoding.name)
+def test_the_type_stays_that_of_the_images(images: Tensor, encoding: Encoding) -> None:
+    assert encode(images.double(), encoding, 7, seed=0).dtype == torch.float64
+
+
 @pytest.mark.parametrize("encoding", [NOISY, RATE], ids=lambda encoding: encoding.name)
 def test_a_seeded_draw_depends_on_its_seed_alone(images: Tensor, encoding: Encoding) -> None:
     torch.manual_seed(1)

@@ -160,3 +160,11 @@ def test_surrogate_derivatives_by_hand(name: str, slope: float, expected: list[f
     found = derivative(Surrogate(name=name, slope=slope), distance)
     assert found.tolist() == pytest.approx([*expected, expected[1]], rel=1e-13)
     assert torch.equal(distance, before)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_one_step_of_plain_snntorch_keeps_the_type(kind: torch.dtype) -> None:
+    neuron = fused(0.5, "subtract").to(kind)
+    spikes, potentials = neuron(torch.tensor([[0.5, 2.0]], dtype=kind), torch.zeros(1, 2, dtype=kind))
+    assert spikes.dtype == potentials.dtype == kind
+    assert spikes.tolist() == [[0.0, 1.0]]

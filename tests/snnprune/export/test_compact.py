@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import snnprune
-from snnprune.export.compact import compact, to_compact
+from snnprune.core.network import Origin
+from snnprune.core.own_model import Normalize
+from snnprune.export.compact import compact, run_compact, to_compact
 from tests.snnprune.export.nets import NETS, net, samples
 
 
@@ -62,3 +64,24 @@ def test_the_file_is_one_of_this_librarys(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(exported.files["model.safetensors"])
     assert torch.equal(snnprune.load(tmp_path / "model.safetensors")(images), network(images))
     assert exported.about["synapses"] < exported.about["synapses_before"] == 16 * 14 + 14 * 11 + 11 * 4
+
+
+def test_it_takes_the_images_that_the_network_took(tmp_path: Path) -> None:
+    network, raw = net("dense"), samples(net("dense"))
+    names = {name: f"theirs.{name}" for name, _ in network.named_parameters()}
+    network.origin = Origin(names, {"theirs.beta": torch.tensor(0.9)}, Normalize(mean=0.25, std=0.5))
+    (tmp_path / "net").write_bytes(to_compact(network).files["model.safetensors"])
+    loaded = snnprune.load(tmp_path / "net")
+    assert loaded.normalize == network.normalize
+    decisions = [each(each.normalize.of(raw)).argmax(1) for each in (network, loaded)]
+    assert torch.equal(*decisions) and len(decisions[0].unique()) > 1
+    assert not torch.equal(loaded(raw).argmax(1), decisions[0])
+
+
+def test_a_net_in_float64_stays_so(tmp_path: Path) -> None:
+    network, images = net("dense").double(), samples(net("dense")).double()
+    (tmp_path / "model.safetensors").write_bytes(to_compact(network).files["model.safetensors"])
+    loaded = snnprune.load(tmp_path / "model.safetensors")
+    assert loaded(images).dtype == torch.float64
+    assert torch.equal(loaded(images), network(images))
+    assert torch.equal(run_compact(tmp_path, images), network(images))

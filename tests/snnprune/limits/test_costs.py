@@ -1,14 +1,19 @@
 """What synapses cost is what the rest of the library counts for whole nets: operations, energy, bytes of a CSR file."""
 
+import copy
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import snntorch as snn
 import torch
 from torch import Tensor, nn
 
 import snnprune
 from snnprune.core.dataset import Split
+from snnprune.core.params import Direct, Encoding, Frames, Rate
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import energy_pj, load_profiles
 from snnprune.export.csr import NPZ, to_csr
@@ -43,34 +48,79 @@ def test_of_the_net_s_own_synapses_they_add_up_to_its_operations(name: str) -> N
     costs = costs_of("energy_pj", network, split, PROFILE)
     assert costs.of(mask) == pytest.approx(energy)
     sizes = {layer.layer: len(mask[layer.layer]) for layer in counted.layers[:-1]}
-    assert {name: len(neurons) for name, neurons in costs.by_neuron.items()} == sizes
+    assert {name: len(neurons) for name, neurons in costs.by_neuron(mask).items()} == sizes
 
 
 @pytest.mark.parametrize("name", nets.NETS)
 def test_the_energy_of_a_neuron_that_goes_is_that_of_its_updates(name: str) -> None:
-    """Without what reads them, none of the first hidden neurons (channels) is updated."""
+    """Whatever masks leave of the inputs, the outputs and the chains between, those that still matter are counted."""
     network = nets.net(name)
     split, mask = split_of(nets.samples(network)), kept_in(network)
-    second = list(mask)[1]
-    before = costs_of("energy_pj", network, split, PROFILE)
-    without = Mask({**mask, second: torch.zeros_like(mask[second])})
-    updates = measure(network, split).layers[0].neuron_updates
-    gone = total(before.by_synapse, mask) - total(before.by_synapse, without)
-    assert before.of(mask) - before.of(without) - gone == pytest.approx(energy_pj(0, 0, updates, PROFILE))
+    costs = costs_of("energy_pj", network, split, PROFILE)
+    generator = torch.Generator().manual_seed(0)
+    counts = set()
+    for density in (0.0, 0.1, 0.2, 0.3, 0.4, 1.0):
+        kept = mask.with_vector(mask.vector() & (torch.rand(mask.size, generator=generator) < density))
+        pruned = copy.deepcopy(network)
+        kept.apply(prunable_weights(pruned))
+        counts.add(updates := measure(pruned, split).neuron_updates)
+        assert costs.of(kept) - total(costs.by_synapse, kept) == pytest.approx(energy_pj(0, 0, updates, PROFILE))
+    assert len(counts) > 3
 
 
-@pytest.mark.parametrize("kind", [Static, Step, Residual])
-def test_of_networks_that_run_their_own_forward_too(kind: type) -> None:
+class SequenceConv(nn.Conv2d):
+    """Takes all steps at once, [T, B, C, H, W], as another package's layers do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class Whole(nn.Module):
+    """Layers take all steps in one call, [T, B, ...], or with `merged` [T * B, ...]."""
+
+    def __init__(self, merged: bool = False) -> None:
+        super().__init__()
+        self.merged = merged
+        self.conv = nn.Conv2d(1, 3, 3) if merged else SequenceConv(1, 3, 3)
+        self.lif1 = snn.Leaky(beta=0.9, threshold=0.3, init_hidden=True)
+        self.fc = nn.Linear(48, 4)
+        self.lif2 = snn.Leaky(beta=0.9, threshold=0.3, init_hidden=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer, neurons in ((self.conv, self.lif1), (self.fc, self.lif2)):
+            x = x.flatten(2) if layer is self.fc else x
+            x = layer(x.flatten(0, 1)).unflatten(0, x.shape[:2]) if self.merged else layer(x)
+            x = torch.stack([neurons(step) for step in x])
+        return x
+
+
+FORWARDS = [(kind, Direct(name="direct")) for kind in (Static, Step, Residual)]
+FORWARDS += [
+    (kind, encoding)
+    for kind in (Whole, partial(Whole, merged=True))
+    for encoding in (Direct(name="direct"), Rate(name="rate"), Frames(name="frames"))
+]
+
+
+@pytest.mark.parametrize(("kind", "encoding"), FORWARDS)
+def test_of_networks_that_run_their_own_forward_too(kind: Callable[[], nn.Module], encoding: Encoding) -> None:
     torch.manual_seed(0)
-    images = torch.rand((30, 1, 6, 6)) * (torch.rand((30, 1, 6, 6)) > 0.3)
-    network = snnprune.adapt(kind(), images, timesteps=None if kind is Static else 5, fast=False).network
+    samples = torch.rand((30, 1, 6, 6)) * (torch.rand((30, 1, 6, 6)) > 0.3)
+    is_frames = isinstance(encoding, Frames)
+    if is_frames:  # at some steps of some samples a count of 2
+        samples = (torch.rand((30, 5, 1, 6, 6)) > 0.5).byte() + (torch.rand((30, 5, 1, 6, 6)) > 0.98).byte()
+    options = {"timesteps": None if kind is Static else 5, "encoding": encoding, "fast": False}
+    network = snnprune.adapt(kind(), samples, **options).network
     with torch.no_grad():
         for weight in prunable_weights(network).values():
             weight[torch.rand(weight.shape) < 0.5] = 0
-    counted, mask = measure(network, split_of(images)), kept_in(network)
-    assert costs_of("operations", network, split_of(images), PROFILE).of(mask) == pytest.approx(
-        counted.macs_once + counted.acs
-    )
+    split, mask = split_of(samples), kept_in(network)
+    counted = measure(network, split)
+    macs, acs = operations_by_synapse(network, split)
+    assert (total(macs, mask), total(acs, mask)) == (pytest.approx(counted.macs_once), pytest.approx(counted.acs))
+    assert not is_frames or counted.layers[0].macs > 0 < counted.layers[0].acs
+    costs = costs_of("operations", network, split, PROFILE)
+    assert costs.of(mask) == pytest.approx(counted.macs_once + counted.acs)
 
 
 def test_meetings_by_hand() -> None:

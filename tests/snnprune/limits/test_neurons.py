@@ -29,8 +29,9 @@ def test_what_a_neuron_costs_itself_goes_with_it() -> None:
     """Three synapses and a neuron's 10; with the others' 1 and 1 they are 21. The first, of the lowest score for its
     cost, goes before the third, and without it the two are 8."""
     scores = {"a": torch.tensor([[1.0, 2.0], [5.0, 5.0], [1.0, 1.0]]), "b": torch.tensor([[3.0, 5.0, 1.0]])}
-    costs = Costs(ones(scores).by_synapse, 0.0, {"a": torch.tensor([10.0, 1.0, 1.0])})
-    assert costs.of(Mask.dense(scores)) == costs.unless_neurons_go + 9 == 21
+    own = torch.tensor([10.0, 1.0, 1.0])
+    costs = Costs(ones(scores).by_synapse, 0.0, lambda mask: {"a": own * mask["b"].any(0)})
+    assert costs.of(Mask.dense(scores)) == 21
     mask = whole_neurons(scores, Mask.dense(scores), costs, 20)
     assert mask["b"].tolist() == [[False, True, True]] and costs.of(mask) == 8
 

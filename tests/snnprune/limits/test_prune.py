@@ -4,15 +4,21 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import snnprune
+from snnprune.core.checkpoint import copy_parameters
+from snnprune.core.dataset import as_split
 from snnprune.core.errors import UserError
 from snnprune.core.schema import ParamsError
+from snnprune.energy.profiles import load_profiles
 from snnprune.limits import prune as limits_prune
-from snnprune.limits.params import Limits
+from snnprune.limits.costs import costs_of
+from snnprune.limits.params import PROFILE, Limits
 from snnprune.limits.prune import _level
-from snnprune.pruning.mask import Mask
+from snnprune.limits.ranking import scores_of
+from snnprune.pruning import iterate
+from snnprune.pruning.mask import Mask, flatten, prunable_weights
 from snnprune.pruning.registry import available
 from tests.snnprune.adapters.own_nets import Residual
 
@@ -21,6 +27,7 @@ ALSO_SCORED = ["cqp_gradual", "grasp", "lamp", "sf_imp", "snip", "taylor", "wand
 OTHERS = sorted(set(available()) - {*SCORED, *ALSO_SCORED})
 DENSE, CONV = [36, 14, 11, 4], "6x6-4C3-6C2-4"  # of 504 + 154 + 44 and 36 + 96 + 216 synapses
 STRUCTURES: list[dict[str, Any]] = [{"fan_in": 5}, {"pattern": (2, 4)}, {"fan_in": 7, "pattern": (1, 3)}]
+GRADUAL = {"method": "cqp_gradual", "finetune": snnprune.Finetune(epochs=2, batch_size=10)}  # of 12 steps
 BUDGETS = [{"max_bytes": 900}, {"max_operations": 400}, {"max_energy_pj": 2500}]
 
 
@@ -116,11 +123,60 @@ def test_a_budget_of_energy_below_what_all_neurons_take_is_met_without_some() ->
     assert sum(int(layer.any(1).sum()) for layer in pruned.mask.values()) < 29
 
 
+@pytest.mark.parametrize("structure", [{}, {"fan_in": 3}, {"per_cost": True}])
+@pytest.mark.parametrize("method", SCORED)
+def test_single_synapses_meet_it_too_for_neurons_without_any_are_not_updated(
+    method: str, structure: dict[str, Any]
+) -> None:
+    """What it takes falls short of the budget by the operations of synapses whose neurons went silent."""
+    achieved = prune(method=method, max_energy_pj=400, **structure).achieved
+    assert achieved.within and achieved.energy_pj > 280
+    assert 0 < achieved.of_bound < 1 and "; at least " in str(achieved)
+
+
+def test_one_synapse_more_would_not_come_within_a_budget_of_energy() -> None:
+    """The mask is a beginning of the ranking. With the next synapse the spikes before pruning and the neurons that
+    still matter cost more than the budget."""
+    network, limit = net(), 400
+    kept = prune(method="magnitude", max_energy_pj=limit).mask
+    costs = costs_of("energy_pj", network, as_split(data()), load_profiles()[PROFILE])
+    scores = {name: weight.detach().abs() for name, weight in prunable_weights(network).items()}
+    order = flatten(scores).sort(descending=True, stable=True).indices
+    order = order[flatten(costs.by_synapse)[order] > 0]
+    assert kept.vector().nonzero().flatten().tolist() == order[: kept.nnz].sort().values.tolist()
+    more = kept.with_vector(kept.vector().index_fill(0, order[kept.nnz], True))
+    assert costs.of(kept) <= limit < costs.of(more)
+
+
 @pytest.mark.parametrize("method", ALSO_SCORED)
 def test_every_method_of_scores_keeps_to_limits(method: str) -> None:
     pruned = prune(method=method, level=0.9, finetune=snnprune.Finetune(epochs=1), fan_in=5)
     assert pruned.nnz == 70  # of 702
     require_structure(pruned.mask, 5)
+
+
+def test_rounds_are_a_method_s_own_where_limits_allow_all() -> None:
+    """Every neuron has at most 36 inputs."""
+    level = {"level": [0.5, 0.9]}
+    free, within = prune(**level, **GRADUAL), prune(**level, **GRADUAL, fan_in=36)
+    assert torch.equal(free.mask.vector(), within.mask.vector())
+    assert not torch.equal(free.mask.vector(), prune(**level, **{**GRADUAL, "method": "cqp"}).mask.vector())
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_rounds_keep_to_a_structure_that_allows_less_than_they_ask(scope: str) -> None:
+    """Five inputs for each of 29 neurons are 145 synapses; three rounds on the way to 70 ask for 394, 222 and 125."""
+    pruned = prune(level=[0.9, 0.95], scope=scope, fan_in=5, **GRADUAL)
+    assert [step.mask.nnz for step in pruned.levels] == [70, 35]
+    for step in pruned.levels:
+        require_structure(step.mask, 5)
+    with pytest.raises(UserError, match="cannot keep|are to be kept, but the limits leave 145"):
+        prune(level=0.5, scope=scope, fan_in=5, **GRADUAL)
+
+
+def test_rounds_of_whole_neurons() -> None:
+    pruned = prune(level=0.6, neurons=True, **GRADUAL)
+    assert 0 < pruned.nnz <= 281
 
 
 @pytest.mark.parametrize("method", OTHERS)
@@ -143,8 +199,8 @@ def test_own_forwards_too() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_bytes": 5}, r"max_bytes: found 5; the least that is possible is 133, with one synapse \(128 are"),
-        ({"max_energy_pj": 10}, r"max_energy_pj: found 10; the least .* \(534 are the net's neurons, whole ones go"),
+        ({"max_bytes": 5}, r"max_bytes: found 5; the least that is possible is 133, with one synapse, the best \(128 "),
+        ({"max_energy_pj": 10}, r"max_energy_pj: found 10; the least .* one synapse, the best \(74 are the net's what"),
         ({"max_energy_pj": 10, "neurons": True}, r"found 10; the least .* one neuron in each hidden layer \(74 are"),
         ({"max_bytes": 300, "neurons": True}, "the least .* is 333, with one neuron in each hidden layer"),
         ({"max_bytes": 1e6}, "max_bytes: the network takes 3,638 as it is; there is nothing to prune"),
@@ -160,6 +216,13 @@ def test_own_forwards_too() -> None:
         ({"max_bytes": -1}, "prune.max_bytes: .* greater than 0; found -1"),
         ({"max_energy_pj": 1e4, "profile": "tpu"}, "prune.profile: allowed are horowitz_45nm_fp32, .*; found 'tpu'"),
         ({"fan_in": 5, "method": "cqp", "method_params": {"tau": 0.9}}, "allow no protected synapses; cqp protects"),
+        ({"max_bytes": 900, "method": "grasp"}, "method: .* add up scores, which must not be below 0; grasp's are"),
+        ({"neurons": True, "level": 0.5, "method": "grasp"}, "method: .* which must not be below 0; grasp's are"),
+        ({"max_bytes": 900, "scope": "layer"}, r"scope: a budget is of the whole network \(global\); found 'layer'"),
+        ({"per_cost": True}, "per_cost: it is how a budget is filled; found none"),
+        ({"per_cost": True, "level": 0.5, "fan_in": 5}, "per_cost: it is how a budget is filled; found none"),
+        ({"max_bytes": 900, **GRADUAL}, "method: a budget, .* one round; cqp_gradual has several, .* give a level"),
+        ({"fan_in": 5, **GRADUAL}, "method: a budget, or a structure alone, .* one round; cqp_gradual has several"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said(options: dict[str, Any], message: str) -> None:
@@ -208,3 +271,77 @@ def test_a_later_round_that_finds_nothing_loses_nothing(monkeypatch: pytest.Monk
     pruned = prune(method="magnitude", max_operations=200)
     assert len(pruned.levels) == 1
     assert pruned.achieved.within is False and pruned.achieved.operations > 200
+
+
+@pytest.fixture
+def two_rounds(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A budget that the first round misses."""
+    chosen, rounds = limits_prune._chosen, []
+
+    def first_too_much(scores: Any, mask: Mask, costs: Any, limit: float, limits: Limits) -> Any:
+        rounds.append(mask)
+        return chosen(scores, mask, costs, limit if len(rounds) > 1 else 1.7 * limit, limits)
+
+    monkeypatch.setattr(limits_prune, "_chosen", first_too_much)
+    return {"method": "gradient", "max_operations": 200}
+
+
+def test_every_round_distils_from_the_dense_net_and_goes_on_from_the_one_before(
+    two_rounds: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets, finetune = iterate._targets, iterate.finetune
+    teachers, starts = [], []
+
+    def seen_targets(teacher: nn.Module, *others: Any) -> Any:
+        teachers.append(copy_parameters(teacher))
+        return targets(teacher, *others)
+
+    def seen_finetune(network: nn.Module, *others: Any, **options: Any) -> Any:
+        starts.append(copy_parameters(network))
+        return finetune(network, *others, **options)
+
+    monkeypatch.setattr(iterate, "_targets", seen_targets)
+    monkeypatch.setattr(iterate, "finetune", seen_finetune)
+    epochs = snnprune.Finetune(epochs=2, distillation=snnprune.Distillation())
+    first, second = prune(**two_rounds, finetune=epochs).levels
+    dense = copy_parameters(net())
+    assert len(teachers) == 2
+    for name, weight in dense.items():
+        assert torch.equal(teachers[0][name], weight) and torch.equal(teachers[1][name], weight)
+        kept = second.mask.get(name, torch.tensor(True))
+        assert torch.equal(starts[1][name], first.parameters[name] * kept)
+    assert any(not torch.equal(first.parameters[name], dense[name]) for name in dense if "bias" in name)
+
+
+def test_without_epochs_every_round_is_compensated_for_the_dense_net(two_rounds: dict[str, Any]) -> None:
+    second = prune(**two_rounds, compensate=True).levels[1]
+    expected = copy_parameters(snnprune.compensate(net(), second.mask, data()))
+    for name, weight in second.parameters.items():
+        assert torch.allclose(weight, expected[name], atol=1e-5)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_criticality_is_the_dense_net_s_in_every_round(
+    frozen: bool, two_rounds: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def seen(*given: Any, **options: Any) -> Any:
+        found.append(scores_of(*given, **options))
+        return found[-1]
+
+    monkeypatch.setattr(limits_prune, "scores_of", seen)
+    options = {"finetune": snnprune.Finetune(epochs=1), "criticality": snnprune.Criticality(frozen=frozen)}
+    prune(**two_rounds, **options)
+    assert len(found) == 2
+    assert torch.equal(flatten(found[0]), flatten(found[1])) == frozen
+
+
+def test_without_a_score_there_is_nothing_to_choose() -> None:
+    """All weights are 0, and so is their magnitude."""
+    network = net()
+    for weight in prunable_weights(network).values():
+        weight.data.zero_()
+    for budget in ({"max_bytes": 1}, {"max_bytes": 900}, {"max_energy_pj": 1}, {"max_energy_pj": 60}):
+        with pytest.raises(UserError, match="^max_[a-z_]+: no synapse has both a score above 0 and an input"):
+            snnprune.prune(network, data(), method="magnitude", **budget)

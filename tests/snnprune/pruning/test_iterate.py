@@ -11,6 +11,7 @@ from torch import Tensor
 
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Dataset
+from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
@@ -90,6 +91,43 @@ def test_levels_are_compensated_for_the_dense_net_or_for_the_one_before(
     assert not same(tuned, prune("magnitude"))
     for level in tuned:
         assert not any(level.parameters[name][~layer].any() for name, layer in level.mask.items())
+
+
+def test_a_method_of_several_rounds_is_not_compensated(prune: Prune, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = PARAMS.model_copy(update={"compensate": True})
+    assert len(prune("cqp_gradual", options.model_copy(update={"finetune": None}))) == len(LEVELS)
+    monkeypatch.setattr(iterate, "make_problem", None)  # nothing is done before
+    with pytest.raises(UserError, match="compensate: cqp_gradual prunes while it is fine-tuned"):
+        prune("cqp_gradual", options)
+
+
+def test_another_mask_is_another_run_though_the_weights_are_alike(
+    prune: Prune, dense: Dense, dataset: Dataset, tmp_path: Path
+) -> None:
+    def keeping(last: bool) -> Method:
+        def take(problem: Problem, params: Block) -> Mask:
+            halves = {name: torch.arange(layer.numel()) < layer.numel() // 2 for name, layer in problem.mask.items()}
+            shapes = {name: layer.shape for name, layer in problem.mask.items()}
+            return Mask({name: (half ^ last).view(shapes[name]) for name, half in halves.items()})
+
+        return Method("half", Block, take, exact=True)
+
+    silent, params = dense(), PARAMS.model_copy(update={"levels": [0.5]})
+    with torch.no_grad():
+        for weight in prunable_weights(silent).values():
+            weight.zero_()
+
+    def run(last: bool) -> list[PrunedLevel]:
+        given = (silent, dataset.train, None, keeping(last), Block(), params)
+        return prune_levels(*given, point=lambda level: ResumePoint(tmp_path / "state"))
+
+    start = copy_parameters(silent)
+    first = run(last=False)
+    load_parameters(silent, start)
+    with pytest.raises(UserError, match="state: not of this network and training"):
+        run(last=True)
+    load_parameters(silent, start)
+    assert same(run(last=False), first)
 
 
 def test_a_schedule_is_run_level_by_level(prune: Prune) -> None:

@@ -11,7 +11,7 @@ from snnprune.core.encoding import encode, is_constant
 from snnprune.core.errors import UserError
 from snnprune.core.lif import MultiStepLeaky
 from snnprune.core.network import SpikingNetwork, build_network
-from snnprune.core.params import ModelParams
+from snnprune.core.params import ModelParams, Surrogate
 from snnprune.core.seeds import seed_everything
 from snnprune.energy.operations import observe_operations
 from snnprune.pruning.mask import prunable_weights
@@ -245,6 +245,17 @@ def test_evaluation_compiles_what_is_sparse() -> None:
 def test_what_it_does_not_take() -> None:
     with pytest.raises(UserError, match=r"layers.1.weight: a compiled network is float32 on the CPU; found .*float64"):
         compile(make().double())
+    inputs = torch.rand(3, 4)
+    adapted = snnprune.adapt(
+        nn.Sequential(nn.Linear(4, 2), MultiStepLeaky(0.9, 0.1, "subtract", Surrogate())),
+        inputs,
+        timesteps=2,
+        fast=False,
+    )
+    with pytest.raises(UserError, match="compile: is for networks that are a plain sequence of layers; this one runs"):
+        compile(adapted.network)
+    with pytest.raises(UserError, match="network: found Adapted; give its `.network`"):
+        compile(adapted)
     broken = make()
     broken.layers[4] = nn.Linear(41, 30)
     nn.init.zeros_(broken.layers[4].weight)

@@ -102,8 +102,8 @@ def _savings(whole: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFra
     """The rows with what each saves, beside the accuracy of the dense net at T of the same seed and split. From the
     paper's formula to the reduction by count, as differences of saved shares: `activity`, what stays is busier, or less
     busy, than what went (effective operations instead of synapses times steps); `input_once`, a constant input is
-    computed once however many steps follow; `prices`, MACs and ACs cost differently; `neuron_updates`, they cost too,
-    and no mask removes them."""
+    computed once however many steps follow; `prices`, MACs and ACs cost differently, and, by profiles with memory, so
+    do weights with an index; `neuron_updates`, they cost too, and no mask removes them."""
     at_t = whole[(whole["steps"] == whole["timesteps"]) & ~whole["exits"]]
     dense = whole[PAIR].merge(at_t[at_t["method"] == DENSE], on=PAIR, how="left", validate="many_to_one")
     same = whole[[*PAIR, *NET]].merge(at_t, on=[*PAIR, *NET], how="left", validate="many_to_one")
@@ -127,4 +127,5 @@ def _savings(whole: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFra
 
 
 def _energy(rows: pd.DataFrame, profile: Profile, updates: bool) -> pd.Series:
-    return energy_pj(rows["macs_once"], rows["acs"], updates * rows["neuron_updates"], profile)
+    bits = rows["index_bits_once"]
+    return energy_pj(rows["macs_once"], rows["acs"], updates * rows["neuron_updates"], profile, bits)

@@ -10,6 +10,7 @@ from pipeline.report.studies import StudySummary
 from pipeline.report.studies.energy.settings import all_settings, saved_text, setting_name
 from pipeline.report.studies.energy.summary import summarize
 from snnprune.core.errors import UserError
+from snnprune.energy.profiles import energies, load_profiles
 from tests.pipeline.report.tables import (
     ENERGY,
     PROFILES,
@@ -65,6 +66,18 @@ def test_reductions_by_hand() -> None:
     assert saved_text(half, "flat") == (
         "55.77 ± 0.00 % less energy (75.00 ± 0.00 % with the input counted at every step)"
     )
+
+
+def test_with_memory_too_the_parts_are_the_whole_way() -> None:
+    """Indices of 5 bits that are fetched with every operation, more than any other price."""
+    profiles = {"sram": load_profiles()["horowitz_45nm_fp32_sram"]}
+    table = energy_table()
+    table = table.assign(
+        index_bits=5 * (table["macs"] + table["acs"]), index_bits_once=5 * (table["macs_once"] + table["acs"])
+    )
+    priced = table.assign(**energies(table, profiles))
+    for result in all_settings(priced, ENERGY.steps, profiles)[1].itertuples():
+        assert result.formula.mean + sum(result.gap["sram"].values()) == pytest.approx(result.reduction["sram"].mean)
 
 
 def test_with_noise_in_the_input_both_conventions_are_one() -> None:

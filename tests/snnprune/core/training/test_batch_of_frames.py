@@ -43,6 +43,12 @@ def test_every_shift_is_that_of_brute_force(move: Callable[..., Tensor], kind: t
     assert torch.equal(found, brute_force(samples, rows, shift))
 
 
+def test_frames_in_float64_stay_so() -> None:
+    found = batch(frames().double(), Augment(shift=1, jitter=1), [0, 1, 2])
+    assert found.images.dtype == torch.float64
+    assert torch.equal(found.images, batch(frames(), Augment(shift=1, jitter=1), [0, 1, 2]).images.double())
+
+
 @pytest.mark.parametrize(("in_rows", "order"), [(True, (2, 3, 4, 1, 0)), (False, (1, 0, 2, 3, 4))])
 def test_a_batch_lies_as_the_first_layer_reads_it(in_rows: bool, order: tuple[int, ...]) -> None:
     rows = torch.tensor([2, 0, 1, 1])

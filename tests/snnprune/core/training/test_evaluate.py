@@ -6,6 +6,7 @@ from torch import Tensor
 
 from snnprune.core.checkpoint import copy_parameters
 from snnprune.core.dataset import Split
+from snnprune.core.errors import DataError, UserError
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams, Rate
 from snnprune.core.training import evaluate
@@ -99,3 +100,13 @@ def test_a_relaxed_mask_multiplies_the_weights_and_all_is_put_back(layers: list[
     assert accuracy_under(network, factors, data) == 1 > accuracy(network, data)
     before = copy_parameters(noisy()[0])
     assert all(torch.equal(tensor, before[name]) for name, tensor in copy_parameters(network).items())
+
+
+def test_data_must_fit_the_network() -> None:
+    network, (images, labels) = build_network(ModelParams(layers=[16, 4])), (torch.rand(6, 1, 4, 4), torch.arange(6))
+    with pytest.raises(DataError, match="labels: the network has the classes 0 to 3; found 0 to 5"):
+        accuracy(network, (images, labels))
+    with pytest.raises(DataError, match=r"images: the network takes \[16\] a sample; found \[1, 4, 3\]"):
+        accuracy(network, (images[..., :3], labels % 4))
+    with pytest.raises(UserError, match="network: expected one of build, load or train, .*; found Linear"):
+        accuracy(torch.nn.Linear(16, 4), (images, labels % 4))

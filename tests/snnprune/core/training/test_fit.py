@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from snnprune.core.dataset import Split
+from snnprune.core.errors import UserError
 from snnprune.core.network import SpikingNetwork, build_network
 from snnprune.core.params import ModelParams, NoisyDirect
 from snnprune.core.seeds import derive_seed
@@ -215,6 +216,26 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest
     assert again.fit() == expected
     assert again.reported == expected
     require_same_bits(again, whole)
+
+
+@pytest.mark.parametrize(
+    ("spec", "params", "run"),
+    [
+        (RANDOM.model_copy(update={"beta": 0.5}), FIT, "one"),  # with the same weights
+        (RANDOM, FIT.model_copy(update={"epochs": 1}), "one"),
+        (RANDOM, FIT, "two"),
+    ],
+)
+def test_the_state_of_another_run_is_refused_and_nothing_is_changed(
+    tmp_path: Path, spec: ModelParams, params: FitParams, run: str
+) -> None:
+    Run(RANDOM, FIT, ResumePoint(tmp_path / "state", "one")).fit()
+    other = Run(spec, params, ResumePoint(tmp_path / "state", run))
+    before = {name: tensor.clone() for name, tensor in other.network.state_dict().items()}
+    with pytest.raises(UserError, match="state: not of this network and training"):
+        other.fit()
+    assert all(torch.equal(before[name], tensor) for name, tensor in other.network.state_dict().items())
+    assert not other.reported
 
 
 def test_runs_are_alike_with_and_without_validation_and_resume_point_but_not_with_another_seed(
