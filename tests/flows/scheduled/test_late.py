@@ -1,4 +1,4 @@
-"""The server is told where messages about late runs go, and forgets it when nobody wants them any more."""
+"""Prefect stores the webhook for late runs, and deletes it once the variable is unset."""
 
 import pytest
 from prefect.client.orchestration import get_client
