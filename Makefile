@@ -35,7 +35,8 @@ flow: setup
 plan: setup
 	@$(SNNPRUNE) plan $(EXPERIMENT)
 
-test: setup-test
+test: setup-test  # compiled before, so that not each of several processes compiles the same
+	@$(VENV)/bin/python -m snnprune.sparse
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 ui: setup

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from pipeline import matrix
@@ -15,11 +14,13 @@ from pipeline.io import params as params_module
 from pipeline.io.params import Matrix, Runtime, read_params
 from pipeline.study import available
 from snnprune.core.schema import Block
+from tests.committed import stages
 from tests.imports import PROJECT, imported_files
 from tests.tiny import METHODS, tiny_params, write_params
 
 PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
-STAGES = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
+MATRIX = matrix.stages_of(read_params(PROJECT / "params.yaml"))
+ADDRESSES = [f"{stage}@{name}" for stage, names in MATRIX.items() for name in names]
 # Loaded by name: the module that the stage's second argument names, or all of a folder.
 BY_ARGUMENT = {"prune": "snnprune.methods", "study": "pipeline.studies"}
 BY_STAGE = {"report": "pipeline.report.studies", "export": "snnprune.export"}
@@ -30,13 +31,13 @@ FILES = {"track": {Path("flows/tracking/served_model.py"), PRICES}, "compare": {
 
 def code_deps(address: str) -> list[Path]:
     """The dependencies that are code: a .py file or a folder of them, relative to the project."""
-    deps = [Path(dep.def_path) for dep in STAGES[address].deps]
+    deps = [Path(dep.def_path) for dep in stages()[address].deps]
     return [dep for dep in deps if dep.parts[0] in ("snnprune", "pipeline", "flows")]
 
 
 def files_of(address: str) -> set[Path]:
     """The project's files that a stage's command imports."""
-    words = STAGES[address].cmd.split()
+    words = stages()[address].cmd.split()
     stage = address.partition("@")[0]
     modules = [words[words.index("-m") + 1]]
     if stage in BY_ARGUMENT:
@@ -51,25 +52,25 @@ def covers(dep: Path, file: Path) -> bool:
     return dep == file or dep in file.parents
 
 
-@pytest.mark.parametrize("address", STAGES)
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_deps_are_the_files_that_are_imported_or_folders_with_some_of_them(address: str) -> None:
     files, deps = files_of(address), code_deps(address)
     assert not {file for file in files if not any(covers(dep, file) for dep in deps)}, "imported, but no dependency"
     assert not {dep for dep in deps if not any(covers(dep, file) for file in files)}, "a dependency, but not imported"
 
 
-@pytest.mark.parametrize("address", STAGES)
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_no_path_is_named_twice_heavy_outs_are_dvcs_and_the_run_cache_takes_them(address: str) -> None:
     """The run cache takes a stage only when its outs that DVC does not keep are metrics or plots."""
-    paths = [dep.def_path for dep in STAGES[address].deps if not hasattr(dep, "params")]
+    paths = [dep.def_path for dep in stages()[address].deps if not hasattr(dep, "params")]
     assert len(paths) == len(set(paths))
-    for out in STAGES[address].outs:
+    for out in stages()[address].outs:
         assert out.use_cache is out.def_path.endswith((".safetensors", "nets"))
         assert out.use_cache or out.metric or out.plot or address.startswith(("data@", "track@"))
 
 
 def test_what_trains_depends_on_no_method_or_study_but_its_own() -> None:
-    for address in STAGES:
+    for address in stages():
         stage, _, name = address.partition("@")
         if stage in ("train", "prune", "evaluate", "export", "study"):
             deps = {dep.as_posix() for dep in code_deps(address)}
@@ -80,15 +81,14 @@ def test_what_trains_depends_on_no_method_or_study_but_its_own() -> None:
 
 
 def test_the_stages_are_those_of_the_matrix() -> None:
-    stages = matrix.stages_of(read_params(PROJECT / "params.yaml"))
-    assert set(STAGES) == {f"{stage}@{name}" for stage, names in stages.items() for name in names}
-    assert set(YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]) == {name.partition("@")[0] for name in STAGES}
+    assert set(stages()) == set(ADDRESSES)
+    assert set(YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]) == set(MATRIX)
 
 
 def test_a_full_repro_stays_quick() -> None:
     """DVC's own work grows with the square of the stages: `dvc status` took 4.2 s at 259 of them, so about 16 s at 500
     (`make run` asks for one experiment's stages)."""
-    assert len(STAGES) < 500
+    assert len(stages()) < 500
 
 
 class WatchedBlock:
@@ -128,7 +128,7 @@ def read_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
 def stage_of(address: str) -> tuple[str, set[str]]:
     """A stage's command and the params that it names; of a study that digits has not, those of mnist's."""
-    stage = STAGES.get(address) or STAGES[address.replace("digits", "mnist")]
+    stage = stages().get(address) or stages()[address.replace("digits", "mnist")]
     names = {name for dep in stage.deps for name in (getattr(dep, "params", None) or ())}
     return stage.cmd.replace(" mnist", " digits"), {name.replace(".mnist", ".digits") for name in names}
 

@@ -47,6 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = YAML(typ="safe").load(block("yaml"))
     params["matrix"]["mine"]["seeds"] = [0, 1]
     mine = params["experiments"]["mine"]
+    mine["train"]["epochs"] = 4
     mine["prune"] |= {"levels": [0.8, 0.9]}
     mine["prune"]["finetune"]["epochs"] = 1
     trained, mine["model"] = mine["model"], {"module": "my_nets.py:build", "timesteps": 10}

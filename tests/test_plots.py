@@ -5,19 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from dvc.repo import Repo
 from ruamel.yaml import YAML
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from scripts.plots_page import page
+from tests.committed import stages
 from tests.imports import PROJECT
 from tests.tiny import environment
 
 PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
 PLOTS = {name: plot for item in YAML(typ="safe").load(PROJECT / "dvc.yaml")["plots"] for name, plot in item.items()}
-OUTS = {out.def_path for stage in Repo(str(PROJECT)).index.stages for out in stage.outs}
 CURVES = len(list(PROJECT.glob("results/digits/train/*/curve.csv")))  # one a seed, and their mean
 LINES = {"digits_accuracy": 4, "digits_training": 2 * (CURVES + 1), "digits_sweep": 2 * 3}  # methods; two panels each
 
@@ -40,7 +39,7 @@ def test_the_training_of_every_seed_is_drawn(experiment: str) -> None:
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_what_is_drawn_is_what_stages_write(name: str) -> None:
-    assert set(PLOTS[name]["y"]) <= OUTS
+    assert set(PLOTS[name]["y"]) <= {out.def_path for stage in stages().values() for out in stage.outs}
     assert (PROJECT / f".dvc/plots/{PLOTS[name]['template']}.json").is_file()
 
 

@@ -5,15 +5,13 @@ import re
 import subprocess
 from functools import reduce
 from operator import getitem
+from typing import Any
 
 from dvc.dependency import ParamsDependency
-from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from tests.committed import lock, stages
 from tests.imports import PROJECT
-
-LOCK = YAML(typ="safe").load(PROJECT / "dvc.lock")
-OUTS = {out["path"]: out["md5"] for stage in LOCK["stages"].values() for out in stage.get("outs", [])}
 
 
 def committed() -> list[str]:
@@ -21,23 +19,30 @@ def committed() -> list[str]:
     return listed.stdout.splitlines()
 
 
+def outputs() -> dict[str, dict[str, Any]]:
+    """What dvc.lock says of each output, by path."""
+    return {out["path"]: out for entry in lock().values() for out in entry["outs"]}
+
+
 def test_every_committed_result_is_an_output_of_a_stage() -> None:
-    folders = tuple(f"{path}/" for path, md5 in OUTS.items() if md5.endswith(".dir"))
+    outs = outputs()
+    folders = tuple(f"{path}/" for path, out in outs.items() if out["md5"].endswith(".dir"))
     assert committed()
-    assert [path for path in committed() if path not in OUTS and not path.startswith(folders)] == []
+    assert [path for path in committed() if path not in outs and not path.startswith(folders)] == []
 
 
 def test_every_committed_result_is_that_of_the_lock() -> None:
-    files = [path for path in committed() if path in OUTS]
+    outs = outputs()
+    files = [path for path in committed() if path in outs]
     found = {path: hashlib.md5((PROJECT / path).read_bytes()).hexdigest() for path in files}
     assert files
-    assert found == {path: OUTS[path] for path in files}
+    assert found == {path: outs[path]["md5"] for path in files}
 
 
 def test_what_the_lock_says_a_stage_has_read_is_what_it_says_was_made() -> None:
     """Of a folder of results it names how many files there were, and their bytes: none of a stage that is gone."""
-    outs = {out["path"]: out for entry in LOCK["stages"].values() for out in entry["outs"]}
-    for stage, entry in LOCK["stages"].items():
+    outs = outputs()
+    for stage, entry in lock().items():
         for dep in entry.get("deps", []):
             inside = [out for path, out in outs.items() if path.startswith(f"{dep['path']}/")]
             if dep["path"] in outs:
@@ -51,16 +56,15 @@ def test_what_is_said_to_be_of_todays_code_is_what_today_would_be_run() -> None:
     """As `dvc status` asks, of what a clone has: code, params and published data."""
     page = (PROJECT / "docs/results.md").read_text(encoding="utf-8")
     made_with = dict(re.findall(r"^\| (\S+) \|.*\| ([^|]+) \|$", page.partition("## ")[0], flags=re.MULTILINE))
-    stages = {stage.addressing: stage for stage in Repo(str(PROJECT)).index.stages}
     params, known = YAML(typ="safe").load(PROJECT / "params.yaml"), {}
     assert made_with["digits"] == "today's code"
-    for address in LOCK["stages"].keys() & stages.keys():
+    for address in lock().keys() & stages().keys():
         place = address.partition("@")[2]
         experiment = max((name for name in made_with if place.startswith(name)), key=len)
         if made_with[experiment] == "today's code":
-            entry = LOCK["stages"][address]
+            entry = lock()[address]
             locked = {dep["path"]: dep["md5"] for dep in entry["deps"]}
-            for dep in stages[address].deps:
+            for dep in stages()[address].deps:
                 path = dep.def_path
                 if isinstance(dep, ParamsDependency):
                     found = {key: reduce(getitem, key.split("."), params) for key in dep.params}

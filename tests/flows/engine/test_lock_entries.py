@@ -10,12 +10,9 @@ from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml
 
 from flows.engine.dvc import Project
-from flows.engine.lockfile import HEAD, read_lock, with_entry
-from tests.imports import PROJECT
+from flows.engine.lockfile import HEAD, with_entry
+from tests.committed import lock
 
-ENTRIES = json.loads(json.dumps(read_lock(PROJECT)))  # nothing shared
-SHORT = dict(list(ENTRIES.items())[:6])  # DVC takes seconds for all of them
-COMMITTED = dumps_yaml({"schema": "2.0", "stages": SHORT})
 LAYERS = [784, 100, 10]
 ADDED = {"path": "a file: with 'quotes' #", "hash": "md5", "md5": "0" * 32, "size": 1}
 OTHER = {"cmd": "echo " + "a long command " * 20, "params": {"params.yaml": {"lr": 1e-05, "x": [None, True, "1"]}}}
@@ -32,16 +29,18 @@ CHANGES = {
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_entry_is_replaced_as_dvc_does(tmp_path: Path, place: str, change: str) -> None:
-    name = list(SHORT)[{"first": 0, "middle": len(SHORT) // 2, "last": -1}[place]]
-    entry = SHORT[name] | CHANGES[change](SHORT[name])
-    by_dvc, ours = written_by_both(tmp_path, COMMITTED, name, entry)
+    entries = dict(list(unshared().items())[:6])  # DVC takes seconds for all of them
+    committed = dumps_yaml({"schema": "2.0", "stages": entries})
+    name = list(entries)[{"first": 0, "middle": len(entries) // 2, "last": -1}[place]]
+    entry = entries[name] | CHANGES[change](entries[name])
+    by_dvc, ours = written_by_both(tmp_path, committed, name, entry)
     if change == "shared":
         assert "*id001" in by_dvc
         assert "id001" not in ours
         entry = json.loads(json.dumps(entry))
-        by_dvc, ours = written_by_both(tmp_path, COMMITTED, name, entry)
+        by_dvc, ours = written_by_both(tmp_path, committed, name, entry)
     assert ours == by_dvc
-    assert (COMMITTED in ours) == (change == "none")
+    assert (committed in ours) == (change == "none")
 
 
 @pytest.mark.parametrize("name", ["new@stage-1", "123", "true", "a"])
@@ -63,10 +62,10 @@ def test_any_file_gets_any_entry_as_dvc_writes_it(tmp_path: Path, text: str, nam
 
 
 def test_the_whole_committed_file_is_made_entry_by_entry() -> None:
-    text = HEAD
-    for name, entry in ENTRIES.items():
+    text, entries = HEAD, unshared()
+    for name, entry in entries.items():
         text = with_entry(text, dumps_yaml({"stages": {name: entry}}).removeprefix("stages:\n"))
-    assert text == dumps_yaml({"schema": "2.0", "stages": ENTRIES})
+    assert text == dumps_yaml({"schema": "2.0", "stages": entries})
 
 
 def test_an_anchor_is_left_to_dvc() -> None:
@@ -74,6 +73,11 @@ def test_an_anchor_is_left_to_dvc() -> None:
     assert with_entry(text, "  a:\n    cmd: new\n") is None
     assert with_entry(text.replace("&id001\n      path: x", "&id001 []"), "  a:\n    cmd: new\n") is None
     assert with_entry(text, "  b:\n    cmd: new\n") == text[: text.index("  b:")] + "  b:\n    cmd: new\n"
+
+
+def unshared() -> dict[str, Any]:
+    """The committed entries, of which no two hold the same object: DVC would write an anchor for it."""
+    return json.loads(json.dumps(lock()))
 
 
 class DvcStage:
