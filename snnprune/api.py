@@ -189,8 +189,8 @@ def prune(
     network: the library's own, or one of `adapt`. data, validation: as in `train`; criticality and fine-tuning read
         `data` alone.
     method: one of `list_methods()`. method_params: its own, such as {"alpha": 0.25} of cqp.
-    level: the sparsity, 0..1; of rising ones each is pruned to in turn, and fine-tuned. None: what the limits below
-        ask for; without any, 0.9.
+    level: the sparsity, above 0 and below 1; of rising ones each is pruned to in turn, and fine-tuned. None: what the
+        limits below ask for; without any, 0.9.
     max_bytes, max_operations, max_energy_pj: a budget instead of a level: of the weights in sparse rows, or of a sample
         of `data` (on the hardware `profile`). per_cost: it goes to the highest score for each unit of cost.
     fan_in: inputs of a neuron at most. pattern: (n, m), of any m neighbours along the inputs n at most. neurons: whole
@@ -281,11 +281,11 @@ def compensate(
     require_network(network)
     require_plain(network, "compensate")
     seed = require_seed(seed)
-    if samples < 1:
-        raise UserError(f"samples: found {samples}; at least 1 is needed")
+    if not isinstance(samples, int) or samples < 1:
+        raise UserError(f"samples: found {samples}; allowed are whole numbers from 1")
     try:
         Mask(mask).require_fitting(network)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"mask: {error}") from error
     return Compensation.on(network, fitting(network, data), samples=samples, damping=damping, seed=seed).network(mask)
 
@@ -305,8 +305,10 @@ def count_operations(network: SpikingNetwork | AdaptedNetwork, data: Data, steps
 
 
 def _run(network: nn.Module, train: Split, validation: Split | None, loss: Loss, *settings: object) -> str:
-    """What a resume point is of, beside what `fit` compares; of the loss its name alone."""
+    """What a resume point is of, beside what `fit` compares: data, settings, the code of a user's own network; of the
+    loss its name alone."""
+    code = network.code if isinstance(network, AdaptedNetwork) else ""
     splits = {"train": train} if validation is None else {"train": train, "validation": validation}
     data = {f"{name} {part}": getattr(split, part) for name, split in splits.items() for part in ("images", "labels")}
     name = getattr(loss, "__qualname__", type(loss).__qualname__)
-    return digest_of((name, *settings), network.state_dict() | data)
+    return digest_of((name, code, *settings), network.state_dict() | data)

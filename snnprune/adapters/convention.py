@@ -185,10 +185,13 @@ def _agreed(convention: Convention, own: int, timesteps: int | None) -> int:
 
 
 def _missing(tried: list[str]) -> int:
-    problem = f" (forward does not take {'; '.join(tried)})" if tried else ""
+    if tried:
+        raise UserError(
+            f"the network's forward takes no samples ({'; '.join(tried)}); where it takes all time steps, or one at a "
+            "time, give their number: timesteps, such as 10"
+        )
     raise UserError(
-        f"timesteps: missing; the network's forward does not say how many steps it is run{problem}: give T, such as "
-        "--timesteps 10"
+        "timesteps: missing; the network's forward does not say how many steps it is run: give T, such as 10"
     )
 
 

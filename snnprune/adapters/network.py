@@ -1,16 +1,18 @@
 """A network of the user's own, run by its own forward, with what pruning asks of a network (`AdaptedNetwork`)."""
 
+import copy
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from snnprune.adapters import operations
 from snnprune.adapters.convention import Convention, call
-from snnprune.adapters.neurons import reset_states, watched_potentials
+from snnprune.adapters.neurons import PACKAGES, reset_states, watched_potentials
 from snnprune.adapters.wiring import Wiring
 from snnprune.core.checkpoint import trained_state
 from snnprune.core.encoding import encode, is_constant
@@ -72,6 +74,18 @@ class AdaptedNetwork(nn.Module):
         self.training = net.training
         self.spec = spec
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "AdaptedNetwork":
+        """Torch copies no tensor that belongs to a graph, such as states that a neuron keeps: they are copied alone."""
+        for module in self.modules():
+            for value in vars(module).values():
+                held = value.values() if isinstance(value, dict) else value
+                for tensor in held if isinstance(held, Iterable) and not isinstance(held, Tensor) else (held,):
+                    if isinstance(tensor, Tensor) and not tensor.is_leaf:
+                        memo[id(tensor)] = tensor.detach().clone()
+        copied = memo[id(self)] = self.__new__(type(self))
+        copied.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return copied
+
     def forward(self, images: Tensor, *, seed: int | None = None) -> Tensor:
         """The readout [B, classes], the logits: spike counts or membrane potentials."""
         return self.spikes(images, seed=seed).sum(0)
@@ -95,7 +109,7 @@ class AdaptedNetwork(nn.Module):
                 f"steps: found {steps}; the network's forward runs {spec.timesteps} steps of its own, and cannot be "
                 "stopped from outside: let build() return a network of fewer"
             )
-        given = images if spec.normalize is None else spec.normalize.of(images)
+        given = images.clone() if spec.normalize is None else spec.normalize.of(images)  # forward may write into it
         encoded, constant = encode(given, spec.encoding, spec.timesteps, seed), is_constant(spec.encoding)
         last, reads = self.net.get_submodule(spec.convention.last), spec.readout != "count"
         watching = watched_potentials(last) if reads else nullcontext()
@@ -116,6 +130,17 @@ class AdaptedNetwork(nn.Module):
         stored = self.state_dict()
         names = {name: name.removeprefix(NET) for name in trained_state(self)}
         return {name: own if name in stored else own.removesuffix(".weight") for name, own in names.items()}
+
+    @property
+    def code(self) -> str:
+        """The text of the user's own classes in it, but of those that have none, such as one typed at a prompt."""
+        kinds = {type(module) for module in self.net.modules()}
+        own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("torch", *PACKAGES)]
+        texts = []
+        for kind in own:
+            with suppress(OSError, TypeError):
+                texts.append(inspect.getsource(kind))
+        return "\n".join(sorted(texts))
 
     @property
     def constant(self) -> frozenset[str]:

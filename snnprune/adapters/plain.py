@@ -192,6 +192,8 @@ def _copy(modules: Sequence[tuple[str, nn.Module]], net: nn.Module, plain: Spiki
     }
     if set(names.values()) != {name for name, _ in net.named_parameters()}:
         raise NotPlain("it has other parameters, or shares them")
+    if any(plain.get_parameter(own).shape != net.get_parameter(name).shape for own, name in names.items()):
+        raise NotPlain("something else than a module makes its values fewer or more")
     with torch.no_grad():
         for own, name in names.items():
             plain.get_parameter(own).copy_(net.get_parameter(name))

@@ -1,6 +1,6 @@
 """A dataset in memory: its splits as tensors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,25 +47,46 @@ def as_split(data: Data, kind: torch.dtype = torch.float32) -> Split:
     if isinstance(data, torch_data.Dataset):
         data = torch_data.DataLoader(data, batch_size=1000)
     try:
-        if not isinstance(data, tuple | list):
-            images, labels = (torch.cat(parts) for parts in zip(*data, strict=True))
-        else:
+        if isinstance(data, tuple | list) and not _are_batches(data):
             images, labels = map(torch.as_tensor, data)
+        else:
+            batches = list(data) or [(torch.empty(0, 1), torch.empty(0, dtype=torch.long))]  # an empty Dataset's none
+            images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
     except (TypeError, ValueError, RuntimeError) as error:
         expected = "(images, labels), a Split, a Dataset or a DataLoader of such pairs"
         raise DataError(f"data: expected {expected}; found {type(data).__name__} ({error})") from error
-    counts = images.dtype == torch.uint8 and images.dim() == 5
-    if not counts and (not images.is_floating_point() or images.dim() < 2):
-        expected = "floating point [N, ...], 0..1, or frames of events, uint8 [N, T, C, H, W]"
-        raise DataError(f"images: expected {expected}; found {images.dtype} {list(images.shape)}")
-    if not images.isfinite().all():
-        raise DataError("images: expected numbers, 0..1; found NaN or infinite ones")
+    images = as_images(images)
     are_whole = not (labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool)
-    if not are_whole or labels.shape != images.shape[:1] or not len(labels):
+    if not are_whole or labels.shape != images.shape[:1]:
         found = f"{labels.dtype} {list(labels.shape)}"
         raise DataError(f"labels: expected whole numbers [{len(images)}], one an image; found {found}")
-    stay = counts and kind == torch.float32
+    stay = images.dtype == torch.uint8 and kind == torch.float32
     return Split(images if stay else images.to(kind), labels.long())
+
+
+def as_images(images: Any) -> Tensor:
+    """Images, or frames of events, as a tensor. Raises DataError: they are of another type, not finite, or none."""
+    try:
+        images = torch.as_tensor(images)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"images: expected a tensor or an array; found {type(images).__name__} ({error})") from error
+    are_counts = images.dtype == torch.uint8 and images.dim() == 5
+    if not are_counts and (not images.is_floating_point() or images.dim() < 2):
+        expected = "floating point [N, ...], 0..1, or frames of events, uint8 [N, T, C, H, W]"
+        raise DataError(f"images: expected {expected}; found {images.dtype} {list(images.shape)}")
+    if not images.numel():
+        raise DataError(f"images: found none, {list(images.shape)}")
+    if not images.isfinite().all():
+        raise DataError("images: expected numbers, 0..1; found NaN or infinite ones")
+    return images
+
+
+def _are_batches(data: Sequence[Any]) -> bool:
+    """Whether these are pairs (images, labels) themselves, rather than images and labels."""
+    return bool(data) and all(
+        isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(part, Tensor) for part in pair)
+        for pair in data
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from snnprune.core.dataset import Data, Split, as_split
-from snnprune.core.errors import DataError, UserError
+from snnprune.core.errors import DataError, NotFiniteError, UserError
 from snnprune.core.params import ModelParams
 
 
@@ -28,10 +28,21 @@ def kind_of(network: nn.Module) -> torch.dtype:
     return next((parameter.dtype for parameter in network.parameters()), torch.float32)
 
 
+def require_finite(network: nn.Module) -> None:
+    """Raises NotFiniteError: a weight is NaN or infinite, or another number of its state NaN. Membranes of NaN never
+    spike, so nothing else would show it."""
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            weights = dict(network.named_parameters())
+            if wrong := int((~tensor.isfinite() if name in weights else tensor.isnan()).sum()):
+                raise NotFiniteError(f"network: {name}: {wrong} of {tensor.numel()} numbers are NaN or infinite")
+
+
 def fitting(network: nn.Module, data: Data) -> Split:
-    """The data on the network's device and of its type. Raises UserError: as `require_network`. Raises DataError: as
-    `as_split`, or the data do not fit the network's input or classes."""
+    """The data on the network's device and of its type. Raises UserError: as `require_network`. Raises NotFiniteError:
+    as `require_finite`. Raises DataError: as `as_split`, or the data do not fit the network's input or classes."""
     require_network(network)
+    require_finite(network)
     split, spec = as_split(data, kind_of(network)), network.spec
     classes = spec.architecture.classes if isinstance(spec, ModelParams) else spec.classes
     shape = tuple(split.images.shape[1:])

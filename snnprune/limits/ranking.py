@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, fields
 
 from torch import Tensor
 
-from snnprune.core.errors import NotFiniteError, UserError
+from snnprune.core.errors import UserError
 from snnprune.core.schema import Block
-from snnprune.pruning.mask import Mask, flatten
+from snnprune.pruning.mask import Mask
 from snnprune.pruning.problem import Layers, Method, Pick, Problem
 
 
@@ -28,8 +28,8 @@ class _Asking(Problem):
 
 def scores_of(method: Method, problem: Problem, params: Block, *, summed: bool = False) -> Layers:
     """The method's score of every synapse, in the weights' shapes. summed: they are to be added up, not only ranked.
-    Raises UserError: it does not choose by one score alone, or one of a synapse in the mask is not finite, or below 0
-    where they are summed."""
+    Raises UserError: it does not choose by one score alone, or one of a synapse in the mask is not finite (`at_kept`),
+    or below 0 where they are summed."""
     asking = _Asking(**{part.name: getattr(problem, part.name) for part in fields(Problem)})
     method.prune(asking, params)
     if len(asking.given) != 1 or asking.given[0] is None:
@@ -40,9 +40,7 @@ def scores_of(method: Method, problem: Problem, params: Block, *, summed: bool =
     scores, protected = asking.given[0]
     if protected is not None:
         raise UserError(f"method: limits allow no protected synapses; {method.name} protects some (tau)")
-    kept = flatten(scores)[problem.mask.vector()]
-    if not kept.isfinite().all():
-        raise NotFiniteError(f"{method.name}: scores are not finite")
+    kept = problem.at_kept(scores, problem.mask)
     if summed and (kept < 0).any():
         raise UserError(
             f"method: budgets and whole neurons add up scores, which must not be below 0; {method.name}'s are; it can "

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -10,8 +11,8 @@ from torch import Tensor
 from snnprune.core.checkpoint import copy_parameters, load_parameters
 from snnprune.core.dataset import Split
 from snnprune.core.digest import digest_of
-from snnprune.core.errors import UserError
-from snnprune.core.network import SpikingNetwork
+from snnprune.core.errors import NotFiniteError, UserError
+from snnprune.core.network import SpikingNetwork, evaluating
 from snnprune.core.schema import Block
 from snnprune.core.seeds import derive_seed
 from snnprune.core.training.evaluate import accuracy
@@ -32,7 +33,7 @@ from snnprune.pruning.finetune import finetune
 from snnprune.pruning.gradual import finetune_gradually
 from snnprune.pruning.mask import Mask, prunable_weights
 from snnprune.pruning.params import CriticalityKind, CriticalityParams, Pruning
-from snnprune.pruning.problem import Layers, Measure, Method, Problem
+from snnprune.pruning.problem import BrokenMethod, Layers, Measure, Method, Problem
 from snnprune.pruning.scores import criticality
 from snnprune.pruning.select import keep_count
 
@@ -40,10 +41,6 @@ from snnprune.pruning.select import keep_count
 FINETUNE, CRITICALITY, METHOD, COMPENSATION = 1, 2, 3, 4
 
 Remember = Callable[[Callable[[], Tensor]], Tensor]
-
-
-class BrokenMethod(UserError):
-    """A method's mask is not inside the one before, or an exact method keeps another number than asked."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +97,11 @@ def prune_levels(
         targets = _targets(copy.deepcopy(network), train, params, remember)
         batch_loss = distilled(targets, params.finetune.distillation, loss)
     mask = Mask.dense(prunable_weights(network))
+    if keep_count(params.targets[-1], mask.size) == 0:
+        most = 1 - 1 / mask.size
+        raise UserError(
+            f"level: found {params.targets[-1]}, which leaves none of {mask.size:,} synapses; at {most} one is"
+        )
     frozen = None
     if params.criticality.frozen:  # of the network as it is now, whenever it is asked for; drawn as at the first level
         first = derive_seed(seed, 0, CRITICALITY)
@@ -111,7 +113,7 @@ def prune_levels(
         def narrow(mask: Mask, keep: int, index: int = index, level: float = level) -> Mask:
             problem = make_problem(network, mask, level, train, params, seed_path=(seed, index))
             problem = replace(problem, keep=keep, criticality=frozen or problem.criticality)
-            return checked(method, problem, method.prune(problem, method_params))
+            return chosen_by(method, problem, method_params)
 
         options = {
             "seed_path": (seed, index, FINETUNE),
@@ -167,7 +169,7 @@ def make_problem(
     weights = prunable_weights(network)
     drawn = derive_seed(*seed_path, CRITICALITY)
     return Problem(
-        weights={name: weights[name].detach().cpu() for name in mask},
+        weights={name: weights[name].detach().cpu().clone() for name in mask},
         mask=mask,
         keep=keep_count(level, mask.size),
         scope=params.scope,
@@ -204,14 +206,23 @@ def one_shot_masks(
     problem = make_problem(network, dense, params.targets[0], train, params, seed_path=(seed, 0))
     problem = replace(problem, criticality=cache(problem.criticality))
     steps = [replace(problem, keep=keep_count(level, dense.size)) for level in params.targets]
-    return [checked(method, step, method.prune(step, method_params)) for step in steps]
+    return [chosen_by(method, step, method_params) for step in steps]
 
 
-def checked(method: Method, problem: Problem, mask: Mask) -> Mask:
-    """`mask`, after holding it against the method's contract. Raises BrokenMethod: it is no mask, revives a synapse, or
-    (for an exact method) keeps another number of synapses than asked."""
+def chosen_by(method: Method, problem: Problem, params: Block) -> Mask:
+    """The method's mask, held against its contract; the network is in evaluation mode meanwhile. Raises BrokenMethod:
+    it is no mask of these layers, or made of no scores of theirs, or revives a synapse, or (of an exact method) keeps
+    another number of synapses than asked. Raises NotFiniteError: a score is not finite."""
+    try:
+        with nullcontext() if problem.network is None else evaluating(problem.network):
+            mask = method.prune(problem, params)
+    except (BrokenMethod, NotFiniteError) as error:
+        raise type(error)(f"{method.name}: {error}") from error
     if not isinstance(mask, Mask):
         raise BrokenMethod(f"{method.name}: prune returned {type(mask).__name__}, expected a Mask")
+    shapes, found = ({name: list(layer.shape) for name, layer in of.items()} for of in (problem.mask, mask))
+    if list(shapes.items()) != list(found.items()):
+        raise BrokenMethod(f"{method.name}: expected a mask of the layers {shapes}; found {found}")
     if not mask.inside(problem.mask):
         raise BrokenMethod(f"{method.name}: the mask revives synapses that an earlier level pruned")
     if method.exact and mask.nnz != problem.keep:

@@ -68,7 +68,9 @@ class Mask(Mapping[str, Tensor]):
 
     def inside(self, other: "Mask") -> bool:
         """True when every synapse kept here is kept in `other` too (nested masks)."""
-        return list(self) == list(other) and all(bool((~self[name] | other[name]).all()) for name in self)
+        return list(self) == list(other) and all(
+            layer.shape == other[name].shape and bool((~layer | other[name]).all()) for name, layer in self.items()
+        )
 
     def require_fitting(self, network: nn.Module) -> None:
         """Raises ValueError unless this is a mask of the network's prunable weights, all or some of them."""

@@ -1,12 +1,13 @@
 """What a pruning method is, and what it is given: the weights, the mask so far, and how many synapses to keep."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.schema import Block
 from snnprune.pruning.mask import Mask, flatten
 from snnprune.pruning.params import CriticalityKind
@@ -15,6 +16,11 @@ from snnprune.pruning.select import keep_top, share_by_layer
 Layers = Mapping[str, Tensor]
 Pick = Callable[[Layers], Tensor]
 Samples = Callable[[], Iterator[tuple[Tensor, Tensor]]]
+
+
+class BrokenMethod(UserError):
+    """What a method gave per synapse does not fit the weights, its mask is none or not inside the one before, or an
+    exact method keeps another number than asked."""
 
 
 class Measure(Protocol):
@@ -34,8 +40,8 @@ class Problem:
         scope: `global`, one ranking over all layers, or `layer`, the same share of every layer.
         seed: for methods that draw at random; differs by level.
         criticality: name -> criticality in the weights' shapes; computed when called, see `Measure`.
-        network: the network as it is now, for a method that measures something else of it; never changed. None in a
-            problem of bare weights.
+        network: the network as it is now, in evaluation mode, for a method that measures something else of it; never
+            changed. None in a problem of bare weights.
         samples: the training batches that criticality is averaged over, images [B, C, H, W] (or frames) and labels [B].
     """
 
@@ -50,7 +56,8 @@ class Problem:
 
     def keep_top(self, scores: Layers, protected: Layers | None = None) -> Mask:
         """The mask of exactly `keep` synapses: the protected ones, then the highest scores (see `select.keep_top`).
-        Raises InfeasibleSelection: more are protected, or fewer are left, than are to be kept."""
+        Raises InfeasibleSelection: more are protected, or fewer are left, than are to be kept. Raises BrokenMethod,
+        NotFiniteError: see `at_kept`."""
         return self.choose(
             lambda pick, keep: keep_top(pick(scores), keep, None if protected is None else pick(protected))
         )
@@ -66,10 +73,23 @@ class Problem:
         chosen = []
         for names, share in zip(parts, shares, strict=True):
             vector = flatten({name: self.mask[name] for name in names})
-            alive = vector.nonzero().squeeze(1)
-            kept = rule(lambda layers, names=names, alive=alive: flatten({n: layers[n] for n in names})[alive], share)
-            chosen.append(torch.zeros_like(vector).index_put((alive,), kept))
+            kept = rule(lambda layers, names=names: self.at_kept(layers, names), share)
+            chosen.append(torch.zeros_like(vector).index_put((vector.nonzero().squeeze(1),), kept))
         return self.mask.with_vector(torch.cat(chosen))
+
+    def at_kept(self, layers: Layers, names: Iterable[str]) -> Tensor:
+        """The entries of per-weight tensors at the synapses still kept in the layers `names`, in index order. Raises
+        BrokenMethod: they are no tensors of the weights' shapes. Raises NotFiniteError: one is NaN or infinite."""
+        found = []
+        for name in names:
+            mask, given = self.mask[name], layers.get(name)
+            if not isinstance(given, Tensor) or given.shape != mask.shape:
+                what = f"a tensor {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+                raise BrokenMethod(f"scores of {name}: expected a tensor {list(mask.shape)}; found {what}")
+            found.append(given[mask])
+            if wrong := int((~found[-1].isfinite()).sum()):
+                raise NotFiniteError(f"scores of {name}: {wrong} of {found[-1].numel()} are NaN or infinite")
+        return torch.cat(found)
 
 
 def at_once(params: Block) -> int:

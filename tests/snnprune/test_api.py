@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import snntorch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 import snnprune
@@ -184,6 +186,33 @@ def test_pruning_goes_on_from_the_same_run_alone(
     assert same(more.levels[1].parameters, pruned.levels[1].parameters)
 
 
+class Average(nn.Sequential):
+    """A user's network, of one layer."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 3), snntorch.Leaky(beta=0.9, init_hidden=True))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(functional.avg_pool2d(images, 2).flatten(1))
+
+
+class Largest(Average):
+    """Another one, with the same weights."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.Sequential.forward(self, functional.max_pool2d(images, 2).flatten(1))
+
+
+def test_pruning_goes_on_with_the_same_forward_alone(tmp_path: Path) -> None:
+    average, largest = Average(), Largest()
+    largest.load_state_dict(average.state_dict())
+    options = {"data": DATA, "level": 0.5, "finetune": {"epochs": 1}, "resume": tmp_path}
+    found = [snnprune.prune(snnprune.adapt(average, IMAGES, timesteps=3).network, **options) for _ in range(2)]
+    assert same(*(parameters(pruned.network) for pruned in found))
+    with pytest.raises(snnprune.UserError, match=r"level-0.5.pt: not of this network and training; delete it"):
+        snnprune.prune(snnprune.adapt(largest, IMAGES, timesteps=3).network, **options)
+
+
 def test_a_loss_of_one_s_own_is_used(net: Net) -> None:
     def nothing(counts: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         return counts.sum() * 0
@@ -269,6 +298,8 @@ def test_operations_of_a_pruned_net_are_fewer(net: Net) -> None:
         [IMAGES.double(), LABELS.int()],
         TensorDataset(IMAGES, LABELS),
         DataLoader(TensorDataset(IMAGES, LABELS), batch_size=7),
+        [(IMAGES[:20], LABELS[:20]), (IMAGES[20:], LABELS[20:])],
+        [(IMAGES[:20], LABELS[:20]), [IMAGES[20:40], LABELS[20:40]], (IMAGES[40:], LABELS[40:])],
     ],
 )
 def test_data_of_every_kind(data: object) -> None:
@@ -297,6 +328,9 @@ def test_frames_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
         (3, "data: expected .* found int"),
         (None, "data: expected .* found NoneType"),
         (IMAGES, "data: expected .* found Tensor"),
+        ([], "data: expected .* found list"),
+        (TensorDataset(IMAGES[:0], LABELS[:0]), r"images: found none, \[0, 1\]"),
+        ((IMAGES[:0], LABELS[:0]), r"images: found none, \[0, 1, 4, 4\]"),
         ((IMAGES, LABELS, LABELS), "data: expected .* found tuple"),
         ((IMAGES, LABELS == 1), "labels: expected whole numbers .* found torch.bool"),
         ((IMAGES, LABELS * 1j), "labels: expected whole numbers .* found torch.complex64"),

@@ -130,7 +130,8 @@ def fit(
     on after its last whole epoch and ends with the very weights of an uninterrupted one. `on_epoch` is called once for
     every epoch, those before the interruption included. Without `validation` no accuracy is measured. Raises
     NotFiniteError: a loss, gradient or weight is NaN or infinite. Raises UserError: images and `params` do not fit, or
-    `resume` holds a state of another run: from another network, with other `params`, `seed_path` or `resume.run`.
+    `resume` holds a state of another run (from another network, with other `params`, `seed_path` or `resume.run`), or
+    `loss` is no scalar that can be differentiated, or the last batch is too small for batch normalisation.
     """
     _require_fitting(params, tuple(train.images.shape[1:]), len(train.labels))
     on_epoch, progress, hooks = on_epoch or (lambda epoch: None), progress or Progress(), hooks or StepHooks()
@@ -181,7 +182,8 @@ def _run_epoch(
             group["lr"] = lr
         optimizer.zero_grad()
         batch = make_batch(train, chosen, params.augment, network.reads_rows)
-        loss = loss_of(network(batch.images), batch)
+        loss = loss_of(_outputs(network, batch.images), batch)
+        _require_loss(loss)
         loss.backward()
         steps.note(loss)
         try:
@@ -199,6 +201,27 @@ def _run_epoch(
     if samples:
         progress.batches_done(samples, losses[-1])
     return sum(loss * len(chosen) for loss, chosen in zip(losses, batches, strict=True)) / len(train.labels), lr
+
+
+def _outputs(network: SpikingNetwork, images: Tensor) -> Tensor:
+    """The network's logits. Raises UserError: it normalises over a batch, and this one is a single sample."""
+    try:
+        return network(images)
+    except ValueError as error:
+        if len(images) == 1 and "more than 1 value per channel" in str(error):  # torch's batch normalisation
+            raise UserError(
+                "batch_size: the last batch has a single sample, over which batch normalisation cannot be trained; "
+                "choose another batch_size, or leave out a sample"
+            ) from error
+        raise
+
+
+def _require_loss(loss: Any) -> None:
+    if isinstance(loss, Tensor) and loss.dim() == 0 and loss.requires_grad:
+        return
+    found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+    found += " that depends on no weight" if isinstance(loss, Tensor) and not loss.requires_grad else ""
+    raise UserError(f"loss: expected a number, a tensor [] to be differentiated; the function returned {found}")
 
 
 def _restore(

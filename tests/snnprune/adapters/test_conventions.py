@@ -135,7 +135,7 @@ def test_a_network_in_a_network_keeps_its_states_over_the_steps(images: Tensor) 
     ("kind", "timesteps", "message"),
     [
         (Step, None, "timesteps: missing; the network's forward does not say how many steps it is run"),
-        (Sequence, None, "timesteps: missing; .*it loops over the samples"),
+        (Sequence, None, "forward takes no samples .*it loops over the samples.*give their number: timesteps"),
         (Static, 7, "timesteps: found 7; the network's forward runs 5 steps of its own"),
         (lambda: nn.Linear(36, 4), None, "Linear: no spiking neurons; expected some of snnTorch's"),
     ],

@@ -199,8 +199,11 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="compensate: needs samples"):
         Compensation(net(DENSE), [])
     data = images(), torch.arange(200) % 3
-    with pytest.raises(UserError, match="samples: found 0"):
-        snnprune.compensate(net(DENSE), half(net(DENSE)), data, samples=0)
+    for samples in (0, 1.5):
+        with pytest.raises(UserError, match=f"samples: found {samples}; allowed are whole numbers from 1"):
+            snnprune.compensate(net(DENSE), half(net(DENSE)), data, samples=samples)
+    with pytest.raises(UserError, match="^mask: "):
+        snnprune.compensate(net(DENSE), None, data)
     with pytest.raises(UserError, match="mask: the mask does not fit"):
         snnprune.compensate(net(DENSE), half(net(CONV)), data)
     adapted = snnprune.adapt(Residual(), images()).network

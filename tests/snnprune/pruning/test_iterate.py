@@ -286,6 +286,57 @@ def test_a_method_that_breaks_its_contract_is_caught(
         prune(Method("mine", Block, prune_function, exact))
 
 
+def of_other_shapes(problem: Problem, params: Block) -> Mask:
+    return Mask({name: layer[:1] for name, layer in problem.mask.items()})
+
+
+def of_one_layer(problem: Problem, params: Block) -> Mask:
+    return Mask(dict(list(problem.mask.items())[:1]))
+
+
+def scoring_nothing(problem: Problem, params: Block) -> Mask:
+    return problem.keep_top({})
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(
+    ("prune_function", "message"),
+    [
+        (of_other_shapes, r"mine: expected a mask of the layers .*\[12, 16\].*; found .*\[1, 16\]"),
+        (
+            of_one_layer,
+            r"mine: expected a mask of .*layers.3.weight.*; found \{'layers.1.weight': \[12, 16\]\}",
+        ),
+        (scoring_nothing, r"mine: scores of layers.1.weight: expected a tensor \[12, 16\]; found NoneType"),
+        (lambda problem, params: None, "mine: prune returned NoneType, expected a Mask"),
+    ],
+)
+def test_what_is_no_mask_of_the_network_is_said_so(
+    prune: Prune, prune_function: Callable[[Problem, Block], Mask], message: str, exact: bool
+) -> None:
+    with pytest.raises(BrokenMethod, match=message):
+        prune(Method("mine", Block, prune_function, exact))
+
+
+def test_a_method_sees_a_network_in_evaluation_mode_and_cannot_write_into_its_weights(prune: Prune) -> None:
+    modes = []
+
+    def writing(problem: Problem, params: Block) -> Mask:
+        modes.append(problem.network.training)
+        kept = problem.keep_top({name: weight.abs() for name, weight in problem.weights.items()})
+        for weight in problem.weights.values():
+            weight.zero_()
+        return kept
+
+    assert same(prune(Method("writing", Block, writing, True)), prune("magnitude"))
+    assert modes == [False] * len(LEVELS)  # after fine-tuning, too
+
+
+def test_a_level_that_leaves_nothing_is_refused_before_any_work(prune: Prune) -> None:
+    with pytest.raises(UserError, match="level: found 0.999, which leaves none of 228 synapses"):
+        prune(Method("never", Block, None, True), PARAMS.model_copy(update={"levels": [0.5, 0.999]}))
+
+
 def test_an_inexact_method_may_miscount(prune: Prune) -> None:
     levels = prune(Method("counter", Block, keeping_one_more, False))
     assert [(level.keep, level.mask.nnz) for level in levels] == [(114, 115), (46, 47), (11, 12)]

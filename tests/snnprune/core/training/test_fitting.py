@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+import snntorch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import snnprune
 from snnprune.core.errors import UserError
+from snnprune.core.training.loss import Loss
 
 FRAMES = torch.zeros((40, 4, 2, 3, 4), dtype=torch.uint8)
 IMAGES, LABELS = torch.rand((40, 1, 4, 6), generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
@@ -78,3 +80,25 @@ def test_a_batch_larger_than_the_data_is_all_of_it_in_one_step(schedule: str) ->
     first = snnprune.build([24, 8, 2], timesteps=4).layers[1].weight
     # Adam's first step moves by lr wherever there is a gradient, so the rate of the one step is the highest.
     assert (whole - first).abs().max().item() == pytest.approx(0.002, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "found"),
+    [
+        (lambda counts, images, labels: None, "NoneType"),
+        (lambda counts, images, labels: counts.mean(1), r"a tensor \[20\]"),
+        (lambda counts, images, labels: counts.detach().sum(), r"a tensor \[\] that depends on no weight"),
+    ],
+)
+def test_a_loss_that_is_none_is_refused(loss: Loss, found: str) -> None:
+    net, training = snnprune.build([24, 8, 2], timesteps=4), snnprune.Training(epochs=1, batch_size=20)
+    with pytest.raises(UserError, match=f"^loss: expected a number, a tensor .*; the function returned {found}$"):
+        snnprune.train(net, (IMAGES, LABELS), training=training, loss=loss)
+
+
+def test_a_last_batch_of_one_cannot_be_normalised() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(24, 8), nn.BatchNorm1d(8), snntorch.Leaky(beta=0.9, init_hidden=True))
+    network = snnprune.adapt(net, IMAGES, timesteps=4).network
+    with pytest.raises(UserError, match="^batch_size: the last batch has a single sample"):
+        snnprune.train(network, (IMAGES, LABELS), training=snnprune.Training(epochs=1, batch_size=39))
+    snnprune.train(network, (IMAGES, LABELS), training=snnprune.Training(epochs=1, batch_size=38))
