@@ -5,8 +5,9 @@ import codecs
 import errno
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from snnprune.core.errors import UserError
 
@@ -36,6 +37,22 @@ def required(path: Path, stage: str) -> Path:
     return path
 
 
+def require_writable(folder: Path) -> None:
+    """Try to make the folder and a file in it; what is made goes again. Raises UserError: it cannot be done."""
+    made: list[Path] = []
+    try:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Call `main`, a stage, as `plainly` has it."""
     with plainly():
@@ -58,8 +75,8 @@ def plainly() -> Iterator[None]:
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
             raise
-        where = error.filename or Path.cwd()
-        print(f"error: {error.strerror}: {where}; what is done is kept, the same command goes on", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        print(f"error: {error.strerror}{where}; what is done is kept, the same command goes on", file=sys.stderr)
         raise SystemExit(1) from error
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.entry import run_stage
+from pipeline.io.entry import require_writable, run_stage
+from snnprune.core.errors import UserError
 from tests.imports import PROJECT
 
 STAGES = [path.stem for path in sorted((PROJECT / "pipeline/stages").glob("[!_]*.py"))]
@@ -41,7 +42,7 @@ def test_what_is_not_expected_passes(kind: BaseException) -> None:
 @pytest.mark.parametrize(
     ("number", "name", "line"),
     [
-        (errno.ENOSPC, None, "No space left on device: {here}"),
+        (errno.ENOSPC, None, "No space left on device"),
         (errno.EROFS, "results/x", "Read-only file system: results/x"),
         (errno.EACCES, "matrix.yaml", "Permission denied: matrix.yaml"),
     ],
@@ -52,8 +53,19 @@ def test_a_place_that_cannot_be_written_is_one_line(capsys, number: int, name: s
 
     with pytest.raises(SystemExit):
         run_stage(write)
-    expected = f"error: {line.format(here=Path.cwd())}; what is done is kept, the same command goes on\n"
+    expected = f"error: {line}; what is done is kept, the same command goes on\n"
     assert capsys.readouterr().err == expected
+
+
+def test_whether_a_folder_can_be_written_is_tried_without_a_trace(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b")
+    require_writable(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    for folder in (Path("/proc/x/y"), tmp_path / "file" / "x"):
+        with pytest.raises(UserError, match=f"{folder}: cannot be written "):
+            require_writable(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(
