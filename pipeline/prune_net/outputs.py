@@ -1,7 +1,7 @@
 """What `snnprune prune` writes: for every level the user's own state dict and its mask, and the results."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,13 @@ class Tested:
 class Levels(TerminalProgress):
     """Shows the progress of a pruning run and writes each level as soon as it is done."""
 
-    def __init__(self, out: Path, adapted: Adapted, test: Split, method: str, seed: int) -> None:
-        """`adapted.network` is the dense net; a copy of it is kept to test on."""
+    def __init__(
+        self, out: Path, adapted: Adapted, test: Split, method: str, seed: int, begin: Callable[[], None]
+    ) -> None:
+        """`adapted.network` is the dense net; a copy of it is kept to test on. `begin` is called before a level is
+        written."""
         super().__init__(method, seed)
-        self._out, self._adapted, self._test = out, adapted, test
+        self._out, self._adapted, self._test, self._begin = out, adapted, test, begin
         self._network = copy.deepcopy(adapted.network)
         self._state: dict[str, Tensor] = copy.deepcopy(self._network.state_dict())
         self._pruned = adapted.network
@@ -67,6 +70,7 @@ class Levels(TerminalProgress):
         counts = {"level": level.level, "sparsity": level.mask.sparsity, "nnz": level.mask.nnz}
         self.rows.append(counts | {"accuracy_before": before} | asdict(tested))
         name = level_text(level.level)
+        self._begin()
         save(self._out / f"level-{name}.pt", self._adapted.state_dict(self._network))
         save(self._out / f"mask-{name}.pt", dict(self._adapted.mask(level.mask)))
         if isinstance(net := getattr(self._network, "net", None), StepNetwork):

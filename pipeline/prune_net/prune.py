@@ -4,8 +4,9 @@ and NIR files."""
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import nn
 
 from pipeline.check_data.check import dataset_name
 from pipeline.data.datasets import is_events
-from pipeline.io.files import sha256
+from pipeline.data.own import own_path
+from pipeline.io.entry import require_writable
+from pipeline.io.files import read_json, sha256, write_json
 from pipeline.io.nets import percent
 from pipeline.io.params import Runtime
 from pipeline.io.resume import fingerprint
@@ -35,6 +38,7 @@ from snnprune.pruning.params import Pruning
 from snnprune.pruning.registry import load_method
 
 RESUME = ".resume"
+OPTIONS = "options.json"  # in that folder: of the run that was interrupted
 FRAMES = {"name": "frames"}
 LEVEL = 0.9
 
@@ -72,12 +76,13 @@ def prune(job: Job) -> None:
     pruning = validate(Pruning, {**job.pruning, "levels": levels or [LEVEL]}, "options")
     runtime = {"threads": job.threads, "device": job.device}
     device = configure(validate(Runtime, runtime, "options"))
-    if job.out.exists() and not job.out.is_dir():
-        raise UserError(f"{job.out}: is a file; --out is a folder")
+    _require_paths(job)
     print(f"network: {job.network}", flush=True)  # a module that trains where it is imported takes its time
     net = load_own(job.network, job.checkpoint, running.reset, running.reset_delay).to(device)
     data = read(job.data, running.timesteps, running.normalize).to(device)
     _require_encoding(running.encoding, are_frames)
+    options = _options(job, data)
+    _require_same(job.out, options)
     adapted = adapt(
         net, data.train.images[:TRIED], timesteps=running.timesteps, encoding=running.encoding, readout=running.readout
     )
@@ -87,10 +92,10 @@ def prune(job: Job) -> None:
     dense = Tested.of(network, data.test)
     print(f"dense: test accuracy {100 * dense.accuracy:.2f} %", flush=True)
     _warn_near_chance(dense.accuracy, data)
-    options = _options(job, data)
-    _require_same(job.out, options)
     resume = job.out / RESUME / fingerprint(options, [])
-    progress = Levels(job.out, adapted, data.test, method.name, job.seed)
+
+    begin = partial(write_json, job.out / RESUME / OPTIONS, options)
+    progress = Levels(job.out, adapted, data.test, method.name, job.seed, begin)
     _, achieved = prune_limited(
         network,
         data.train,
@@ -102,7 +107,7 @@ def prune(job: Job) -> None:
         to_levels=bool(levels) or not limits.any,
         seed=job.seed,
         progress=progress,
-        point=lambda level: ResumePoint(resume / f"{level}.pt"),
+        point=lambda level: _Point(resume / f"{level}.pt", begin=begin),
     )
     about = {
         "method": {"name": method.name, **method_params.model_dump()},
@@ -141,16 +146,54 @@ def _options(job: Job, data: OwnData) -> dict[str, Any]:
     return {**flat, "data": data.digest, **digests, "out": None}
 
 
+@dataclass(frozen=True)
+class _Point(ResumePoint):
+    """One that calls `begin` before it saves: until then the run leaves nothing behind."""
+
+    begin: Callable[[], None] = lambda: None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """As `ResumePoint.save`."""
+        self.begin()
+        super().save(state)
+
+
+def _require_paths(job: Job) -> None:
+    """Raises UserError: the checkpoint is a folder, or the results cannot be written, or would lie among the data."""
+    if job.checkpoint is not None and job.checkpoint.is_dir():
+        raise UserError(f"{job.checkpoint}: is a folder; --checkpoint is a file")
+    if job.out.exists() and not job.out.is_dir():
+        raise UserError(f"{job.out}: is a file; --out is a folder")
+    data = own_path(job.data)
+    if data is not None and job.out.resolve().is_relative_to(data.resolve()):
+        raise UserError(f"{job.out}: is among the data, {job.data}; choose another --out")
+    require_writable(job.out)
+
+
 def _require_same(out: Path, options: Mapping[str, Any]) -> None:
-    """Raises UserError: the folder holds the results of other options or files."""
-    if not (out / RESULTS).is_file():
-        return
-    held = json.loads((out / RESULTS).read_text(encoding="utf-8")).get("options", {})
+    """Raises UserError: the folder holds the results, or what an interrupted run left, of other options or files; or
+    the file that says so is damaged."""
     now = json.loads(json.dumps(options))
+    done, begun = out / RESULTS, out / RESUME / OPTIONS
+    if done.is_file():
+        _require_equal(out, "the results of another run", _object(done).get("options", {}), now)
+    if begun.is_file():
+        _require_equal(out, "an interrupted run of other options", _object(begun), now)
+
+
+def _require_equal(out: Path, what: str, held: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     if other := sorted(key for key in held.keys() | now.keys() if held.get(key) != now.get(key)):
-        raise UserError(
-            f"{out}: holds the results of another run (other: {', '.join(other)}); choose another --out, or remove it"
-        )
+        raise UserError(f"{out}: holds {what} (other: {', '.join(other)}); choose another --out, or remove it")
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        held = read_json(path)
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise UserError(f"{path}: damaged ({error}); choose another --out, or remove the file") from error
+    if not isinstance(held, dict) or not isinstance(held.get("options", {}), dict):
+        raise UserError(f"{path}: none that this command wrote; choose another --out, or remove the file")
+    return held
 
 
 def _require_encoding(encoding: Encoding, are_frames: bool) -> None:

@@ -185,6 +185,48 @@ def test_results_of_other_options_are_not_overwritten(user: Path, monkeypatch: p
     assert (user / "pruned/results.json").read_bytes() == held
 
 
+@pytest.mark.parametrize("epochs", ["0", "1"])
+def test_an_interrupted_run_of_other_options_is_not_taken_over(
+    epochs: str, user: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    def interrupt(*_: object) -> None:
+        os.kill(os.getpid(), 15)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.prune_net.prune.write_results", interrupt)
+        assert prune(patched, *COMMAND, "--levels", "0.5", "--epochs", epochs) == 128 + 15
+    before = sorted(Path("pruned").rglob("*"))
+    capsys.readouterr()
+    assert prune(monkeypatch, *COMMAND, "--levels", "0.8", "--epochs", epochs, "--method", "magnitude") == 1
+    assert capsys.readouterr().err == (
+        "error: pruned: holds an interrupted run of other options (other: levels, method); choose another --out, or "
+        "remove it\n"
+    )
+    assert sorted(Path("pruned").rglob("*")) == before
+    assert prune(monkeypatch, *COMMAND, "--levels", "0.5", "--epochs", epochs) == 0
+    assert not (user / "pruned/.resume").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "damaged (Expecting property name"),
+        (b"\xff", "damaged ('utf-8' codec can't decode"),
+        (b"[]", "none that this command wrote"),
+        (b'{"options": 1}', "none that this command wrote"),
+    ],
+)
+@pytest.mark.parametrize("name", ["results.json", ".resume/options.json"])
+def test_damaged_results_are_one_line(
+    name: str, content: bytes, said: str, user: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    (user / "pruned/.resume").mkdir(parents=True)
+    (user / "pruned" / name).write_bytes(content)
+    assert prune(monkeypatch, *COMMAND, "--levels", "0.5", "--epochs", "0") == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: pruned/{name}: {said}") and err.count("\n") == 1
+
+
 def test_frames_of_events(user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (user / "other.py").write_text(RESIDUAL.format(project=str(PROJECT)))
     frames = np.random.default_rng(0).poisson(0.3, (60, 4, 1, 28, 28)).astype(np.uint8)
@@ -219,6 +261,11 @@ def test_frames_of_events(user: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         ({"--reset": "up"}, "options.reset: Input should be 'subtract', 'zero' or 'none'; found 'up'"),
         ({"--method": "magnitude", "--alpha": "0.5"}, "options.alpha: unknown key; allowed here: no keys"),
         ({"pruned": "my.pt"}, "my.pt: is a file; --out is a folder"),
+        ({"my.pt": "mnist"}, "mnist: is a folder; --checkpoint is a file"),
+        ({"pruned": "mnist"}, "mnist: is among the data, idx:mnist; choose another --out"),
+        ({"pruned": "mnist/x"}, "mnist/x: is among the data, idx:mnist; choose another --out"),
+        ({"pruned": "/proc/x"}, "/proc/x: cannot be written (No such file or directory); choose another folder"),
+        ({"pruned": "my.pt/x"}, "my.pt/x: cannot be written (Not a directory); choose another folder"),
     ],
 )
 def test_bad_input_is_one_line(
