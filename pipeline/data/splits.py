@@ -88,16 +88,20 @@ def _split_off(
     least, most = len(classes), len(rows) - len(classes)
     if not least <= count <= most:
         allowed = f"with {len(classes)} classes, expected {least} to {most} so that every class is in both parts"
-        raise DataError(f"{part}: {count} of {len(rows)} samples; {allowed}; change the size of {part}")
+        raise DataError(f"{part}: {count} of {len(rows)} samples; {allowed}; {_remedy(part)}")
     kept, taken = train_test_split(rows, test_size=count, stratify=there, random_state=seed)
     for chosen, where in ((taken, part), (kept, "the rest")):
         absent = np.setdiff1d(there, labels[chosen])
         if len(absent):
             raise DataError(
                 f"{part}: of class {absent[0]} ({np.sum(there == absent[0])} samples) none would be in "
-                f"{where}; change the size of {part}, or add samples"
+                f"{where}; {_remedy(part)}"
             )
     return kept, taken
+
+
+def _remedy(part: str) -> str:
+    return f"add samples, or, of an experiment, change the size of {part} in params.yaml"
 
 
 def _reordered(images: NDArray[Any], order: NDArray[np.intp]) -> NDArray[Any]:
