@@ -84,7 +84,9 @@ def _describe(schema: type[Block], key: str, problem: Any) -> str:
             tag for choice in _blocks_of(there) for tag in get_args(choice.model_fields[name].annotation)
         )
         return f"{where}.{name}: allowed are: {allowed}; found {found.get(name)!r}"
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}; found {found!r}"
+    message = f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+    of_block = kind == "value_error" and isinstance(found, Mapping | Block)  # it says itself what does not fit
+    return message if of_block else f"{message}; found {found!r}"
 
 
 def _locate(schema: type[Block], key: str, location: tuple[str | int, ...]) -> tuple[str, Any]:

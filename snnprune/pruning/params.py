@@ -78,7 +78,8 @@ class Pruning(Block):
     @pydantic.model_validator(mode="after")
     def _levels_or_schedule(self) -> "Pruning":
         if (self.levels is None) == (self.schedule is None):
-            raise ValueError("give either levels, e.g. [0.5, 0.9], or schedule")
+            found = "neither" if self.levels is None else "both"
+            raise ValueError(f"give either levels, e.g. [0.5, 0.9], or schedule; found {found}")
         return self
 
     @property
