@@ -4,17 +4,33 @@ import importlib.util
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from pydantic import ValidationError
+from typer.core import TyperCommand, TyperGroup
 
 from flows.engine.stop import Interrupted
 from flows.redact import redacted_errors
 from pipeline.io.entry import plainly
 from snnprune.core.errors import UserError
 
+
+class Commands(TyperGroup):
+    """Commands whose errors of an option's value say what was found."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """As typer's own, which leaves the value out."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):
+                error.message += f"; found {error.__cause__.errors()[0]['input']!r}"
+            raise
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Prune spiking neural networks and compare methods: every stage versioned, every result tracked.",
     no_args_is_help=True,
     add_completion=False,
@@ -335,12 +351,15 @@ def prune_network(
     require_installed("cli")
     from flows.engine.stop import interruptible
     from pipeline.prune_net.prune import Job, prune
+    from snnprune.core.schema import validate
+    from snnprune.core.training.params import FinetuneParams
 
     running = {"timesteps": timesteps, "readout": readout, "reset": reset, "reset_delay": reset_delay}
     scale = two("normalize", normalize, ",", float, "mean and deviation, such as 0.1307,0.3081")
     running |= {"normalize": scale and dict(zip(("mean", "std"), scale, strict=True))}
     running |= {"encoding": {"name": encoding}} if encoding else {}
     finetune = {"epochs": epochs, "lr": lr, "batch_size": batch_size} if epochs else None
+    validate(FinetuneParams, {"epochs": 1, "lr": lr}, "options.finetune")  # also where no epoch is run
     criticality = {"batches": 40, "batch_size": batch_size}  # no more memory than fine-tuning
     pruning = {"levels": levels or None, "finetune": finetune, "criticality": criticality, "compensate": compensate}
     limits = {"max_bytes": max_bytes, "max_operations": max_operations, "max_energy_pj": max_energy_pj}

@@ -32,7 +32,7 @@ from snnprune.core.params import Encoding, Frames
 from snnprune.core.schema import validate
 from snnprune.core.training.fit import ResumePoint
 from snnprune.limits.params import Limits
-from snnprune.limits.prune import prune_limited
+from snnprune.limits.prune import prune_limited, require_possible
 from snnprune.pruning.mask import prunable_weights
 from snnprune.pruning.params import Pruning
 from snnprune.pruning.registry import load_method
@@ -74,6 +74,8 @@ def prune(job: Job) -> None:
     limits = validate(Limits, dict(job.limits), "options")
     levels = job.pruning.get("levels")
     pruning = validate(Pruning, {**job.pruning, "levels": levels or [LEVEL]}, "options")
+    to_levels = bool(levels) or not limits.any
+    require_possible(method, method_params, pruning, limits, to_levels=to_levels)
     runtime = {"threads": job.threads, "device": job.device}
     device = configure(validate(Runtime, runtime, "options"))
     _require_paths(job)
@@ -104,7 +106,7 @@ def prune(job: Job) -> None:
         method_params,
         pruning,
         limits,
-        to_levels=bool(levels) or not limits.any,
+        to_levels=to_levels,
         seed=job.seed,
         progress=progress,
         point=lambda level: _Point(resume / f"{level}.pt", begin=begin),

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from math import ceil
 from typing import Any
 
 import torch
@@ -77,7 +78,7 @@ def limited(method: Method, limits: Limits, levels: list[float]) -> Method:
             within = replace(problem, mask=allowed)
             if problem.keep not in {keep_count(level, allowed.size) for level in levels}:
                 return within.choose(lambda pick, keep: _at_most(pick(scores), keep))
-            _require_enough(allowed.nnz, problem)
+            _require_enough(allowed, problem)
             return within.keep_top(scores)
         if problem.scope != "global":
             raise UserError(f"scope: neurons are ranked over the whole network (global); found {problem.scope!r}")
@@ -89,6 +90,23 @@ def limited(method: Method, limits: Limits, levels: list[float]) -> Method:
         return kept
 
     return replace(method, prune=prune, exact=False)
+
+
+def require_possible(method: Method, method_params: Block, params: Pruning, limits: Limits, *, to_levels: bool) -> None:
+    """Raises UserError: these do not fit each other, whatever the network and the data, see `prune_limited`."""
+    if to_levels and limits.budget is not None:
+        raise UserError(
+            f"level: cannot be given with max_{limits.budget[0]}: one of them says how much goes; found both"
+        )
+    if not to_levels and limits.budget is None and limits.neurons:
+        raise UserError("neurons: how many go is said by a level or a budget; found neither")
+    if limits.budget is not None and params.scope != "global":
+        raise UserError(f"scope: a budget is of the whole network (global); found {params.scope!r}")
+    if not to_levels and params.finetune is not None and method.rounds(method_params) > 1:
+        raise UserError(
+            f"method: a budget, or a structure alone, is pruned to in one round; {method.name} has several, between "
+            "which it fine-tunes: give a level, no fine-tuning, or another method"
+        )
 
 
 def prune_limited(
@@ -112,19 +130,9 @@ def prune_limited(
     Operations and energy are counted of the network as it is. After fine-tuning its spikes are others: where it takes
     more than the budget then, it is pruned further, up to `ROUNDS` times in all. The last level is the network's.
     """
+    require_possible(method, method_params, params, limits, to_levels=to_levels)
     if limits.neurons and not isinstance(network, SpikingNetwork):
         raise UserError("neurons: whole ones can be removed of a plain sequence of layers; this runs its own forward")
-    if to_levels and limits.budget is not None:
-        raise UserError(f"level: cannot be given with max_{limits.budget[0]}: one of them says how much goes")
-    if not to_levels and limits.budget is None and limits.neurons:
-        raise UserError("neurons: how many go is said by a level or a budget; found neither")
-    if limits.budget is not None and params.scope != "global":
-        raise UserError(f"scope: a budget is of the whole network (global); found {params.scope!r}")
-    if not to_levels and params.finetune is not None and method.rounds(method_params) > 1:
-        raise UserError(
-            f"method: a budget, or a structure alone, is pruned to in one round; {method.name} has several, between "
-            "which it fine-tunes: give a level, or another method"
-        )
     rows = shuffled_batches(len(train.labels), SAMPLES, seed)[0]
     sample = Split(train.images[rows], train.labels[rows])
     given = (network, train, validation)
@@ -225,7 +233,7 @@ def _chosen(scores: Layers, mask: Mask, costs: Costs, limit: float, limits: Limi
 
 def _impossible(key: str, limit: float, least: float, left: str, fixed: float) -> Impossible:
     return Impossible(
-        f"{key}: found {limit:,.0f}; the least that is possible is {least:,.0f}, with {left} ({fixed:,.0f} are the "
+        f"{key}: found {limit:,.12g}; the least that is possible is {ceil(least):,}, with {left} ({fixed:,.0f} are the "
         f"net's whatever it keeps)"
     )
 
@@ -235,11 +243,11 @@ def _at_most(scores: Tensor, keep: int) -> Tensor:
     return keep_top(scores, min(keep, len(scores)))
 
 
-def _require_enough(left: int, problem: Problem) -> None:
-    if problem.scope == "global" and left < problem.keep:
+def _require_enough(allowed: Mask, problem: Problem) -> None:
+    if problem.scope == "global" and allowed.nnz < problem.keep:
         raise UserError(
-            f"level: {problem.keep:,} synapses are to be kept, but the limits leave {left:,}: the lowest level is "
-            f"{1 - left / problem.mask.size:.4f}"
+            f"level: {problem.keep:,} synapses are to be kept, but the limits leave {allowed.nnz:,}: the lowest level "
+            f"is {_level(allowed)}"
         )
 
 

@@ -1,6 +1,7 @@
 """Limits on the command line of `snnprune prune`."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -62,3 +63,29 @@ def test_what_cannot_be_is_said(
     assert prune(monkeypatch, *options) == 1
     assert message in capsys.readouterr().err
     assert not (user / "pruned").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--max-bytes", "9000", "--levels", "0.9"], "level: cannot be given with max_bytes: .*; found both"),
+        (["--neurons"], "neurons: how many go is said by a level or a budget; found neither"),
+        (["--method", "cqp_gradual", "--max-bytes", "9000"], "method: a budget, .*: give a level, no fine-tuning, or"),
+        (["--pattern", "4:2"], r"options: pattern: n must be smaller than m, such as \[2, 4\]; found \[4, 2\]"),
+        (["--per-cost"], "options: per_cost: it is how a budget is filled; found none, such as max_operations"),
+        (["--max-bytes", "9", "--max-operations", "9"], "options: give one budget; found max_bytes, max_operations"),
+        (["--lr", "-1", "--epochs", "0"], "options.finetune.lr: Input should be greater than 0; found -1.0"),
+    ],
+)
+def test_what_fits_no_network_is_said_before_it_is_read(
+    user: Path, monkeypatch: pytest.MonkeyPatch, capsys, options: list[str], message: str
+) -> None:
+    (user / "my_nets.py").unlink()
+    assert prune(monkeypatch, *options) == 1
+    assert re.fullmatch(f"error: {message}.*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--levels", "0.9,0.95"), ("--max-bytes", "50k"), ("--fan-in", "x")])
+def test_what_is_no_number_is_shown(monkeypatch: pytest.MonkeyPatch, capsys, option: str, value: str) -> None:
+    assert prune(monkeypatch, option, value) == 2
+    assert re.search(f"Invalid value for '{option}': .*; found '{value}'", capsys.readouterr().err)

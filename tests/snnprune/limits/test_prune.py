@@ -1,5 +1,6 @@
 """Pruning within limits, by every method of the registry: what holds of the masks, the nets and the errors."""
 
+import re
 from typing import Any
 
 import pytest
@@ -206,7 +207,7 @@ def test_own_forwards_too() -> None:
         ({"max_bytes": 1e6}, "max_bytes: the network takes 3,638 as it is; there is nothing to prune"),
         ({"max_bytes": 900, "level": 0.5}, "level: cannot be given with max_bytes"),
         ({"max_bytes": 900, "max_operations": 4}, "prune: give one budget; found max_bytes, max_operations"),
-        ({"fan_in": 2, "level": 0.5}, "351 synapses are to be kept, but .* leave 58: the lowest level is 0.9174"),
+        ({"fan_in": 2, "level": 0.5}, "351 synapses are to be kept, but .* leave 58: the lowest level is 0.917$"),
         ({"neurons": True}, "neurons: how many go is said by a level or a budget; found neither"),
         ({"neurons": True, "level": 0.95}, "35 synapses are to be kept; one neuron in each hidden layer has 41"),
         ({"neurons": True, "level": 0.5, "scope": "layer"}, "scope: neurons are ranked over .*; found 'layer'"),
@@ -228,6 +229,24 @@ def test_own_forwards_too() -> None:
 def test_what_cannot_be_is_said(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         prune(**{"method": "magnitude", **options})
+
+
+@pytest.mark.parametrize("fan_in", [1, 2, 3, 5])
+def test_the_lowest_level_that_an_error_names_is_possible(fan_in: int) -> None:
+    with pytest.raises(UserError, match="the lowest level is ") as refused:
+        prune(method="magnitude", fan_in=fan_in, level=0.3)
+    level = float(str(refused.value).rpartition(" ")[2])
+    assert require_structure(prune(method="magnitude", fan_in=fan_in, level=level).mask, fan_in) is None
+
+
+@pytest.mark.parametrize("neurons", [False, True])
+@pytest.mark.parametrize("key", ["max_bytes", "max_operations", "max_energy_pj"])
+def test_the_least_budget_that_an_error_names_is_possible(key: str, neurons: bool) -> None:
+    with pytest.raises(UserError, match="the least that is possible is ") as refused:
+        prune(method="magnitude", neurons=neurons, **{key: 0.01})
+    assert f"{key}: found 0.01; " in str(refused.value)
+    least = float(re.search(r"possible is ([\d,]+)", str(refused.value))[1].replace(",", ""))
+    assert prune(method="magnitude", neurons=neurons, **{key: least}).nnz
 
 
 def test_schema_errors_are_of_the_params() -> None:
