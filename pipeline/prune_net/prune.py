@@ -31,6 +31,7 @@ from snnprune.core.own_model import RunningParams
 from snnprune.core.params import Encoding, Frames
 from snnprune.core.schema import validate
 from snnprune.core.training.fit import ResumePoint
+from snnprune.limits.costs import neuron_bytes
 from snnprune.limits.params import Limits
 from snnprune.limits.prune import prune_limited, require_possible
 from snnprune.pruning.mask import prunable_weights
@@ -133,6 +134,7 @@ def prune(job: Job) -> None:
     print(f"\n{table(dense, _synapses(network), progress.rows)}")
     if achieved is not None:
         print(f"\nof a training sample, at the end: {achieved}")
+        print(_beside(network))
         if achieved.within is False:
             print("warning: that is over the budget: fine-tuning brings back more than pruning takes away")
     print(f"\nwritten: {job.out / RESULTS}, level-*.pt, mask-*.pt")
@@ -221,6 +223,14 @@ def _warn_near_chance(accuracy: float, data: OwnData) -> None:
     if (chance := near_chance(accuracy, data.test.labels)) is not None:
         found, by_chance = f"{100 * accuracy:.2f} %", percent(chance)
         print(f"warning: {found} is near chance ({by_chance}); likely causes: {CAUSES}", flush=True)
+
+
+def _beside(network: nn.Module) -> str:
+    """What the bytes of the weights are, and what an export writes beside them."""
+    more = "biases, what its neurons need, and its other layers"
+    if isinstance(network, SpikingNetwork):
+        more = f"biases and neurons' constants: at most {neuron_bytes(network):,} bytes"
+    return f"bytes of weights: values, columns and row starts in sparse rows; export --to csr adds {more}"
 
 
 def _synapses(network: nn.Module) -> int:

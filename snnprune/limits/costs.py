@@ -31,6 +31,7 @@ from snnprune.pruning.problem import Layers
 
 VALUE_BYTES = 4  # float32
 START_BYTES = 4  # uint32, one a row and one more
+NEURON_BYTES = 12  # bias, beta and threshold of a row, float32
 Network = SpikingNetwork | AdaptedNetwork
 Seen = Callable[[str, Tensor, Tensor], None]  # weight, its inputs [N, ...], which of them are currents [N]
 
@@ -95,7 +96,8 @@ def costs_of(kind: Kind, network: Network, split: Split, profile: Profile) -> Co
 
 def byte_costs(network: Network, split: Split) -> Costs:
     """Bytes of the weights as `snnprune.export.csr` writes them: a float32 and a column for each synapse, of as many
-    bytes as the layer's number of inputs takes, and the uint32 starts of the rows. Biases and neurons are not in it."""
+    bytes as the layer's number of inputs takes, and the uint32 starts of the rows, one a row and one more of each
+    layer. Biases and neurons are not in it: `neuron_bytes`."""
     weights = prunable_weights(network)
     by_synapse: dict[str, Tensor] = {}
 
@@ -106,6 +108,12 @@ def byte_costs(network: Network, split: Split) -> Costs:
     watch(network, Split(split.images[:1], split.labels[:1]), count)
     starts = sum(len(weight) + 1 for weight in weights.values())
     return Costs({name: by_synapse[name] for name in weights}, START_BYTES * starts)
+
+
+def neuron_bytes(network: SpikingNetwork) -> int:
+    """What `snnprune.export.csr` writes beside `byte_costs`, at most: bias, beta and threshold of every row. It leaves
+    out rows that cannot matter; one that fires alike whatever the input is a table of a byte for each step instead."""
+    return NEURON_BYTES * sum(len(weight) for weight in prunable_weights(network).values())
 
 
 def operations_by_synapse(network: Network, split: Split) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -40,6 +40,18 @@ def test_a_budget_and_a_structure(user: Path, monkeypatch: pytest.MonkeyPatch, c
         assert kept.unflatten(1, (-1, 4)).sum(2).max() <= 2
 
 
+def test_a_budget_of_bytes_says_what_an_export_adds(user: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """CSR arrays come within the budget and the bytes that the last line adds to it."""
+    assert prune(monkeypatch, "--max-bytes", "9000") == 0
+    assert "export --to csr adds biases and neurons' constants: at most 1,320 bytes\n" in capsys.readouterr().out
+    (name,) = (user / "pruned").glob("level-*.pt")
+    monkeypatch.setattr(sys, "argv", ["snnprune", "export", str(name), "--to", "csr"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    written = int(re.search(r"([\d,]+) array bytes", capsys.readouterr().out)[1].replace(",", ""))
+    assert 9000 < written <= 9000 + 1320
+
+
 def test_levels_within_a_structure(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert prune(monkeypatch, "--levels", "0.9", "0.95", "--fan-in", "100", "--method", "magnitude") == 0
     found = json.loads((user / "pruned/results.json").read_text())

@@ -17,7 +17,7 @@ from snnprune.core.params import Direct, Encoding, Frames, Rate
 from snnprune.energy.measure import measure
 from snnprune.energy.profiles import energy_pj, load_profiles
 from snnprune.export.csr import NPZ, to_csr
-from snnprune.limits.costs import byte_costs, costs_of, meetings, operations_by_synapse, total
+from snnprune.limits.costs import byte_costs, costs_of, meetings, neuron_bytes, operations_by_synapse, total
 from snnprune.pruning.mask import Mask, prunable_weights
 from tests.snnprune.adapters.own_nets import Residual, Static, Step
 from tests.snnprune.export import nets
@@ -140,10 +140,12 @@ def test_bytes_are_those_of_the_arrays_of_a_csr_file(name: str, tmp_path: Path) 
         for weight in prunable_weights(network).values():
             weight.copy_(torch.where(weight == 0, 0.25, weight))
             weight.view(-1)[:2] = 0
-    (tmp_path / NPZ).write_bytes(to_csr(network).files[NPZ])
+    exported = to_csr(network)
+    (tmp_path / NPZ).write_bytes(exported.files[NPZ])
     arrays = np.load(tmp_path / NPZ)
     written = sum(arrays[key].nbytes for key in arrays if key.split(".")[-1] in ("indptr", "indices", "values"))
     assert byte_costs(network, split_of(nets.samples(network))).of(kept_in(network)) == written
+    assert written + neuron_bytes(network) == exported.about["array_bytes"]
 
 
 def test_bytes_by_hand() -> None:
