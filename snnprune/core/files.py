@@ -22,7 +22,7 @@ def replace(path: Path, write: Callable[[Path], None]) -> None:
         partial.chmod(mode)
         os.replace(partial, path)
     except OSError as error:
-        if error.filename in (None, str(partial)):
+        if error.errno is not None and error.filename in (None, str(partial)):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:

@@ -85,8 +85,9 @@ def _describe(schema: type[Block], key: str, problem: Any) -> str:
         )
         return f"{where}.{name}: allowed are: {allowed}; found {found.get(name)!r}"
     message = f"{where}: {problem['msg'].removeprefix('Value error, ')}"
-    of_block = kind == "value_error" and isinstance(found, Mapping | Block)  # it says itself what does not fit
-    return message if of_block else f"{message}; found {found!r}"
+    if kind == "value_error" and _is_block(there) and isinstance(found, Mapping | Block):
+        return message  # it says itself which of the block's values do not fit each other
+    return f"{message}; found {found!r}"
 
 
 def _locate(schema: type[Block], key: str, location: tuple[str | int, ...]) -> tuple[str, Any]:
