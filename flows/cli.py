@@ -296,10 +296,12 @@ def export(
 ) -> None:
     """Write a net for other tools, with a card: what it is, what it costs, how often it decides otherwise."""
     require_installed("cli")
+    from flows.engine.stop import interruptible
     from pipeline.export.export import export as export_net
 
-    for line in export_net(net, to, out, license, tuned=tuned):
-        print(line, flush=True)
+    with interruptible():
+        for line in export_net(net, to, out, license, tuned=tuned):
+            print(line, flush=True)
 
 
 @app.command("prune", cls=SeveralLevels)

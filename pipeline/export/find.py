@@ -1,6 +1,7 @@
 """The net that a command names: of the project in this folder (`digits/cqp@0.90/seed0`), a file, or a level that
 `snnprune prune` wrote."""
 
+import os
 from pathlib import Path
 
 from pipeline.export.nets import Net, in_project
@@ -18,7 +19,7 @@ def find(net: str) -> Net:
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise UserError(f"{net}: no such file")
-        return Net(path.stem, path.name, load_network(path))
+        return Net(path.stem, os.path.relpath(path), path, load_network(path))
     if path.suffix in LEVELS or (path / RESULTS).is_file():
         return find_level(path)
     experiment, _, name = net.partition("/")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.io import paths
@@ -26,17 +27,23 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Net:
-    """A net to be exported. argument: what names it in a command. dataset: whose test split it is measured on, seeds:
-    test accuracies of all nets of its method and level, place: in its project, where there are such. missing: why there
-    is no dataset, where there should be one."""
+    """A net to be exported. argument: what names it in a command. file: where it lies. dataset: whose test split it is
+    measured on, seeds: test accuracies of all nets of its method and level, place: in its project, where there are
+    such. missing: why there is no dataset, where there should be one."""
 
     name: str
     argument: str
+    file: Path
     network: SpikingNetwork | AdaptedNetwork
     dataset: Dataset | None = None
     seeds: tuple[float, ...] = ()
     place: Place | None = None
     missing: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names by label, where they are known."""
+        return () if self.dataset is None else self.dataset.names
 
     @cached_property
     def measured(self) -> Measurement | None:
@@ -70,11 +77,11 @@ def in_project(experiment: str, name: str, dataset: Dataset | None = None) -> Ne
     if name not in nets:
         raise UserError(f"{experiment}: no net {name!r}; there are: {', '.join(nets)}")
     method, seed, level = nets[name]
-    network = load_network(net_file(experiment, method, seed, level))
+    network = load_network(file := net_file(experiment, method, seed, level))
     dataset = load_dataset(paths.data_folder(experiment)) if dataset is None else dataset
     name = f"{experiment}/{name}"
     place = Place(experiment, method, seed, level)
-    return Net(name, name, network, dataset, _accuracies(experiment, method, level), place)
+    return Net(name, name, file, network, dataset, _accuracies(experiment, method, level), place)
 
 
 def _accuracies(experiment: str, method: str, level: float) -> tuple[float, ...]:

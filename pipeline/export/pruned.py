@@ -46,7 +46,7 @@ def find_level(path: Path) -> Net:
     network = _adapted(path, results, running, data).network
     name = f"{path.resolve().parent.name}/{path.stem}"
     dataset = None if data is None else _dataset(results["data"], data, network)
-    return Net(name, f"{name}{suffix}", network, dataset, missing=missing)
+    return Net(name, os.path.relpath(path), path, network, dataset, missing=missing)
 
 
 def _at(folder: Path, results: dict[str, Any], path: str) -> str:

@@ -2,14 +2,15 @@
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.export.folder import fill, source_of
 from pipeline.export.nets import Net
 from snnprune.adapters.network import AdaptedNetwork
 from snnprune.core.dataset import Split
 from snnprune.core.errors import UserError
-from snnprune.core.files import replace
 from snnprune.core.network import SpikingNetwork
 from snnprune.export.card import UNKNOWN, Card, operations_of
 from snnprune.export.metadata import metadata
@@ -20,24 +21,25 @@ from snnprune.pruning.mask import prunable_weights
 NOT_MEASURED = "differences from the network are not measured"
 
 
+def made(net: Net, target: str) -> Exported:
+    """The net for one target, as it is. Raises UserError: the target cannot express it."""
+    return load_target(target).export(net.network, net.classes)
+
+
 def write(
-    net: Net, target: str, folder: Path, license: str = UNKNOWN, make: Callable[[Net, str], Exported] | None = None
+    net: Net, target: str, exported: Exported, folder: Path, license: str = UNKNOWN, options: Sequence[str] = ()
 ) -> Card:
-    """Write a net for one target, and its card. make: what exports a fine-tuned form of it (None: the target, as it
-    is). Raises UserError: the target cannot express the net."""
-    network, dataset, loaded = net.network, net.dataset, load_target(target)
-    names = () if dataset is None else dataset.names
-    exported = loaded.export(network, names) if make is None else make(net, target)
-    _write_files(folder, exported.files)
+    """Write what was made of a net for one target, and its card. options: further ones of the command."""
+    network, dataset, names = net.network, net.dataset, net.classes
     differing, notes = None, [f"{NOT_MEASURED}: {net.missing}"] if net.missing else []
     if dataset is not None:
-        differing, notes = _run(network, loaded, folder, dataset.test)
-    command = ["snnprune", "export", net.argument, "--to", target]
-    command += [] if make is None else ["--tuned"]
+        differing, notes = _run(network, load_target(target), exported, dataset.test)
+    command = ["snnprune", "export", net.argument, "--to", target, *options]
     command += [] if license == UNKNOWN else ["--license", license]
     weights = prunable_weights(network).values()
     card = Card(
         net=net.name,
+        source=source_of(net.file, folder),
         target=target,
         command=shlex.join(command),
         license=license,
@@ -52,24 +54,22 @@ def write(
         operations=None if dataset is None else operations_of(net.measured),
         differences=differing,
     )
-    _write_files(folder, card.files())
+    fill(folder, net.file, exported.files, card.files())
     return card
 
 
 def _run(
-    network: SpikingNetwork | AdaptedNetwork, target: Target, folder: Path, test: Split
+    network: SpikingNetwork | AdaptedNetwork, target: Target, exported: Exported, test: Split
 ) -> tuple[Differences | None, list[str]]:
-    """How what was written differs from the network, None where it cannot be run here, and what else is to be said."""
-    try:
-        differing = differences(network, target, folder, test)
-        if target.run_elsewhere is None:
-            return differing, []
-        elsewhere = differences(network, dataclasses.replace(target, run=target.run_elsewhere), folder, test)
-        return differing, [f"as other readers run it, {elsewhere}"]
-    except UserError as error:
-        return None, [f"{NOT_MEASURED}: {error}"]
-
-
-def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        replace(folder / name, lambda partial, content=content: partial.write_bytes(content))
+    """How the files differ from the network, None where they cannot be run here, and what else is to be said."""
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in exported.files.items():
+            (Path(place) / name).write_bytes(content)
+        try:
+            differing = differences(network, target, Path(place), test)
+            if target.run_elsewhere is None:
+                return differing, []
+            elsewhere = differences(network, dataclasses.replace(target, run=target.run_elsewhere), Path(place), test)
+            return differing, [f"as other readers run it, {elsewhere}"]
+        except UserError as error:
+            return None, [f"{NOT_MEASURED}: {error}"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pipeline.export.nets import in_project
 from pipeline.export.params import ExportParams, names_of
 from pipeline.export.paths import export_folder, export_table, exported_nets
-from pipeline.export.write import write
+from pipeline.export.write import made, write
 from pipeline.io import paths
 from pipeline.io.entry import experiment_parser, run_stage
 from pipeline.io.finished import nets_of
@@ -25,14 +25,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     params = load_block(experiment, "export", ExportParams)
     configure(load_runtime())
     names = names_of(experiment, params, nets_of(experiment, load_matrix(experiment)))
-    folder = export_folder(experiment)
-    if folder.exists():
-        shutil.rmtree(folder)  # what is no longer asked for
+    if (before := export_folder(experiment)).exists():
+        shutil.rmtree(before)  # what is no longer asked for
     dataset, rows = load_dataset(paths.data_folder(experiment)), []
     for name in names:
         net = in_project(experiment, name, dataset)
         for target in params.targets:
-            card = write(net, target, exported_nets(experiment) / name / target, params.license)
+            folder = exported_nets(experiment) / name / target
+            card = write(net, target, made(net, target), folder, params.license)
             differing = card.differences.as_dict() if card.differences else {}
             sizes = {"bytes": sum(card.sizes.values()), "net_bytes": card.net_bytes}
             rows.append({"net": name, "target": target, **sizes, **differing})

@@ -53,10 +53,10 @@ SUMMED = "the class of the highest sum of what the network's forward returns (sp
 
 @dataclass(frozen=True)
 class Card:
-    """net: its name. network: `snnprune.export.metadata.metadata`. sizes: file -> bytes. about: the export's own.
-    accuracy: of the network before the export.
-    data, digest: the dataset's name and SHA-256; operations: of a test sample, means (`OPERATIONS`; those of a constant
-    input once). What is not known is None. license: of the net, whose owner says it."""
+    """net: its name. source: its file, seen from the card's folder. network: `snnprune.export.metadata.metadata`.
+    sizes: file -> bytes. about: the export's own. accuracy: of the network before the export. data, digest: the
+    dataset's name and SHA-256; operations: of a test sample, means (`OPERATIONS`; those of a constant input once).
+    What is not known is None. license: of the net, whose owner says it."""
 
     net: str
     target: str
@@ -67,6 +67,7 @@ class Card:
     nnz: int
     sizes: Mapping[str, int]
     about: Mapping[str, Any]
+    source: str | None = None
     data: str | None = None
     digest: str | None = None
     accuracy: Accuracy | None = None

@@ -1,6 +1,7 @@
 """`snnprune export` as a person types it, without a project."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,14 @@ def test_a_file_for_two_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_a_wrong_target_is_named(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     assert typed(monkeypatch, "mine.safetensors", "--to", "tflite") == 1
     assert capsys.readouterr().err.startswith("error: unknown target 'tflite'; available are: state-dict, ")
+
+
+def test_an_interrupted_export_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    snnprune.save(snnprune.build([16, 8, 2]), Path("mine.safetensors"))
+    monkeypatch.setattr("pipeline.export.export.write", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert typed(monkeypatch, "mine.safetensors", "--to", "csr") == 128 + signal.SIGINT
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
 
 
 def test_help_names_all_targets(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -25,7 +25,7 @@ def test_a_net_of_the_project_is_measured_on_its_test_split(project: Path) -> No
     assert line.startswith("csr: out/csr: net.npz, net.safetensors, read_csr.py, README.md, card.json; ")
     card = json.loads((project / "out/csr/card.json").read_text())
     row = pd.read_csv(paths.evaluate_table("tiny")).set_index(["method", "level", "seed"]).loc[("cqp", 0.5, 1)]
-    assert (card["net"], card["command"]) == (NET, f"snnprune export {NET} --to csr")
+    assert (card["net"], card["command"]) == (NET, f"snnprune export {NET} --to csr --out out")
     assert (card["accuracy"]["net"], card["accuracy"]["seeds"]) == (row["accuracy"], 2)
     assert (card["nnz"], card["sparsity"]) == (row["nnz"], pytest.approx(row["sparsity"]))
     assert f"; 0 of 30 decisions differ, spike counts of 0; accuracy {100 * row['accuracy']:.2f} %" in line

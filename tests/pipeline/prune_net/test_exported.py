@@ -138,6 +138,25 @@ def test_a_level_is_exported_from_elsewhere_and_without_its_data(user: Path, mon
         find("../a/out")
 
 
+def test_two_levels_of_one_name_are_two_nets(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each card's command names its own file."""
+    for out in ("out", "res/out"):
+        run(
+            monkeypatch,
+            f"snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out {out}",
+        )
+    list(export("out", ["csr"]))
+    with pytest.raises(
+        UserError, match=r"export/out/level-0\.50/csr: holds an export of another net, out/level-0\.50\.pt; remove the"
+    ):
+        list(export("res/out", ["c", "csr"]))
+    assert not (user / "export/out/level-0.50/c").exists()
+    for name in ("level-0.50.pt", "level-0.50.safetensors"):
+        list(export(f"res/out/{name}", ["csr"], Path("other", name)))
+        card = json.loads((user / "other" / name / "csr/card.json").read_text())
+        assert card["command"] == f"snnprune export res/out/{name} --to csr --out other/{name}"
+
+
 def test_the_state_dict_of_a_plain_sequence_has_the_users_names(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out out"
     run(monkeypatch, command)
