@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from snnprune.adapters.network import AdaptedNetwork
-from snnprune.adapters.simplify import RECURRENT, simplified
+from snnprune.adapters.simplify import simplified
 from snnprune.adapters.step_graph import Scores, StepGraph
 from snnprune.adapters.tracing import trace
 from snnprune.core.network import SpikingNetwork
@@ -81,15 +81,13 @@ def network_graph(network: SpikingNetwork) -> Any:
 
 def step_graph(graph: StepGraph) -> Any:
     """The `nir.NIRGraph` of a network of the user's own; nodes are called by their modules' names there. A residual sum
-    is several edges, recurrent weights are a node behind their neurons and lead back to them."""
-    recurrent = {
-        name
-        for name, node in graph.nodes.items()
-        if name.endswith(RECURRENT) and name[: -len(RECURRENT)] in graph.nodes
-    }
-    names = [name for name in graph.nodes if name not in recurrent]
-    for name in recurrent:
-        names.insert(names.index(name.removesuffix(RECURRENT)) + 1, name)
+    is several edges; recurrent weights, which read neurons after them, are a node behind these and lead back."""
+    names = [*graph.nodes]
+    for name, node in graph.nodes.items():
+        after = names[names.index(name) + 1 :]
+        if all(read in after for read in node.reads):
+            names.remove(name)
+            names.insert(1 + max(names.index(read) for read in node.reads), name)
     return graph_of({name: graph.nodes[name].module for name in names}, [*graph.edges], graph.input_shape)
 
 

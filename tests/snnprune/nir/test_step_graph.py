@@ -101,7 +101,7 @@ def frames() -> torch.Tensor:
     return each * torch.linspace(0, 2, SAMPLES).reshape(-1, 1, 1, 1, 1)
 
 
-@pytest.mark.parametrize("target", ["csr", "c", "onnx"])
+@pytest.mark.parametrize("target", ["csr", "c", "onnx", "nir"])
 @pytest.mark.parametrize("made", [chain, residual, recurrent, spikes_back])
 def test_spikes_are_those_of_nirs_equations(
     made: Callable[[], Any], target: str, frames: torch.Tensor, tmp_path: Path
@@ -114,7 +114,7 @@ def test_spikes_are_those_of_nirs_equations(
     assert np.array_equal(found.numpy(), expected)
 
 
-@pytest.mark.parametrize("target", ["csr", "c", "onnx"])
+@pytest.mark.parametrize("target", ["csr", "c", "onnx", "nir"])
 def test_potentials_are_those_of_nirs_equations(target: str, frames: torch.Tensor, tmp_path: Path) -> None:
     if target == "onnx":
         pytest.importorskip("onnxruntime")
