@@ -29,7 +29,7 @@ class Place:
 
 @dataclass
 class Memory:
-    """What goes from a step to the next: neurons' states, and the values that recurrent edges carry."""
+    """What goes from a step to the next: neurons' states, and the values that recurrent edges and layers read."""
 
     states: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)
     values: dict[str, Tensor] = field(default_factory=dict)
@@ -55,6 +55,7 @@ class StepNetwork(nn.Module):
         self.input, self.output = ends
         self.input_shape = tuple(int(size) for size in graph.nodes[self.input].input_type["input"])
         self.places = arrange(modules, edges, self.input)
+        self._recurrent = _recurrent(self.places, modules, self.output)
         order = [self.input, *(place.name for place in self.places)]
         self.nodes = nn.ModuleDict({_key(name): modules[name] for name in order})
 
@@ -74,9 +75,13 @@ class StepNetwork(nn.Module):
         """Output [B, ...] of one step on values [B, ...], and what the next step needs."""
         if memory is None:
             memory = Memory(values=self._at_rest(now))
-        following, values = Memory(), {self.input: now}
+        following, values, before = Memory(), {self.input: now}, dict(memory.values)
+        for place in self._recurrent:
+            before[place.name] = self.module(place.name)(_sum([before[name] for name in place.now]))
         for place in self.places:
-            total = _sum([values[name] for name in place.now] + [memory.values[name] for name in place.before])
+            if place in self._recurrent:
+                continue
+            total = _sum([values[name] for name in place.now] + [before[name] for name in place.before])
             module = self.module(place.name)
             if isinstance(module, STATEFUL):
                 total, *state = module(total, *memory.states.get(place.name, ()))
@@ -84,7 +89,9 @@ class StepNetwork(nn.Module):
             else:
                 total = module(total)
             values[place.name] = total
-        following.values = {name: values[name] for place in self.places for name in place.before}
+        carried = {name for place in self.places for name in place.before}
+        carried |= {name for place in self._recurrent for name in place.now}
+        following.values = {name: values[name] for name in carried & values.keys()}
         return values[self.output], following
 
     def module(self, name: str) -> nn.Module:
@@ -92,13 +99,13 @@ class StepNetwork(nn.Module):
         return self.nodes[_key(name)]
 
     def _at_rest(self, now: Tensor) -> dict[str, Tensor]:
-        """The values of recurrent edges before the first step."""
+        """The values of all nodes before the first step. No operations of the network: `forward` calls no hooks."""
         if not any(place.before for place in self.places):
             return {}
         values = {self.input: torch.zeros_like(now)}
         for place in self.places:
             module, total = self.module(place.name), _sum([values[name] for name in place.now])
-            values[place.name] = torch.zeros_like(total) if isinstance(module, STATEFUL) else module(total)
+            values[place.name] = torch.zeros_like(total) if isinstance(module, STATEFUL) else module.forward(total)
         return values
 
 
@@ -121,6 +128,18 @@ def arrange(modules: Mapping[str, nn.Module], edges: Sequence[Edge], start: str)
         for name in order
         if name != start
     )
+
+
+def _recurrent(places: Sequence[Place], modules: Mapping[str, nn.Module], output: str) -> tuple[Place, ...]:
+    """Layers whose values only the next step reads. They are computed there, so that the last step leaves none that
+    nothing reads, as snnTorch's recurrent neurons do it."""
+    found: list[Place] = []
+    for place in reversed(places):
+        readers = {other.name for other in places if place.name in other.now} - {each.name for each in found}
+        is_layer = not (isinstance(modules[place.name], STATEFUL) or place.before or place.name == output)
+        if is_layer and not readers:
+            found.append(place)
+    return tuple(reversed(found))
 
 
 def _depth_first(followers: Mapping[str, Sequence[str]], start: str) -> tuple[list[str], set[Edge]]:

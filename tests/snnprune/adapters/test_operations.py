@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from snnprune.adapters.adapt import adapt
+from snnprune.adapters.simplify import simplified
+from snnprune.adapters.tracing import trace
 from snnprune.core.dataset import Split
 from snnprune.core.params import Direct, Frames, Rate
 from snnprune.energy.measure import measure
@@ -108,6 +110,22 @@ def test_by_brute_force(kind: type) -> None:
         assert expected[name] > 0, name
     neurons = {Recurrent: 12 + 4, Residual: 4 * 36 + 12 + 4, Kinds: 3 * 4 + 8 + 8}[kind]
     assert measured.total.neuron_updates == neurons * STEPS
+
+
+def test_a_recurrent_nir_graph_counts_as_the_network_that_it_came_from() -> None:
+    """A constant input once; recurrent weights T times, first on no spikes, never on those of the last step."""
+    pytest.importorskip("nir")
+    from snnprune.export.nir import step_graph
+    from snnprune.nir.reading import from_graph
+
+    torch.manual_seed(0)
+    own = adapt(Recurrent(), images(), timesteps=STEPS).network
+    read = adapt(from_graph(step_graph(simplified(trace(own))), dt=1e-4), images(), timesteps=STEPS).network
+    assert torch.equal(own.spikes(images()), read.spikes(images()))
+    first, second = (measure(network, split(images())) for network in (own, read))
+    assert 0 < first.macs_once < first.macs
+    assert (second.macs_once, second.macs, second.acs) == (first.macs_once, first.macs, first.acs)
+    assert second.dense_operations == first.dense_operations
 
 
 def test_what_is_no_spike_is_a_multiplication() -> None:
