@@ -2,6 +2,7 @@
 The study keeps its rows, not its nets: with its seeds and settings a machine gives the same net again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipeline.export.nets import Net as Found
 from pipeline.io.finished import net_file
@@ -48,4 +49,4 @@ def export_tuned(net: Found, target: str, params: Params) -> Exported:
     exported = of_integer_network(quantised.integer, metadata(net.network.cpu(), dataset.names))
     resume.clear()
     note = f"fine-tuned with weights of {bits} bits (epochs: {params.finetune.epochs}), one scale a {best}"
-    return Exported(exported.files, {**exported.about, "notes": [note, *exported.about["notes"]]})
+    return replace(exported, about={**exported.about, "notes": [note, *exported.about["notes"]]})

@@ -30,7 +30,7 @@ def write(
     net: Net, target: str, exported: Exported, folder: Path, license: str = UNKNOWN, options: Sequence[str] = ()
 ) -> Card:
     """Write what was made of a net for one target, and its card. options: further ones of the command."""
-    network, dataset, names = net.network, net.dataset, net.classes
+    network, dataset = net.network, net.dataset
     differing, notes = None, [f"{NOT_MEASURED}: {net.missing}"] if net.missing else []
     if dataset is not None:
         differing, notes = _run(network, load_target(target), exported, dataset.test)
@@ -43,7 +43,7 @@ def write(
         target=target,
         command=shlex.join(command),
         license=license,
-        network=metadata(network, names),
+        network=exported.network or metadata(network, net.classes),
         synapses=sum(weight.numel() for weight in weights),
         nnz=sum(int(weight.count_nonzero()) for weight in weights),
         sizes={name: len(content) for name, content in exported.files.items()},

@@ -26,7 +26,7 @@ from snnprune.export.c_graph import graph_header
 from snnprune.export.c_header import header
 from snnprune.export.csr import by_sample
 from snnprune.export.flat_net import flat_net
-from snnprune.export.metadata import metadata
+from snnprune.export.metadata import fed, metadata
 from snnprune.export.registry import Exported
 from snnprune.export.scores import SCORES
 from snnprune.export.sparse_layers import of_integers, of_network
@@ -78,9 +78,10 @@ def of_integer_network(network: IntegerNetwork, about: dict, normalize: Normaliz
         about = {key: value for key, value in about.items() if key != "normalize"}
         integer |= {"normalize": normalize.model_dump()}
     about = about | {"integer": integer}
+    about["input"] = fed(about)
     exported = _files(header(of_integers(network), about), about)
     notes = [] if normalize is None else ["the weights normalise the input: hand in images as they are, 1.0 as 255"]
-    return Exported(exported.files, {**exported.about, "notes": [*exported.about["notes"], *notes]})
+    return Exported(exported.files, {**exported.about, "notes": [*exported.about["notes"], *notes]}, about)
 
 
 def run_c(folder: Path, inputs: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from snnprune.adapters.step_graph import INPUT
 from snnprune.adapters.step_neurons import StepNeurons
 from snnprune.export.c_header import definition, filled
 from snnprune.export.flat_net import FlatNet, FlatNode
-from snnprune.export.metadata import normalised
 from snnprune.export.scores import WORDS
 from snnprune.export.sparse_net import smallest_unsigned
 from snnprune.export.taps import Layout, Taps
@@ -106,7 +105,7 @@ def _output(node: FlatNode) -> str:
 def _comment(net: FlatNet, about: Mapping[str, Any], said: Mapping[str, Any]) -> str:
     lines = [
         f"time steps: {about['timesteps']}",
-        *([f"input: {given}"] if (given := normalised(about)) else []),
+        f"input: {about['input']}",
         f"encoding: {about['encoding']['name']}",
         f"read-out: the class of the highest score, the first of several; a score is the output's {WORDS[net.scores]}",
         f"output: {', '.join(_output(node) for node in net.nodes if node.name in net.output)}; classes: "

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from snnprune.export.csr import figures
-from snnprune.export.metadata import normalised
 from snnprune.export.neurons import IntegerNeurons
 from snnprune.export.sparse_net import Border, SparseLayer, SparseNet, smallest_unsigned
 
@@ -102,7 +101,7 @@ def _comment(net: SparseNet, about: Mapping[str, Any], said: Mapping[str, Any]) 
     reset = resets[0] if len(set(resets)) == 1 else f"{', '.join(resets)} (layer by layer)"
     lines = [
         f"time steps: {about['timesteps']}",
-        *([f"input: {given}"] if (given := normalised(about)) else []),
+        f"input: {about['input']}",
         f"encoding: {about['encoding']['name']}",
         f"reset: {reset}, one step after the spike",
         f"read-out: the class of most spikes, the first of several; classes: {', '.join(about['classes'])}",

@@ -18,9 +18,10 @@ from snnprune.nir.neurons import Neurons
 def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = ()) -> dict[str, Any]:
     """Of a network, as plain values for JSON. classes: their names by label (none: their numbers). reset_delay: a
     spike's reset acts one step later, as `snntorch.Leaky` does by default. readout `count`: the class of the most
-    output spikes, the first of several; `mean-membrane`, `last-membrane`: that of the highest potential. names: of a
-    plain network of the user's, parameters here -> in the user's state dict. Of one that runs the user's own forward
-    neurons are listed one by one. Raises UserError: as many names as classes are needed."""
+    output spikes, the first of several; `mean-membrane`, `last-membrane`: that of the highest potential. input: what
+    the caller hands in, in words (`fed`). names: of a plain network of the user's, parameters here -> in the user's
+    state dict. Of one that runs the user's own forward neurons are listed one by one. Raises UserError: as many names
+    as classes are needed."""
     spec = network.spec
     is_plain = isinstance(network, SpikingNetwork)
     count = spec.architecture.classes if is_plain else spec.classes
@@ -30,6 +31,7 @@ def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = 
     about = {"timesteps": spec.timesteps, "encoding": spec.encoding.model_dump(), "classes": names}
     normalize = network.normalize if is_plain else spec.normalize
     about |= {"normalize": normalize.model_dump()} if normalize else {}
+    about["input"] = fed(about)
     if is_plain:
         return about | {
             "reset": spec.reset,
@@ -46,15 +48,22 @@ def metadata(network: SpikingNetwork | AdaptedNetwork, classes: Sequence[str] = 
     return about | {"readout": spec.readout, "input_shape": list(shape), "neurons": neurons}
 
 
-def normalised(about: Mapping[str, Any]) -> str:
-    """What the caller does to an image before it is encoded, in words; empty: nothing."""
-    done = about.get("normalize")
-    return f"images in 0..1, minus {done['mean']:g}, divided by {done['std']:g}" if done else ""
+def fed(about: Mapping[str, Any]) -> str:
+    """What the caller hands in, in words. about: what is known of `metadata`, and of whole numbers `integer`
+    (`snnprune.export.c.of_integer_network`)."""
+    encoding, integer, done = about["encoding"]["name"], about.get("integer"), about.get("normalize")
+    if encoding == "frames":
+        return "frames of events, counts" + (f" of {integer['largest_input']} at most" if integer else "")
+    if integer and encoding == "direct":
+        normalised = "; the weights normalise them" if "normalize" in integer else ""
+        return f"images as they are, 1.0 as {integer['input_levels']}{normalised}"
+    images = "images in 0..1" + (f", minus {done['mean']:g}, divided by {done['std']:g}" if done else "")
+    return images if encoding == "direct" else f"{images}, encoded by the caller"
 
 
 def described(about: Mapping[str, Any]) -> dict[str, str]:
     """Rows for people of what `metadata` says of the network itself."""
-    rows = {"input": given} if (given := normalised(about)) else {}
+    rows = {"input": about["input"]}
     if "model" not in about:
         neurons = about["neurons"].items()
         return rows | {f"neurons {name}": ", ".join(map(_words, each.items())) for name, each in neurons}

@@ -51,10 +51,12 @@ MODULES = dict.fromkeys(WHOLE_NUMBERS, "c")  # where it is not the target's name
 @dataclass(frozen=True)
 class Exported:
     """What an export writes, file name -> content, and what there is to say of it: figures (`bytes`, ...) with the unit
-    in their name, and sentences under `notes`."""
+    in their name, and sentences under `notes`. network: its `snnprune.export.metadata.metadata`, where they are other
+    than the network's own, as in whole numbers, whose weights normalise the input."""
 
     files: Mapping[str, bytes]
     about: Mapping[str, Any]
+    network: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,10 @@ def test_of_a_normalised_plain_sequence_whole_numbers_take_images_as_they_are(
     assert " * input: images in 0..1, minus 0.1, divided by 0.8\n" in header
     card = json.loads((user / "export/out/level-0.50/c-int8/card.json").read_text())
     assert card["differences"]["decisions"] < 0.03 * card["differences"]["samples"]
+    assert "normalize" not in card["network"]
+    text = (user / "export/out/level-0.50/c-int8/README.md").read_text()
+    assert "\n| input | images as they are, 1.0 as 255; the weights normalise them |\n" in text
+    assert "0..1" not in text
     assert "the weights normalise the input: hand in images as they are, 1.0 as 255" in card["about"]["notes"]
 
 

@@ -135,8 +135,14 @@ def test_a_normalised_network_takes_images_as_they_are(tmp_path: Path) -> None:
     target, labels = load_target("c-int8"), taken(images).argmax(1)
     about = written(tmp_path, taken, "c-int8")
     assert "the weights normalise the input: hand in images as they are, 1.0 as 255" in about["notes"]
+    said = "images as they are, 1.0 as 255; the weights normalise them"
+    assert f" * input: {said}\n" in (tmp_path / "snn.h").read_text()
     told = json.loads((tmp_path / "metadata.json").read_text())
-    assert "normalize" not in told and told["integer"]["normalize"] == {"mean": 0.1307, "std": 0.3081}
+    assert (
+        "normalize" not in told
+        and told["input"] == said
+        and told["integer"]["normalize"] == {"mean": 0.1307, "std": 0.3081}
+    )
     assert differences(taken, target, tmp_path, Split(images, labels)).decisions < 10  # other images: most of 60
     found = target.run(tmp_path, taken.spec.normalize.of(images))
     expected = rounded_chain(own_chain(taken), 8).run((images * 255).round().to(torch.uint8).numpy())

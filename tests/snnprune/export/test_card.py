@@ -44,6 +44,7 @@ def test_it_says_what_the_net_is_and_what_it_costs() -> None:
     text = CARD.markdown()
     for line in (
         "| test accuracy of the network | 94.00 %; 95.00 ± 2.00 % over 3 seeds (95 % interval) |",
+        "| input | images in 0..1 |",
         "| reset | subtract, one step after the spike |",
         "| time steps | 6 |",
         "| encoding | direct |",

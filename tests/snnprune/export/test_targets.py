@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from snnprune.core.dataset import Split
 from snnprune.core.errors import NotFiniteError, UserError
 from snnprune.core.network import SpikingNetwork, encoded_input
-from snnprune.export.metadata import metadata
+from snnprune.export.metadata import fed, metadata
 from snnprune.export.parity import differences
 from snnprune.export.registry import TARGETS, Target, load_target
 from tests.snnprune.export.nets import NETS, net, samples
@@ -103,6 +103,36 @@ def test_metadata_say_how_to_feed_and_read_it() -> None:
     assert metadata(net("dense"))["classes"] == ["0", "1", "2", "3"]
     with pytest.raises(UserError, match="expected 4, one for each output neuron; found 2"):
         metadata(net("dense"), ["a", "b"])
+
+
+NORMALIZED = {"normalize": {"mean": 0.1307, "std": 0.3081}}
+WHOLE = {"integer": {"largest_input": 255, "input_levels": 255}}
+NORMALIZING = {"integer": WHOLE["integer"] | NORMALIZED}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "about", "expected"),
+    [
+        ("direct", {}, "images in 0..1"),
+        ("direct", NORMALIZED, "images in 0..1, minus 0.1307, divided by 0.3081"),
+        ("rate", {}, "images in 0..1, encoded by the caller"),
+        ("frames", {}, "frames of events, counts"),
+        ("direct", WHOLE, "images as they are, 1.0 as 255"),
+        ("direct", NORMALIZING, "images as they are, 1.0 as 255; the weights normalise them"),
+        ("rate", WHOLE, "images in 0..1, encoded by the caller"),
+        ("frames", {"integer": {"largest_input": 15}}, "frames of events, counts of 15 at most"),
+    ],
+)  # fmt: skip
+def test_what_the_caller_hands_in(encoding: str, about: dict, expected: str) -> None:
+    assert fed({"encoding": {"name": encoding}, **about}) == expected
+
+
+@pytest.mark.parametrize("name", ["c", "c-int8", "csr", "state-dict"])
+def test_files_say_what_the_caller_hands_in(name: str) -> None:
+    exported = load_target(name).export(net("dense"), ())
+    said = b"images as they are, 1.0 as 255" if name == "c-int8" else b"images in 0..1"
+    assert said in exported.files.get("metadata.json", exported.files.get("net.safetensors"))
+    assert b" * input: " + said + b"\n" in exported.files.get("snn.h", b" * input: " + said + b"\n")
 
 
 def test_an_unknown_target_lists_those_there_are() -> None:
