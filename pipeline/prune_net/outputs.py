@@ -1,6 +1,7 @@
 """What `snnprune prune` writes: for every level the user's own state dict and its mask, and the results."""
 
 import copy
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.io.progress import TerminalProgress
 from snnprune.adapters.adapt import Adapted
 from snnprune.core.checkpoint import save_network
 from snnprune.core.dataset import Split
+from snnprune.core.errors import UserError
 from snnprune.core.files import replace
 from snnprune.core.network import SpikingNetwork
 from snnprune.core.training.evaluate import accuracy
@@ -87,6 +89,17 @@ def save(path: Path, tensors: dict[str, Tensor]) -> None:
 def write_results(out: Path, dense: Tested, rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> None:
     """`results.json`: of the dense net and of every level what was found, and how."""
     files.write_json(out / RESULTS, {"dense": asdict(dense), "levels": list(rows), **about})
+
+
+def read_written(path: Path) -> dict[str, Any]:
+    """What a JSON file of this command holds. Raises UserError: it is damaged."""
+    try:
+        found = files.read_json(path)
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged, no JSON: {error}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("options", {}), dict):
+        raise UserError(f"{path}: is damaged; expected what snnprune prune writes, found {json.dumps(found)[:40]}")
+    return found
 
 
 def table(dense: Tested, synapses: int, rows: Sequence[dict[str, Any]]) -> str:

@@ -16,13 +16,13 @@ from pipeline.check_data.check import dataset_name
 from pipeline.data.datasets import is_events
 from pipeline.data.own import own_path
 from pipeline.io.entry import require_writable
-from pipeline.io.files import read_json, sha256, write_json
+from pipeline.io.files import sha256, write_json
 from pipeline.io.nets import percent
 from pipeline.io.params import Runtime
 from pipeline.io.resume import fingerprint
 from pipeline.io.runtime import configure
 from pipeline.prune_net.data import OwnData, read
-from pipeline.prune_net.outputs import RESULTS, Levels, Tested, table, write_results
+from pipeline.prune_net.outputs import RESULTS, Levels, Tested, read_written, table, write_results
 from snnprune.adapters.adapt import Adapted, adapt
 from snnprune.adapters.own import CAUSES, TRIED, file_of, load_own, near_chance, require_classes, set_origin
 from snnprune.core.errors import UserError
@@ -180,24 +180,14 @@ def _require_same(out: Path, options: Mapping[str, Any]) -> None:
     now = json.loads(json.dumps(options))
     done, begun = out / RESULTS, out / RESUME / OPTIONS
     if done.is_file():
-        _require_equal(out, "the results of another run", _object(done).get("options", {}), now)
+        _require_equal(out, "the results of another run", read_written(done).get("options", {}), now)
     if begun.is_file():
-        _require_equal(out, "an interrupted run of other options", _object(begun), now)
+        _require_equal(out, "an interrupted run of other options", read_written(begun), now)
 
 
 def _require_equal(out: Path, what: str, held: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     if other := sorted(key for key in held.keys() | now.keys() if held.get(key) != now.get(key)):
         raise UserError(f"{out}: holds {what} (other: {', '.join(other)}); choose another --out, or remove it")
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        held = read_json(path)
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise UserError(f"{path}: damaged ({error}); choose another --out, or remove the file") from error
-    if not isinstance(held, dict) or not isinstance(held.get("options", {}), dict):
-        raise UserError(f"{path}: none that this command wrote; choose another --out, or remove the file")
-    return held
 
 
 def _require_encoding(encoding: Encoding, are_frames: bool) -> None:

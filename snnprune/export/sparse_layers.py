@@ -44,10 +44,10 @@ def of_integers(network: IntegerNetwork) -> SparseNet:
 def plain(network: SpikingNetwork | AdaptedNetwork) -> SpikingNetwork:
     """The same network. Raises UserError: it is no plain sequence, such as one with a residual sum."""
     if isinstance(network, AdaptedNetwork):
-        takes = "state-dict, csr, c, nir and onnx take it, and c-int8 and c-int4 a chain"
+        others = "state-dict takes any network, csr, c, onnx and nir most, c-int8 and c-int4 chains (docs/export.md)"
         raise UserError(
             f"{type(network.net).__name__} runs its own forward (`snnprune prune` says why); this target needs a plain "
-            f"sequence of layers; {takes}"
+            f"sequence of layers; {others}"
         )
     return network
 

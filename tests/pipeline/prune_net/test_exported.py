@@ -82,7 +82,7 @@ def test_a_level_is_found_by_its_file_or_by_a_folder_with_one_alone(
     by_folder, by_file = find("pruned"), find("pruned/level-0.90.pt")
     assert (by_folder.name, by_folder.argument) == (by_file.name, by_file.argument)
     assert isinstance(by_file.network, AdaptedNetwork)
-    with pytest.raises(UserError, match=r"level-0.80.pt: not a level of .*pruned; name one of .*pruned/level-0.90.pt"):
+    with pytest.raises(UserError, match=r"level-0.80.pt: not a level of .*; name one of its levels: .*/level-0.90.pt"):
         find(str(page / "pruned/level-0.80.pt"))
     with pytest.raises(UserError, match=r"other holds no results.json, which snnprune prune writes"):
         find("other/level-0.90.pt")
@@ -140,6 +140,44 @@ def test_a_level_is_exported_from_elsewhere_and_without_its_data(user: Path, mon
     (user / "my_nets.py").unlink()
     with pytest.raises(UserError, match=r"my_nets\.py: no such file"):
         find("../a/out")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", r"out/results\.json: is damaged, no JSON: Expecting property name"),
+        ("[]", r"out/results\.json: is damaged; expected what snnprune prune writes, found \[\]"),
+        ("{}", r"out/results\.json: is damaged; missing: timesteps, .*network, levels"),
+        (None, r"out/results\.json\.levels: "),
+    ],
+)
+def test_damaged_results_are_named(
+    user: Path, monkeypatch: pytest.MonkeyPatch, capsys, content: str | None, message: str
+) -> None:
+    command = "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 --epochs 0 --out out"
+    run(monkeypatch, command)
+    results = user / "out/results.json"
+    results.write_text(json.dumps(json.loads(results.read_text()) | {"levels": 3}) if content is None else content)
+    with pytest.raises(UserError, match=message):
+        find("out/level-0.50.pt")
+    if content in ("{", "[]"):  # prune reads it, too
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        with pytest.raises(SystemExit, match="1"):
+            cli.main()
+        assert "error: out/results.json: is damaged" in capsys.readouterr().err
+
+
+def test_a_level_that_was_removed_is_not_offered(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = "snnprune prune my_nets.py:build --checkpoint my.pt --data idx:mnist --levels 0.5 0.6 --epochs 0"
+    run(monkeypatch, f"{command} --out out")
+    (user / "out/level-0.60.pt").unlink()
+    with pytest.raises(
+        UserError, match=r"^out/level-0\.60\.pt: no such file; name one of its levels: out/level-0\.50\.pt$"
+    ):
+        find("out/level-0.60.pt")
+    (user / "out/level-0.50.pt").unlink()
+    with pytest.raises(UserError, match=r"^out/level-0\.50\.pt: no such file; name one of its levels: none is there$"):
+        find("out/level-0.50.pt")
 
 
 def test_two_levels_of_one_name_are_two_nets(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:

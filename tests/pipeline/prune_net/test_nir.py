@@ -52,7 +52,9 @@ def test_a_pruned_level_goes_to_c(tmp_path: Path) -> None:
     prune(job(tmp_path, pruning={"levels": [0.75], "finetune": None}))
     (line, *_) = export(str(tmp_path / "out/level-0.75.nir"), ["c"], tmp_path / "chip")
     assert "0 of 18 decisions differ, spike counts of 0" in line
-    with pytest.raises(UserError, match=r"level-0.75.pt: not a level of .*; name one of .*level-0\.75\.nir"):
+    with pytest.raises(
+        UserError, match=r"level-0.75.pt: not a level of .*; name one of its levels: .*level-0\.75\.nir"
+    ):
         next(export(str(tmp_path / "out/level-0.75.pt"), ["c"], tmp_path / "chip"))
 
 

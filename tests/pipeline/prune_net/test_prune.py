@@ -210,10 +210,10 @@ def test_an_interrupted_run_of_other_options_is_not_taken_over(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"{", "damaged (Expecting property name"),
-        (b"\xff", "damaged ('utf-8' codec can't decode"),
-        (b"[]", "none that this command wrote"),
-        (b'{"options": 1}', "none that this command wrote"),
+        (b"{", "is damaged, no JSON: Expecting property name"),
+        (b"\xff", "is damaged, no JSON: 'utf-8' codec can't decode"),
+        (b"[]", "is damaged; expected what snnprune prune writes, found []"),
+        (b'{"options": 1}', 'is damaged; expected what snnprune prune writes, found {"options": 1}'),
     ],
 )
 @pytest.mark.parametrize("name", ["results.json", ".resume/options.json"])
