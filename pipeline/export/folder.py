@@ -23,7 +23,7 @@ def require_free(folder: Path, file: Path) -> None:
     """Check that an export of the net in `file` may go there: to a new or empty folder, or over an export of that file.
     Raises UserError: the folder holds an export of another net or anything else, or there is a file in its place."""
     if wrong := next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None):
-        raise UserError(f"{wrong}: is a file; {folder} is to be a folder (--out names another place)")
+        raise UserError(f"{wrong}: is a file, but {folder} needs a folder there; name another with --out")
     if not folder.is_dir() or not (held := sorted(path.name for path in folder.iterdir() if path.suffix != PARTIAL)):
         return
     source = _source(folder / JSON)

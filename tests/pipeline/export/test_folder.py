@@ -67,7 +67,7 @@ def test_the_users_own_files_stay(nets: list[str], name: str) -> None:
 
 
 def test_a_file_in_the_folders_place_is_named(nets: list[str]) -> None:
-    with pytest.raises(UserError, match=r"^a/mine\.safetensors: is a file; a/mine\.safetensors/csr is to be a folder"):
+    with pytest.raises(UserError, match=r"^a/mine\.safetensors: is a file, but a/mine\.safetensors/csr needs a"):
         list(export(nets[0], ["csr"], Path(nets[0])))
 
 
