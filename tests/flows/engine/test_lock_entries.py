@@ -29,7 +29,7 @@ CHANGES = {
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_entry_is_replaced_as_dvc_does(tmp_path: Path, place: str, change: str) -> None:
-    entries = dict(list(unshared().items())[:6])  # DVC takes seconds for all of them
+    entries = unshared(6)  # DVC takes seconds for all of them
     committed = dumps_yaml({"schema": "2.0", "stages": entries})
     name = list(entries)[{"first": 0, "middle": len(entries) // 2, "last": -1}[place]]
     entry = entries[name] | CHANGES[change](entries[name])
@@ -75,9 +75,9 @@ def test_an_anchor_is_left_to_dvc() -> None:
     assert with_entry(text, "  b:\n    cmd: new\n") == text[: text.index("  b:")] + "  b:\n    cmd: new\n"
 
 
-def unshared() -> dict[str, Any]:
-    """The committed entries, of which no two hold the same object: DVC would write an anchor for it."""
-    return json.loads(json.dumps(lock()))
+def unshared(count: int | None = None) -> dict[str, Any]:
+    """The first entries of the committed file, of which no two hold the same object: DVC would write an anchor."""
+    return json.loads(json.dumps(dict(list(lock().items())[:count])))
 
 
 class DvcStage:
