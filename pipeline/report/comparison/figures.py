@@ -17,18 +17,21 @@ ZOOM_POINTS = 6.0  # how far below the dense net the close-up reaches
 
 def accuracy_against_sparsity(summary: Comparison) -> Figure:
     """Test accuracy over achieved sparsity (share of synapses kept, on a log axis), 95 % intervals over seeds. Left
-    everything, right the `ZOOM_POINTS` below the dense net, where the good methods differ."""
-    figure, both = panels(f"{summary.experiment}: accuracy against sparsity", (12, 4.8), "test accuracy (%)", "")
+    everything, right, unless all lies there, the `ZOOM_POINTS` below the dense net, where the good methods differ."""
     dense = 100 * summary.dense.mean
-    for axes in both:
+    lowest = min(100 * means(results["accuracy"]).min() for results in summary.by_method.values())
+    labels = ["test accuracy (%)", *([""] if lowest < dense - ZOOM_POINTS else [])]
+    figure, panes = panels(f"{summary.experiment}: accuracy against sparsity", (2 + 5 * len(labels), 4.8), *labels)
+    for axes in panes:
         for method, results in summary.by_method.items():
             kept = 1 - means(results["sparsity"])
             draw_intervals(axes, kept, results["accuracy"], label=_label(method, results), **look(method))
         axes.axhline(dense, color="black", linestyle=":", linewidth=1, label=f"dense ({dense:.2f} %)")
         sparsity_axis(axes, summary.levels, "achieved sparsity (%, log scale of the share kept)")
-    legend_beside(figure, both[0])
-    both[1].set_ylim(dense - ZOOM_POINTS, dense + 1)
-    both[1].set_title("close-up")
+    legend_beside(figure, panes[0])
+    for axes in panes[1:]:
+        axes.set_ylim(dense - ZOOM_POINTS, dense + 1)
+        axes.set_title("close-up")
     return figure
 
 

@@ -83,6 +83,15 @@ def test_accuracy_is_drawn_over_the_share_of_synapses_kept(summary: Comparison) 
     assert kept == pytest.approx([0.5, 0.05])  # achieved, not asked
     assert accuracies == pytest.approx([95.5, 60.0])
     assert points(figure, 0, "dense (97.00 %)")[1] == pytest.approx([97.0, 97.0])
+    assert [axes.get_title() for axes in figure.axes] == ["", "close-up"]
+    assert figure.axes[1].get_ylim() == pytest.approx((91, 98))
+    pyplot.close(figure)
+
+
+def test_there_is_no_close_up_where_all_is_close(table: pd.DataFrame) -> None:
+    table.loc[table["method"] != "dense", "accuracy"] = 0.92  # of 97 %, and 6 points are close
+    figure = accuracy_against_sparsity(summarize(table))
+    assert [axes.get_title() for axes in figure.axes] == [""]
     pyplot.close(figure)
 
 
