@@ -98,10 +98,8 @@ def prune_levels(
         batch_loss = distilled(targets, params.finetune.distillation, loss)
     mask = Mask.dense(prunable_weights(network))
     if keep_count(params.targets[-1], mask.size) == 0:
-        most = 1 - 1 / mask.size
-        raise UserError(
-            f"level: found {params.targets[-1]}, which leaves none of {mask.size:,} synapses; at {most} one is"
-        )
+        found = f"found {params.targets[-1]}, which keeps none of {mask.size:,} synapses"
+        raise UserError(f"level: {found}; at least one must be left")
     frozen = None
     if params.criticality.frozen:  # of the network as it is now, whenever it is asked for; drawn as at the first level
         first = derive_seed(seed, 0, CRITICALITY)

@@ -333,7 +333,7 @@ def test_a_method_sees_a_network_in_evaluation_mode_and_cannot_write_into_its_we
 
 
 def test_a_level_that_leaves_nothing_is_refused_before_any_work(prune: Prune) -> None:
-    with pytest.raises(UserError, match="level: found 0.999, which leaves none of 228 synapses"):
+    with pytest.raises(UserError, match="level: found 0.999, which keeps none of 228 synapses; at least one"):
         prune(Method("never", Block, None, True), PARAMS.model_copy(update={"levels": [0.5, 0.999]}))
 
 
